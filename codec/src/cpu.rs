@@ -1,0 +1,44 @@
+//! Which vector sets this CPU has: the only place that asks. It asks the CPU itself (CPUID, and XGETBV for the
+//! operating system's consent), not std, so that runtime dispatch works without std.
+//!
+//! Detection stands only where the compiler may use vector registers at all: a kernel that must not touch vector
+//! state builds for a soft-float target, and gets the word kernels. `--cfg framewire_portable` forces the same.
+
+/// Whether the x86 kernels are compiled in.
+macro_rules! cfg_x86 {
+    ($($item:item)*) => {$(
+        #[cfg(all(
+            any(target_arch = "x86", target_arch = "x86_64"),
+            target_feature = "sse2",
+            not(framewire_portable)
+        ))]
+        $item
+    )*};
+}
+
+/// Whether the NEON kernels are compiled in. NEON is part of AArch64: there is nothing to detect.
+macro_rules! cfg_neon {
+    ($($item:item)*) => {$(
+        #[cfg(all(target_arch = "aarch64", target_feature = "neon", not(framewire_portable)))]
+        $item
+    )*};
+}
+
+pub(crate) use {cfg_neon, cfg_x86};
+
+cfg_x86! {
+    cpufeatures::new!(avx2, "avx2");
+    cpufeatures::new!(ssse3, "ssse3");
+
+    /// Whether AVX2 may be used.
+    #[inline]
+    pub(crate) fn has_avx2() -> bool {
+        avx2::get()
+    }
+
+    /// Whether SSSE3 may be used.
+    #[inline]
+    pub(crate) fn has_ssse3() -> bool {
+        ssse3::get()
+    }
+}
