@@ -52,9 +52,10 @@ pub enum ProtocolError {
     UnexpectedEof,
 }
 
-impl fmt::Display for ProtocolError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl ProtocolError {
+    /// What went wrong, in words; also the reason in the close frame that tells the peer.
+    pub(crate) const fn reason(self) -> &'static str {
+        match self {
             Self::ReservedOpcode => "a frame has a reserved opcode",
             Self::FragmentedControl => "a control frame is fragmented",
             Self::ControlTooLong => "a control frame has more than 125 bytes of payload",
@@ -71,7 +72,13 @@ impl fmt::Display for ProtocolError {
             Self::CloseTooShort => "a close frame has a payload of one byte",
             Self::InvalidCloseCode => "a close frame has a code that may not be sent",
             Self::UnexpectedEof => "the stream ended before the closing handshake",
-        })
+        }
+    }
+}
+
+impl fmt::Display for ProtocolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason())
     }
 }
 

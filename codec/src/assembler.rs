@@ -1,0 +1,185 @@
+//! A stage (alloc): the parts of messages to whole messages, within a limit.
+//!
+//! Whole messages need no stage and keep their place in the host's buffer; only [`Part`]s are pushed here. A
+//! message's memory grows with the bytes that have arrived, never with what a header declares.
+
+use crate::{
+    connection::{Connection, Role},
+    error::ProtocolError,
+    event::{Event, Kind, Part},
+    frame::{Rsv, clamp},
+    utf8::{self, Utf8Error},
+};
+use alloc::vec::Vec;
+
+/// Collects the parts of one message at a time.
+///
+/// ```
+/// use framewire::{Assembler, Connection, Event, Server};
+///
+/// let mut connection = Connection::<Server>::new();
+/// let mut assembler = Assembler::new(1 << 20);
+/// // "Hel" and "lo", each masked with a key of zero bytes
+/// let mut rx = *b"\x01\x83\0\0\0\0Hel\x80\x82\0\0\0\0lo";
+/// let mut input = &mut rx[..];
+/// let mut texts = Vec::new();
+/// while let Some(event) = connection.receive(&mut input)? {
+///     if let Event::Part(part) = event {
+///         if let Some(message) = assembler.push(part)? {
+///             texts.push(message.as_str().unwrap().to_owned());
+///         }
+///     }
+/// }
+/// assert_eq!(texts, ["Hello"]);
+/// # Ok::<(), framewire::ProtocolError>(())
+/// ```
+///
+/// # Large frames
+/// What a read did not bring of a frame need not go through the receive buffer: the host reads it straight into
+/// [`spare`](Self::spare), as much as the connection says [is missing](Connection::remaining), and has it decoded
+/// there by [`receive`](Self::receive), without a copy.
+#[derive(Debug)]
+pub struct Assembler {
+    /// All of it initialised, so that it can be lent to a reader; the message is its first `len` bytes.
+    memory: Vec<u8>,
+    len: usize,
+    limit: usize,
+    /// The message in `memory`; whole and lent out already where `done`.
+    kind: Kind,
+    rsv: Rsv,
+    done: bool,
+}
+
+/// A message that was put together. Borrowed from the [`Assembler`]: it lives until the next part is pushed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Message<'a> {
+    /// What it is.
+    pub kind: Kind,
+    /// The reserved bits of its first frame: an extension's, which is still to decode the bytes.
+    pub rsv: Rsv,
+    /// Its bytes.
+    pub bytes: &'a mut [u8],
+}
+
+impl Message<'_> {
+    /// The bytes as text, checked once more in one pass: they are text for as far as the compiler can know. For a
+    /// text that a [`Connection`] received without an extension this does not fail.
+    ///
+    /// # Errors
+    /// The bytes are not UTF-8.
+    pub fn as_str(&self) -> Result<&str, Utf8Error> {
+        utf8::validate(self.bytes)
+    }
+}
+
+impl Assembler {
+    /// The least that [`spare`](Self::spare) lends where so much is missing: a few pages.
+    const MIN_SPARE: usize = 16 << 10;
+
+    /// An assembler for messages of at most `limit` bytes. Holds no memory yet.
+    pub const fn new(limit: usize) -> Self {
+        Self { memory: Vec::new(), len: 0, limit, kind: Kind::Binary, rsv: Rsv::NONE, done: true }
+    }
+
+    /// Appends a part; gives the message once the part is its last.
+    ///
+    /// # Errors
+    /// [`ProtocolError::MessageTooBig`] where the message would be longer than the limit; what was collected of it
+    /// is dropped.
+    pub fn push(&mut self, part: Part<'_>) -> Result<Option<Message<'_>>, ProtocolError> {
+        self.begin(part.kind, part.rsv);
+        if part.bytes.len() > self.limit.saturating_sub(self.len) {
+            self.clear();
+            return Err(ProtocolError::MessageTooBig);
+        }
+        let len = self.len + part.bytes.len();
+        if len <= self.memory.len() {
+            self.memory[self.len..len].copy_from_slice(part.bytes);
+        } else {
+            self.memory.truncate(self.len);
+            self.memory.extend_from_slice(part.bytes);
+        }
+        Ok(self.advance(len, part.last))
+    }
+
+    /// Room behind the message so far for bytes of the current frame, of which `missing` are still to arrive
+    /// ([`Connection::remaining`]). At most so many, at most as many as have arrived (or some 16 KiB), and never
+    /// past the limit: empty where nothing is missing. What is in it does not matter.
+    pub fn spare(&mut self, missing: u64) -> &mut [u8] {
+        let start = if self.done { 0 } else { self.len };
+        let room = start.max(Self::MIN_SPARE).min(self.limit.saturating_sub(start));
+        let room = clamp(missing, room);
+        if self.memory.len() < start + room {
+            self.memory.resize(start + room, 0);
+        }
+        &mut self.memory[start..start + room]
+    }
+
+    /// Decodes the first `n` bytes of [`spare`](Self::spare), which the host has read into it since, in place;
+    /// gives the message once they are its last.
+    ///
+    /// # Errors
+    /// As [`Connection::receive`].
+    pub fn receive<R: Role>(
+        &mut self,
+        connection: &mut Connection<R>,
+        n: usize,
+    ) -> Result<Option<Message<'_>>, ProtocolError> {
+        let start = if self.done { 0 } else { self.len };
+        let n = clamp(connection.remaining(), n).min(self.memory.len() - start);
+        let mut input = &mut self.memory[start..start + n];
+        // No more than the current frame lacks: one event, or none, and of a data frame.
+        let (kind, rsv, last) = match connection.receive(&mut input)? {
+            Some(Event::Part(part)) => (part.kind, part.rsv, part.last),
+            Some(Event::Text(_)) => (Kind::Text, Rsv::NONE, true),
+            Some(Event::Binary(_)) => (Kind::Binary, Rsv::NONE, true),
+            _ => return Ok(None),
+        };
+        self.begin(kind, rsv);
+        Ok(self.advance(start + n, last))
+    }
+
+    /// The bytes of the message that was given last, for good, without a copy; where there is none, or another was
+    /// begun since, what has been collected.
+    pub fn take(&mut self) -> Vec<u8> {
+        let mut bytes = core::mem::take(&mut self.memory);
+        bytes.truncate(self.len);
+        self.clear();
+        bytes
+    }
+
+    /// Bytes collected of a message that is not whole yet.
+    pub const fn len(&self) -> usize {
+        if self.done { 0 } else { self.len }
+    }
+
+    /// Whether no message is being collected: what the assembler holds is of use for the next one only.
+    pub const fn is_empty(&self) -> bool {
+        self.done
+    }
+
+    /// Bytes of memory held, also between messages. [`take`](Self::take), or dropping the assembler, lets go of it.
+    pub fn capacity(&self) -> usize {
+        self.memory.capacity()
+    }
+
+    fn begin(&mut self, kind: Kind, rsv: Rsv) {
+        if self.done {
+            self.len = 0;
+            self.done = false;
+            self.kind = kind;
+            self.rsv = rsv;
+        }
+    }
+
+    fn advance(&mut self, len: usize, last: bool) -> Option<Message<'_>> {
+        self.len = len;
+        self.done = last;
+        last.then(|| Message { kind: self.kind, rsv: self.rsv, bytes: &mut self.memory[..len] })
+    }
+
+    fn clear(&mut self) {
+        self.len = 0;
+        self.done = true;
+    }
+}

@@ -1,0 +1,612 @@
+//! Level 3: the state machine of one connection, for both roles.
+//!
+//! **The law.** Everything that changes protocol state stands in this file; the verbs of the two roles
+//! (`connection/server.rs`, `connection/client.rs`) only call it. It performs no I/O, reads no clock, draws no
+//! randomness, and allocates nothing but the box in which a control payload waits while it is cut.
+//!
+//! Four small machines run beside each other:
+//!
+//! ```text
+//! frame      between frames ──header──▶ in a payload ──last byte──▶ between frames            (Decoder)
+//! incoming   no message ──text, binary──▶ message open ──fin──▶ no message                    (incoming, text)
+//! outgoing   no message ──fragment──▶ message open ──last fragment──▶ no message              (outgoing)
+//! closing    Open ──we close──▶ CloseSent ──peer closes──▶ Closed
+//!            Open ──peer closes──▶ CloseReceived ──we reply──▶ Closed
+//!            any  ──error──▶ Closed, for good                                                 (close_sent,
+//!                                                                                     close_received, error)
+//! ```
+
+mod client;
+mod server;
+
+use crate::{
+    close::{Close, CloseCode},
+    control::{self, Control, ControlFrame, Spill},
+    decoder::Decoder,
+    error::{ProtocolError, SendError},
+    event::{Event, Kind, Part},
+    frame::{Header, HeaderBytes, Opcode, Rsv, clamp, split_front},
+    mask::{self, Key},
+    utf8::{self, Validator},
+};
+use core::{fmt, marker::PhantomData, mem};
+
+/// One WebSocket connection after its opening handshake: bytes in, [`Event`]s out; and the headers and control
+/// frames that the host is to write.
+///
+/// It works on the host's buffer: payload is unmasked and validated in place and lent out. It takes all bytes that
+/// it is given and keeps no more than a header and a control payload that were cut, so that one receive buffer
+/// serves every connection of a thread.
+///
+/// ```
+/// use framewire::{Connection, Event, Server};
+///
+/// let mut connection = Connection::<Server>::new();
+/// let mut rx = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
+/// let mut tx = Vec::new();
+///
+/// let mut input = &mut rx[..]; // what one read gave
+/// let outcome = loop {
+///     match connection.receive(&mut input) {
+///         Ok(Some(event)) => {
+///             if let Some(frame) = connection.reply(&event) {
+///                 tx.extend_from_slice(&frame); // a pong, or the answer to a close
+///             }
+///             if let Event::Text(text) = event {
+///                 tx.extend_from_slice(&connection.text(text)?); // the host's own answer: here, an echo
+///                 tx.extend_from_slice(text.as_bytes());
+///             }
+///         }
+///         Ok(None) => break Ok(()),
+///         Err(error) => break Err(error),
+///     }
+/// };
+/// if let Err(error) = outcome {
+///     tx.extend(connection.fail(error).iter().flat_map(|frame| frame.iter()));
+/// }
+/// assert_eq!(tx, b"\x81\x05Hello"); // now one write, and then, if it failed, the socket is closed
+/// # Ok::<(), framewire::SendError>(())
+/// ```
+#[derive(Clone)]
+pub struct Connection<R: Role> {
+    decoder: Decoder,
+    limits: Limits,
+    /// Payload of the incoming message, as far as its frames' headers have told.
+    incoming_len: u64,
+    /// The payload of a control frame that was cut.
+    spill: Spill,
+    /// The incoming message, from its first header to its last byte.
+    incoming: Option<Incoming>,
+    /// Where in a character an incoming text stands.
+    text: Validator,
+    /// The outgoing message, from its first fragment to its last.
+    outgoing: Option<Kind>,
+    close_sent: bool,
+    close_received: bool,
+    error: Option<ProtocolError>,
+    /// Reserved bits that an extension may set on the first frame of a message.
+    extension_bits: Rsv,
+    role: PhantomData<R>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Incoming {
+    kind: Kind,
+    rsv: Rsv,
+}
+
+/// The most payload that a peer may send, in bytes. Judged on a frame's header, before a byte of it is taken.
+///
+/// A connection buffers no data, so no limit costs memory here: they bound what the host or a later stage collects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Limits {
+    /// Of one frame.
+    pub frame: u64,
+    /// Of one message, over all its fragments; of what stands on the wire, where an extension codes it.
+    pub message: u64,
+}
+
+impl Limits {
+    /// What a server starts with: 16 MiB.
+    pub const SERVER: Self = Self { frame: 16 << 20, message: 16 << 20 };
+    /// What a client, which chose its peer, starts with: 64 MiB.
+    pub const CLIENT: Self = Self { frame: 64 << 20, message: 64 << 20 };
+    /// None: for a host that streams.
+    pub const NONE: Self = Self { frame: u64::MAX, message: u64::MAX };
+}
+
+/// How far a connection is from its end (RFC 6455 §7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Messages may go both ways.
+    Open,
+    /// We sent a close; messages may still arrive.
+    CloseSent,
+    /// The peer sent a close; [`reply`](Connection::reply) to it is still owed.
+    CloseReceived,
+    /// Nothing will be received or may be sent any more: both closes have passed, or the connection failed. When
+    /// what is queued is written, a server closes the socket; a client waits a little for the server to do so.
+    Closed,
+}
+
+/// Which end of the connection this is: [`Server`] or [`Client`].
+pub trait Role: sealed::Role {}
+
+/// The end that accepted: frames arrive masked and leave bare.
+#[derive(Clone, Copy, Debug)]
+pub enum Server {}
+
+/// The end that connected: frames arrive bare and leave masked.
+#[derive(Clone, Copy, Debug)]
+pub enum Client {}
+
+impl Role for Server {}
+impl Role for Client {}
+
+#[expect(unnameable_types, reason = "the roles are two, and ours")]
+mod sealed {
+    use super::{Client, Limits, Server};
+
+    pub trait Role {
+        /// Whether frames arrive masked.
+        const UNMASKS: bool;
+        const LIMITS: Limits;
+    }
+
+    impl Role for Server {
+        const UNMASKS: bool = true;
+        const LIMITS: Limits = Limits::SERVER;
+    }
+
+    impl Role for Client {
+        const UNMASKS: bool = false;
+        const LIMITS: Limits = Limits::CLIENT;
+    }
+}
+
+impl<R: Role> Connection<R> {
+    /// A connection whose opening handshake is done, with the role's limits and no extension.
+    #[inline]
+    pub const fn new() -> Self {
+        Self {
+            decoder: Decoder::pass_through(),
+            limits: R::LIMITS,
+            incoming_len: 0,
+            spill: Spill::new(),
+            incoming: None,
+            text: Validator::new(),
+            outgoing: None,
+            close_sent: false,
+            close_received: false,
+            error: None,
+            extension_bits: Rsv::NONE,
+            role: PhantomData,
+        }
+    }
+
+    /// With these limits on what arrives.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// With an extension that may set these reserved bits on the first frame of a message: [`Rsv::RSV1`] for
+    /// permessage-deflate (RFC 7692 §6). Messages that have one arrive as [`Event::Part`]s.
+    #[must_use]
+    pub fn with_extension_bits(mut self, bits: Rsv) -> Self {
+        self.extension_bits = bits;
+        self
+    }
+
+    /// Takes the next event off the front of `input`, what a read gave. After `Ok(None)`, `input` is empty.
+    ///
+    /// A message comes as one event where it is one frame and wholly in hand, otherwise as [`Event::Part`]s.
+    ///
+    /// # Errors
+    /// The peer broke the protocol: see [`ProtocolError`]. All that was whole before the bad byte has come out by
+    /// then. What is owed to the peer is [`fail`](Self::fail)'s to say. The error is final: each further call
+    /// returns it again.
+    #[inline]
+    pub fn receive<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
+        // The straight path: nothing to remember, and a whole message is next.
+        if self.is_straight() {
+            if let Some((kind, key, bytes)) = whole_message::<R>(input, self.limits) {
+                return match kind {
+                    Kind::Binary => {
+                        unmask::<R>(key, bytes);
+                        Ok(Some(Event::Binary(bytes)))
+                    }
+                    Kind::Text => match unmask_text::<R>(key, bytes) {
+                        Ok(text) => Ok(Some(Event::Text(text))),
+                        Err(_) => Err(self.end(ProtocolError::InvalidUtf8, input)),
+                    },
+                };
+            }
+        }
+        if input.is_empty() && self.error.is_none() {
+            return Ok(None);
+        }
+        self.resume(input)
+    }
+
+    /// Bytes of the current data frame's payload that have not arrived yet: what is worth reading into one place.
+    #[inline]
+    pub fn remaining(&self) -> u64 {
+        match self.decoder.current() {
+            Some(header) if !header.opcode.is_control() => self.decoder.remaining(),
+            _ => 0,
+        }
+    }
+
+    /// The peer has closed its side of the stream.
+    ///
+    /// # Errors
+    /// [`ProtocolError::UnexpectedEof`] where it did not send a close before; the error that the connection failed
+    /// with, where it did fail.
+    pub fn receive_eof(&mut self) -> Result<(), ProtocolError> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        if !self.close_received {
+            return Err(*self.error.insert(ProtocolError::UnexpectedEof));
+        }
+        Ok(())
+    }
+
+    /// How far the connection is from its end.
+    pub const fn state(&self) -> State {
+        match (self.close_sent, self.close_received) {
+            _ if self.error.is_some() => State::Closed,
+            (false, false) => State::Open,
+            (true, false) => State::CloseSent,
+            (false, true) => State::CloseReceived,
+            (true, true) => State::Closed,
+        }
+    }
+
+    /// Whether the peer is expected to close soon: the host starts a timer, and closes the socket when it ends
+    /// (RFC 6455 §7.1.1). Ask after a close was sent, a reply to one, or a failure.
+    pub const fn close_expected(&self) -> bool {
+        self.close_sent || self.error.is_some()
+    }
+
+    #[inline]
+    fn is_straight(&self) -> bool {
+        self.decoder.is_between_frames()
+            & self.incoming.is_none()
+            & !self.close_received
+            & self.error.is_none()
+    }
+
+    /// Everything but the straight path: what was cut, fragments, control frames, extensions, errors.
+    #[cold]
+    #[inline(never)]
+    fn resume<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
+        if let Some(error) = self.error {
+            return Err(self.end(error, input));
+        }
+        if self.close_received {
+            mem::take(input);
+            return Ok(None);
+        }
+        self.next_event(input).map_err(|error| self.end(error, input))
+    }
+
+    fn next_event<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
+        loop {
+            let header = match self.decoder.current() {
+                Some(header) => header,
+                None => match self.decoder.next_header(input)? {
+                    Some(header) => {
+                        self.admit(&header)?;
+                        header
+                    }
+                    None => return Ok(None),
+                },
+            };
+            let Some(chunk) = self.decoder.next_chunk(header, input) else { return Ok(None) };
+            let frame_ends = chunk.is_last();
+            let key = header.key.unwrap_or_default().advance((chunk.offset % 4) as usize);
+
+            if header.opcode.is_control() {
+                mask::apply(key, chunk.bytes);
+                if !frame_ends {
+                    self.spill.push(chunk.bytes);
+                    continue;
+                }
+                let control = self.spill.take(chunk.bytes);
+                return match header.opcode {
+                    Opcode::Ping => Ok(Some(Event::Ping(control))),
+                    Opcode::Pong => Ok(Some(Event::Pong(control))),
+                    _ => {
+                        Close::parse(&control)?;
+                        self.close_received = true;
+                        mem::take(input);
+                        Ok(Some(Event::Close(control)))
+                    }
+                };
+            }
+
+            // Not reached: a data frame that was admitted belongs to a message.
+            let Some(Incoming { kind, rsv }) = self.incoming else { return Ok(None) };
+            let last = header.fin && frame_ends;
+            if last {
+                self.incoming = None;
+                self.incoming_len = 0;
+            }
+            let bytes = chunk.bytes;
+            let whole = last && chunk.offset == 0 && header.opcode != Opcode::Continuation;
+            if !rsv.is_none() || kind == Kind::Binary {
+                mask::apply(key, bytes);
+                if whole && rsv.is_none() {
+                    return Ok(Some(Event::Binary(bytes)));
+                }
+            } else if whole {
+                let text = unmask_text::<R>(key, bytes).map_err(|_| ProtocolError::InvalidUtf8)?;
+                return Ok(Some(Event::Text(text)));
+            } else {
+                self.text.feed_masked(key, bytes).map_err(|_| ProtocolError::InvalidUtf8)?;
+                if last {
+                    mem::take(&mut self.text).finish().map_err(|_| ProtocolError::InvalidUtf8)?;
+                }
+            }
+            if last || !bytes.is_empty() {
+                return Ok(Some(Event::Part(Part { kind, rsv, bytes, last })));
+            }
+        }
+    }
+
+    /// Judges a header that is whole, before a byte of its payload is taken.
+    fn admit(&mut self, header: &Header) -> Result<(), ProtocolError> {
+        match (R::UNMASKS, header.key) {
+            (true, None) => return Err(ProtocolError::MaskMissing),
+            (false, Some(_)) => return Err(ProtocolError::MaskUnexpected),
+            _ => {}
+        }
+        let kind = match header.opcode {
+            Opcode::Text => Some(Kind::Text),
+            Opcode::Binary => Some(Kind::Binary),
+            _ => None,
+        };
+        if !header.rsv.is_none() && (kind.is_none() || !self.extension_bits.contains(header.rsv)) {
+            return Err(ProtocolError::ReservedBit);
+        }
+        if header.opcode.is_control() {
+            return Ok(());
+        }
+        match (kind, self.incoming) {
+            (None, None) => return Err(ProtocolError::UnexpectedContinuation),
+            (Some(_), Some(_)) => return Err(ProtocolError::ExpectedContinuation),
+            (Some(kind), None) => self.incoming = Some(Incoming { kind, rsv: header.rsv }),
+            (None, Some(_)) => {}
+        }
+        if header.payload_len > self.limits.frame {
+            return Err(ProtocolError::FrameTooBig);
+        }
+        self.incoming_len = self.incoming_len.saturating_add(header.payload_len);
+        if self.incoming_len > self.limits.message {
+            return Err(ProtocolError::MessageTooBig);
+        }
+        Ok(())
+    }
+
+    /// Ends the connection for good, and with it the interpretation of what arrived.
+    fn end(&mut self, error: ProtocolError, input: &mut &mut [u8]) -> ProtocolError {
+        mem::take(input);
+        *self.error.get_or_insert(error)
+    }
+
+    // What the verbs of the two roles are made of. `key` is `Some` for a client.
+
+    /// The header of a whole message.
+    #[inline]
+    fn send_message(
+        &mut self,
+        kind: Kind,
+        rsv: Rsv,
+        len: u64,
+        key: Option<Key>,
+    ) -> Result<HeaderBytes, SendError> {
+        if self.outgoing.is_some() {
+            return Err(SendError::MessageOpen);
+        }
+        self.send_data(opcode(kind), rsv, len, key, true)
+    }
+
+    /// The header of the next fragment of a message.
+    fn send_fragment(
+        &mut self,
+        kind: Kind,
+        rsv: Rsv,
+        len: u64,
+        key: Option<Key>,
+        last: bool,
+    ) -> Result<HeaderBytes, SendError> {
+        let (opcode, rsv) = match self.outgoing {
+            None => (opcode(kind), rsv),
+            Some(open) if open == kind => (Opcode::Continuation, Rsv::NONE),
+            Some(_) => return Err(SendError::KindChanged),
+        };
+        let header = self.send_data(opcode, rsv, len, key, last)?;
+        self.outgoing = if last { None } else { Some(kind) };
+        Ok(header)
+    }
+
+    #[inline]
+    fn send_data(
+        &self,
+        opcode: Opcode,
+        rsv: Rsv,
+        payload_len: u64,
+        key: Option<Key>,
+        fin: bool,
+    ) -> Result<HeaderBytes, SendError> {
+        if self.close_sent | self.error.is_some() {
+            return Err(SendError::Closed);
+        }
+        if payload_len >> 63 != 0 {
+            return Err(SendError::PayloadTooLong);
+        }
+        Ok(Header { fin, rsv, opcode, key, payload_len }.encode())
+    }
+
+    /// A ping or a pong of the host's own.
+    fn send_control(
+        &self,
+        opcode: Opcode,
+        payload: &[u8],
+        key: Option<Key>,
+    ) -> Result<ControlFrame, SendError> {
+        if self.close_sent || self.error.is_some() {
+            return Err(SendError::Closed);
+        }
+        if payload.len() > control::MAX_PAYLOAD {
+            return Err(SendError::ControlTooLong);
+        }
+        Ok(ControlFrame::new(opcode, key, payload))
+    }
+
+    fn send_close(
+        &mut self,
+        code: CloseCode,
+        reason: &str,
+        key: Option<Key>,
+    ) -> Result<ControlFrame, SendError> {
+        if self.close_sent || self.error.is_some() {
+            return Err(SendError::Closed);
+        }
+        if !code.may_be_sent() && (code != CloseCode::NO_STATUS || !reason.is_empty()) {
+            return Err(SendError::InvalidCloseCode);
+        }
+        if reason.len() > Close::MAX_REASON {
+            return Err(SendError::ControlTooLong);
+        }
+        self.close_sent = true;
+        Ok(close_frame(code, reason, key))
+    }
+
+    /// What an event obliges us to answer.
+    #[inline]
+    fn answer(&mut self, event: &Event<'_>, key: impl FnOnce() -> Option<Key>) -> Option<ControlFrame> {
+        match event {
+            Event::Ping(payload) => self.answer_ping(payload, key()),
+            Event::Close(payload) => self.answer_close(payload, key()),
+            _ => None,
+        }
+    }
+
+    #[cold]
+    fn answer_ping(&self, payload: &Control, key: Option<Key>) -> Option<ControlFrame> {
+        // Owed until the peer's close (RFC 6455 §5.5.2): our own close forbids data, not pongs (§5.5.1).
+        let over = self.error.is_some() || (self.close_sent && self.close_received);
+        (!over).then(|| ControlFrame::new(Opcode::Pong, key, payload))
+    }
+
+    #[cold]
+    fn answer_close(&mut self, payload: &Control, key: Option<Key>) -> Option<ControlFrame> {
+        let code = payload.as_close().code;
+        self.send_close(code, "", key).ok()
+    }
+
+    /// Ends the connection for good, and says so to the peer unless a close went out already.
+    fn send_failure(
+        &mut self,
+        error: ProtocolError,
+        key: impl FnOnce() -> Option<Key>,
+    ) -> Option<ControlFrame> {
+        self.error.get_or_insert(error);
+        let code = error.close_code();
+        if self.close_sent || !code.may_be_sent() {
+            return None;
+        }
+        self.close_sent = true;
+        Some(close_frame(code, error.reason(), key()))
+    }
+}
+
+impl<R: Role> Default for Connection<R> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<R: Role> fmt::Debug for Connection<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(if R::UNMASKS { "Connection<Server>" } else { "Connection<Client>" })
+            .field("state", &self.state())
+            .field("error", &self.error)
+            .field("incoming", &self.incoming)
+            .field("outgoing", &self.outgoing)
+            .field("remaining", &self.decoder.remaining())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Takes a message off the front of `input` that is one frame, wholly there, within the limits and without an
+/// extension; otherwise leaves `input` as it is. The key is zero where frames arrive bare.
+#[inline]
+fn whole_message<'b, R: Role>(input: &mut &'b mut [u8], limits: Limits) -> Option<(Kind, Key, &'b mut [u8])> {
+    let &[first, second, ref rest @ ..] = &**input else { return None };
+    let kind = match first {
+        0x81 => Kind::Text,
+        0x82 => Kind::Binary,
+        _ => return None,
+    };
+    let (len, head) = match second ^ if R::UNMASKS { 0x80 } else { 0 } {
+        len @ 0..=125 => (u64::from(len), 2),
+        126 => match u16::from_be_bytes(*rest.first_chunk()?) {
+            0..=125 => return None,
+            len => (u64::from(len), 4),
+        },
+        127 => match u64::from_be_bytes(*rest.first_chunk()?) {
+            0..=0xFFFF => return None,
+            len => (len, 10),
+        },
+        _ => return None, // not masked as the role demands
+    };
+    if len > limits.frame || len > limits.message {
+        return None;
+    }
+    let (key, head) = if R::UNMASKS {
+        (Key::new(*input.get(head..)?.first_chunk()?), head + 4)
+    } else {
+        (Key::default(), head)
+    };
+    if len > (input.len() - head) as u64 {
+        return None;
+    }
+    split_front(input, head);
+    let payload = split_front(input, clamp(len, input.len()));
+    Some((kind, key, payload))
+}
+
+#[inline]
+fn unmask<R: Role>(key: Key, bytes: &mut [u8]) {
+    if R::UNMASKS {
+        mask::apply(key, bytes);
+    }
+}
+
+#[inline]
+fn unmask_text<R: Role>(key: Key, bytes: &mut [u8]) -> Result<&str, utf8::Utf8Error> {
+    if R::UNMASKS { utf8::validate_masked(key, bytes) } else { utf8::validate(bytes) }
+}
+
+#[inline]
+const fn opcode(kind: Kind) -> Opcode {
+    match kind {
+        Kind::Text => Opcode::Text,
+        Kind::Binary => Opcode::Binary,
+    }
+}
+
+/// A close frame: without a payload where the code says that there is none.
+fn close_frame(code: CloseCode, reason: &str, key: Option<Key>) -> ControlFrame {
+    let mut payload = Control::new(&[]);
+    if code != CloseCode::NO_STATUS {
+        payload.push(&code.get().to_be_bytes());
+        payload.push(reason.as_bytes());
+    }
+    ControlFrame::new(Opcode::Close, key, &payload)
+}

@@ -1,0 +1,176 @@
+//! Level 2: a stream of bytes, cut anywhere, to the chunks of its frames. Remembers only a header that was cut and
+//! where in a payload it stands.
+
+use crate::{
+    error::ProtocolError,
+    frame::{Header, clamp, split_front},
+    mask,
+};
+
+/// Decodes a stream of frames in place; for proxies, sniffers and load generators, which need no protocol state.
+///
+/// It checks what a header alone can get wrong ([`Header::parse`]) and nothing else: for roles, fragments, UTF-8
+/// and limits see [`Connection`](crate::Connection).
+///
+/// ```
+/// use framewire::{Decoder, Opcode};
+///
+/// let mut wire = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
+/// let mut decoder = Decoder::new();
+/// let mut text = Vec::new();
+/// for bytes in wire.chunks_mut(4) {
+///     let mut input = bytes; // as it happened to arrive
+///     while let Some(chunk) = decoder.decode(&mut input)? {
+///         assert_eq!(chunk.header.opcode, Opcode::Text);
+///         text.extend_from_slice(chunk.bytes);
+///     }
+/// }
+/// assert_eq!(text, b"Hello");
+/// # Ok::<(), framewire::ProtocolError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    /// Bytes of the current frame's payload that have not arrived yet.
+    remaining: u64,
+    /// The current frame's header as it stood on the wire, as far as it has arrived: kept in this form, the one
+    /// that was cut and the one that is complete share their place.
+    head: [u8; Header::MAX_LEN],
+    head_len: u8,
+    unmask: bool,
+}
+
+/// Bytes of one frame's payload, as they happened to arrive. A frame without payload gives one empty chunk.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Chunk<'b> {
+    /// The header of the frame.
+    pub header: Header,
+    /// Where in the frame's payload the bytes stand: 0 for the first chunk.
+    pub offset: u64,
+    /// The bytes.
+    pub bytes: &'b mut [u8],
+}
+
+impl Chunk<'_> {
+    /// Whether this is the frame's first chunk.
+    #[inline]
+    pub const fn is_first(&self) -> bool {
+        self.offset == 0
+    }
+
+    /// Whether this is the frame's last chunk.
+    #[inline]
+    pub const fn is_last(&self) -> bool {
+        self.offset + self.bytes.len() as u64 == self.header.payload_len
+    }
+}
+
+impl Decoder {
+    /// A decoder at the start of a stream, which unmasks payload in place.
+    #[inline]
+    pub const fn new() -> Self {
+        Self { remaining: 0, head: [0; Header::MAX_LEN], head_len: 0, unmask: true }
+    }
+
+    /// A decoder that leaves payload as it stands on the wire.
+    ///
+    /// A proxy takes a chunk from one side's key to the other's in one pass, with
+    /// [`mask::apply`] and `old.combine(new).advance(offset)`.
+    #[inline]
+    pub const fn pass_through() -> Self {
+        Self { unmask: false, ..Self::new() }
+    }
+
+    /// Takes the next chunk off the front of `input`; after `None`, `input` is empty.
+    ///
+    /// # Errors
+    /// As [`Header::parse`]. The stream has lost its frames then: nothing that follows means anything.
+    #[inline]
+    pub fn decode<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Chunk<'b>>, ProtocolError> {
+        // The straight path: nothing to remember, and the next frame is here whole.
+        if self.head_len == 0 {
+            if let Some(header) = Header::parse(input)? {
+                let head = header.wire_len();
+                if header.payload_len <= (input.len() - head) as u64 {
+                    split_front(input, head);
+                    let bytes = split_front(input, clamp(header.payload_len, input.len()));
+                    return Ok(Some(self.chunk(header, 0, bytes)));
+                }
+            }
+        }
+        self.resume(input)
+    }
+
+    /// Bytes of the current frame's payload that have not arrived yet: 0 between frames.
+    #[inline]
+    pub const fn remaining(&self) -> u64 {
+        self.remaining
+    }
+
+    /// Whether the stream stands between two frames.
+    #[inline]
+    pub const fn is_between_frames(&self) -> bool {
+        self.head_len == 0
+    }
+
+    /// Everything but the straight path: finishes what was cut, remembers what is cut now.
+    #[cold]
+    #[inline(never)]
+    fn resume<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Chunk<'b>>, ProtocolError> {
+        let header = match self.current() {
+            Some(header) => Some(header),
+            None => self.next_header(input)?,
+        };
+        Ok(header.and_then(|header| self.next_chunk(header, input)))
+    }
+
+    /// The header of the frame in whose payload the stream stands.
+    pub(crate) fn current(&self) -> Option<Header> {
+        if self.remaining == 0 {
+            return None;
+        }
+        Header::parse(&self.head).ok().flatten()
+    }
+
+    /// Takes the next header, from what was kept of it and the front of `input`, and keeps it: whole or not.
+    ///
+    /// Once it is whole, the frame's chunks are to be taken; the first at once where the payload is empty.
+    pub(crate) fn next_header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, ProtocolError> {
+        let kept = usize::from(self.head_len);
+        let fresh = input.len().min(Header::MAX_LEN - kept);
+        self.head[kept..kept + fresh].copy_from_slice(&input[..fresh]);
+        let header = Header::parse(&self.head[..kept + fresh])?;
+        let head_len = header.map_or(kept + fresh, |header| header.wire_len());
+        split_front(input, head_len - kept);
+        self.head_len = head_len as u8;
+        self.remaining = header.map_or(0, |header| header.payload_len);
+        Ok(header)
+    }
+
+    /// Takes what `input` holds of the payload of the frame with this header, the current one.
+    pub(crate) fn next_chunk<'b>(&mut self, header: Header, input: &mut &'b mut [u8]) -> Option<Chunk<'b>> {
+        if input.is_empty() && self.remaining != 0 {
+            return None;
+        }
+        let offset = header.payload_len - self.remaining;
+        let bytes = split_front(input, clamp(self.remaining, input.len()));
+        self.remaining -= bytes.len() as u64;
+        if self.remaining == 0 {
+            self.head_len = 0;
+        }
+        Some(self.chunk(header, offset, bytes))
+    }
+
+    #[inline]
+    fn chunk<'b>(&self, header: Header, offset: u64, bytes: &'b mut [u8]) -> Chunk<'b> {
+        if let (true, Some(key)) = (self.unmask, header.key) {
+            mask::apply(key.advance((offset % 4) as usize), bytes);
+        }
+        Chunk { header, offset, bytes }
+    }
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
