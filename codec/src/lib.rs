@@ -22,6 +22,8 @@ mod event;
 
 #[cfg(feature = "alloc")]
 mod assembler;
+#[cfg(feature = "bytes")]
+pub mod owned;
 #[cfg(feature = "std")]
 pub mod vectored;
 

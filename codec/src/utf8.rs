@@ -1,6 +1,12 @@
 //! UTF-8 in the stream (RFC 6455 §8.1): validation that goes on where the last chunk ended and fails at the first
 //! byte that cannot stand where it stands.
 
+#[cfg(feature = "bytes")]
+mod text;
+
+#[cfg(feature = "bytes")]
+pub use text::Utf8Bytes;
+
 use crate::mask::{self, Key};
 use core::{error, fmt};
 

@@ -1,0 +1,201 @@
+//! A stage (bytes): for hosts that live on [`Bytes`] and [`BytesMut`], and that keep messages.
+//!
+//! [`Reader`] cuts messages out of the host's `BytesMut` without copying them; [`SendQueue`] holds what is to be
+//! written and lends it to vectored writes; [`PreparedFrame`] is encoded once and sent to any number of peers.
+
+mod prepared;
+mod queue;
+
+pub use crate::utf8::Utf8Bytes;
+pub use prepared::PreparedFrame;
+pub use queue::SendQueue;
+
+use crate::{
+    connection::{Connection, Role},
+    control::Control,
+    error::ProtocolError,
+    event::{Event, Kind, Part},
+    frame::Rsv,
+};
+use bytes::{Buf, Bytes, BytesMut};
+use core::mem;
+
+/// A whole message, or a control frame. Owned: it shares the memory into which it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// A text message.
+    Text(Utf8Bytes),
+    /// A binary message.
+    Binary(Bytes),
+    /// A message that an extension coded, and which is the extension's to decode.
+    Coded {
+        /// What the message will be.
+        kind: Kind,
+        /// The reserved bits of its first frame.
+        rsv: Rsv,
+        /// Its bytes, as coded.
+        bytes: Bytes,
+    },
+    /// A ping.
+    Ping(Control),
+    /// A pong.
+    Pong(Control),
+    /// The peer closes.
+    Close(Control),
+}
+
+impl Message {
+    /// A control frame as the event that `Connection::reply` takes; `None` for data.
+    pub const fn event(&self) -> Option<Event<'static>> {
+        match *self {
+            Self::Ping(control) => Some(Event::Ping(control)),
+            Self::Pong(control) => Some(Event::Pong(control)),
+            Self::Close(control) => Some(Event::Close(control)),
+            _ => None,
+        }
+    }
+}
+
+/// Reads messages out of a `BytesMut` that the host only appends to.
+///
+/// A message of one frame is cut out of the buffer and never copied, however many reads it took to arrive; only
+/// the fragments of a message, between which headers stand, are moved together. What has arrived of a message
+/// waits in the buffer, so its memory grows with the bytes received, up to [`Limits::message`](crate::Limits).
+///
+/// ```
+/// use bytes::BytesMut;
+/// use framewire::{Connection, Server, owned::{Message, Reader}};
+///
+/// let mut connection = Connection::<Server>::new();
+/// let mut reader = Reader::new();
+/// let mut buffer = BytesMut::new();
+/// let wire = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
+/// let mut messages = Vec::new();
+/// for bytes in wire.chunks(4) {
+///     buffer.extend_from_slice(bytes); // a read
+///     while let Some(message) = reader.next(&mut connection, &mut buffer)? {
+///         if let Some(frame) = message.event().and_then(|event| connection.reply(&event)) {
+///             // write the frame
+///         }
+///         messages.push(message);
+///     }
+/// }
+/// assert_eq!(messages, [Message::Text("Hello".into())]);
+/// # Ok::<(), framewire::ProtocolError>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Reader {
+    /// Payload of the open message, decoded, that waits at the front of the host's buffer.
+    ready: usize,
+    /// Payload that came before it, from fragments that headers or control frames set apart.
+    gathered: BytesMut,
+}
+
+impl Reader {
+    /// A reader for a connection that has received nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next message off the front of `buffer`. After `Ok(None)`, the host appends what it reads, and
+    /// leaves what is in the buffer alone: it belongs to a message that is not whole.
+    ///
+    /// # Errors
+    /// As [`Connection::receive`].
+    pub fn next<R: Role>(
+        &mut self,
+        connection: &mut Connection<R>,
+        buffer: &mut BytesMut,
+    ) -> Result<Option<Message>, ProtocolError> {
+        loop {
+            let held = buffer.len();
+            self.ready = self.ready.min(held);
+            let mut input = &mut buffer[self.ready..];
+            let event = connection.receive(&mut input)?;
+            // Payload ends where the connection left off: that is how an event becomes a place in the buffer.
+            let end = held - input.len();
+            let message = match event {
+                None => {
+                    buffer.truncate(self.ready); // what the connection remembers need not stand here
+                    return Ok(None);
+                }
+                Some(Event::Text(text)) => {
+                    let len = text.len();
+                    Message::Text(cut_text(buffer, end, len))
+                }
+                Some(Event::Binary(bytes)) => {
+                    let len = bytes.len();
+                    Message::Binary(cut(buffer, end, len))
+                }
+                Some(Event::Part(Part { kind, rsv, bytes, last })) => {
+                    let len = bytes.len();
+                    if self.ready + len < end {
+                        self.gather(buffer, end - len);
+                    }
+                    self.ready += len;
+                    if !last {
+                        continue;
+                    }
+                    let bytes = self.finish(buffer);
+                    match kind {
+                        _ if !rsv.is_none() => Message::Coded { kind, rsv, bytes },
+                        Kind::Text => {
+                            Message::Text(bytes.try_into().map_err(|_| ProtocolError::InvalidUtf8)?)
+                        }
+                        Kind::Binary => Message::Binary(bytes),
+                    }
+                }
+                Some(Event::Ping(control)) => {
+                    self.gather(buffer, end);
+                    Message::Ping(control)
+                }
+                Some(Event::Pong(control)) => {
+                    self.gather(buffer, end);
+                    Message::Pong(control)
+                }
+                Some(Event::Close(control)) => {
+                    self.gather(buffer, end);
+                    Message::Close(control)
+                }
+            };
+            return Ok(Some(message));
+        }
+    }
+
+    /// Clears the front of the buffer up to `end`, where something else than the waiting payload's continuation
+    /// stands behind it.
+    fn gather(&mut self, buffer: &mut BytesMut, end: usize) {
+        let payload = buffer.split_to(mem::take(&mut self.ready));
+        buffer.advance(end - payload.len());
+        if self.gathered.is_empty() {
+            self.gathered = payload;
+        } else {
+            self.gathered.extend_from_slice(&payload);
+        }
+    }
+
+    /// The message whose last byte has arrived.
+    fn finish(&mut self, buffer: &mut BytesMut) -> Bytes {
+        let payload = buffer.split_to(mem::take(&mut self.ready));
+        if self.gathered.is_empty() {
+            return payload.freeze();
+        }
+        let mut message = mem::take(&mut self.gathered);
+        message.extend_from_slice(&payload);
+        message.freeze()
+    }
+}
+
+/// Cuts the `len` bytes that end at `end` out of the buffer, and drops what stands before them.
+fn cut(buffer: &mut BytesMut, end: usize, len: usize) -> Bytes {
+    buffer.advance(end - len);
+    buffer.split_to(len).freeze()
+}
+
+#[allow(unsafe_code)]
+fn cut_text(buffer: &mut BytesMut, end: usize, len: usize) -> Utf8Bytes {
+    let bytes = cut(buffer, end, len);
+    // SAFETY: these are the very bytes that `Connection::receive` has just lent as a `&str`: a whole message is the
+    // last thing that it takes off its input, so it ends at `end`, and nothing has written to the buffer since.
+    unsafe { Utf8Bytes::new_unchecked(bytes) }
+}

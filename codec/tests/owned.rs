@@ -1,0 +1,237 @@
+//! The stage on `Bytes`: messages cut out of the host's buffer, and the send queue, at every cut.
+#![cfg(feature = "bytes")]
+
+use bytes::{Buf, Bytes, BytesMut};
+use framewire::{
+    Client, CloseCode, Connection, Event, Header, Kind, Opcode, ProtocolError, Rsv, SendError, Server,
+    mask::Key,
+    owned::{Message, PreparedFrame, Reader, SendQueue},
+};
+
+const KEY: Key = Key::new([0x37, 0xfa, 0x21, 0x3d]);
+
+fn frame(fin: bool, rsv: Rsv, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
+    let header = Header { fin, rsv, opcode, key: Some(KEY), payload_len: payload.len() as u64 };
+    let mut wire = header.encode().to_vec();
+    wire.extend(payload.iter().zip(KEY.to_bytes().iter().cycle()).map(|(byte, key)| byte ^ key));
+    wire
+}
+
+/// A wire with every kind of frame, and the messages in it.
+fn everything() -> (Vec<u8>, Vec<Message>) {
+    let long = vec![7; 300];
+    let frames: [(bool, Rsv, Opcode, &[u8]); 14] = [
+        (true, Rsv::NONE, Opcode::Text, "ein Wörtchen".as_bytes()),
+        (true, Rsv::NONE, Opcode::Binary, &long),
+        (true, Rsv::NONE, Opcode::Binary, b""),
+        (true, Rsv::NONE, Opcode::Text, b""),
+        (false, Rsv::NONE, Opcode::Text, &"früh".as_bytes()[..3]),
+        (true, Rsv::NONE, Opcode::Ping, b"in between"),
+        (false, Rsv::NONE, Opcode::Continuation, b""),
+        (true, Rsv::NONE, Opcode::Continuation, &"früh".as_bytes()[3..]),
+        (false, Rsv::RSV1, Opcode::Binary, b"co"),
+        (true, Rsv::NONE, Opcode::Pong, b""),
+        (false, Rsv::NONE, Opcode::Continuation, b"de"),
+        (true, Rsv::NONE, Opcode::Continuation, b""),
+        (true, Rsv::RSV1, Opcode::Text, b"\xff"),
+        (true, Rsv::NONE, Opcode::Close, b"\x03\xe8bye"),
+    ];
+    let wire: Vec<u8> =
+        frames.iter().flat_map(|&(fin, rsv, opcode, payload)| frame(fin, rsv, opcode, payload)).collect();
+    let control =
+        |message: &Message| matches!(message, Message::Ping(_) | Message::Pong(_) | Message::Close(_));
+    let messages = run(&[wire.clone()], true).unwrap();
+    assert_eq!(messages.iter().filter(|message| control(message)).count(), 3);
+    let data: Vec<_> = messages.iter().filter(|message| !control(message)).cloned().collect();
+    let coded = |kind, bytes: &'static [u8]| Message::Coded {
+        kind,
+        rsv: Rsv::RSV1,
+        bytes: Bytes::from_static(bytes),
+    };
+    assert_eq!(
+        data,
+        [
+            Message::Text("ein Wörtchen".into()),
+            Message::Binary(long.clone().into()),
+            Message::Binary(Bytes::new()),
+            Message::Text("".into()),
+            Message::Text("früh".into()),
+            coded(Kind::Binary, b"code"),
+            coded(Kind::Text, b"\xff"),
+        ]
+    );
+    (wire, messages)
+}
+
+/// Feeds the pieces one by one; `keep` holds on to the messages while more is read, which must not change them.
+fn run(pieces: &[Vec<u8>], keep: bool) -> Result<Vec<Message>, ProtocolError> {
+    let mut connection = Connection::<Server>::new().with_extension_bits(Rsv::RSV1);
+    let (mut reader, mut buffer, mut messages) = (Reader::new(), BytesMut::new(), Vec::new());
+    for piece in pieces {
+        buffer.extend_from_slice(piece);
+        while let Some(message) = reader.next(&mut connection, &mut buffer)? {
+            if let Message::Ping(payload) = &message {
+                let reply = message.event().and_then(|event| connection.reply(&event)).unwrap();
+                assert_eq!(reply[..2], [0x8A, payload.len() as u8]);
+            }
+            messages.push(if keep { message } else { copy(&message) });
+        }
+    }
+    Ok(messages)
+}
+
+fn copy(message: &Message) -> Message {
+    match message {
+        Message::Text(text) => Message::Text(text.to_string().into()),
+        Message::Binary(bytes) => Message::Binary(Bytes::copy_from_slice(bytes)),
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn any_cut_gives_the_same_messages() {
+    let (wire, messages) = everything();
+    for keep in [false, true] {
+        for cut in 0..=wire.len() {
+            assert_eq!(
+                run(&[wire[..cut].to_vec(), wire[cut..].to_vec()], keep).unwrap(),
+                messages,
+                "cut at {cut}"
+            );
+        }
+        for size in [1, 2, 3, 7, 64] {
+            let pieces: Vec<_> = wire.chunks(size).map(<[u8]>::to_vec).collect();
+            assert_eq!(run(&pieces, keep).unwrap(), messages, "pieces of {size}");
+        }
+    }
+}
+
+#[test]
+fn a_message_of_one_frame_is_not_copied() {
+    let payload = vec![b'x'; 10_000];
+    let wire = frame(true, Rsv::NONE, Opcode::Text, &payload);
+    let mut buffer = BytesMut::with_capacity(wire.len());
+    let start = buffer.as_ptr() as usize;
+    let (mut connection, mut reader) = (Connection::<Server>::new(), Reader::new());
+    let mut message = None;
+    for piece in wire.chunks(1448) {
+        assert!(message.is_none());
+        buffer.extend_from_slice(piece);
+        message = reader.next(&mut connection, &mut buffer).unwrap();
+    }
+    let Some(Message::Text(text)) = message else { panic!("no text") };
+    assert_eq!(text.as_bytes(), payload);
+    let at = text.as_ptr() as usize - start;
+    assert!((4..=8).contains(&at), "behind its header, where it was read: {at}");
+}
+
+#[test]
+fn bad_text_is_an_error_after_the_whole_messages() {
+    let mut wire = frame(true, Rsv::NONE, Opcode::Text, b"good");
+    wire.extend(frame(false, Rsv::NONE, Opcode::Text, b"bad \xF4\x90"));
+    let mut connection = Connection::<Server>::new();
+    let (mut reader, mut buffer) = (Reader::new(), BytesMut::from(&wire[..]));
+    assert_eq!(reader.next(&mut connection, &mut buffer), Ok(Some(Message::Text("good".into()))));
+    assert_eq!(reader.next(&mut connection, &mut buffer), Err(ProtocolError::InvalidUtf8));
+}
+
+#[test]
+fn a_buffer_that_the_host_emptied_is_no_panic() {
+    let wire = frame(true, Rsv::NONE, Opcode::Binary, &[1; 100]);
+    let mut connection = Connection::<Server>::new();
+    let (mut reader, mut buffer) = (Reader::new(), BytesMut::from(&wire[..50]));
+    assert_eq!(reader.next(&mut connection, &mut buffer), Ok(None));
+    buffer.clear();
+    buffer.extend_from_slice(&wire[50..]);
+    assert!(reader.next(&mut connection, &mut buffer).is_ok());
+}
+
+#[test]
+fn the_queue_gives_the_bytes_in_order_for_every_partial_write() {
+    let mut connection = Connection::<Server>::new();
+    let mut client = Connection::<Client>::new();
+    let payloads = [0, 1, 125, SendQueue::COPY_BELOW - 1, SendQueue::COPY_BELOW, 5000, 3];
+    let mut expected = Vec::new();
+    let mut fill = |queue: &mut SendQueue| {
+        expected.clear();
+        for (i, len) in payloads.into_iter().enumerate() {
+            let payload = vec![i as u8; len];
+            let header = connection.binary(&payload).unwrap();
+            expected.extend_from_slice(&header);
+            expected.extend_from_slice(&payload);
+            queue.push(header, payload.into());
+
+            let ping = connection.ping(b"now").unwrap();
+            expected.extend_from_slice(&ping);
+            queue.push_control(&ping);
+
+            let header = client.message(KEY, Kind::Binary, Rsv::NONE, 5).unwrap();
+            expected.extend_from_slice(&header);
+            expected.extend([0x7f, 0x9f, 0x4d, 0x51, 0x58]);
+            queue.push_masked(header, KEY, b"Hello");
+        }
+        expected.clone()
+    };
+    for step in [1, 2, 3, 5, 64, 125, 1000, 1024, 100_000] {
+        let mut queue = SendQueue::new();
+        let expected = fill(&mut queue);
+        assert_eq!(queue.remaining(), expected.len());
+        let mut written = Vec::new();
+        while queue.has_remaining() {
+            let before = queue.remaining();
+            #[cfg(feature = "std")]
+            {
+                let mut slices = [std::io::IoSlice::new(&[]); 3];
+                let filled = queue.chunks_vectored(&mut slices);
+                assert!(filled > 0 && slices[..filled].iter().all(|slice| !slice.is_empty()));
+                let bytes: Vec<u8> =
+                    slices[..filled].iter().flat_map(|slice| slice.iter().copied()).collect();
+                let n = step.min(bytes.len());
+                written.extend_from_slice(&bytes[..n]);
+                queue.advance(n);
+                assert_eq!(queue.remaining(), before - n);
+            }
+            #[cfg(not(feature = "std"))]
+            {
+                let n = step.min(queue.chunk().len());
+                written.extend_from_slice(&queue.chunk()[..n]);
+                queue.advance(n);
+                assert_eq!(queue.remaining(), before - n);
+            }
+        }
+        assert_eq!(written, expected, "steps of {step}");
+    }
+}
+
+#[test]
+fn a_prepared_frame_is_what_the_verbs_send_and_obeys_the_same_rules() {
+    for len in [0, 5, 125, 126, 65535, 65536] {
+        let text = "x".repeat(len);
+        let mut one = Connection::<Server>::new();
+        let mut expected = one.text(&text).unwrap().to_vec();
+        expected.extend_from_slice(text.as_bytes());
+        let prepared = PreparedFrame::text(&text);
+        assert_eq!(prepared.kind(), Kind::Text);
+        let (first, second) = (one.prepared(&prepared).unwrap(), one.prepared(&prepared.clone()).unwrap());
+        assert_eq!(first, expected);
+        assert_eq!(first.as_ptr(), second.as_ptr(), "shared");
+    }
+
+    let prepared = PreparedFrame::binary(b"x");
+    let mut open = Connection::<Server>::new();
+    open.fragment(Kind::Text, Rsv::NONE, 1, false).unwrap();
+    assert_eq!(open.prepared(&prepared), Err(SendError::MessageOpen));
+    let mut closed = Connection::<Server>::new();
+    closed.close(CloseCode::NORMAL, "").unwrap();
+    assert_eq!(closed.prepared(&prepared), Err(SendError::Closed));
+    let coded = PreparedFrame::new(Kind::Text, Rsv::RSV1, b"\x01");
+    assert_eq!(Connection::<Server>::new().prepared(&coded).unwrap(), &b"\xC1\x01\x01"[..]);
+}
+
+#[test]
+fn events_of_data_are_none() {
+    assert_eq!(Message::Binary(Bytes::new()).event(), None);
+    let (_, messages) = everything();
+    let close = messages.last().unwrap();
+    assert!(matches!(close.event(), Some(Event::Close(_))));
+}
