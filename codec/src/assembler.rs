@@ -81,6 +81,12 @@ impl Assembler {
         Self { memory: Vec::new(), len: 0, limit, kind: Kind::Binary, rsv: Rsv::NONE, done: true }
     }
 
+    /// An assembler that starts with this memory, such as [`take`](Self::take) gave. Its length, not its capacity,
+    /// is what saves initialising it again.
+    pub fn with_memory(limit: usize, memory: Vec<u8>) -> Self {
+        Self { memory, ..Self::new(limit) }
+    }
+
     /// Appends a part; gives the message once the part is its last.
     ///
     /// # Errors
@@ -103,13 +109,14 @@ impl Assembler {
     }
 
     /// Room behind the message so far for bytes of the current frame, of which `missing` are still to arrive
-    /// ([`Connection::remaining`]). At most so many, at most as many as have arrived (or some 16 KiB), and never
-    /// past the limit: empty where nothing is missing. What is in it does not matter.
+    /// ([`Connection::remaining`]). At most so many, at most as many as have arrived (or some 16 KiB, or what memory
+    /// is there anyway), and never past the limit: empty where nothing is missing. What is in it does not matter.
     pub fn spare(&mut self, missing: u64) -> &mut [u8] {
-        let start = if self.done { 0 } else { self.len };
-        let room = start.max(Self::MIN_SPARE).min(self.limit.saturating_sub(start));
+        let start = self.len();
+        let there = self.memory.len().saturating_sub(start);
+        let room = start.max(Self::MIN_SPARE).max(there).min(self.limit.saturating_sub(start));
         let room = clamp(missing, room);
-        if self.memory.len() < start + room {
+        if there < room {
             self.memory.resize(start + room, 0);
         }
         &mut self.memory[start..start + room]
@@ -125,7 +132,7 @@ impl Assembler {
         connection: &mut Connection<R>,
         n: usize,
     ) -> Result<Option<Message<'_>>, ProtocolError> {
-        let start = if self.done { 0 } else { self.len };
+        let start = self.len();
         let n = clamp(connection.remaining(), n).min(self.memory.len() - start);
         let mut input = &mut self.memory[start..start + n];
         // No more than the current frame lacks: one event, or none, and of a data frame.
