@@ -8,6 +8,7 @@ extern crate std;
 
 mod cpu;
 mod error;
+pub mod extension;
 pub mod mask;
 pub mod utf8;
 
