@@ -39,6 +39,9 @@ pub use syntax::{Element, ElementParams, Elements, Param, Value, elements};
 
 mod syntax;
 
+#[cfg(feature = "handshake")]
+pub(crate) use syntax::is_token_byte;
+
 /// The name of the extension on the wire (RFC 7692 §7).
 pub const PERMESSAGE_DEFLATE: &str = "permessage-deflate";
 
@@ -192,6 +195,13 @@ impl Offer {
             params.client_max_window_bits = params.client_max_window_bits.min(hint);
         }
         Ok(params)
+    }
+
+    /// Whether every number may stand on the wire.
+    #[cfg(feature = "handshake")]
+    pub(crate) fn is_valid(&self) -> bool {
+        let valid = |bits: Option<u8>| bits.is_none_or(|bits| (MIN_BITS..=MAX_BITS).contains(&bits));
+        valid(self.server_max_window_bits) && valid(self.client_max_window_bits)
     }
 }
 

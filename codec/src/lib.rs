@@ -9,6 +9,8 @@ extern crate std;
 mod cpu;
 mod error;
 pub mod extension;
+#[cfg(feature = "handshake")]
+pub mod handshake;
 pub mod mask;
 pub mod utf8;
 
