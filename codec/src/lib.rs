@@ -1,4 +1,105 @@
-//! framewire
+//! A WebSocket codec (RFC 6455, and the parameters of RFC 7692) for servers and clients that do their own I/O.
+//!
+//! `&mut [u8]` in, borrowed messages out, headers by value back: no socket, no clock, no randomness, no executor, and
+//! no allocation unless a stage that needs it is asked for. It is linked into an epoll or io_uring loop, into tokio,
+//! into a kernel or a microcontroller alike.
+//!
+//! # Three levels, each usable alone
+//!
+//! | level | for whom | what |
+//! |---|---|---|
+//! | 1, values and kernels | whoever builds something else of them | [`Header`], [`frame::take`], [`mask`], [`utf8`], [`Close`] |
+//! | 2, [`Decoder`] | proxies, sniffers, load generators | a stream cut anywhere, to the chunks of its frames |
+//! | 3, [`Connection`] | servers and clients | the whole protocol: fragments, control frames, closing, limits, UTF-8 |
+//!
+//! Levels 1 to 3 work without alloc. **Stages** stand on level 3 where a host wants more than what was in hand:
+#![cfg_attr(feature = "alloc", doc = "[`Assembler`]")]
+#![cfg_attr(not(feature = "alloc"), doc = "`Assembler`")]
+//! (whole messages from parts), `vectored` (one write for many frames, feature `std`), `owned` (messages as `Bytes`, a
+//! send queue, frames prepared once for many peers; feature `bytes`). Before them all stands the opening `handshake`
+//! (feature `handshake`); [`extension`] has the parameters of permessage-deflate as values.
+//!
+//! # The host's loop
+//!
+//! The whole of it; everything else is the host's own.
+//!
+//! ```
+//! # #[cfg(feature = "std")] {
+//! use framewire::{Connection, Event, Server, State};
+//! use std::io::{self, Read, Write};
+//!
+//! /// The socket can be read. `rx` serves all connections of the thread: none needs a buffer of its own.
+//! fn readable(socket: &mut (impl Read + Write), connection: &mut Connection<Server>, rx: &mut [u8]) -> io::Result<State> {
+//!     let n = socket.read(rx)?;
+//!     if n == 0 {
+//!         connection.receive_eof().map_err(io::Error::other)?;
+//!     }
+//!     let mut out = Vec::new(); // all replies of this event, for one write
+//!     let mut input = &mut rx[..n];
+//!     let outcome = loop {
+//!         match connection.receive(&mut input) {
+//!             Ok(Some(event)) => {
+//!                 if let Some(frame) = connection.reply(&event) {
+//!                     out.extend_from_slice(&frame); // what the protocol asks for: a pong, the answer to a close
+//!                 }
+//!                 if let Event::Text(text) = event {
+//!                     // The host's own answer: an echo. A real host writes header and payload with one `writev`.
+//!                     out.extend_from_slice(&connection.text(text).map_err(io::Error::other)?);
+//!                     out.extend_from_slice(text.as_bytes());
+//!                 }
+//!             }
+//!             Ok(None) => break Ok(()),
+//!             Err(error) => break Err(error), // not `?`: what was whole before the bad byte is still answered
+//!         }
+//!     };
+//!     if let Err(error) = outcome {
+//!         if let Some(frame) = connection.fail(error) {
+//!             out.extend_from_slice(&frame);
+//!         }
+//!     }
+//!     socket.write_all(&out)?;
+//!     Ok(connection.state()) // `Closed`: flush, then close the socket
+//! }
+//!
+//! struct Socket(io::Cursor<Vec<u8>>, Vec<u8>);
+//! # impl Read for Socket {
+//! #     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> { self.0.read(to) }
+//! # }
+//! # impl Write for Socket {
+//! #     fn write(&mut self, from: &[u8]) -> io::Result<usize> { self.1.write(from) }
+//! #     fn flush(&mut self) -> io::Result<()> { Ok(()) }
+//! # }
+//!
+//! // RFC 6455 §5.7: a masked "Hello", then a masked close with code 1000.
+//! let wire = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58\x88\x82\0\0\0\0\x03\xe8".to_vec();
+//! let mut socket = Socket(io::Cursor::new(wire), Vec::new());
+//! let state = readable(&mut socket, &mut Connection::new(), &mut [0; 4096])?;
+//! assert_eq!((state, &socket.1[..]), (State::Closed, &b"\x81\x05Hello\x88\x02\x03\xe8"[..]));
+//! # }
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! # Promises
+//!
+//! 1. No I/O, no clock, no randomness; below `Assembler` no allocation but the box of a control payload that is cut; no
+//!    panic on any input.
+//! 2. After `Ok(None)` the input is empty: no bytes need to be kept and presented again.
+//! 3. Any way of cutting the input gives the same messages, the same replies and the same error.
+//! 4. Below `Assembler`, payload is written once, when it is unmasked, and never moved.
+//! 5. Memory and work are functions of the configuration, never of what a peer claims.
+//!
+//! # Features
+//!
+//! All are additive and none changes behaviour. The crate is always `no_std`; vector kernels are chosen at run time
+//! also without `std`.
+//!
+//! | feature | default | brings |
+//! |---|---|---|
+//! | `std` | yes | `vectored`; implies `alloc` |
+//! | `alloc` | through `std` | `Assembler`; a smaller [`Connection`] |
+//! | `bytes` | | `owned`; implies `alloc` |
+//! | `handshake` | | `handshake` |
+
 #![no_std]
 
 #[cfg(feature = "alloc")]
@@ -6,28 +107,39 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
-mod cpu;
+// Each group may import from those above it, and everything from `error`: no arrow points down (docs/architecture.md).
+
 mod error;
-#[doc(hidden)]
-pub mod internal;
+
+mod cpu;
+pub mod extension;
+
 pub mod mask;
+
+pub mod frame;
 pub mod utf8;
 
 mod close;
-mod control;
-pub mod frame;
 
+mod control;
 mod decoder;
 
-mod connection;
 mod event;
+
+mod connection;
 
 #[cfg(feature = "alloc")]
 mod assembler;
-#[cfg(feature = "bytes")]
-pub mod owned;
 #[cfg(feature = "std")]
 pub mod vectored;
+
+#[cfg(feature = "handshake")]
+pub mod handshake;
+#[cfg(feature = "bytes")]
+pub mod owned;
+
+#[doc(hidden)]
+pub mod internal;
 
 #[cfg(feature = "alloc")]
 pub use assembler::{Assembler, Message};

@@ -1,0 +1,239 @@
+//! The grammar of `Sec-WebSocket-Extensions` (RFC 6455 §9.1), read in place:
+//!
+//! ```text
+//! extension-list  = 1#extension                  elements between commas; empty ones are passed over (RFC 9110 §5.6.1)
+//! extension       = token *( ";" extension-param )
+//! extension-param = token [ "=" ( token / quoted-string ) ]
+//! ```
+//!
+//! White space may stand around every separator. A quoted string must be a token once its quotes and backslashes are
+//! gone, so nothing but tokens ever comes out.
+
+use core::fmt;
+
+use super::ExtensionError;
+
+/// The elements of one value of `Sec-WebSocket-Extensions`, of any extension, in their order.
+///
+/// ```
+/// use framewire::extension::{ExtensionError, elements};
+///
+/// let mut list = elements(r#"mux; max-channels="4"; flow-control, deflate-stream"#);
+/// let mux = list.next().unwrap()?;
+/// assert_eq!(mux.name(), "mux");
+/// let mut params = mux.params();
+/// assert!(params.next().unwrap().value.is_some_and(|v| v == *"4"));
+/// assert_eq!(params.next().unwrap().name, "flow-control");
+/// assert_eq!(list.next().unwrap()?.name(), "deflate-stream");
+/// assert!(list.next().is_none());
+/// # Ok::<(), ExtensionError>(())
+/// ```
+pub fn elements(value: &str) -> Elements<'_> {
+    Elements { cursor: Cursor { rest: value } }
+}
+
+/// The iterator that [`elements`] returns. It ends after the first error.
+#[derive(Clone, Debug)]
+pub struct Elements<'a> {
+    cursor: Cursor<'a>,
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Result<Element<'a>, ExtensionError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            self.cursor.skip_space();
+            if !self.cursor.eat(b',') {
+                break;
+            }
+        }
+        if self.cursor.rest.is_empty() {
+            return None;
+        }
+        let element = self.cursor.element().ok_or(ExtensionError::Malformed);
+        if element.is_err() {
+            self.cursor.rest = "";
+        }
+        Some(element)
+    }
+}
+
+impl core::iter::FusedIterator for Elements<'_> {}
+
+/// One extension with its parameters, all of it in the grammar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Element<'a> {
+    name: &'a str,
+    params: &'a str,
+}
+
+impl<'a> Element<'a> {
+    /// The extension's name, as sent. Names are compared byte for byte.
+    #[must_use]
+    pub fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// The parameters, in their order.
+    #[must_use]
+    pub fn params(&self) -> ElementParams<'a> {
+        ElementParams { cursor: Cursor { rest: self.params } }
+    }
+}
+
+/// The parameters of one [`Element`].
+#[derive(Clone, Debug)]
+pub struct ElementParams<'a> {
+    cursor: Cursor<'a>,
+}
+
+impl<'a> Iterator for ElementParams<'a> {
+    type Item = Param<'a>;
+
+    fn next(&mut self) -> Option<Param<'a>> {
+        // What is walked here was in the grammar when the element was read: `None` is its end.
+        self.cursor.skip_space();
+        if self.cursor.eat(b';') { self.cursor.param() } else { None }
+    }
+}
+
+/// One parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Param<'a> {
+    /// Its name, as sent.
+    pub name: &'a str,
+    /// Its value, where there is one.
+    pub value: Option<Value<'a>>,
+}
+
+/// The value of a parameter: a token, however it was quoted. Compare it with `==`, or read it by its
+/// [`bytes`](Self::bytes).
+#[derive(Clone, Copy)]
+pub struct Value<'a> {
+    /// Without the quotes, but with the backslashes.
+    raw: &'a str,
+}
+
+impl<'a> Value<'a> {
+    /// The bytes of the token, without quotes and backslashes; all of them are ASCII.
+    pub fn bytes(&self) -> impl Iterator<Item = u8> + Clone + use<'a> {
+        // A backslash is no token character, so one that is itself escaped cannot have got here.
+        self.raw.bytes().filter(|&byte| byte != b'\\')
+    }
+}
+
+impl PartialEq<str> for Value<'_> {
+    fn eq(&self, other: &str) -> bool {
+        self.bytes().eq(other.bytes())
+    }
+}
+
+impl PartialEq for Value<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes().eq(other.bytes())
+    }
+}
+
+impl Eq for Value<'_> {}
+
+impl core::hash::Hash for Value<'_> {
+    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
+        self.bytes().for_each(|byte| state.write_u8(byte));
+    }
+}
+
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.bytes().try_for_each(|byte| fmt::Write::write_char(f, byte.into()))
+    }
+}
+
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
+/// Whether `byte` may stand in a token (RFC 9110 §5.6.2).
+pub(crate) const fn is_token_byte(byte: u8) -> bool {
+    matches!(byte,
+        b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+        | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z')
+}
+
+/// What of a value is not read yet. It only ever stops before or after an ASCII byte, hence between characters.
+#[derive(Clone, Copy, Debug)]
+struct Cursor<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Cursor<'a> {
+    fn element(&mut self) -> Option<Element<'a>> {
+        let name = self.token()?;
+        let params = self.rest;
+        loop {
+            self.skip_space();
+            if self.eat(b';') {
+                self.param()?;
+            } else if self.rest.is_empty() || self.rest.starts_with(',') {
+                let params = params.get(..params.len() - self.rest.len())?;
+                return Some(Element { name, params });
+            } else {
+                return None;
+            }
+        }
+    }
+
+    fn param(&mut self) -> Option<Param<'a>> {
+        self.skip_space();
+        let name = self.token()?;
+        self.skip_space();
+        if !self.eat(b'=') {
+            return Some(Param { name, value: None });
+        }
+        self.skip_space();
+        let raw = if self.eat(b'"') { self.quoted()? } else { self.token()? };
+        Some(Param { name, value: Some(Value { raw }) })
+    }
+
+    fn token(&mut self) -> Option<&'a str> {
+        let len = self.rest.bytes().take_while(|&byte| is_token_byte(byte)).count();
+        if len == 0 { None } else { self.take(len) }
+    }
+
+    /// What stands before the closing quote, and the quote.
+    fn quoted(&mut self) -> Option<&'a str> {
+        let mut len = 0;
+        let mut bytes = self.rest.bytes();
+        loop {
+            len += match bytes.next()? {
+                b'"' => break,
+                b'\\' if is_token_byte(bytes.next()?) => 2,
+                byte if is_token_byte(byte) => 1,
+                _ => return None,
+            };
+        }
+        if len == 0 {
+            return None;
+        }
+        let raw = self.take(len)?;
+        self.eat(b'"').then_some(raw)
+    }
+
+    fn skip_space(&mut self) {
+        self.rest = self.rest.trim_start_matches([' ', '\t']);
+    }
+
+    fn eat(&mut self, byte: u8) -> bool {
+        let rest = self.rest.strip_prefix(char::from(byte));
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
+    }
+
+    fn take(&mut self, len: usize) -> Option<&'a str> {
+        let (taken, rest) = self.rest.split_at_checked(len)?;
+        self.rest = rest;
+        Some(taken)
+    }
+}

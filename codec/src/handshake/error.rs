@@ -1,0 +1,172 @@
+//! What can go wrong, by blame: [`HandshakeError`] is the peer's doing, [`BuildError`] the caller's.
+
+use core::{error, fmt};
+
+/// The peer broke the handshake. Fatal: a server sends the [`Reply`](super::Reply) that the error turns into and
+/// closes; a client closes.
+///
+/// ```
+/// use framewire::handshake::{HandshakeError, HeaderSlots, Request};
+///
+/// let mut slots = HeaderSlots::new();
+/// let error = Request::parse(b"GET / HTTP/1.1\r\n\r\n", &mut slots).unwrap_err();
+/// assert_eq!(error, HandshakeError::InvalidHost);
+/// assert_eq!(error.status(), 400);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// The bytes end before the head does. Only where a whole head was promised: [`Request::parse`](super::Request::parse)
+    /// and [`Response::parse`](super::Response::parse).
+    Incomplete,
+    /// The head is longer than [`Limits::head_bytes`](super::Limits::head_bytes).
+    HeadTooLong,
+    /// There are more headers than [`Limits::headers`](super::Limits::headers), or than
+    /// [`HeaderSlots`](super::HeaderSlots), allow.
+    TooManyHeaders,
+    /// A line does not end with CR LF (RFC 9112 §2.2).
+    InvalidLineEnding,
+    /// A header is folded over two lines (RFC 9112 §5.2).
+    FoldedHeader,
+    /// A header is not a token, a colon and a value without control characters (RFC 9112 §5).
+    InvalidHeader,
+    /// The first line of a request is not a method, a target and a version (RFC 9112 §3).
+    InvalidRequestLine,
+    /// The version of HTTP is not 1.1, which an upgrade needs, nor 1.0 (RFC 6455 §4.2.1).
+    UnsupportedHttpVersion,
+    /// `Host` is missing, repeated, or no host (RFC 9112 §3.2).
+    InvalidHost,
+    /// The target is neither a path nor an `http` or `https` URI, or has a fragment (RFC 6455 §4.2.1).
+    InvalidTarget,
+    /// The method of an upgrade is not GET (RFC 6455 §4.2.1).
+    MethodNotAllowed,
+    /// An upgrade announces a body (`Content-Length` other than 0, `Transfer-Encoding`), which would stand where frames
+    /// do.
+    UnexpectedBody,
+    /// `Upgrade` asks for a WebSocket, but `Connection` does not say `Upgrade`: as a rule the doing of a proxy
+    /// (RFC 6455 §4.2.1).
+    MissingConnectionUpgrade,
+    /// `Sec-WebSocket-Version` is not, exactly once, 13 (RFC 6455 §4.2.2).
+    UnsupportedVersion,
+    /// `Sec-WebSocket-Key` is missing, repeated, or not the base64 of 16 bytes (RFC 6455 §4.2.1).
+    InvalidKey,
+    /// `Sec-WebSocket-Protocol` is not a list of tokens (RFC 6455 §4.1).
+    InvalidSubprotocols,
+    /// `Sec-WebSocket-Extensions` of a request is not in the grammar (RFC 6455 §9.1).
+    InvalidExtensions,
+    /// `Origin` is repeated or not text (RFC 6454 §7.3).
+    InvalidOrigin,
+    /// The host's verdict, never one of this crate: this origin may not connect (RFC 6455 §4.2.2).
+    OriginForbidden,
+    /// The host's verdict on a request that does not ask for a WebSocket, where nothing else is served.
+    NotUpgrade,
+    /// The first line of a response is not a version of HTTP/1 and a status (RFC 9112 §4).
+    InvalidStatusLine,
+    /// The 101 is of HTTP/1.0, or its `Upgrade` is not `websocket`, or its `Connection` lacks `Upgrade` (RFC 6455 §4.1).
+    InvalidUpgradeResponse,
+    /// `Sec-WebSocket-Accept` is missing, repeated, or not the answer to this client's key (RFC 6455 §4.1).
+    InvalidAccept,
+    /// The server chose a subprotocol that was not asked for, or several (RFC 6455 §4.1).
+    UnexpectedSubprotocol,
+    /// The server agreed to an extension that was not offered, or on terms that were not (RFC 6455 §4.1).
+    UnexpectedExtension,
+}
+
+impl HandshakeError {
+    /// The status of the reply to the client: 400, 403, 405, 426, 431 or 505; and for what only a server can do
+    /// wrong 502, with which a gateway tells its own client.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::OriginForbidden => 403,
+            Self::MethodNotAllowed => 405,
+            Self::UnsupportedVersion | Self::NotUpgrade => 426,
+            Self::HeadTooLong | Self::TooManyHeaders => 431,
+            Self::UnsupportedHttpVersion => 505,
+            Self::InvalidStatusLine
+            | Self::InvalidUpgradeResponse
+            | Self::InvalidAccept
+            | Self::UnexpectedSubprotocol
+            | Self::UnexpectedExtension => 502,
+            _ => 400,
+        }
+    }
+}
+
+impl fmt::Display for HandshakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Incomplete => "the head is not complete",
+            Self::HeadTooLong => "the head is too long",
+            Self::TooManyHeaders => "there are too many headers",
+            Self::InvalidLineEnding => "a line does not end with CR LF",
+            Self::FoldedHeader => "a header is folded over two lines",
+            Self::InvalidHeader => "a header is malformed",
+            Self::InvalidRequestLine => "the request line is malformed",
+            Self::UnsupportedHttpVersion => "the version of HTTP is not 1.1",
+            Self::InvalidHost => "Host is missing, repeated or malformed",
+            Self::InvalidTarget => "the target is neither a path nor an http URI",
+            Self::MethodNotAllowed => "the method of an upgrade is not GET",
+            Self::UnexpectedBody => "an upgrade has a body",
+            Self::MissingConnectionUpgrade => "Connection does not say Upgrade",
+            Self::UnsupportedVersion => "Sec-WebSocket-Version is not 13",
+            Self::InvalidKey => "Sec-WebSocket-Key is not, once, the base64 of 16 bytes",
+            Self::InvalidSubprotocols => "Sec-WebSocket-Protocol is malformed",
+            Self::InvalidExtensions => "Sec-WebSocket-Extensions is malformed",
+            Self::InvalidOrigin => "Origin is repeated or malformed",
+            Self::OriginForbidden => "this origin may not connect",
+            Self::NotUpgrade => "the request does not ask for a WebSocket",
+            Self::InvalidStatusLine => "the status line is malformed",
+            Self::InvalidUpgradeResponse => "the response does not upgrade to a WebSocket",
+            Self::InvalidAccept => "Sec-WebSocket-Accept does not answer the key",
+            Self::UnexpectedSubprotocol => "the server chose a subprotocol that was not asked for",
+            Self::UnexpectedExtension => "the server agreed to an extension that was not offered",
+        })
+    }
+}
+
+impl error::Error for HandshakeError {}
+
+/// The caller asked for a head that must not be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The buffer has too little room; this many bytes are needed.
+    BufferTooSmall {
+        /// The length of the whole message in bytes.
+        needed: usize,
+    },
+    /// A header's name is not a token, or a value has a control character in it, CR and LF among them.
+    InvalidHeader,
+    /// The header is one that the handshake itself writes, or that would turn what follows into a body.
+    ReservedHeader,
+    /// The host is not one (RFC 3986 §3.2.2, with or without a port).
+    InvalidHost,
+    /// The target does not begin with `/`, or has a character in it that a URI does not.
+    InvalidTarget,
+    /// The subprotocol is not a token, is asked for twice, or is not one that the client asked for.
+    InvalidSubprotocol,
+    /// A number of window bits is not 8–15, or the answer fits none of the client's offers.
+    InvalidExtension,
+    /// The status is not one of a final response with a body.
+    InvalidStatus,
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BufferTooSmall { needed } => {
+                return write!(f, "the buffer is too small: {needed} bytes are needed");
+            }
+            Self::InvalidHeader => "a header's name or value is invalid",
+            Self::ReservedHeader => "a header is reserved to the handshake",
+            Self::InvalidHost => "the host is invalid",
+            Self::InvalidTarget => "the target is invalid",
+            Self::InvalidSubprotocol => "a subprotocol is invalid",
+            Self::InvalidExtension => "an extension is invalid",
+            Self::InvalidStatus => "the status is not one of a final response with a body",
+        })
+    }
+}
+
+impl error::Error for BuildError {}

@@ -1,0 +1,193 @@
+//! What a client writes, and how it judges the answer (RFC 6455 §4.1).
+
+use core::fmt::{self, Write};
+use core::str;
+
+use super::headers::{host, is_token, is_value, list, list_contains};
+use super::write::{self, Extra, Message, check_extra, write_extra, write_list};
+use super::{BuildError, ClientKey, HandshakeError, HttpVersion, Response};
+use crate::extension::{self, Offer, Params};
+
+/// The request with which a client opens a WebSocket. It is kept, or made again, until the response is there:
+/// [`check`](Self::check) holds the one against the other.
+///
+/// ```
+/// use framewire::extension::Offer;
+/// use framewire::handshake::{ClientKey, HeaderSlots, Opening, Response};
+///
+/// let key = ClientKey::new(*b"the sample nonce"); // sixteen random bytes
+/// let offers = [Offer { client_max_window_bits: Some(15), ..Offer::default() }];
+/// let opening = Opening::new("example.com:8080", "/chat?room=1", key).subprotocols(&["chat"]).deflate(&offers);
+/// let mut buffer = [0; 512];
+/// let len = opening.write_to(&mut buffer)?;
+/// assert!(buffer[..len].starts_with(b"GET /chat?room=1 HTTP/1.1\r\nHost: example.com:8080\r\n"));
+///
+/// let received = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+///     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat\r\n\r\n\x81\x00";
+/// let mut slots = HeaderSlots::new();
+/// let response = Response::parse(received, &mut slots)?;
+/// match opening.check(&response)? {
+///     Some(established) => assert_eq!(established.subprotocol, Some("chat")),
+///     None => println!("{} {}", response.status(), response.reason()),
+/// }
+/// let frames = &received[response.head_len()..];
+/// assert_eq!(frames, b"\x81\x00");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct Opening<'a> {
+    host: &'a str,
+    target: &'a str,
+    key: ClientKey,
+    origin: Option<&'a str>,
+    subprotocols: &'a [&'a str],
+    offers: &'a [Offer],
+    extra: Extra<'a>,
+}
+
+/// What a 101 that was checked establishes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Established<'b> {
+    /// The subprotocol that the server chose. It may choose none though some were asked for; whether that will do is the
+    /// host's to say.
+    pub subprotocol: Option<&'b str>,
+    /// What was agreed on for permessage-deflate; `None`: messages are not compressed.
+    pub deflate: Option<Params>,
+}
+
+impl<'a> Opening<'a> {
+    /// A request to `host` (its port behind a colon unless it is the scheme's own; an IPv6 address in brackets) for
+    /// `target` (the path, and the query if there is one), with a key that is new for every connection.
+    pub const fn new(host: &'a str, target: &'a str, key: ClientKey) -> Self {
+        Self { host, target, key, origin: None, subprotocols: &[], offers: &[], extra: &[] }
+    }
+
+    /// The origin, which browsers have to send; `None` by default.
+    pub const fn origin(self, origin: Option<&'a str>) -> Self {
+        Self { origin, ..self }
+    }
+
+    /// The subprotocols, the one that is liked best first.
+    pub const fn subprotocols(self, subprotocols: &'a [&'a str]) -> Self {
+        Self { subprotocols, ..self }
+    }
+
+    /// Offers of permessage-deflate, the one that is liked best first.
+    pub const fn deflate(self, offers: &'a [Offer]) -> Self {
+        Self { offers, ..self }
+    }
+
+    /// Further headers, name and value: cookies, `Authorization`. Not those that the handshake writes itself.
+    pub const fn headers(self, headers: &'a [(&'a str, &'a str)]) -> Self {
+        Self { extra: headers, ..self }
+    }
+
+    /// Writes it at the start of `buffer`, and returns its length.
+    ///
+    /// # Errors
+    /// [`BuildError::BufferTooSmall`], and then `buffer` holds nothing of use;
+    /// [`InvalidHost`](BuildError::InvalidHost), [`InvalidTarget`](BuildError::InvalidTarget),
+    /// [`InvalidSubprotocol`](BuildError::InvalidSubprotocol), [`InvalidExtension`](BuildError::InvalidExtension),
+    /// [`InvalidHeader`](BuildError::InvalidHeader), [`ReservedHeader`](BuildError::ReservedHeader).
+    pub fn write_to(&self, buffer: &mut [u8]) -> Result<usize, BuildError> {
+        write::write_to(self, buffer)
+    }
+
+    /// Writes it to a new `Vec`.
+    ///
+    /// # Errors
+    /// As [`write_to`](Self::write_to), but for the room.
+    #[cfg(feature = "alloc")]
+    pub fn to_vec(&self) -> Result<alloc::vec::Vec<u8>, BuildError> {
+        write::to_vec(self)
+    }
+
+    /// Holds the response against this request. `Ok(None)`: it is not a 101, and the host's to deal with.
+    ///
+    /// # Errors
+    /// It is a 101, but not the answer to this request: [`HandshakeError::InvalidUpgradeResponse`],
+    /// [`InvalidAccept`](HandshakeError::InvalidAccept),
+    /// [`UnexpectedSubprotocol`](HandshakeError::UnexpectedSubprotocol) or
+    /// [`UnexpectedExtension`](HandshakeError::UnexpectedExtension). The connection is to be closed.
+    pub fn check<'b>(&self, response: &Response<'_, 'b>) -> Result<Option<Established<'b>>, HandshakeError> {
+        if response.status() != 101 {
+            return Ok(None);
+        }
+        let headers = response.headers();
+        let mut upgrade = headers.get_all("upgrade").flat_map(list);
+        let to_websocket = upgrade.next().is_some_and(|to| to.eq_ignore_ascii_case(b"websocket"));
+        if response.version() != HttpVersion::Http11
+            || !to_websocket
+            || upgrade.next().is_some()
+            || !list_contains(headers.get_all("connection"), "upgrade")
+        {
+            return Err(HandshakeError::InvalidUpgradeResponse);
+        }
+        if headers.once("sec-websocket-accept") != Some(self.key.accept().as_ref()) {
+            return Err(HandshakeError::InvalidAccept);
+        }
+        let subprotocol = match headers.get("sec-websocket-protocol") {
+            None => None,
+            Some(_) => Some(
+                headers
+                    .once("sec-websocket-protocol")
+                    .and_then(|chosen| str::from_utf8(chosen).ok())
+                    .filter(|chosen| self.subprotocols.contains(chosen))
+                    .ok_or(HandshakeError::UnexpectedSubprotocol)?,
+            ),
+        };
+        let extensions = headers.get_all("sec-websocket-extensions");
+        // A value that is not text is no more in the grammar than a lone quote is.
+        let extensions = extensions.map(|value| str::from_utf8(value).unwrap_or("\""));
+        let deflate =
+            extension::verify(extensions, self.offers).map_err(|_| HandshakeError::UnexpectedExtension)?;
+        Ok(Some(Established { subprotocol, deflate }))
+    }
+}
+
+impl Message for Opening<'_> {
+    fn validate(&self) -> Result<(), BuildError> {
+        if host(self.host.as_bytes()).is_none() {
+            return Err(BuildError::InvalidHost);
+        }
+        let in_target = |byte: u8| byte.is_ascii_graphic() && !b"#\"<>\\^`{|}".contains(&byte);
+        if !self.target.starts_with('/') || !self.target.bytes().all(in_target) {
+            return Err(BuildError::InvalidTarget);
+        }
+        for (at, name) in self.subprotocols.iter().enumerate() {
+            if !is_token(name.as_bytes()) || self.subprotocols.iter().take(at).any(|before| before == name) {
+                return Err(BuildError::InvalidSubprotocol);
+            }
+        }
+        if !self.offers.iter().all(Offer::is_valid) {
+            return Err(BuildError::InvalidExtension);
+        }
+        if !self.origin.is_none_or(|origin| is_value(origin.as_bytes())) {
+            return Err(BuildError::InvalidHeader);
+        }
+        check_extra(
+            self.extra,
+            &[
+                "host",
+                "upgrade",
+                "connection",
+                "sec-websocket-*",
+                "origin",
+                "content-length",
+                "transfer-encoding",
+            ],
+        )
+    }
+
+    fn write(&self, out: &mut dyn Write) -> fmt::Result {
+        write!(out, "GET {} HTTP/1.1\r\nHost: {}\r\n", self.target, self.host)?;
+        out.write_str("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n")?;
+        write!(out, "Sec-WebSocket-Key: {}\r\n", self.key)?;
+        write_list("Origin", self.origin, out)?;
+        write_list("Sec-WebSocket-Protocol", self.subprotocols, out)?;
+        write_list("Sec-WebSocket-Extensions", self.offers, out)?;
+        write_extra(self.extra, out)?;
+        out.write_str("\r\n")
+    }
+}

@@ -1,0 +1,354 @@
+//! A request as a server reads it: any HTTP/1 request first, then the rules of an upgrade (RFC 6455 §4.2.1).
+
+use core::{ops, str};
+
+use super::head::{HeadScanner, Limits};
+use super::headers::{HeaderSlots, Headers, host, is_token, list, list_contains};
+use super::{Acceptance, ClientKey, HandshakeError};
+use crate::extension::{self, Answer, Config};
+
+/// A request whose head is sound HTTP/1. [`upgrade`](Self::upgrade) says whether it asks for a WebSocket.
+///
+/// ```
+/// use framewire::handshake::{HandshakeError, HeaderSlots, Request};
+///
+/// let mut slots = HeaderSlots::new();
+/// let request = Request::parse(b"GET /page?x=1 HTTP/1.1\r\nhost:example.com\r\n\r\n", &mut slots)?;
+/// assert!(request.upgrade()?.is_none());
+/// assert_eq!((request.path(), request.query()), ("/page", Some("x=1")));
+/// assert_eq!(request.headers().get("Host"), Some(&b"example.com"[..]));
+/// # Ok::<(), HandshakeError>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'h, 'b> {
+    method: &'b str,
+    target: &'b str,
+    version: HttpVersion,
+    headers: Headers<'h, 'b>,
+    head_len: usize,
+}
+
+/// A version of HTTP/1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HttpVersion {
+    /// HTTP/1.0: never an upgrade (RFC 9110 §7.8), but health checks still speak it.
+    Http10,
+    /// HTTP/1.1.
+    Http11,
+}
+
+impl<'h, 'b> Request<'h, 'b> {
+    /// Parses a head. `bytes` begin with it; [`head_len`](Self::head_len) says where it ends.
+    ///
+    /// # Errors
+    /// What is not sound HTTP/1: see the variants of [`HandshakeError`] up to
+    /// [`InvalidHost`](HandshakeError::InvalidHost). A head with more headers than `slots` is
+    /// [`TooManyHeaders`](HandshakeError::TooManyHeaders).
+    pub fn parse<const N: usize>(
+        bytes: &'b [u8],
+        slots: &'h mut HeaderSlots<'b, N>,
+    ) -> Result<Self, HandshakeError> {
+        let head = whole_head(bytes, N)?;
+        let mut parsed = httparse::Request::new(&mut slots.0);
+        match parsed.parse(head) {
+            Ok(httparse::Status::Complete(len)) if len == head.len() => {}
+            Ok(_) => return Err(HandshakeError::InvalidHeader),
+            Err(httparse::Error::Version) => return Err(version_error(head)),
+            Err(httparse::Error::TooManyHeaders) => return Err(HandshakeError::TooManyHeaders),
+            Err(httparse::Error::NewLine) => return Err(HandshakeError::InvalidLineEnding),
+            Err(httparse::Error::Token | httparse::Error::Status) => {
+                return Err(HandshakeError::InvalidRequestLine);
+            }
+            Err(_) => return Err(HandshakeError::InvalidHeader),
+        }
+        let (Some(method), Some(target), Some(minor)) = (parsed.method, parsed.path, parsed.version) else {
+            return Err(HandshakeError::InvalidRequestLine);
+        };
+        let version = if minor == 0 { HttpVersion::Http10 } else { HttpVersion::Http11 };
+        let headers = Headers(parsed.headers);
+        Self { method, target, version, headers, head_len: head.len() }.checked()
+    }
+
+    /// Takes the request that an HTTP stack has parsed, headers as name and value.
+    ///
+    /// # Errors
+    /// [`HandshakeError::InvalidHost`], and [`HandshakeError::TooManyHeaders`] where `slots` are too few.
+    ///
+    /// ```
+    /// use framewire::handshake::{HandshakeError, HeaderSlots, HttpVersion, Request};
+    ///
+    /// # let map: Vec<(String, String)> = [
+    /// #     ("host", "example.com"), ("upgrade", "websocket"), ("connection", "upgrade"),
+    /// #     ("sec-websocket-version", "13"), ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    /// # ].map(|(n, v)| (n.to_owned(), v.to_owned())).into();
+    /// let headers = map.iter().map(|(name, value)| (name.as_str(), value.as_bytes())); // as in an http::HeaderMap
+    /// let mut slots = HeaderSlots::new();
+    /// let request = Request::from_parts("GET", "/chat", HttpVersion::Http11, headers, &mut slots)?;
+    /// let upgrade = request.upgrade()?.expect("an upgrade");
+    /// assert_eq!(*upgrade.key().accept(), *"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    /// # Ok::<(), HandshakeError>(())
+    /// ```
+    pub fn from_parts<const N: usize>(
+        method: &'b str,
+        target: &'b str,
+        version: HttpVersion,
+        headers: impl IntoIterator<Item = (&'b str, &'b [u8])>,
+        slots: &'h mut HeaderSlots<'b, N>,
+    ) -> Result<Self, HandshakeError> {
+        let headers = slots.fill(headers)?;
+        Self { method, target, version, headers, head_len: 0 }.checked()
+    }
+
+    /// The upgrade to a WebSocket that this request asks for. `None`: it asks for no such thing (its `Upgrade` does
+    /// not list `websocket`), and is to be answered like any HTTP request.
+    ///
+    /// # Errors
+    /// It asks, but breaks a rule of RFC 6455 §4.2.1; the variants of [`HandshakeError`] from
+    /// [`UnsupportedHttpVersion`](HandshakeError::UnsupportedHttpVersion) to
+    /// [`InvalidOrigin`](HandshakeError::InvalidOrigin) say which.
+    pub fn upgrade(&self) -> Result<Option<Upgrade<'h, 'b>>, HandshakeError> {
+        let headers = self.headers;
+        if !list_contains(headers.get_all("upgrade"), "websocket") {
+            return Ok(None);
+        }
+        if self.version != HttpVersion::Http11 {
+            return Err(HandshakeError::UnsupportedHttpVersion);
+        }
+        if self.method != "GET" {
+            return Err(HandshakeError::MethodNotAllowed);
+        }
+        if split_target(self.target).is_none() || self.target.contains('#') {
+            return Err(HandshakeError::InvalidTarget);
+        }
+        if self.has_body() {
+            return Err(HandshakeError::UnexpectedBody);
+        }
+        if !list_contains(headers.get_all("connection"), "upgrade") {
+            return Err(HandshakeError::MissingConnectionUpgrade);
+        }
+        if headers.once("sec-websocket-version") != Some(b"13") {
+            return Err(HandshakeError::UnsupportedVersion);
+        }
+        let key = headers.once("sec-websocket-key").ok_or(HandshakeError::InvalidKey)?;
+        let key = ClientKey::parse(key)?;
+        for subprotocol in subprotocols(headers.get_all("sec-websocket-protocol")) {
+            subprotocol?;
+        }
+        for value in headers.get_all("sec-websocket-extensions") {
+            let value = str::from_utf8(value).map_err(|_| HandshakeError::InvalidExtensions)?;
+            if extension::elements(value).any(|element| element.is_err()) {
+                return Err(HandshakeError::InvalidExtensions);
+            }
+        }
+        let origin = match headers.get("origin") {
+            None => None,
+            Some(_) => {
+                let value = headers.once("origin").and_then(|value| str::from_utf8(value).ok());
+                Some(value.ok_or(HandshakeError::InvalidOrigin)?)
+            }
+        };
+        Ok(Some(Upgrade { request: *self, key, origin }))
+    }
+
+    /// The method, as sent.
+    #[must_use]
+    pub fn method(&self) -> &'b str {
+        self.method
+    }
+
+    /// The target, as sent: as a rule a path and a query, but any client may send a whole URI (RFC 9112 §3.2).
+    #[must_use]
+    pub fn target(&self) -> &'b str {
+        self.target
+    }
+
+    /// The path of the target, without host and query; nothing in it is decoded. The target itself where it has no path
+    /// (`OPTIONS *`).
+    #[must_use]
+    pub fn path(&self) -> &'b str {
+        split_target(self.target).map_or(self.target, |(path, _)| path)
+    }
+
+    /// The query of the target, behind the `?`.
+    #[must_use]
+    pub fn query(&self) -> Option<&'b str> {
+        split_target(self.target).and_then(|(_, query)| query)
+    }
+
+    /// The version of HTTP.
+    #[must_use]
+    pub fn version(&self) -> HttpVersion {
+        self.version
+    }
+
+    /// `Host`, which only a request of HTTP/1.0 may lack.
+    #[must_use]
+    pub fn host(&self) -> Option<&'b str> {
+        self.headers.get("host").and_then(host)
+    }
+
+    /// The headers.
+    #[must_use]
+    pub fn headers(&self) -> Headers<'h, 'b> {
+        self.headers
+    }
+
+    /// Whether a body follows. This crate does not read bodies: close after the reply.
+    #[must_use]
+    pub fn has_body(&self) -> bool {
+        let mut lengths = self.headers.get_all("content-length");
+        let empty = lengths.next().is_none_or(|length| length == b"0") && lengths.next().is_none();
+        !empty || self.headers.get("transfer-encoding").is_some()
+    }
+
+    /// The length of the head in bytes; 0 if this crate did not parse it.
+    #[must_use]
+    pub fn head_len(&self) -> usize {
+        self.head_len
+    }
+
+    /// The rule of RFC 9112 §3.2, which holds for every request.
+    fn checked(self) -> Result<Self, HandshakeError> {
+        let given = self.headers.get("host").is_some();
+        let sound = self.headers.once("host").and_then(host).is_some();
+        let may_lack = self.version == HttpVersion::Http10;
+        if sound || (may_lack && !given) { Ok(self) } else { Err(HandshakeError::InvalidHost) }
+    }
+}
+
+/// A request for a WebSocket that keeps every rule of RFC 6455 §4.2.1. It is a [`Request`], too.
+///
+/// What is left for the host to decide: the [`origin`](Self::origin), the path, the subprotocol, the extensions. Then
+/// [`accept`](Self::accept) makes the answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Upgrade<'h, 'b> {
+    request: Request<'h, 'b>,
+    key: ClientKey,
+    origin: Option<&'b str>,
+}
+
+impl<'h, 'b> Upgrade<'h, 'b> {
+    /// `Sec-WebSocket-Key`.
+    #[must_use]
+    pub fn key(&self) -> ClientKey {
+        self.key
+    }
+
+    /// `Origin`: where the page came from that asks. Browsers always send it, and it is what keeps foreign pages from
+    /// using a visitor's cookies (RFC 6455 §10.2); other clients send what they like. It is `null` for pages without
+    /// one.
+    #[must_use]
+    pub fn origin(&self) -> Option<&'b str> {
+        self.origin
+    }
+
+    /// The subprotocols that the client asks for, the one it likes best first.
+    pub fn subprotocols(&self) -> impl Iterator<Item = &'b str> + use<'h, 'b> {
+        subprotocols(self.headers.get_all("sec-websocket-protocol")).filter_map(Result::ok)
+    }
+
+    /// The first of the client's subprotocols that is among the `supported`, byte for byte. For another order of
+    /// preference, or for any name at all, walk [`subprotocols`](Self::subprotocols).
+    ///
+    /// RFC 6455 lets a server choose none, but many clients then close the connection.
+    #[must_use]
+    pub fn choose_subprotocol(&self, supported: &[&str]) -> Option<&'b str> {
+        self.subprotocols().find(|name| supported.contains(name))
+    }
+
+    /// The extensions that the client offers, in its order of preference.
+    pub fn extensions(&self) -> impl Iterator<Item = extension::Element<'b>> + use<'h, 'b> {
+        self.extension_values().flat_map(extension::elements).filter_map(Result::ok)
+    }
+
+    /// The answer to the first offer of permessage-deflate that a server set up like this can keep, to be given to
+    /// [`Acceptance::deflate`] and, as [`Answer::params`], to the connection.
+    #[must_use]
+    pub fn deflate(&self, config: &Config) -> Option<Answer> {
+        extension::negotiate(self.extension_values(), config).ok().flatten()
+    }
+
+    /// The answer that opens the WebSocket.
+    pub fn accept<'a>(&self) -> Acceptance<'a>
+    where
+        'h: 'a,
+        'b: 'a,
+    {
+        Acceptance::to_request(*self)
+    }
+
+    fn extension_values(&self) -> impl Iterator<Item = &'b str> + use<'h, 'b> {
+        self.headers.get_all("sec-websocket-extensions").filter_map(|value| str::from_utf8(value).ok())
+    }
+}
+
+impl<'h, 'b> ops::Deref for Upgrade<'h, 'b> {
+    type Target = Request<'h, 'b>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.request
+    }
+}
+
+/// The first subprotocol in the values of `Sec-WebSocket-Protocol`, one item a header line, that is among the
+/// `supported`: for hosts that have no [`Upgrade`].
+///
+/// # Errors
+/// [`HandshakeError::InvalidSubprotocols`] where what was looked at is not a list of tokens.
+///
+/// ```
+/// let values: [&[u8]; 2] = [b"mqtt, chat.v2", b"chat.v1"];
+/// let chosen = framewire::handshake::choose_subprotocol(values, &["chat.v1", "chat.v2"]);
+/// assert_eq!(chosen, Ok(Some("chat.v2")));
+/// ```
+pub fn choose_subprotocol<'a>(
+    values: impl IntoIterator<Item = &'a [u8]>,
+    supported: &[&str],
+) -> Result<Option<&'a str>, HandshakeError> {
+    subprotocols(values).find(|name| name.map_or(true, |name| supported.contains(&name))).transpose()
+}
+
+fn subprotocols<'a>(
+    values: impl IntoIterator<Item = &'a [u8]>,
+) -> impl Iterator<Item = Result<&'a str, HandshakeError>> {
+    values.into_iter().flat_map(list).map(|name| match str::from_utf8(name) {
+        Ok(text) if is_token(name) => Ok(text),
+        _ => Err(HandshakeError::InvalidSubprotocols),
+    })
+}
+
+/// The bytes of the head at the start of `bytes`, held to all that is judged line by line.
+pub(super) fn whole_head(bytes: &[u8], headers: usize) -> Result<&[u8], HandshakeError> {
+    let mut scanner = HeadScanner::new(Limits { head_bytes: usize::MAX, headers });
+    let len = scanner.feed(bytes)?.ok_or(HandshakeError::Incomplete)?;
+    bytes.get(..len).ok_or(HandshakeError::Incomplete)
+}
+
+/// Whether a first line names a version of HTTP that is not ours, or is no request line at all.
+fn version_error(head: &[u8]) -> HandshakeError {
+    let line = head.trim_ascii_start().split(|&byte| byte == b'\r').next().unwrap_or_default();
+    match line.splitn(3, |&byte| byte == b' ').last() {
+        Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor])
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            HandshakeError::UnsupportedHttpVersion
+        }
+        _ => HandshakeError::InvalidRequestLine,
+    }
+}
+
+/// Path and query of a target in origin-form or absolute-form (RFC 9112 §3.2).
+fn split_target(target: &str) -> Option<(&str, Option<&str>)> {
+    let rest = if target.starts_with('/') {
+        target
+    } else {
+        let (scheme, rest) = target.split_once("://")?;
+        if !["http", "https", "ws", "wss"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+            return None;
+        }
+        let authority = rest.find(['/', '?']).unwrap_or(rest.len());
+        rest.get(authority..)?
+    };
+    let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
+    Some((if path.is_empty() { "/" } else { path }, query))
+}

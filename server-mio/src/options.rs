@@ -1,0 +1,203 @@
+//! What the command line says.
+
+use crate::{listener::Address, site::Subprotocols, socket::Listener};
+use clap::Parser;
+use framewire::{Limits, handshake};
+use std::{fmt::Write, num::NonZeroUsize, str::FromStr, time::Duration};
+
+/// A WebSocket echo server: every message comes back as it went. To test clients, proxies and browsers against, and
+/// to benchmark. A browser that opens its address gets a page to try it with.
+#[derive(Clone, Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Options {
+    /// Where to listen: HOST:PORT, [IPV6]:PORT, or the path of a Unix socket. May be given several times. Port 0
+    /// takes any that is free, and prints it.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9001")]
+    pub listen: Vec<Address>,
+
+    /// The most payload that a frame may have. Sizes take K, M or G: 64K is 65,536 bytes.
+    #[arg(long, value_name = "SIZE", default_value = "16M", help_heading = "Limits")]
+    pub max_frame: Size,
+
+    /// The most payload that a message may have, over all its fragments.
+    #[arg(long, value_name = "SIZE", default_value = "16M", help_heading = "Limits")]
+    pub max_message: Size,
+
+    /// The most connections at once, over all threads; more wait in the kernel's queue.
+    #[arg(long, value_name = "N", default_value = "1000000", help_heading = "Limits")]
+    pub max_connections: NonZeroUsize,
+
+    /// How much may wait for a peer that does not read before it is not read any more either, until half is gone.
+    #[arg(long, value_name = "SIZE", default_value = "1M", help_heading = "Limits")]
+    pub high_water: Size,
+
+    /// How long the opening handshake may take.
+    #[arg(long, value_name = "SECONDS", default_value = "10", help_heading = "Time")]
+    pub handshake_timeout: u32,
+
+    /// After how long a silence a peer is pinged; 0: never.
+    #[arg(long, value_name = "SECONDS", default_value = "120", help_heading = "Time")]
+    pub idle_timeout: u32,
+
+    /// How long a pinged peer may go on being silent.
+    #[arg(long, value_name = "SECONDS", default_value = "20", help_heading = "Time")]
+    pub pong_timeout: u32,
+
+    /// How long a peer may take over its part of the closing handshake, and all of them when the server stops.
+    #[arg(long, value_name = "SECONDS", default_value = "5", help_heading = "Time")]
+    pub close_timeout: u32,
+
+    /// An origin whose pages may connect, such as https://example.com. May be given several times; without it, all
+    /// may. Programs that are no browsers send none, and may always.
+    #[arg(long, value_name = "ORIGIN", help_heading = "Handshake")]
+    pub allow_origin: Vec<String>,
+
+    /// A subprotocol to choose where a client asks for it; `any` chooses the client's first, `none` none. May be
+    /// given several times.
+    #[arg(long, value_name = "NAME", default_value = "any", help_heading = "Handshake")]
+    pub subprotocol: Vec<String>,
+
+    /// Independent single-threaded loops, between which the kernel spreads the connections (SO_REUSEPORT).
+    #[arg(long, value_name = "N", default_value = "1", help_heading = "Machine")]
+    pub threads: NonZeroUsize,
+
+    /// The receive buffer of each socket (SO_RCVBUF); without it, the kernel's choice.
+    #[arg(long, value_name = "SIZE", help_heading = "Machine")]
+    pub receive_buffer: Option<Size>,
+
+    /// The send buffer of each socket (SO_SNDBUF); without it, the kernel's choice.
+    #[arg(long, value_name = "SIZE", help_heading = "Machine")]
+    pub send_buffer: Option<Size>,
+
+    /// Print a line of figures each so many seconds; 0: never.
+    #[arg(long, value_name = "SECONDS", default_value = "0", help_heading = "Output")]
+    pub stats: u64,
+
+    /// What to log to standard error: off, error, warn, info, debug or trace. Nothing is logged for a message.
+    #[arg(long, value_name = "LEVEL", default_value = "warn", help_heading = "Output")]
+    pub log: log::LevelFilter,
+}
+
+/// What a loop needs to know of it.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub limits: Limits,
+    pub head_limits: handshake::Limits,
+    /// For one loop.
+    pub max_connections: usize,
+    pub high_water: usize,
+    /// In seconds, as are the others.
+    pub handshake_timeout: u32,
+    pub idle_timeout: u32,
+    pub pong_timeout: u32,
+    pub close_timeout: u32,
+    /// Which may connect; all, where it is empty.
+    pub origins: Vec<String>,
+    pub subprotocols: Subprotocols,
+    /// Bytes of the one buffer into which a loop reads every connection.
+    pub receive_buffer: usize,
+}
+
+impl Config {
+    /// The most headers of a request.
+    pub const MAX_HEADERS: usize = 64;
+
+    /// A power of two that the cache holds twice, with room for what is put together beside it.
+    const RECEIVE_BUFFER: usize = 256 << 10;
+}
+
+impl Options {
+    /// What a loop needs to know of it.
+    pub fn config(&self) -> Config {
+        let named = |name: &str| self.subprotocol.iter().any(|given| given == name);
+        Config {
+            limits: Limits { frame: self.max_frame.get() as u64, message: self.max_message.get() as u64 },
+            head_limits: handshake::Limits { headers: Config::MAX_HEADERS, ..Default::default() },
+            max_connections: self.max_connections.get().div_ceil(self.threads.get()),
+            high_water: self.high_water.get(),
+            handshake_timeout: self.handshake_timeout,
+            idle_timeout: self.idle_timeout,
+            pong_timeout: self.pong_timeout,
+            close_timeout: self.close_timeout,
+            origins: self.allow_origin.clone(),
+            subprotocols: match () {
+                () if named("any") => Subprotocols::Any,
+                () if named("none") => Subprotocols::Only(Vec::new()),
+                () => Subprotocols::Only(self.subprotocol.clone()),
+            },
+            receive_buffer: Config::RECEIVE_BUFFER,
+        }
+    }
+
+    /// How often to print figures, if at all.
+    pub fn stats_period(&self) -> Option<Duration> {
+        (self.stats > 0).then(|| Duration::from_secs(self.stats))
+    }
+
+    /// What is served, where, within which limits, and how to try it.
+    pub fn banner(&self, listeners: &[Listener]) -> String {
+        let mut text =
+            format!("framewire-echo {}: every message comes back as it went\n", env!("CARGO_PKG_VERSION"));
+        let mut browser = None;
+        for listener in listeners {
+            let _ = match listener {
+                Listener::Tcp(_) => {
+                    browser.get_or_insert_with(|| listener.to_string());
+                    writeln!(text, "  listening on ws://{listener}/")
+                }
+                #[cfg(unix)]
+                Listener::Unix(..) => writeln!(text, "  listening on {listener} (Unix socket)"),
+            };
+        }
+        let _ = writeln!(
+            text,
+            "  limits: {} a frame, {} a message, {} connections, {} thread(s)",
+            self.max_frame, self.max_message, self.max_connections, self.threads,
+        );
+        if let Some(address) = browser {
+            let _ = writeln!(
+                text,
+                "  try it: open http://{address}/ in a browser, or: npx wscat -c ws://{address}/ (Ctrl-C ends the server)",
+            );
+        }
+        text
+    }
+}
+
+/// A number of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(usize);
+
+impl Size {
+    pub const fn get(self) -> usize {
+        self.0
+    }
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (number, unit) = match text.to_ascii_uppercase().trim_end_matches("IB").trim_end_matches('B') {
+            short if short.ends_with('K') => (short.trim_end_matches('K').to_owned(), 1_usize << 10),
+            short if short.ends_with('M') => (short.trim_end_matches('M').to_owned(), 1 << 20),
+            short if short.ends_with('G') => (short.trim_end_matches('G').to_owned(), 1 << 30),
+            short => (short.to_owned(), 1),
+        };
+        let size = number.trim().parse::<usize>().ok().and_then(|number| number.checked_mul(unit));
+        size.filter(|&size| size > 0)
+            .map(Self)
+            .ok_or_else(|| "a size is a number of bytes, or one with K, M or G".into())
+    }
+}
+
+impl std::fmt::Display for Size {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            n if n % (1 << 30) == 0 => write!(f, "{} GiB", n >> 30),
+            n if n % (1 << 20) == 0 => write!(f, "{} MiB", n >> 20),
+            n if n % (1 << 10) == 0 => write!(f, "{} KiB", n >> 10),
+            n => write!(f, "{n} bytes"),
+        }
+    }
+}

@@ -1,0 +1,544 @@
+//! One peer: from its first byte to its last.
+//!
+//! ```text
+//! Handshake ──101──▶ Open ──closes have passed, or an error──▶ Draining ──peer closes, or time──▶ gone
+//!     └──────────page, error────────────────────────────────────▶ ┘
+//! ```
+//!
+//! An idle connection is a `Session` in the server's slab and nothing else. What a peer needs only while something
+//! is unfinished (a head, a message that is not whole, bytes that the socket would not take) is in [`Busy`], which
+//! is lent to it for as long.
+
+use crate::{
+    backlog::Backlog,
+    handler::{self, Reply},
+    options::Config,
+    outbox::{Outbox, retry},
+    site,
+    socket::Socket,
+    stats::Stats,
+};
+use framewire::{
+    Assembler, CloseCode, Connection, Event, Kind, ProtocolError, Server, State,
+    handshake::{self, HeadBuffer},
+};
+use std::{
+    borrow::Cow,
+    io::{self, IoSliceMut, Read},
+    mem,
+    sync::Arc,
+};
+
+/// The state of one connection.
+#[derive(Debug)]
+pub struct Session {
+    connection: Connection<Server>,
+    busy: Option<Box<Busy>>,
+    socket: Socket,
+    /// When the peer last showed a sign of life, or the phase began, on the loop's clock.
+    seen: u32,
+    phase: Phase,
+    /// Not read, because it does not take what it is sent.
+    held_back: bool,
+    /// A ping went out, and nothing has come since.
+    pinged: bool,
+    /// The peer has closed its side, says an event: what it sent before is still to be read.
+    closing: bool,
+    /// The peer has closed its side, and all that it sent is read.
+    ended: bool,
+    /// Our side is closed.
+    shut: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Handshake,
+    Open,
+    /// Nothing that arrives counts any more; what waits is still written.
+    Draining,
+}
+
+/// What is unfinished.
+#[derive(Debug)]
+struct Busy {
+    head: HeadBuffer,
+    assembler: Assembler,
+    backlog: Backlog,
+}
+
+/// What the sessions of one loop share.
+#[derive(Debug)]
+pub struct Shared {
+    pub config: Arc<Config>,
+    pub stats: Arc<Stats>,
+    /// Seconds since the loop began.
+    pub now: u32,
+    /// Into this, every connection of the loop is read.
+    rx: Vec<u8>,
+    outbox: Outbox<'static>,
+    pool: Pool,
+}
+
+/// A message is received straight into its own memory once it has so many bytes and lacks so many.
+const DIRECT_FROM: usize = 16 << 10;
+
+/// What is to become of a session after it was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It waits for its socket.
+    Wait,
+    /// There may be more to read, of which no event will tell: look again, after the others had their turn.
+    Again,
+    /// It is over.
+    Drop,
+}
+
+impl Session {
+    pub fn new(socket: Socket, now: u32) -> Self {
+        Self {
+            connection: Connection::new(),
+            busy: None,
+            socket,
+            seen: now,
+            phase: Phase::Handshake,
+            held_back: false,
+            pinged: false,
+            closing: false,
+            ended: false,
+            shut: false,
+        }
+    }
+
+    pub fn socket(&mut self) -> &mut Socket {
+        &mut self.socket
+    }
+
+    /// The socket can be read or written, or both. `closed`: the peer has closed its side, which only a read that
+    /// comes back empty tells for sure.
+    pub fn is_held_back(&self) -> bool {
+        self.held_back
+    }
+
+    /// The socket can be read or written, or both; `closed` where the peer has closed its side.
+    #[inline]
+    pub fn ready(&mut self, mut readable: bool, writable: bool, closed: bool, shared: &mut Shared) -> Next {
+        self.closing |= closed;
+        if writable && self.busy.is_some() {
+            match self.write_backlog(shared) {
+                Ok(resumed) => readable |= resumed, // no event will tell of what came meanwhile
+                Err(error) => return self.lost(&error, shared),
+            }
+        }
+        let mut more = false;
+        if readable && !self.held_back && !self.ended {
+            match self.read(shared) {
+                // What filled the buffer, also by coincidence, need not be all; and no event will tell of the rest.
+                Ok(filled) => more = (filled || self.closing) && !self.ended && !self.held_back,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return self.lost(&error, shared),
+            }
+        }
+        match self.settle(shared) {
+            Next::Wait if more => Next::Again,
+            next => next,
+        }
+    }
+
+    /// About once a second: is the peer's time up?
+    pub fn sweep(&mut self, shared: &mut Shared) -> Next {
+        let config = shared.config.clone();
+        let silent = shared.now.saturating_sub(self.seen);
+        match self.phase {
+            Phase::Handshake if silent >= config.handshake_timeout => {
+                shared.stats.errors.add(1);
+                self.say(shared, |session, outbox, shared| {
+                    outbox.push(&site::too_slow());
+                    session.drain(shared);
+                })
+            }
+            Phase::Open if self.connection.close_expected() => {
+                if silent >= config.close_timeout {
+                    Next::Drop
+                } else {
+                    Next::Wait
+                }
+            }
+            Phase::Open if config.idle_timeout == 0 || silent < config.idle_timeout => Next::Wait,
+            Phase::Open if silent >= config.idle_timeout.saturating_add(config.pong_timeout) => {
+                log::debug!("a peer shows no sign of life");
+                shared.stats.errors.add(1);
+                Next::Drop
+            }
+            Phase::Open if !self.pinged => {
+                self.pinged = true;
+                self.say(shared, |session, outbox, _| {
+                    session.connection.ping(b"").iter().for_each(|frame| outbox.push(frame));
+                })
+            }
+            Phase::Draining if silent >= config.close_timeout => Next::Drop,
+            _ => Next::Wait,
+        }
+    }
+
+    /// The server stops, and says so.
+    pub fn go_away(&mut self, shared: &mut Shared) -> Next {
+        match self.phase {
+            Phase::Handshake => Next::Drop,
+            Phase::Draining => Next::Wait,
+            Phase::Open => {
+                self.seen = shared.now;
+                self.say(shared, |session, outbox, _| {
+                    let close = session.connection.close(CloseCode::GOING_AWAY, "the server is stopping");
+                    close.iter().for_each(|frame| outbox.push(frame));
+                })
+            }
+        }
+    }
+
+    /// One receive, and what follows from it. Whether there may be more to receive.
+    #[inline]
+    fn read(&mut self, shared: &mut Shared) -> io::Result<bool> {
+        let mut rx = mem::take(&mut shared.rx);
+        let mut outbox = mem::take(&mut shared.outbox).recycle(|_| {});
+        let filled = self.read_into(&mut rx, &mut outbox, shared).and_then(|filled| {
+            self.write(&mut outbox, shared)?;
+            Ok(filled)
+        });
+        shared.outbox = outbox.recycle(|bytes| shared.pool.put_buffer(bytes));
+        shared.rx = rx;
+        filled
+    }
+
+    #[inline]
+    fn read_into<'b>(
+        &mut self,
+        rx: &'b mut [u8],
+        outbox: &mut Outbox<'b>,
+        shared: &mut Shared,
+    ) -> io::Result<bool> {
+        if let Some(busy) = &self.busy {
+            let missing = self.connection.remaining();
+            if busy.assembler.len() >= DIRECT_FROM && missing >= DIRECT_FROM as u64 {
+                return self.read_direct(missing, rx, outbox, shared);
+            }
+        }
+        let room = rx.len();
+        let n = retry(|| self.socket.read(rx))?;
+        if n == 0 {
+            self.end(shared);
+            return Ok(false);
+        }
+        match self.phase {
+            Phase::Open => self.frames(&mut rx[..n], outbox, shared),
+            Phase::Handshake => self.handshake(&mut rx[..n], outbox, shared),
+            Phase::Draining => {}
+        }
+        Ok(n == room)
+    }
+
+    /// Reads what a large frame lacks to where it belongs; what follows it, to the shared buffer.
+    #[cold]
+    fn read_direct<'b>(
+        &mut self,
+        missing: u64,
+        rx: &'b mut [u8],
+        outbox: &mut Outbox<'b>,
+        shared: &mut Shared,
+    ) -> io::Result<bool> {
+        let Some(busy) = &mut self.busy else { return Ok(false) };
+        let spare = busy.assembler.spare(missing);
+        let room = spare.len();
+        let rest = if room as u64 == missing { rx.len() } else { 0 };
+        let mut slices = [IoSliceMut::new(spare), IoSliceMut::new(&mut rx[..rest])];
+        let n = retry(|| self.socket.read_vectored(&mut slices))?;
+        if n == 0 {
+            self.end(shared);
+            return Ok(false);
+        }
+        let direct = n.min(room);
+        shared.stats.bytes.add(direct as u64);
+        let received = busy.assembler.receive(&mut self.connection, direct);
+        match received.map(|message| message.map(|message| message.kind)) {
+            Ok(Some(kind)) => {
+                let payload = busy.assembler.take();
+                shared.stats.messages.add(1);
+                handler::message(kind, Cow::Owned(payload), Reply::new(&mut self.connection, outbox));
+            }
+            Ok(None) => {}
+            Err(error) => self.fail(error, outbox, shared),
+        }
+        self.frames(&mut rx[..n - direct], outbox, shared);
+        Ok(n == room + rest)
+    }
+
+    /// The host's loop (docs/integrate.md), whole.
+    #[inline]
+    fn frames<'b>(&mut self, mut input: &'b mut [u8], outbox: &mut Outbox<'b>, shared: &mut Shared) {
+        shared.stats.bytes.add(input.len() as u64);
+        let mut messages = 0;
+        let outcome = loop {
+            let event = match self.connection.receive(&mut input) {
+                Ok(Some(event)) => event,
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            };
+            if let Some(frame) = self.connection.reply(&event) {
+                outbox.push(&frame);
+            }
+            let (kind, payload) = match event {
+                Event::Text(text) => (Kind::Text, Cow::Borrowed(text.as_bytes())),
+                Event::Binary(bytes) => (Kind::Binary, Cow::Borrowed(&*bytes)),
+                Event::Part(part) => {
+                    let assembler = shared.assembler(&mut self.busy);
+                    match assembler.push(part).map(|message| message.map(|message| message.kind)) {
+                        Ok(Some(kind)) => (kind, Cow::Owned(assembler.take())),
+                        Ok(None) => continue,
+                        Err(error) => break Err(error),
+                    }
+                }
+                _ => continue,
+            };
+            messages += 1;
+            handler::message(kind, payload, Reply::new(&mut self.connection, outbox));
+        };
+        shared.stats.messages.add(messages);
+        if let Err(error) = outcome {
+            self.fail(error, outbox, shared);
+        }
+        if !self.connection.close_expected() {
+            self.seen = shared.now;
+            self.pinged = false;
+        } else if self.connection.state() == State::Closed {
+            self.drain(shared);
+        }
+    }
+
+    /// The head, as far as it has come; then the frames of a peer that did not wait for the answer.
+    #[cold]
+    fn handshake<'b>(&mut self, input: &'b mut [u8], outbox: &mut Outbox<'b>, shared: &mut Shared) {
+        let config = shared.config.clone();
+        let head = &mut shared.busy(&mut self.busy).head;
+        let (answer, consumed) = match head.push(input) {
+            Ok(None) => return,
+            Ok(Some(head)) => (site::answer(&config, head.bytes), head.consumed),
+            Err(error) => (site::Answer::refuse(error), 0),
+        };
+        outbox.push(&answer.bytes);
+        if answer.error {
+            shared.stats.errors.add(1);
+        }
+        if answer.open {
+            self.connection = Connection::new().with_limits(config.limits);
+            self.phase = Phase::Open;
+            self.frames(&mut input[consumed..], outbox, shared);
+        } else {
+            self.drain(shared);
+        }
+    }
+
+    /// Ends a connection over what its peer did.
+    #[cold]
+    fn fail(&mut self, error: ProtocolError, outbox: &mut Outbox<'_>, shared: &mut Shared) {
+        log::debug!("a peer broke the protocol: {error}");
+        shared.stats.errors.add(1);
+        if let Some(frame) = self.connection.fail(error) {
+            outbox.push(&frame);
+        }
+    }
+
+    /// From here on, only what waits is written. The peer's close of the socket is awaited, for a time: closing
+    /// first would make the kernel throw away what the peer has not read yet (RFC 6455 §7.1.1).
+    #[cold]
+    fn drain(&mut self, shared: &mut Shared) {
+        if self.phase != Phase::Draining {
+            self.phase = Phase::Draining;
+            self.seen = shared.now;
+            self.set_held_back(false, shared);
+        }
+    }
+
+    /// The peer has closed its side. What waits for it is still written: it may read on.
+    #[cold]
+    fn end(&mut self, shared: &mut Shared) {
+        self.ended = true;
+        if self.phase == Phase::Open && self.connection.receive_eof().is_err() {
+            log::debug!("a peer closed its socket without a close frame");
+        }
+        self.drain(shared);
+    }
+
+    #[cold]
+    fn lost(&mut self, error: &io::Error, shared: &mut Shared) -> Next {
+        log::debug!("a connection was lost: {error}");
+        shared.stats.errors.add(1);
+        Next::Drop
+    }
+
+    /// Something that is not the answer to what was read.
+    #[cold]
+    fn say(
+        &mut self,
+        shared: &mut Shared,
+        what: impl FnOnce(&mut Self, &mut Outbox<'_>, &mut Shared),
+    ) -> Next {
+        let mut outbox = Outbox::default();
+        what(self, &mut outbox, shared);
+        match self.write(&mut outbox, shared) {
+            Ok(()) => self.settle(shared),
+            Err(error) => self.lost(&error, shared),
+        }
+    }
+
+    /// Writes the replies at once, as far as the socket takes them; the rest waits.
+    #[inline]
+    fn write(&mut self, outbox: &mut Outbox<'_>, shared: &mut Shared) -> io::Result<()> {
+        if outbox.len() == 0 {
+            return Ok(());
+        }
+        let waiting = self.busy.as_ref().is_some_and(|busy| !busy.backlog.is_empty());
+        let written = if waiting { 0 } else { or_blocked(outbox.write(&mut self.socket))? };
+        if written < outbox.len() {
+            self.keep(written, outbox, shared);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn keep(&mut self, written: usize, outbox: &mut Outbox<'_>, shared: &mut Shared) {
+        let backlog = &mut shared.busy(&mut self.busy).backlog;
+        outbox.take_rest(written, |piece, skip| backlog.push(piece, skip));
+        let high = backlog.len() >= shared.config.high_water;
+        if high && self.phase == Phase::Open {
+            self.set_held_back(true, shared);
+        }
+    }
+
+    /// The socket takes bytes again. Whether the peer is to be read again, after it was held back.
+    #[cold]
+    fn write_backlog(&mut self, shared: &mut Shared) -> io::Result<bool> {
+        let Some(busy) = &mut self.busy else { return Ok(false) };
+        let before = busy.backlog.len();
+        busy.backlog.flush(&mut self.socket, |bytes| shared.pool.put_buffer(bytes))?;
+        let now = busy.backlog.len();
+        if now < before {
+            self.seen = shared.now; // a peer that takes what it is sent is alive
+        }
+        let resumed = self.held_back && now <= shared.config.high_water / 2;
+        if resumed {
+            self.set_held_back(false, shared);
+        }
+        Ok(resumed)
+    }
+
+    fn set_held_back(&mut self, held_back: bool, shared: &mut Shared) {
+        if self.held_back != held_back {
+            self.held_back = held_back;
+            if held_back { shared.stats.held_back.add(1) } else { shared.stats.held_back.subtract(1) }
+        }
+    }
+
+    /// Gives back what is not needed any more.
+    #[inline]
+    fn settle(&mut self, shared: &mut Shared) -> Next {
+        if self.busy.is_none() && self.phase == Phase::Open {
+            return Next::Wait;
+        }
+        self.settle_slowly(shared)
+    }
+
+    fn settle_slowly(&mut self, shared: &mut Shared) -> Next {
+        if let Some(busy) = self.busy.take_if(|busy| self.phase != Phase::Handshake && busy.is_idle()) {
+            shared.pool.put_busy(busy, shared.config.head_limits);
+        }
+        if self.phase != Phase::Draining || self.busy.as_ref().is_some_and(|busy| !busy.backlog.is_empty()) {
+            return Next::Wait;
+        }
+        if self.ended {
+            return Next::Drop;
+        }
+        if !self.shut {
+            self.shut = true;
+            if self.socket.shutdown_write().is_err() {
+                return Next::Drop;
+            }
+        }
+        Next::Wait
+    }
+}
+
+impl Busy {
+    fn is_idle(&self) -> bool {
+        self.assembler.is_empty() && self.backlog.is_empty()
+    }
+}
+
+impl Shared {
+    pub fn new(config: Arc<Config>) -> Self {
+        Self {
+            stats: Arc::default(),
+            now: 0,
+            rx: vec![0; config.receive_buffer],
+            outbox: Outbox::default(),
+            pool: Pool::default(),
+            config,
+        }
+    }
+
+    /// A session's place for what is unfinished.
+    fn busy<'s>(&mut self, slot: &'s mut Option<Box<Busy>>) -> &'s mut Busy {
+        slot.get_or_insert_with(|| {
+            self.pool.busy.pop().unwrap_or_else(|| {
+                Box::new(Busy {
+                    head: HeadBuffer::new(self.config.head_limits),
+                    assembler: Assembler::new(0),
+                    backlog: Backlog::default(),
+                })
+            })
+        })
+    }
+
+    /// A session's place for a message that is not whole.
+    fn assembler<'s>(&mut self, slot: &'s mut Option<Box<Busy>>) -> &'s mut Assembler {
+        let assembler = &mut self.busy(slot).assembler;
+        if assembler.is_empty() {
+            let limit = usize::try_from(self.config.limits.message).unwrap_or(usize::MAX);
+            *assembler = Assembler::with_memory(limit, self.pool.buffers.pop().unwrap_or_default());
+        }
+        assembler
+    }
+}
+
+/// Memory that was of use and will be again. Bounded: what a burst needed is not kept for ever.
+#[derive(Debug, Default)]
+struct Pool {
+    busy: Vec<Box<Busy>>,
+    buffers: Vec<Vec<u8>>,
+}
+
+impl Pool {
+    const MAX_BUSY: usize = 64;
+    const MAX_BUFFERS: usize = 16;
+    const MAX_BUFFER: usize = 2 << 20;
+
+    fn put_busy(&mut self, mut busy: Box<Busy>, limits: handshake::Limits) {
+        if self.busy.len() < Self::MAX_BUSY {
+            self.put_buffer(busy.assembler.take());
+            busy.head = HeadBuffer::new(limits);
+            self.busy.push(busy);
+        }
+    }
+
+    fn put_buffer(&mut self, buffer: Vec<u8>) {
+        if (1..=Self::MAX_BUFFER).contains(&buffer.capacity()) && self.buffers.len() < Self::MAX_BUFFERS {
+            self.buffers.push(buffer);
+        }
+    }
+}
+
+/// A socket that takes nothing now took nothing: that is no error.
+fn or_blocked(written: io::Result<usize>) -> io::Result<usize> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+        other => other,
+    }
+}

@@ -1,0 +1,85 @@
+//! What a head gets: a 101, the page, a health check, or the error that it asks for.
+
+use crate::options::Config;
+use framewire::handshake::{HandshakeError, HeaderSlots, Reply, Request, Upgrade};
+
+/// The page that a browser gets: one file, nothing from elsewhere.
+const PAGE: &str = include_str!("page.html");
+
+/// What to send, and what is next.
+#[derive(Debug)]
+pub struct Answer {
+    pub bytes: Vec<u8>,
+    /// Frames follow.
+    pub open: bool,
+    /// The peer is to blame.
+    pub error: bool,
+}
+
+/// Which subprotocols are chosen of those that a client asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subprotocols {
+    /// The client's first: many clients give up where they ask and none is chosen.
+    Any,
+    /// The client's first of these; none of an empty list.
+    Only(Vec<String>),
+}
+
+impl Answer {
+    /// The answer to a head that is not even one.
+    pub fn refuse(error: HandshakeError) -> Self {
+        log::debug!("a handshake was refused: {error}");
+        Self { error: true, ..Self::close(Reply::from(error)) }
+    }
+
+    fn close(reply: Reply<'_>) -> Self {
+        Self { bytes: reply.to_vec().unwrap_or_default(), open: false, error: false }
+    }
+}
+
+/// The answer to a head.
+pub fn answer(config: &Config, head: &[u8]) -> Answer {
+    let mut slots = HeaderSlots::<{ Config::MAX_HEADERS }>::new();
+    match Request::parse(head, &mut slots).and_then(|request| respond(config, &request)) {
+        Ok(answer) => answer,
+        Err(error) => Answer::refuse(error),
+    }
+}
+
+/// The answer to a peer that took too long over its head.
+pub fn too_slow() -> Vec<u8> {
+    Reply::new(408).to_vec().unwrap_or_default()
+}
+
+fn respond(config: &Config, request: &Request<'_, '_>) -> Result<Answer, HandshakeError> {
+    match request.upgrade()? {
+        Some(upgrade) => accept(config, &upgrade),
+        None => Ok(Answer::close(serve(request).head_only(request.method() == "HEAD"))),
+    }
+}
+
+fn accept(config: &Config, upgrade: &Upgrade<'_, '_>) -> Result<Answer, HandshakeError> {
+    // Only browsers send an origin, and only they can be made to connect by a page that their user did not mean.
+    if let (Some(origin), false) = (upgrade.origin(), config.origins.is_empty()) {
+        if !config.origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)) {
+            return Err(HandshakeError::OriginForbidden);
+        }
+    }
+    let subprotocol = match &config.subprotocols {
+        Subprotocols::Any => upgrade.subprotocols().next(),
+        Subprotocols::Only(ours) => upgrade.subprotocols().find(|name| ours.iter().any(|our| our == name)),
+    };
+    let bytes = upgrade.accept().subprotocol(subprotocol).to_vec();
+    Ok(Answer { bytes: bytes.unwrap_or_default(), open: true, error: false })
+}
+
+fn serve(request: &Request<'_, '_>) -> Reply<'static> {
+    const HTML: &[(&str, &str)] =
+        &[("Content-Type", "text/html; charset=utf-8"), ("Cache-Control", "no-store")];
+    match (request.method(), request.path()) {
+        ("GET" | "HEAD", "/") => Reply::new(200).headers(HTML).body(PAGE),
+        ("GET" | "HEAD", "/healthz") => Reply::new(200).body("ok\n"),
+        ("GET" | "HEAD", _) => Reply::new(404),
+        _ => Reply::from(HandshakeError::MethodNotAllowed),
+    }
+}
