@@ -402,16 +402,17 @@ impl<R: Role> Connection<R> {
     /// The header of a whole message.
     #[inline]
     fn send_message(
-        &mut self,
+        &self,
         kind: Kind,
         rsv: Rsv,
         len: u64,
         key: Option<Key>,
     ) -> Result<HeaderBytes, SendError> {
+        self.may_send()?;
         if self.outgoing.is_some() {
             return Err(SendError::MessageOpen);
         }
-        self.send_data(opcode(kind), rsv, len, key, true)
+        data_header(opcode(kind), rsv, len, key, true)
     }
 
     /// The header of the next fragment of a message.
@@ -423,32 +424,21 @@ impl<R: Role> Connection<R> {
         key: Option<Key>,
         last: bool,
     ) -> Result<HeaderBytes, SendError> {
+        self.may_send()?;
         let (opcode, rsv) = match self.outgoing {
             None => (opcode(kind), rsv),
             Some(open) if open == kind => (Opcode::Continuation, Rsv::NONE),
             Some(_) => return Err(SendError::KindChanged),
         };
-        let header = self.send_data(opcode, rsv, len, key, last)?;
+        let header = data_header(opcode, rsv, len, key, last)?;
         self.outgoing = if last { None } else { Some(kind) };
         Ok(header)
     }
 
+    /// Whether anything may be sent at all. Asked first: where it may not, nothing else that is wrong can be mended.
     #[inline]
-    fn send_data(
-        &self,
-        opcode: Opcode,
-        rsv: Rsv,
-        payload_len: u64,
-        key: Option<Key>,
-        fin: bool,
-    ) -> Result<HeaderBytes, SendError> {
-        if self.close_sent | self.error.is_some() {
-            return Err(SendError::Closed);
-        }
-        if payload_len >> 63 != 0 {
-            return Err(SendError::PayloadTooLong);
-        }
-        Ok(Header { fin, rsv, opcode, key, payload_len }.encode())
+    fn may_send(&self) -> Result<(), SendError> {
+        if self.close_sent | self.error.is_some() { Err(SendError::Closed) } else { Ok(()) }
     }
 
     /// A ping or a pong of the host's own.
@@ -458,9 +448,7 @@ impl<R: Role> Connection<R> {
         payload: &[u8],
         key: Option<Key>,
     ) -> Result<ControlFrame, SendError> {
-        if self.close_sent || self.error.is_some() {
-            return Err(SendError::Closed);
-        }
+        self.may_send()?;
         if payload.len() > control::MAX_PAYLOAD {
             return Err(SendError::ControlTooLong);
         }
@@ -473,9 +461,7 @@ impl<R: Role> Connection<R> {
         reason: &str,
         key: Option<Key>,
     ) -> Result<ControlFrame, SendError> {
-        if self.close_sent || self.error.is_some() {
-            return Err(SendError::Closed);
-        }
+        self.may_send()?;
         if !code.may_be_sent() && (code != CloseCode::NO_STATUS || !reason.is_empty()) {
             return Err(SendError::InvalidCloseCode);
         }
@@ -591,6 +577,21 @@ fn unmask<R: Role>(key: Key, bytes: &mut [u8]) {
 #[inline]
 fn unmask_text<R: Role>(key: Key, bytes: &mut [u8]) -> Result<&str, utf8::Utf8Error> {
     if R::UNMASKS { utf8::validate_masked(key, bytes) } else { utf8::validate(bytes) }
+}
+
+/// The header of a frame of data, however long.
+#[inline]
+fn data_header(
+    opcode: Opcode,
+    rsv: Rsv,
+    payload_len: u64,
+    key: Option<Key>,
+    fin: bool,
+) -> Result<HeaderBytes, SendError> {
+    if payload_len >> 63 != 0 {
+        return Err(SendError::PayloadTooLong);
+    }
+    Ok(Header { fin, rsv, opcode, key, payload_len }.encode())
 }
 
 #[inline]
