@@ -231,10 +231,11 @@ impl<R: Role> Connection<R> {
     }
 
     /// Bytes of the current data frame's payload that have not arrived yet: what is worth reading into one place.
+    /// 0 once the connection failed.
     #[inline]
     pub fn remaining(&self) -> u64 {
         match self.decoder.current() {
-            Some(header) if !header.opcode.is_control() => self.decoder.remaining(),
+            Some(header) if !header.opcode.is_control() && self.error.is_none() => self.decoder.remaining(),
             _ => 0,
         }
     }
@@ -501,7 +502,8 @@ impl<R: Role> Connection<R> {
         error: ProtocolError,
         key: impl FnOnce() -> Option<Key>,
     ) -> Option<ControlFrame> {
-        self.error.get_or_insert(error);
+        // The first error is the one that ended the connection, and says whether anybody still listens.
+        let error = *self.error.get_or_insert(error);
         let code = error.close_code();
         if self.close_sent || !code.may_be_sent() {
             return None;
