@@ -60,7 +60,7 @@ impl Chunk<'_> {
     /// Whether this is the frame's last chunk.
     #[inline]
     pub const fn is_last(&self) -> bool {
-        self.offset + self.bytes.len() as u64 == self.header.payload_len
+        self.header.payload_len.wrapping_sub(self.offset) == self.bytes.len() as u64
     }
 }
 
