@@ -96,6 +96,7 @@ struct Incoming {
 }
 
 /// The most payload that a peer may send, in bytes. Judged on a frame's header, before a byte of it is taken.
+/// Control frames do not count: 125 bytes are their limit always.
 ///
 /// A connection buffers no data, so no limit costs memory here: they bound what the host or a later stage collects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

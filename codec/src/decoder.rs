@@ -74,7 +74,7 @@ impl Decoder {
     /// A decoder that leaves payload as it stands on the wire.
     ///
     /// A proxy takes a chunk from one side's key to the other's in one pass, with
-    /// [`mask::apply`] and `old.combine(new).advance(offset)`.
+    /// [`mask::apply`] and `old.combine(new).advance((offset % 4) as usize)`.
     #[inline]
     pub const fn pass_through() -> Self {
         Self { unmask: false, ..Self::new() }
