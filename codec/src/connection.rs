@@ -131,7 +131,7 @@ pub enum State {
 }
 
 /// Which end of the connection this is: [`Server`] or [`Client`].
-pub trait Role: sealed::Role {}
+pub trait Role: sealed::Role + Copy {}
 
 /// The end that accepted: frames arrive masked and leave bare.
 #[derive(Clone, Copy, Debug)]
