@@ -24,7 +24,22 @@ macro_rules! cfg_neon {
     )*};
 }
 
-pub(crate) use {cfg_neon, cfg_x86};
+/// Whether there are no vector kernels at all.
+macro_rules! cfg_word {
+    ($($item:item)*) => {$(
+        #[cfg(not(any(
+            all(
+                any(target_arch = "x86", target_arch = "x86_64"),
+                target_feature = "sse2",
+                not(framewire_portable)
+            ),
+            all(target_arch = "aarch64", target_feature = "neon", not(framewire_portable))
+        )))]
+        $item
+    )*};
+}
+
+pub(crate) use {cfg_neon, cfg_word, cfg_x86};
 
 cfg_x86! {
     cpufeatures::new!(avx2, "avx2");

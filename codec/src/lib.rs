@@ -8,6 +8,8 @@ extern crate std;
 
 mod cpu;
 mod error;
+#[doc(hidden)]
+pub mod internal;
 pub mod mask;
 pub mod utf8;
 

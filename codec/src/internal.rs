@@ -1,0 +1,4 @@
+//! What the tests, benches and fuzz targets of this workspace reach for. Not part of the API: it may change in any
+//! release.
+
+pub use crate::mask::kernel::{KERNELS as MASK_KERNELS, Kernel as MaskKernel};

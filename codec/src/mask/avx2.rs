@@ -1,0 +1,53 @@
+//! Masking by vectors of 32 bytes.
+#![allow(unsafe_code)] // a kernel
+#![allow(unused_unsafe)] // from 1.87 on, intrinsics that touch no memory are safe
+
+#[cfg(target_arch = "x86")]
+use core::arch::x86::{__m256i, _mm256_loadu_si256, _mm256_set1_epi32, _mm256_storeu_si256, _mm256_xor_si256};
+#[cfg(target_arch = "x86_64")]
+use core::arch::x86_64::{
+    __m256i, _mm256_loadu_si256, _mm256_set1_epi32, _mm256_storeu_si256, _mm256_xor_si256,
+};
+
+use super::kernel::{Kernel, SHORT};
+use super::overlap::{self, Vector};
+use super::{Key, sse2};
+use crate::cpu;
+
+// SAFETY: `run` needs AVX2, which is what `has_avx2` tells; what it told once does not change.
+pub(super) const KERNEL: Kernel = unsafe { Kernel::new("avx2", cpu::has_avx2, run) };
+
+/// # Safety
+///
+/// As for [`Run`](super::kernel::Run): the CPU has AVX2.
+#[target_feature(enable = "avx2")]
+unsafe fn run(key: Key, from: *const u8, to: *mut u8, len: usize) {
+    // SAFETY: the caller's promise; the branch leaves `stream` more than its four vectors.
+    unsafe {
+        if len <= SHORT {
+            sse2::run(key, from, to, len);
+        } else {
+            overlap::stream::<__m256i>(key, from, to, len);
+        }
+    }
+}
+
+impl Vector for __m256i {
+    #[inline(always)]
+    unsafe fn splat(key: Key) -> Self {
+        // SAFETY: the caller promises AVX2.
+        unsafe { _mm256_set1_epi32(key.to_word() as i32) }
+    }
+
+    #[inline(always)]
+    unsafe fn masked(from: *const u8, key: Self) -> Self {
+        // SAFETY: the caller promises AVX2, and memory.
+        unsafe { _mm256_xor_si256(_mm256_loadu_si256(from.cast()), key) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut u8) {
+        // SAFETY: the caller promises AVX2, and memory.
+        unsafe { _mm256_storeu_si256(to.cast(), self) }
+    }
+}

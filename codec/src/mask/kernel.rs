@@ -1,0 +1,165 @@
+//! The kernels, and the choice among them.
+#![allow(unsafe_code)] // the dispatch of kernels, and the safe face of each
+
+use super::{Key, word};
+use crate::cpu::{cfg_neon, cfg_word, cfg_x86};
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+cfg_x86! { use super::{avx2, sse2}; }
+cfg_neon! { use super::neon; }
+
+cfg_x86! {
+    /// Every kernel that this target compiles, slowest first: what dispatch, tests and benches go by.
+    pub const KERNELS: &[Kernel] = &[word::KERNEL, sse2::KERNEL, avx2::KERNEL];
+    const BASELINE: usize = 1;
+}
+cfg_neon! {
+    /// Every kernel that this target compiles, slowest first: what dispatch, tests and benches go by.
+    pub const KERNELS: &[Kernel] = &[word::KERNEL, neon::KERNEL];
+    const BASELINE: usize = 1;
+}
+cfg_word! {
+    /// Every kernel that this target compiles, slowest first: what dispatch, tests and benches go by.
+    pub const KERNELS: &[Kernel] = &[word::KERNEL];
+    const BASELINE: usize = 0;
+}
+
+/// The last kernel that needs no question to the CPU, being part of the target.
+const BASE: Kernel = KERNELS[BASELINE];
+
+/// Whether there is a kernel for some CPUs of the target only.
+const CHOICE: bool = KERNELS.len() > BASELINE + 1;
+
+/// Up to this many bytes wider vectors gain nothing over the baseline's, so it is not asked whether there are any.
+/// It is also the fewest bytes that [`stream`](super::overlap::stream) can mask with the widest vectors.
+pub(super) const SHORT: usize = 128;
+
+/// What each kernel does: `to[i] = from[i] ^ key[i % 4]` for each `i` below the last argument, `len`, of any value.
+///
+/// # Safety
+///
+/// `from` is valid for reads of `len` bytes and `to` for writes; they are the same or do not overlap. The CPU has
+/// the instructions of the kernel: its `available` says so.
+pub(super) type Run = unsafe fn(key: Key, from: *const u8, to: *mut u8, len: usize);
+
+/// Masks in place with the fastest kernel.
+#[inline]
+pub(super) fn apply(key: Key, bytes: &mut [u8]) {
+    let at = bytes.as_mut_ptr();
+    // SAFETY: `bytes` is valid for reads and writes of its length, and `run` brings its own kernel.
+    unsafe { run(key, at, at, bytes.len()) }
+}
+
+/// Masks on the way from one buffer to another with the fastest kernel, as far as both reach.
+#[inline]
+pub(super) fn apply_to(key: Key, from: &[u8], to: &mut [u8]) -> usize {
+    let len = from.len().min(to.len());
+    // SAFETY: both are valid for `len` bytes; a `&mut` and a `&` do not overlap; `run` brings its own kernel.
+    unsafe { run(key, from.as_ptr(), to.as_mut_ptr(), len) }
+    len
+}
+
+/// A [`Run`] that any CPU of the target can execute: it calls the fastest kernel that this one has.
+///
+/// A comparison and two calls are all that is inlined into callers. Half a kilobyte of kernel in each of them would
+/// save no more than a fraction of a nanosecond.
+///
+/// # Safety
+///
+/// As for [`Run`], save for the CPU.
+#[inline]
+unsafe fn run(key: Key, from: *const u8, to: *mut u8, len: usize) {
+    if CHOICE && len > SHORT {
+        // SAFETY: the caller's promise.
+        unsafe { run_fastest(key, from, to, len) }
+    } else {
+        // SAFETY: the caller's promise about memory; every CPU of the target has what the base needs.
+        unsafe { (BASE.run)(key, from, to, len) }
+    }
+}
+
+/// Index of the fastest kernel that the CPU has; none before the first question. Relaxed is enough: there is nothing
+/// but the number itself, and every thread finds the same one.
+static FASTEST: AtomicUsize = AtomicUsize::new(usize::MAX);
+
+/// [`run`], for what is worth a jump through the table.
+///
+/// # Safety
+///
+/// As for [`run`].
+unsafe fn run_fastest(key: Key, from: *const u8, to: *mut u8, len: usize) {
+    match KERNELS.get(FASTEST.load(Relaxed)) {
+        // SAFETY: the caller's promise about memory; `FASTEST` is never anything but `MAX` or an available kernel.
+        Some(kernel) => unsafe { (kernel.run)(key, from, to, len) },
+        // SAFETY: the caller's promise.
+        None => unsafe { run_first(key, from, to, len) },
+    }
+}
+
+/// [`run_fastest`] before it is known which one that is. It runs the kernel as well, so that nothing is left to do
+/// after the call, and nothing to save around it.
+///
+/// # Safety
+///
+/// As for [`run`].
+#[cold]
+unsafe fn run_first(key: Key, from: *const u8, to: *mut u8, len: usize) {
+    let fastest = KERNELS.iter().rposition(Kernel::is_available).unwrap_or(BASELINE);
+    FASTEST.store(fastest, Relaxed);
+    // SAFETY: the caller's promise about memory; the CPU was asked just now.
+    unsafe { (KERNELS[fastest].run)(key, from, to, len) }
+}
+
+/// One way to mask, for tests and benches that want that one and no other.
+#[derive(Clone, Copy)]
+pub struct Kernel {
+    name: &'static str,
+    available: fn() -> bool,
+    run: Run,
+}
+
+impl Kernel {
+    /// # Safety
+    ///
+    /// `run` keeps the promise of [`Run`] for any length, where `available` returns true; and `available` goes on
+    /// returning what it returned first.
+    pub(super) const unsafe fn new(name: &'static str, available: fn() -> bool, run: Run) -> Self {
+        Self { name, available, run }
+    }
+
+    /// The instruction set, in lower case.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Whether this CPU can run the kernel.
+    #[inline]
+    pub fn is_available(&self) -> bool {
+        (self.available)()
+    }
+
+    /// [`mask::apply`](super::apply) by this kernel.
+    ///
+    /// # Panics
+    ///
+    /// Where the kernel is not available.
+    pub fn apply(&self, key: Key, bytes: &mut [u8]) {
+        assert!(self.is_available(), "this CPU has no {}", self.name);
+        let at = bytes.as_mut_ptr();
+        // SAFETY: `bytes` is valid for reads and writes of its length; the assertion ensures the CPU.
+        unsafe { (self.run)(key, at, at, bytes.len()) }
+    }
+
+    /// [`mask::apply_to`](super::apply_to) by this kernel.
+    ///
+    /// # Panics
+    ///
+    /// Where the kernel is not available.
+    pub fn apply_to(&self, key: Key, from: &[u8], to: &mut [u8]) -> usize {
+        assert!(self.is_available(), "this CPU has no {}", self.name);
+        let len = from.len().min(to.len());
+        // SAFETY: both are valid for `len` bytes and, a `&mut` and a `&`, do not overlap; the assertion ensures the CPU.
+        unsafe { (self.run)(key, from.as_ptr(), to.as_mut_ptr(), len) }
+        len
+    }
+}

@@ -1,0 +1,52 @@
+//! Masking by the vectors of 16 bytes that every x86-64 has.
+#![allow(unsafe_code)] // a kernel
+#![allow(unused_unsafe)] // from 1.87 on, intrinsics that touch no memory are safe
+
+#[cfg(target_arch = "x86")]
+use core::arch::x86::{__m128i, _mm_loadu_si128, _mm_set1_epi32, _mm_storeu_si128, _mm_xor_si128};
+#[cfg(target_arch = "x86_64")]
+use core::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_set1_epi32, _mm_storeu_si128, _mm_xor_si128};
+
+use super::Key;
+use super::kernel::{Kernel, SHORT};
+use super::overlap::{self, Pair, Vector};
+
+// SAFETY: this module is compiled only where the target has SSE2.
+pub(super) const KERNEL: Kernel = unsafe { Kernel::new("sse2", || true, run) };
+
+/// # Safety
+///
+/// As for [`Run`](super::kernel::Run).
+pub(super) unsafe fn run(key: Key, from: *const u8, to: *mut u8, len: usize) {
+    // SAFETY: the caller's promise about memory; the target has SSE2; each branch leaves the lengths that its callee
+    // wants.
+    unsafe {
+        if len <= 32 {
+            overlap::words(key, from, to, len);
+        } else if len <= SHORT {
+            overlap::four::<Pair<__m128i>>(key, from, to, len);
+        } else {
+            overlap::stream::<__m128i>(key, from, to, len);
+        }
+    }
+}
+
+impl Vector for __m128i {
+    #[inline(always)]
+    unsafe fn splat(key: Key) -> Self {
+        // SAFETY: the target has SSE2.
+        unsafe { _mm_set1_epi32(key.to_word() as i32) }
+    }
+
+    #[inline(always)]
+    unsafe fn masked(from: *const u8, key: Self) -> Self {
+        // SAFETY: the target has SSE2; the caller promises memory.
+        unsafe { _mm_xor_si128(_mm_loadu_si128(from.cast()), key) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut u8) {
+        // SAFETY: the target has SSE2; the caller promises memory.
+        unsafe { _mm_storeu_si128(to.cast(), self) }
+    }
+}

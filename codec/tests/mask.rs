@@ -1,0 +1,324 @@
+//! Every kernel, and the public functions above them, against an oracle that masks a byte at a time.
+
+use framewire::internal::{MASK_KERNELS, MaskKernel};
+use framewire::mask::{self, Key};
+use quickcheck::{Gen, QuickCheck, quickcheck};
+
+const KEY: Key = Key::new([0x37, 0xfa, 0x21, 0x3d]);
+
+/// Lengths that every test of every kernel covers without a gap: several blocks of the widest kernel.
+const SMALL: usize = 600;
+
+/// Lengths around those where a kernel could come to a page, a long loop, or a length that does not fit 16 bits.
+const LARGE: [usize; 8] = [4095, 4096, 4097, 8191, 8192, 8193, 16_384, 65_539];
+
+/// Lengths either side of where a kernel changes its ways.
+const EDGES: [usize; 24] =
+    [0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 159, 161, 257];
+
+#[test]
+fn apply_at_every_length_alignment_and_phase() {
+    for masker in maskers() {
+        let mut arena = Arena::new(SMALL);
+        for phase in 0..4 {
+            let key = KEY.advance(phase);
+            let (clear, masked) = sample(key, SMALL);
+            for len in 0..=SMALL {
+                for align in 0..64 {
+                    arena.check(align, &masked[..len], |bytes| {
+                        bytes.copy_from_slice(&clear[..len]);
+                        masker.apply(key, bytes);
+                    });
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn apply_at_large_lengths() {
+    for masker in maskers() {
+        for len in LARGE {
+            let mut arena = Arena::new(len);
+            for align in (0..64).step_by(3) {
+                let key = KEY.advance(align);
+                let (clear, masked) = sample(key, len);
+                arena.check(align, &masked, |bytes| {
+                    bytes.copy_from_slice(&clear);
+                    masker.apply(key, bytes);
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn apply_to_at_every_length_alignment_and_phase() {
+    for masker in maskers() {
+        let (mut source, mut arena) = (Arena::new(SMALL), Arena::new(SMALL));
+        for phase in 0..4 {
+            let key = KEY.advance(phase);
+            let (clear, masked) = sample(key, SMALL);
+            for len in 0..=SMALL {
+                for align in 0..64 {
+                    // 29 has no factor in common with 64: over the lengths, each alignment meets every other.
+                    let from = source.place((align + 29 * len) % 64, &clear[..len]);
+                    arena.check(align, &masked[..len], |to| {
+                        assert_eq!(masker.apply_to(key, from, to), len);
+                    });
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn apply_to_at_every_pair_of_alignments() {
+    for masker in maskers() {
+        for len in EDGES.into_iter().chain([SMALL]) {
+            let (mut source, mut arena) = (Arena::new(len), Arena::new(len));
+            let (clear, masked) = sample(KEY, len);
+            for from_align in 0..64 {
+                let from = source.place(from_align, &clear);
+                for align in 0..64 {
+                    arena.check(align, &masked, |to| {
+                        masker.apply_to(KEY, from, to);
+                    });
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn apply_to_at_large_lengths() {
+    for masker in maskers() {
+        for len in LARGE {
+            let (mut source, mut arena) = (Arena::new(len), Arena::new(len));
+            for align in (0..64).step_by(5) {
+                let key = KEY.advance(align);
+                let (clear, masked) = sample(key, len);
+                let from = source.place(63 - align, &clear);
+                arena.check(align, &masked, |to| {
+                    masker.apply_to(key, from, to);
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn apply_to_stops_where_the_shorter_side_ends() {
+    for masker in maskers() {
+        for from_len in EDGES {
+            for to_len in EDGES {
+                let len = from_len.min(to_len);
+                let (clear, masked) = sample(KEY, from_len);
+                let mut to = vec![0xaa; to_len];
+                assert_eq!(masker.apply_to(KEY, &clear, &mut to), len, "{}", masker.name());
+                assert_eq!(to[..len], masked[..len], "{}", masker.name());
+                assert!(to[len..].iter().all(|&byte| byte == 0xaa), "{}", masker.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn any_split_gives_the_same() {
+    const LEN: usize = 300;
+    for masker in maskers() {
+        let mut arena = Arena::new(LEN);
+        let (clear, masked) = sample(KEY, LEN);
+        for len in 0..=LEN {
+            for split in 0..=len {
+                arena.check(split % 64, &masked[..len], |bytes| {
+                    bytes.copy_from_slice(&clear[..len]);
+                    let (head, tail) = bytes.split_at_mut(split);
+                    masker.apply(KEY, head);
+                    masker.apply(KEY.advance(split), tail);
+                });
+            }
+        }
+    }
+}
+
+/// Reads outside the slice leave no trace in it; but where each slice is an allocation of its own, the sanitizers and
+/// valgrind see them.
+#[test]
+fn slices_that_are_whole_allocations() {
+    for masker in maskers() {
+        for len in (0..=SMALL).chain(LARGE) {
+            let (clear, masked) = sample(KEY, len);
+            let from = clear.clone().into_boxed_slice();
+            let mut to = vec![0; len].into_boxed_slice();
+            masker.apply_to(KEY, &from, &mut to);
+            assert_eq!(*to, *masked, "{} at {len}", masker.name());
+            masker.apply(KEY, &mut to);
+            assert_eq!(*to, *clear, "{} at {len}", masker.name());
+        }
+    }
+}
+
+#[test]
+fn the_table_is_in_order() {
+    assert!(MASK_KERNELS[0].is_available(), "the slowest runs anywhere");
+    for (i, kernel) in MASK_KERNELS.iter().enumerate() {
+        assert!(MASK_KERNELS[..i].iter().all(|other| other.name() != kernel.name()), "a name for each");
+    }
+}
+
+/// A promise about undefined behaviour: to hold where it matters, this wants a CPU that lacks something.
+#[test]
+fn kernels_that_the_cpu_lacks_refuse() {
+    for kernel in MASK_KERNELS.iter().filter(|kernel| !kernel.is_available()) {
+        std::panic::catch_unwind(|| kernel.apply(KEY, &mut [0; SMALL])).unwrap_err();
+        std::panic::catch_unwind(|| kernel.apply_to(KEY, &[0; SMALL], &mut [0; SMALL])).unwrap_err();
+    }
+}
+
+#[test]
+fn keys_are_in_the_order_of_the_wire() {
+    let key = Key::new([1, 2, 3, 4]);
+    assert_eq!(key.to_bytes(), [1, 2, 3, 4]);
+    assert_eq!(Key::from([1, 2, 3, 4]), key);
+    assert_eq!(Key::default(), Key::new([0; 4]));
+    assert_eq!(key.advance(0), key);
+    assert_eq!(key.advance(1), Key::new([2, 3, 4, 1]));
+    assert_eq!(key.advance(2), Key::new([3, 4, 1, 2]));
+    assert_eq!(key.advance(3), Key::new([4, 1, 2, 3]));
+    assert_eq!(key.advance(4), key);
+    assert_eq!(key.advance(usize::MAX), key.advance(3));
+    assert_eq!(key.combine(Key::new([0x10, 0x20, 0x30, 0x40])), Key::new([0x11, 0x22, 0x33, 0x44]));
+}
+
+quickcheck! {
+    fn advancing_adds_up(key: u32, a: usize, b: usize) -> bool {
+        let key = key_of(key);
+        key.advance(a).advance(b) == key.advance(a.wrapping_add(b)) && key.advance(a).advance(a.wrapping_neg()) == key
+    }
+
+    fn advancing_turns_the_bytes(key: u32, by: usize, i: usize) -> bool {
+        let key = key_of(key);
+        key.advance(by).to_bytes()[i % 4] == key.to_bytes()[i.wrapping_add(by) % 4]
+    }
+
+    fn combining_is_xor(a: u32, b: u32, by: usize) -> bool {
+        let (a, b) = (key_of(a), key_of(b));
+        a.combine(b) == b.combine(a)
+            && a.combine(b).combine(b) == a
+            && a.combine(a) == Key::default()
+            && a.combine(b).advance(by) == a.advance(by).combine(b.advance(by))
+    }
+}
+
+/// Payloads cut anywhere, at any alignment, masked by one key, taken to another by both, unmasked by that.
+#[test]
+fn remasking_in_any_pieces_comes_home() {
+    fn holds(a: u32, b: u32, clear: Vec<u8>, align: usize, cuts: Vec<usize>) -> bool {
+        let (a, b) = (key_of(a), key_of(b));
+        maskers().all(|masker| {
+            let mut arena = Arena::new(clear.len());
+            let bytes = arena.place(align % 64, &clear);
+            let mut in_pieces = |key: Key| {
+                let (mut at, mut cuts) = (0, cuts.iter());
+                while at < bytes.len() {
+                    let rest = bytes.len() - at;
+                    let piece = cuts.next().map_or(rest, |cut| cut % (rest + 1));
+                    masker.apply(key.advance(at), &mut bytes[at..at + piece]);
+                    at += piece;
+                }
+            };
+            in_pieces(a);
+            in_pieces(a.combine(b));
+            masker.apply(b, bytes);
+            *bytes == *clear
+        })
+    }
+    QuickCheck::new().rng(Gen::new(2000)).quickcheck(holds as fn(_, _, _, _, _) -> _);
+}
+
+/// What is tested: the public functions, and each kernel by itself.
+#[derive(Clone, Copy)]
+enum Masker {
+    Public,
+    Kernel(&'static MaskKernel),
+}
+
+fn maskers() -> impl Iterator<Item = Masker> {
+    let kernels = MASK_KERNELS.iter().filter(|kernel| kernel.is_available()).map(Masker::Kernel);
+    [Masker::Public].into_iter().chain(kernels)
+}
+
+impl Masker {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Kernel(kernel) => kernel.name(),
+        }
+    }
+
+    fn apply(self, key: Key, bytes: &mut [u8]) {
+        match self {
+            Self::Public => mask::apply(key, bytes),
+            Self::Kernel(kernel) => kernel.apply(key, bytes),
+        }
+    }
+
+    fn apply_to(self, key: Key, from: &[u8], to: &mut [u8]) -> usize {
+        match self {
+            Self::Public => mask::apply_to(key, from, to),
+            Self::Kernel(kernel) => kernel.apply_to(key, from, to),
+        }
+    }
+}
+
+/// Bytes that do not repeat with any power of two, and what the oracle makes of them.
+fn sample(key: Key, len: usize) -> (Vec<u8>, Vec<u8>) {
+    let clear: Vec<u8> = (0..=250).cycle().take(len).collect();
+    let masked = clear.iter().enumerate().map(|(i, byte)| byte ^ key.to_bytes()[i % 4]).collect();
+    (clear, masked)
+}
+
+fn key_of(word: u32) -> Key {
+    Key::new(word.to_be_bytes())
+}
+
+/// Memory in which slices lie at a chosen alignment, between guards that must not change.
+struct Arena {
+    bytes: Vec<u8>,
+}
+
+impl Arena {
+    const GUARD: u8 = 0x5a;
+    /// More than the widest kernel writes at once.
+    const MARGIN: usize = 192;
+
+    fn new(capacity: usize) -> Self {
+        Self { bytes: vec![Self::GUARD; Self::MARGIN + 64 + capacity + Self::MARGIN] }
+    }
+
+    /// Lets `fill` write a slice that lies `align` bytes behind a multiple of 64, compares it, and restores the guard.
+    fn check(&mut self, align: usize, expected: &[u8], fill: impl FnOnce(&mut [u8])) {
+        let start = self.start(align);
+        let end = start + expected.len();
+        fill(&mut self.bytes[start..end]);
+        let guard = [Self::GUARD; Self::MARGIN];
+        assert_eq!(self.bytes[start..end], *expected, "at alignment {align}");
+        assert_eq!(self.bytes[start - Self::MARGIN..start], guard, "before {} at {align}", expected.len());
+        assert_eq!(self.bytes[end..end + Self::MARGIN], guard, "behind {} at {align}", expected.len());
+        self.bytes[start..end].fill(Self::GUARD);
+    }
+
+    /// A copy of `bytes` that lies `align` bytes behind a multiple of 64.
+    fn place(&mut self, align: usize, bytes: &[u8]) -> &mut [u8] {
+        let start = self.start(align);
+        let slice = &mut self.bytes[start..start + bytes.len()];
+        slice.copy_from_slice(bytes);
+        slice
+    }
+
+    fn start(&self, align: usize) -> usize {
+        let margin = &self.bytes[Self::MARGIN..];
+        Self::MARGIN + (align + 64 - margin.as_ptr().addr() % 64) % 64
+    }
+}
