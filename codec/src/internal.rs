@@ -1,4 +1,8 @@
 //! What the tests, benches and fuzz targets of this workspace reach for. Not part of the API: it may change in any
 //! release.
+#![allow(missing_docs)]
 
-pub use crate::mask::kernel::{KERNELS as MASK_KERNELS, Kernel as MaskKernel};
+pub use crate::{
+    mask::kernel::{KERNELS as MASK_KERNELS, Kernel as MaskKernel},
+    utf8::kernel::{Kernel as Utf8Kernel, kernels as utf8_kernels},
+};
