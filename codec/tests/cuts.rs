@@ -405,7 +405,7 @@ fn holds<S: Side>(Wire { bytes, cuts }: &Wire) {
 
 #[test]
 fn random_wires_and_cuts() {
-    let check = || QuickCheck::new().tests(3000);
+    let check = || QuickCheck::new().tests(1500);
     check().quickcheck((|ToServer(wire)| holds::<Server>(&wire)) as fn(ToServer));
     check().quickcheck((|ToClient(wire)| holds::<Client>(&wire)) as fn(ToClient));
 }

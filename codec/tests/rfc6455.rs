@@ -250,6 +250,28 @@ fn s5_7_examples_sent() {
     assert_eq!(broken, *b"Hell\xff");
 }
 
+/// §5.2: the first bit of a 64-bit length is 0. What is refused has not begun a message.
+#[test]
+fn s5_2_the_longest_frame() {
+    let most = i64::MAX as u64;
+    let mut server = Connection::<Server>::new();
+    assert_eq!(server.message(Kind::Binary, Rsv::NONE, most).unwrap()[..], head(BINARY, None, most));
+    for over in [most + 1, u64::MAX] {
+        let refused = Err(SendError::PayloadTooLong);
+        assert_eq!(server.message(Kind::Binary, Rsv::NONE, over), refused);
+        assert_eq!(server.fragment(Kind::Binary, Rsv::NONE, over, false), refused);
+    }
+    assert!(server.text("no message is open").is_ok());
+    let first = server.fragment(Kind::Binary, Rsv::NONE, most, false).unwrap();
+    assert_eq!(first[..], head(BINARY & MORE, None, most));
+    assert_eq!(server.fragment(Kind::Binary, Rsv::NONE, most + 1, true), Err(SendError::PayloadTooLong));
+    assert_eq!(server.text("one is open still"), Err(SendError::MessageOpen));
+    assert_eq!(
+        server.fragment(Kind::Binary, Rsv::NONE, most, true).unwrap()[..],
+        head(CONTINUATION, None, most)
+    );
+}
+
 /// §5.4: fragments of all sizes, with control frames between them.
 #[test]
 fn s5_4_fragmentation() {
