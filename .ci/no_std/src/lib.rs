@@ -6,10 +6,13 @@
 #![no_std]
 
 use core::hint::black_box;
-use framewire::{mask, utf8};
+use framewire::{Client, CloseCode, Connection, Decoder, Event, Kind, Server, State, frame, mask, utf8};
 
 /// What is run, by number: the public API of each level, really called. A new level gets a line here.
-const CHECKS: &[fn() -> bool] = &[masking, validation];
+const CHECKS: &[fn() -> bool] = &[masking, validation, frames, chunks, a_server, a_client];
+
+/// The masked "Hello" of RFC 6455 §5.7.
+const HELLO: [u8; 11] = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
 
 fn masking() -> bool {
     let key = mask::Key::new([0x37, 0xfa, 0x21, 0x3d]);
@@ -24,6 +27,61 @@ fn validation() -> bool {
         && utf8::validate(black_box(b"\xff")).is_err()
         && validator.feed(black_box(b"hello")).is_ok()
         && validator.finish().is_ok()
+}
+
+fn frames() -> bool {
+    let mut wire = black_box(HELLO);
+    let taken = frame::take(&mut &mut wire[..]);
+    matches!(taken, Ok(Some((header, text))) if text == b"Hello" && header.encode()[..] == HELLO[..6])
+}
+
+fn chunks() -> bool {
+    let mut wire = black_box(HELLO);
+    let (mut decoder, mut taken) = (Decoder::new(), 0);
+    for mut input in wire.chunks_mut(3) {
+        while let Ok(Some(chunk)) = decoder.decode(&mut input) {
+            taken += chunk.bytes.len();
+        }
+    }
+    taken == 5 && decoder.is_between_frames()
+}
+
+/// Whole, and cut: a ping among fragments, and a close.
+fn a_server() -> bool {
+    let wire = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58\x01\x81\0\0\0\0H\x89\x84\0\0\0\0ping\x80\x81\0\0\0\0i\x88\x82\0\0\0\0\x03\xe8";
+    [1, 7, wire.len()].iter().all(|&size| {
+        let mut wire = black_box(wire);
+        let mut connection = Connection::<Server>::new();
+        let (mut text, mut replies) = (0, 0);
+        for mut input in wire.chunks_mut(size) {
+            loop {
+                match connection.receive(&mut input) {
+                    Ok(Some(event)) => {
+                        replies += connection.reply(&event).map_or(0, |frame| frame.len());
+                        text += match event {
+                            Event::Text(text) => text.len(),
+                            Event::Part(part) => part.bytes.len(),
+                            _ => 0,
+                        };
+                    }
+                    Ok(None) => break,
+                    Err(_) => return false,
+                }
+            }
+        }
+        text == 7 && replies == 6 + 4 && connection.state() == State::Closed
+    })
+}
+
+fn a_client() -> bool {
+    let key = || mask::Key::new([0x37, 0xfa, 0x21, 0x3d]);
+    let mut connection = Connection::<Client>::new();
+    let mut payload = black_box(*b"Hello");
+    let sent = connection.text(key(), &mut payload).is_ok_and(|header| header[..] == HELLO[..6]);
+    let refused = connection.text(key(), &mut black_box(*b"\xff")).is_err();
+    let message = connection.message(key(), Kind::Binary, frame::Rsv::NONE, 70_000).is_ok();
+    let closed = connection.close(key(), CloseCode::NORMAL, "").is_ok();
+    sent && refused && message && closed && payload == HELLO[6..]
 }
 
 /// Runs every check and returns the number of the first that failed, counted from 1, or 0.
