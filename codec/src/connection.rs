@@ -21,7 +21,7 @@ mod server;
 
 use crate::{
     close::{Close, CloseCode},
-    control::{self, Control, ControlFrame, Spill},
+    control::{self, Control, ControlFrame, Payload, Spill},
     decoder::Decoder,
     error::{ProtocolError, SendError},
     event::{Event, Kind, Part},
@@ -497,14 +497,14 @@ impl<R: Role> Connection<R> {
     }
 
     #[cold]
-    fn answer_ping(&self, payload: &Control, key: Option<Key>) -> Option<ControlFrame> {
+    fn answer_ping(&self, payload: &Control<'_>, key: Option<Key>) -> Option<ControlFrame> {
         // Owed until the peer's close (RFC 6455 §5.5.2): our own close forbids data, not pongs (§5.5.1).
         let over = self.error.is_some() || (self.close_sent && self.close_received);
         (!over).then(|| ControlFrame::new(Opcode::Pong, key, payload))
     }
 
     #[cold]
-    fn answer_close(&mut self, payload: &Control, key: Option<Key>) -> Option<ControlFrame> {
+    fn answer_close(&mut self, payload: &Control<'_>, key: Option<Key>) -> Option<ControlFrame> {
         let code = payload.as_close().code;
         self.send_close(code, "", key).ok()
     }
@@ -603,10 +603,10 @@ const fn opcode(kind: Kind) -> Opcode {
 
 /// A close frame: without a payload where the code says that there is none.
 fn close_frame(code: CloseCode, reason: &str, key: Option<Key>) -> ControlFrame {
-    let mut payload = Control::new(&[]);
+    let mut payload = Payload::new(&[]);
     if code != CloseCode::NO_STATUS {
         payload.push(&code.get().to_be_bytes());
         payload.push(reason.as_bytes());
     }
-    ControlFrame::new(Opcode::Close, key, &payload)
+    ControlFrame::new(Opcode::Close, key, payload.as_slice())
 }

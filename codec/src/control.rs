@@ -11,26 +11,27 @@ use core::{fmt, ops};
 pub(crate) const MAX_PAYLOAD: usize = 125;
 
 /// The payload of a control frame that arrived, unmasked. Dereferences to the bytes.
-#[derive(Clone, Copy)]
-pub struct Control {
-    bytes: [u8; MAX_PAYLOAD],
-    len: u8,
+///
+/// It borrows the host's receive buffer, as data does; where the frame was cut, it owns the bytes.
+#[derive(Clone)]
+pub struct Control<'b>(Bytes<'b>);
+
+#[derive(Clone)]
+enum Bytes<'b> {
+    Lent(&'b [u8]),
+    Kept(Kept),
 }
 
-impl Control {
-    /// A copy of `payload`, as far as it fits.
-    pub(crate) fn new(payload: &[u8]) -> Self {
-        let mut control = Self { bytes: [0; MAX_PAYLOAD], len: 0 };
-        control.push(payload);
-        control
-    }
+// An event is handed through by value: it must not be 125 bytes longer for the sake of the one in a million that was
+// cut. Without an allocator there is no other place.
+#[cfg(feature = "alloc")]
+type Kept = alloc::boxed::Box<Payload>;
+#[cfg(not(feature = "alloc"))]
+type Kept = Payload;
 
-    /// Appends `payload`, as far as it fits.
-    pub(crate) fn push(&mut self, payload: &[u8]) {
-        let have = self.len();
-        let fits = payload.len().min(MAX_PAYLOAD - have);
-        self.bytes[have..have + fits].copy_from_slice(&payload[..fits]);
-        self.len += fits as u8;
+impl<'b> Control<'b> {
+    pub(crate) const fn lent(payload: &'b [u8]) -> Self {
+        Self(Bytes::Lent(payload))
     }
 
     /// What a close frame says: its code and reason.
@@ -40,67 +41,97 @@ impl Control {
     pub fn as_close(&self) -> Close<'_> {
         Close::parse(self).unwrap_or(Close::NONE)
     }
+
+    /// The same payload, free of the receive buffer.
+    pub fn into_owned(self) -> Control<'static> {
+        Control(Bytes::Kept(match self.0 {
+            Bytes::Lent(payload) => Payload::new(payload).into(),
+            Bytes::Kept(kept) => kept,
+        }))
+    }
 }
 
-impl ops::Deref for Control {
+impl ops::Deref for Control<'_> {
     type Target = [u8];
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.len).min(MAX_PAYLOAD)]
+        match &self.0 {
+            Bytes::Lent(payload) => payload,
+            Bytes::Kept(kept) => kept.as_slice(),
+        }
     }
 }
 
-impl fmt::Debug for Control {
+impl fmt::Debug for Control<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Control").field(&&**self).finish()
     }
 }
 
-impl PartialEq for Control {
+impl PartialEq for Control<'_> {
     fn eq(&self, other: &Self) -> bool {
         **self == **other
     }
 }
 
-impl Eq for Control {}
+impl Eq for Control<'_> {}
 
-/// Where the payload of a control frame waits while it is cut. Where there is an allocator, an idle connection
-/// should not carry 125 bytes for that: the one allocation below the assembler.
+/// Where the payload of a control frame waits while it is cut: the one allocation below the assembler, since an idle
+/// connection should not carry 125 bytes for that.
 #[derive(Clone, Debug)]
-pub(crate) struct Spill {
-    #[cfg(feature = "alloc")]
-    control: Option<alloc::boxed::Box<Control>>,
-    #[cfg(not(feature = "alloc"))]
-    control: Option<Control>,
-}
+pub(crate) struct Spill(Option<Kept>);
 
 impl Spill {
     pub(crate) const fn new() -> Self {
-        Self { control: None }
+        Self(None)
     }
 
     /// Keeps `payload` behind what is kept already.
     pub(crate) fn push(&mut self, payload: &[u8]) {
-        match &mut self.control {
-            Some(control) => control.push(payload),
-            None => self.control = Some(Control::new(payload).into()),
+        match &mut self.0 {
+            Some(kept) => kept.push(payload),
+            None => self.0 = Some(Payload::new(payload).into()),
         }
     }
 
     /// What was kept, and `payload` behind it.
-    pub(crate) fn take(&mut self, payload: &[u8]) -> Control {
-        match self.control.take() {
-            None => Control::new(payload),
-            #[cfg_attr(not(feature = "alloc"), allow(unused_mut))]
-            Some(mut control) => {
-                control.push(payload);
-                #[cfg(feature = "alloc")]
-                return *control;
-                #[cfg(not(feature = "alloc"))]
-                control
+    pub(crate) fn take<'b>(&mut self, payload: &'b [u8]) -> Control<'b> {
+        match self.0.take() {
+            None => Control::lent(payload),
+            Some(mut kept) => {
+                kept.push(payload);
+                Control(Bytes::Kept(kept))
             }
         }
+    }
+}
+
+/// The payload of a control frame by value.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Payload {
+    bytes: [u8; MAX_PAYLOAD],
+    len: u8,
+}
+
+impl Payload {
+    /// A copy of `payload`, as far as it fits.
+    pub(crate) fn new(payload: &[u8]) -> Self {
+        let mut copy = Self { bytes: [0; MAX_PAYLOAD], len: 0 };
+        copy.push(payload);
+        copy
+    }
+
+    /// Appends `payload`, as far as it fits.
+    pub(crate) fn push(&mut self, payload: &[u8]) {
+        let have = self.as_slice().len();
+        let fits = payload.len().min(MAX_PAYLOAD - have);
+        self.bytes[have..have + fits].copy_from_slice(&payload[..fits]);
+        self.len += fits as u8;
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len).min(MAX_PAYLOAD)]
     }
 }
 

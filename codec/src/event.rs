@@ -12,11 +12,11 @@ pub enum Event<'b> {
     /// The next bytes of a message that is fragmented, that was not wholly in hand, or that an extension coded.
     Part(Part<'b>),
     /// A ping (RFC 6455 §5.5.2). [`reply`](crate::Connection::reply) makes its pong.
-    Ping(Control),
+    Ping(Control<'b>),
     /// A pong, asked for or not (RFC 6455 §5.5.3).
-    Pong(Control),
+    Pong(Control<'b>),
     /// The peer closes (RFC 6455 §5.5.1); [`Control::as_close`] says why. Nothing that follows is interpreted.
-    Close(Control),
+    Close(Control<'b>),
 }
 
 /// Bytes of one message, as they arrived. Empty only where a message ends with an empty fragment.

@@ -37,20 +37,20 @@ pub enum Message {
         bytes: Bytes,
     },
     /// A ping.
-    Ping(Control),
+    Ping(Control<'static>),
     /// A pong.
-    Pong(Control),
+    Pong(Control<'static>),
     /// The peer closes.
-    Close(Control),
+    Close(Control<'static>),
 }
 
 impl Message {
     /// A control frame as the event that `Connection::reply` takes; `None` for data.
-    pub const fn event(&self) -> Option<Event<'static>> {
-        match *self {
-            Self::Ping(control) => Some(Event::Ping(control)),
-            Self::Pong(control) => Some(Event::Pong(control)),
-            Self::Close(control) => Some(Event::Close(control)),
+    pub fn event(&self) -> Option<Event<'_>> {
+        match self {
+            Self::Ping(control) => Some(Event::Ping(Control::lent(control))),
+            Self::Pong(control) => Some(Event::Pong(Control::lent(control))),
+            Self::Close(control) => Some(Event::Close(Control::lent(control))),
             _ => None,
         }
     }
@@ -146,14 +146,17 @@ impl Reader {
                     }
                 }
                 Some(Event::Ping(control)) => {
+                    let control = control.into_owned();
                     self.gather(buffer, end);
                     Message::Ping(control)
                 }
                 Some(Event::Pong(control)) => {
+                    let control = control.into_owned();
                     self.gather(buffer, end);
                     Message::Pong(control)
                 }
                 Some(Event::Close(control)) => {
+                    let control = control.into_owned();
                     self.gather(buffer, end);
                     Message::Close(control)
                 }
