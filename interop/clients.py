@@ -44,7 +44,8 @@ def run(client):
     print(f"{client}:", flush=True)
     large = framewire("--max-message", "64M", "--max-frame", "64M")
     strict = framewire(
-        *("--allow-origin", "https://good.example", "--subprotocol", "chat.v2", "--max-message", "1M"),
+        *("--allow-origin", "https://good.example", "--allow-origin", f"http://{large.address}"),
+        *("--subprotocol", "chat.v2", "--max-message", "1M"),
         *("--idle-timeout", "1", "--pong-timeout", "2"),
     )
     leaving = framewire()
