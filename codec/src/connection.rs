@@ -402,7 +402,7 @@ impl<R: Role> Connection<R> {
     /// The header of a whole message.
     #[inline]
     fn send_message(
-        &mut self,
+        &self,
         kind: Kind,
         rsv: Rsv,
         len: u64,
