@@ -209,9 +209,12 @@ async function usePage(page) {
   await page.click("#run");
   await page.waitForFunction(() => Number(document.getElementById("f-rate").textContent.replace(/\D/g, "")) > 0);
   await echoes(5);
+  await page.waitForFunction(() => document.getElementById("run").textContent === "Run");
   if (SCREENSHOT) await page.screenshot({ path: SCREENSHOT });
+  await page.fill("#code", "3001");
   await page.click("#close");
   await state("closed");
+  await page.waitForFunction(() => /closed: code 3001$/.test(document.querySelector("#log li:last-child").textContent));
   await page.click("#connect");
   await state("connected");
   await page.click("#send-text");
