@@ -179,7 +179,7 @@ fn at_once(server: &Server) -> Outcome {
     for (i, socket) in sockets.iter_mut().enumerate() {
         expect(socket, Kind::Text, format!("I am {i}").as_bytes())?;
     }
-    Ok(())
+    sockets.into_iter().try_for_each(end)
 }
 
 fn subprotocol(server: &Server) -> Outcome {
