@@ -274,7 +274,7 @@ fn short_sequences_in_one_call() {
     }
 }
 
-/// All four-byte sequences, by every way, inside a text that is long enough for vectors. Minutes: on request.
+/// All four-byte sequences, in one call each. A minute in a release build: on request.
 #[test]
 #[ignore = "2^32 sequences"]
 fn all_four_bytes_in_one_call() {
