@@ -207,7 +207,7 @@ impl Assembler {
     fn advance(&mut self, len: usize, last: bool) -> Option<Message<'_>> {
         self.len = len;
         self.done = last;
-        last.then(|| Message { kind: self.kind, rsv: self.rsv, memory: &mut self.memory, len })
+        last.then_some(Message { kind: self.kind, rsv: self.rsv, memory: &mut self.memory, len })
     }
 
     fn clear(&mut self) {
