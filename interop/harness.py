@@ -35,7 +35,8 @@ for number in (signal.SIGTERM, signal.SIGINT):
 
 
 class Process:
-    """A program that says on standard output, in a line that matches `ready`, that it can be talked to."""
+    """A program that says on standard output, in a line that matches `ready`, that it can be talked to; without
+    `ready`, the caller finds that out."""
 
     def __init__(self, command, ready, patience=20, env=None):
         self.name = pathlib.Path(command[0]).name
@@ -50,14 +51,14 @@ class Process:
 
         def watch():
             for line in self.child.stdout:  # to its end, or the pipe would fill
-                if self.match is None:
+                if ready and self.match is None:
                     self.match = re.search(ready, line)
                     if self.match:
                         found.set()
             found.set()
 
         threading.Thread(target=watch, daemon=True).start()
-        if not found.wait(patience) or self.match is None:
+        if ready and (not found.wait(patience) or self.match is None):
             raise RuntimeError(f"{self.name} did not come up")
 
     @property
