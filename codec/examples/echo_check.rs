@@ -10,10 +10,12 @@
 mod blocking;
 
 use blocking::{Received, Socket};
+use core::error::Error;
 use framewire::{CloseCode, Kind};
-use std::{env, error::Error, process::ExitCode, time::Instant};
+use std::{env, process::ExitCode, time::Instant};
 
 type Outcome = Result<(), Box<dyn Error>>;
+type Scenario = fn(&Server) -> Outcome;
 
 struct Server {
     url: String,
@@ -34,7 +36,7 @@ fn main() -> ExitCode {
     };
     let server = Server { url: url.trim_end_matches('/').to_owned() };
 
-    let mut scenarios: Vec<(&str, fn(&Server) -> Outcome)> = vec![
+    let mut scenarios: Vec<(&str, Scenario)> = vec![
         ("text", text),
         ("binary to 64 KiB", binary_small),
         ("binary 1 MiB", |server| binary(server, &[1 << 20])),
