@@ -139,14 +139,11 @@ impl Socket {
             match event {
                 Event::Text(text) => return Ok(Received::Message(Kind::Text, text.as_bytes().to_vec())),
                 Event::Binary(bytes) => return Ok(Received::Message(Kind::Binary, bytes.to_vec())),
-                Event::Part(part) => {
-                    let kind = part.kind;
-                    match self.assembler.push(part).map(|message| message.is_some()) {
-                        Ok(true) => return Ok(Received::Message(kind, self.assembler.take())),
-                        Ok(false) => {}
-                        Err(error) => return Err(self.fail(error)),
-                    }
-                }
+                Event::Part(part) => match self.assembler.push(part) {
+                    Ok(Some(message)) => return Ok(Received::Message(message.kind, message.into_vec())),
+                    Ok(None) => {}
+                    Err(error) => return Err(self.fail(error)),
+                },
                 Event::Ping(_) => {}
                 Event::Pong(payload) => return Ok(Received::Pong(payload.to_vec())),
                 Event::Close(payload) => {
