@@ -101,6 +101,7 @@
 //! | `handshake` | | `handshake` |
 
 #![no_std]
+#![warn(clippy::std_instead_of_core, clippy::alloc_instead_of_core)]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;

@@ -72,7 +72,8 @@ fn run(options: Options) -> io::Result<()> {
         .collect::<io::Result<Vec<_>>>()?;
     let mut outcome = first.run();
     for thread in others {
-        outcome = outcome.and(thread.join().unwrap_or_else(|_| Err(io::Error::other("a loop panicked"))));
+        let other = thread.join().unwrap_or_else(|_| Err(io::Error::other("a loop panicked")));
+        outcome = outcome.and(other);
     }
     outcome
 }

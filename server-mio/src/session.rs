@@ -113,13 +113,12 @@ impl Session {
         &mut self.socket
     }
 
-    /// The socket can be read or written, or both. `closed`: the peer has closed its side, which only a read that
-    /// comes back empty tells for sure.
     pub fn is_held_back(&self) -> bool {
         self.held_back
     }
 
-    /// The socket can be read or written, or both; `closed` where the peer has closed its side.
+    /// The socket can be read or written, or both. `closed`: the peer has closed its side, which only a read that
+    /// comes back empty tells for sure.
     #[inline]
     pub fn ready(&mut self, mut readable: bool, writable: bool, closed: bool, shared: &mut Shared) -> Next {
         self.closing |= closed;
@@ -199,7 +198,7 @@ impl Session {
     #[inline]
     fn read(&mut self, shared: &mut Shared) -> io::Result<bool> {
         let mut rx = mem::take(&mut shared.rx);
-        let mut outbox = mem::take(&mut shared.outbox).recycle(|_| {});
+        let mut outbox: Outbox<'_> = mem::take(&mut shared.outbox);
         let filled = self.read_into(&mut rx, &mut outbox, shared).and_then(|filled| {
             self.write(&mut outbox, shared)?;
             Ok(filled)
@@ -338,7 +337,7 @@ impl Session {
 
     /// Ends a connection over what its peer did.
     #[cold]
-    fn fail(&mut self, error: ProtocolError, outbox: &mut Outbox<'_>, shared: &mut Shared) {
+    fn fail(&mut self, error: ProtocolError, outbox: &mut Outbox<'_>, shared: &Shared) {
         log::debug!("a peer broke the protocol: {error}");
         shared.stats.errors.add(1);
         if let Some(frame) = self.connection.fail(error) {
@@ -368,7 +367,7 @@ impl Session {
     }
 
     #[cold]
-    fn lost(&mut self, error: &io::Error, shared: &mut Shared) -> Next {
+    fn lost(&self, error: &io::Error, shared: &Shared) -> Next {
         log::debug!("a connection was lost: {error}");
         shared.stats.errors.add(1);
         Next::Drop
@@ -511,6 +510,7 @@ impl Shared {
 /// Memory that was of use and will be again. Bounded: what a burst needed is not kept for ever.
 #[derive(Debug, Default)]
 struct Pool {
+    #[expect(clippy::vec_box, reason = "a session holds a box, so that it is small")]
     busy: Vec<Box<Busy>>,
     buffers: Vec<Vec<u8>>,
 }
