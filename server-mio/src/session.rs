@@ -8,6 +8,10 @@
 //! An idle connection is a `Session` in the server's slab and nothing else. What a peer needs only while something
 //! is unfinished (a head, a message that is not whole, bytes that the socket would not take) is in [`Busy`], which
 //! is lent to it for as long.
+//!
+//! No peer can make that more than the high-water mark, twice the message limit (a message's memory grows by doubling)
+//! and four receive buffers: at the mark it is not read any more, and of what one read brings, all but the last message
+//! was in the receive buffer.
 
 use crate::{
     backlog::Backlog,
@@ -288,7 +292,8 @@ impl Session {
                 Event::Text(text) => (Kind::Text, Cow::Borrowed(text.as_bytes())),
                 Event::Binary(bytes) => (Kind::Binary, Cow::Borrowed(&*bytes)),
                 Event::Part(part) => {
-                    let assembler = shared.assembler(&mut self.busy);
+                    let frame = part.bytes.len() as u64 + self.connection.remaining();
+                    let assembler = shared.assembler(&mut self.busy, frame);
                     match assembler.push(part).map(|message| message.map(|message| message.kind)) {
                         Ok(Some(kind)) => (kind, Cow::Owned(assembler.take())),
                         Ok(None) => continue,
@@ -405,7 +410,7 @@ impl Session {
     #[cold]
     fn keep(&mut self, written: usize, outbox: &mut Outbox<'_>, shared: &mut Shared) {
         let backlog = &mut shared.busy(&mut self.busy).backlog;
-        outbox.take_rest(written, |piece, skip| backlog.push(piece, skip));
+        outbox.take_rest(written, |bytes, skip| backlog.push(bytes, skip));
         let high = backlog.len() >= shared.config.high_water;
         if high && self.phase == Phase::Open {
             self.set_held_back(true, shared);
@@ -496,12 +501,15 @@ impl Shared {
         })
     }
 
-    /// A session's place for a message that is not whole.
-    fn assembler<'s>(&mut self, slot: &'s mut Option<Box<Busy>>) -> &'s mut Assembler {
+    /// A session's place for a message that is not whole, and of which this frame is some.
+    fn assembler<'s>(&mut self, slot: &'s mut Option<Box<Busy>>, frame: u64) -> &'s mut Assembler {
         let assembler = &mut self.busy(slot).assembler;
         if assembler.is_empty() {
             let limit = usize::try_from(self.config.limits.message).unwrap_or(usize::MAX);
-            *assembler = Assembler::with_memory(limit, self.pool.buffers.pop().unwrap_or_default());
+            // The large pieces of memory are for large messages.
+            let large = frame >= DIRECT_FROM as u64;
+            let memory = if large { self.pool.buffers.pop() } else { None };
+            *assembler = Assembler::with_memory(limit, memory.unwrap_or_default());
         }
         assembler
     }
