@@ -235,20 +235,3 @@ impl Server {
         }
     }
 }
-
-#[cfg(unix)]
-impl Drop for Server {
-    fn drop(&mut self) {
-        remove_files(&self.listeners);
-    }
-}
-
-/// Takes the names of Unix sockets out of the file system, where they would outlive the server.
-#[cfg(unix)]
-fn remove_files(listeners: &[Listener]) {
-    for listener in listeners {
-        if let Listener::Unix(_, path) = listener {
-            let _ = std::fs::remove_file(path);
-        }
-    }
-}

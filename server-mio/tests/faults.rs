@@ -4,9 +4,12 @@ mod common;
 
 use common::*;
 use std::{
+    fs,
     io::{Read, Write},
     net::TcpStream,
-    os::unix::process::ExitStatusExt,
+    os::unix::{fs::FileTypeExt, net::UnixListener, process::ExitStatusExt},
+    path::PathBuf,
+    process::Command,
     thread,
     time::Duration,
 };
@@ -151,6 +154,55 @@ fn the_second_signal_ends_it() {
     program.signal("INT");
     let status = program.wait();
     assert_eq!((status.code(), status.signal()), (Some(130), None));
+}
+
+/// A path that nobody else has.
+fn path(name: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("framewire-echo-{name}-{}", std::process::id()));
+    let _ = fs::remove_file(&path);
+    path
+}
+
+#[test]
+fn unix_sockets() {
+    let path = path("socket");
+    // One that nobody listens on any more.
+    drop(UnixListener::bind(&path).unwrap());
+    assert!(path.exists());
+    let at = path.to_str().unwrap();
+    let mut program = Program::start_with("", &["--listen", at, "--listen", "127.0.0.1:0", "--threads", "2"]);
+    assert_eq!(program.addresses[0], at);
+    let mut client = Client::connect_unix(at);
+    client.check();
+    let payload = noise(3 * MIB, 1);
+    let (mut sender, wire) = (client.socket.try_clone(), frame(BINARY, &payload));
+    let sending = thread::spawn(move || sender.write_all(&wire).unwrap());
+    client.expect_binary(&payload);
+    sending.join().unwrap();
+    Client::connect(&program.addresses[1]).check();
+    // A second server does not take it away from the first.
+    let second = Command::new(env!("CARGO_BIN_EXE_framewire-echo")).args(["--listen", at]).output().unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&second.stderr).contains("cannot listen on"));
+    Client::connect_unix(at).close();
+    client.close();
+    program.signal("TERM");
+    assert_eq!(program.wait().code(), Some(0));
+    assert!(!path.exists(), "the file is left behind");
+}
+
+#[test]
+fn a_file_that_is_no_socket_is_left_alone() {
+    let path = path("file");
+    fs::write(&path, "precious").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_framewire-echo"))
+        .args(["--listen", path.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!fs::metadata(&path).unwrap().file_type().is_socket());
+    assert_eq!(fs::read(&path).unwrap(), b"precious");
+    fs::remove_file(&path).unwrap();
 }
 
 #[test]
