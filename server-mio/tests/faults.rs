@@ -249,6 +249,25 @@ fn figures() {
     });
 }
 
+/// Nobody reads what it prints: that is no reason to end.
+#[test]
+fn a_closed_standard_output_does_not_matter() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_framewire-echo"))
+        .args(["--listen", &port.to_string(), "--stats", "1"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    until("it listens", || TcpStream::connect(port).is_ok());
+    thread::sleep(Duration::from_millis(1200));
+    Client::connect(&port.to_string()).check();
+    child.kill().unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
 #[test]
 fn an_idle_server_sleeps() {
     let program = Program::start(&[]);
