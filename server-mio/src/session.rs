@@ -46,6 +46,8 @@ pub struct Session {
     held_back: bool,
     /// A ping went out, and nothing has come since.
     pinged: bool,
+    /// It waits for another turn already.
+    queued: bool,
     /// The peer has closed its side, says an event: what it sent before is still to be read.
     closing: bool,
     /// The peer has closed its side, and all that it sent is read.
@@ -107,6 +109,7 @@ impl Session {
             phase: Phase::Handshake,
             held_back: false,
             pinged: false,
+            queued: false,
             closing: false,
             ended: false,
             shut: false,
@@ -142,9 +145,18 @@ impl Session {
             }
         }
         match self.settle(shared) {
-            Next::Wait if more => Next::Again,
+            Next::Wait if more && !self.queued => {
+                self.queued = true;
+                Next::Again
+            }
             next => next,
         }
+    }
+
+    /// The turn that [`Next::Again`] asked for.
+    pub fn again(&mut self, shared: &mut Shared) -> Next {
+        self.queued = false;
+        self.ready(true, false, false, shared)
     }
 
     /// About once a second: is the peer's time up?

@@ -62,6 +62,28 @@ fn connections_are_limited() {
     fourth.read_exact(&mut [0; 12]).unwrap();
 }
 
+/// More connections at once than are accepted at one go: nobody waits for a timer.
+#[test]
+fn a_crowd_is_let_in_without_delay() {
+    let program = Program::start(&[]);
+    program.signal("STOP");
+    let crowd: Vec<TcpStream> = (0..2000)
+        .map(|_| {
+            let mut stream = program.tcp();
+            stream.write_all(upgrade("").as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    let asleep = program.sleeps();
+    program.signal("CONT");
+    for mut stream in crowd {
+        stream.read_exact(&mut [0; 129]).unwrap();
+    }
+    // All is there from the beginning, so there is nothing to wait for.
+    let waited = program.sleeps() - asleep;
+    assert!(waited <= 3, "it went to sleep {waited} times in between");
+}
+
 #[test]
 fn the_first_signal_says_goodbye() {
     for signal in ["TERM", "INT"] {
