@@ -39,7 +39,7 @@ pub struct Session {
     connection: Connection<Server>,
     busy: Option<Box<Busy>>,
     socket: Socket,
-    /// When the peer last showed a sign of life, or the phase began, on the loop's clock.
+    /// When the peer last showed a sign of life, was pinged, or the phase began, on the loop's clock.
     seen: u32,
     phase: Phase,
     /// Not read, because it does not take what it is sent.
@@ -161,36 +161,36 @@ impl Session {
 
     /// About once a second: is the peer's time up?
     pub fn sweep(&mut self, shared: &mut Shared) -> Next {
-        let config = shared.config.clone();
+        let Config { handshake_timeout, idle_timeout, pong_timeout, close_timeout, .. } = *shared.config;
         let silent = shared.now.saturating_sub(self.seen);
         match self.phase {
-            Phase::Handshake if silent >= config.handshake_timeout => {
+            Phase::Handshake if silent >= handshake_timeout => {
                 shared.stats.errors.add(1);
                 self.say(shared, |session, outbox, shared| {
                     outbox.push(&site::too_slow());
                     session.drain(shared);
                 })
             }
+            Phase::Draining if silent >= close_timeout => Next::Drop,
             Phase::Open if self.connection.close_expected() => {
-                if silent >= config.close_timeout {
+                if silent >= close_timeout {
                     Next::Drop
                 } else {
                     Next::Wait
                 }
             }
-            Phase::Open if config.idle_timeout == 0 || silent < config.idle_timeout => Next::Wait,
-            Phase::Open if silent >= config.idle_timeout.saturating_add(config.pong_timeout) => {
+            Phase::Open if self.pinged && silent >= pong_timeout => {
                 log::debug!("a peer shows no sign of life");
                 shared.stats.errors.add(1);
                 Next::Drop
             }
-            Phase::Open if !self.pinged => {
+            Phase::Open if !self.pinged && silent >= idle_timeout && idle_timeout != 0 => {
                 self.pinged = true;
+                self.seen = shared.now;
                 self.say(shared, |session, outbox, _| {
                     session.connection.ping(b"").iter().for_each(|frame| outbox.push(frame));
                 })
             }
-            Phase::Draining if silent >= config.close_timeout => Next::Drop,
             _ => Next::Wait,
         }
     }
@@ -322,8 +322,7 @@ impl Session {
             self.fail(error, outbox, shared);
         }
         if !self.connection.close_expected() {
-            self.seen = shared.now;
-            self.pinged = false;
+            self.alive(shared);
         } else if self.connection.state() == State::Closed {
             self.drain(shared);
         }
@@ -437,7 +436,7 @@ impl Session {
         busy.backlog.flush(&mut self.socket, |bytes| shared.pool.put_buffer(bytes))?;
         let now = busy.backlog.len();
         if now < before {
-            self.seen = shared.now; // a peer that takes what it is sent is alive
+            self.alive(shared); // it takes what it is sent
         }
         let resumed = self.held_back && now <= shared.config.high_water / 2;
         if resumed {
@@ -446,7 +445,13 @@ impl Session {
         Ok(resumed)
     }
 
-    fn set_held_back(&mut self, held_back: bool, shared: &mut Shared) {
+    #[inline]
+    fn alive(&mut self, shared: &Shared) {
+        self.seen = shared.now;
+        self.pinged = false;
+    }
+
+    fn set_held_back(&mut self, held_back: bool, shared: &Shared) {
         if self.held_back != held_back {
             self.held_back = held_back;
             if held_back { shared.stats.held_back.add(1) } else { shared.stats.held_back.subtract(1) }

@@ -237,3 +237,16 @@ fn a_close_may_be_late() {
     client.expect_close(1000);
     client.expect_end();
 }
+
+/// A loop that was stopped for long (a debugger, a laptop's lid) has not heard its peers, and asks before it judges.
+#[test]
+fn a_stopped_server_asks_before_it_drops() {
+    let program = Program::start(&["--idle-timeout", "1", "--pong-timeout", "1"]);
+    let mut client = program.connect();
+    program.signal("STOP");
+    thread::sleep(Duration::from_millis(2500));
+    program.signal("CONT");
+    assert_eq!(client.next(), Got::Ping(Vec::new()));
+    client.send(&frame(PONG, b""));
+    client.check();
+}
