@@ -273,14 +273,11 @@ impl Session {
         let direct = n.min(room);
         shared.stats.bytes.add(direct as u64);
         let received = busy.assembler.receive(&mut self.connection, direct);
-        match received.map(|message| message.map(|message| message.kind)) {
-            Ok(Some(kind)) => {
-                let payload = busy.assembler.take();
-                shared.stats.messages.add(1);
-                handler::message(kind, Cow::Owned(payload), Reply::new(&mut self.connection, outbox));
-            }
-            Ok(None) => {}
-            Err(error) => self.fail(error, outbox, shared),
+        // An error is final: it comes again below.
+        if let Ok(Some(kind)) = received.map(|message| message.map(|message| message.kind)) {
+            let payload = busy.assembler.take();
+            shared.stats.messages.add(1);
+            handler::message(kind, Cow::Owned(payload), Reply::new(&mut self.connection, outbox));
         }
         self.frames(&mut rx[..n - direct], outbox, shared);
         Ok(n == room + rest)
@@ -368,7 +365,9 @@ impl Session {
         if self.phase != Phase::Draining {
             self.phase = Phase::Draining;
             self.seen = shared.now;
-            self.set_held_back(false, shared);
+            if let Some(busy) = &mut self.busy {
+                shared.pool.put_buffer(busy.assembler.take()); // never to be whole
+            }
         }
     }
 

@@ -250,3 +250,26 @@ fn a_stopped_server_asks_before_it_drops() {
     client.send(&frame(PONG, b""));
     client.check();
 }
+
+/// What was received of a message that can never be whole is let go of at once, and the failure counted once, however
+/// much of it is still to come.
+#[test]
+fn a_broken_message_is_not_kept() {
+    let program = Program::start(&["--close-timeout", "1000", "--stats", "1"]);
+    program.check();
+    let before = program.memory();
+    let clients: Vec<Client> = (0..12)
+        .map(|_| {
+            let mut client = program.connect();
+            let mut bytes = frame(TEXT, &[b'x'; 4 * MIB]);
+            bytes[3 * MIB] = !bytes[3 * MIB];
+            client.send(&bytes);
+            client.expect_close(1007);
+            client
+        })
+        .collect();
+    let grown = program.memory().saturating_sub(before);
+    assert!(grown < 6 * MIB, "12 peers that were refused hold {grown} bytes");
+    until("figures", || program.line().ends_with(" 12 errors"));
+    drop(clients);
+}
