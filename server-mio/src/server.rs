@@ -233,7 +233,11 @@ impl Server {
                 self.follow(key, next);
             }
         }
-        self.swept = if end >= len { 0 } else { end };
+        self.swept = end;
+        if end == len {
+            self.swept = 0;
+            self.shared.rest();
+        }
         if mem::take(&mut self.stuck) {
             (LISTENERS..LISTENERS + self.listeners.len()).for_each(|listener| self.accept(listener));
         }

@@ -504,9 +504,15 @@ impl Shared {
         }
     }
 
+    /// To be called about once a second.
+    pub fn rest(&mut self) {
+        self.pool.rest();
+    }
+
     /// A session's place for what is unfinished.
     fn busy<'s>(&mut self, slot: &'s mut Option<Box<Busy>>) -> &'s mut Busy {
         slot.get_or_insert_with(|| {
+            self.pool.used = true;
             self.pool.busy.pop().unwrap_or_else(|| {
                 Box::new(Busy {
                     head: HeadBuffer::new(self.config.head_limits),
@@ -531,12 +537,14 @@ impl Shared {
     }
 }
 
-/// Memory that was of use and will be again. Bounded: what a burst needed is not kept for ever.
+/// Memory that was of use and will be again. Little of it, and not for longer than it is of use.
 #[derive(Debug, Default)]
 struct Pool {
     #[expect(clippy::vec_box, reason = "a session holds a box, so that it is small")]
     busy: Vec<Box<Busy>>,
     buffers: Vec<Vec<u8>>,
+    /// Something was asked of it lately.
+    used: bool,
 }
 
 impl Pool {
@@ -549,6 +557,14 @@ impl Pool {
             self.put_buffer(busy.assembler.take());
             busy.head = HeadBuffer::new(limits);
             self.busy.push(busy);
+        }
+    }
+
+    /// Lets go of everything, unless something was asked of it since the last time.
+    fn rest(&mut self) {
+        if !mem::take(&mut self.used) {
+            self.busy = Vec::new();
+            self.buffers = Vec::new();
         }
     }
 
