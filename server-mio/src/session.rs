@@ -274,10 +274,10 @@ impl Session {
         shared.stats.bytes.add(direct as u64);
         let received = busy.assembler.receive(&mut self.connection, direct);
         // An error is final: it comes again below.
-        if let Ok(Some(kind)) = received.map(|message| message.map(|message| message.kind)) {
-            let payload = busy.assembler.take();
+        if let Ok(Some(message)) = received {
             shared.stats.messages.add(1);
-            handler::message(kind, Cow::Owned(payload), Reply::new(&mut self.connection, outbox));
+            let (kind, payload) = (message.kind, Cow::Owned(message.into_vec()));
+            handler::message(kind, payload, Reply::new(&mut self.connection, outbox));
         }
         self.frames(&mut rx[..n - direct], outbox, shared);
         Ok(n == room + rest)
@@ -303,8 +303,8 @@ impl Session {
                 Event::Part(part) => {
                     let frame = part.bytes.len() as u64 + self.connection.remaining();
                     let assembler = shared.assembler(&mut self.busy, frame);
-                    match assembler.push(part).map(|message| message.map(|message| message.kind)) {
-                        Ok(Some(kind)) => (kind, Cow::Owned(assembler.take())),
+                    match assembler.push(part) {
+                        Ok(Some(message)) => (message.kind, Cow::Owned(message.into_vec())),
                         Ok(None) => continue,
                         Err(error) => break Err(error),
                     }
@@ -361,19 +361,19 @@ impl Session {
     /// From here on, only what waits is written. The peer's close of the socket is awaited, for a time: closing
     /// first would make the kernel throw away what the peer has not read yet (RFC 6455 §7.1.1).
     #[cold]
-    fn drain(&mut self, shared: &mut Shared) {
+    fn drain(&mut self, shared: &Shared) {
         if self.phase != Phase::Draining {
             self.phase = Phase::Draining;
             self.seen = shared.now;
             if let Some(busy) = &mut self.busy {
-                shared.pool.put_buffer(busy.assembler.take()); // never to be whole
+                busy.assembler = Assembler::new(0); // what it has is never to be whole
             }
         }
     }
 
     /// The peer has closed its side. What waits for it is still written: it may read on.
     #[cold]
-    fn end(&mut self, shared: &mut Shared) {
+    fn end(&mut self, shared: &Shared) {
         self.ended = true;
         if self.phase == Phase::Open && self.connection.receive_eof().is_err() {
             log::debug!("a peer closed its socket without a close frame");
@@ -554,7 +554,6 @@ impl Pool {
 
     fn put_busy(&mut self, mut busy: Box<Busy>, limits: handshake::Limits) {
         if self.busy.len() < Self::MAX_BUSY {
-            self.put_buffer(busy.assembler.take());
             busy.head = HeadBuffer::new(limits);
             self.busy.push(busy);
         }

@@ -375,7 +375,7 @@ impl Client {
                     None => continue,
                     Some(message) => match message.kind {
                         Kind::Text => Got::Text(message.as_str().unwrap().to_owned()),
-                        Kind::Binary => Got::Binary(message.bytes.to_vec()),
+                        Kind::Binary => Got::Binary(message.bytes().to_vec()),
                     },
                 },
                 Event::Ping(payload) => Got::Ping(payload.to_vec()),
