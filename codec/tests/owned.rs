@@ -5,7 +5,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use framewire::{
     Client, CloseCode, Connection, Event, Header, Kind, Opcode, ProtocolError, Rsv, SendError, Server,
     mask::Key,
-    owned::{Message, PreparedFrame, Reader, SendQueue},
+    owned::{Message, PreparedFrame, Reader, SendQueue, Utf8Bytes},
 };
 
 const KEY: Key = Key::new([0x37, 0xfa, 0x21, 0x3d]);
@@ -236,4 +236,17 @@ fn events_of_data_are_none() {
     let (_, messages) = everything();
     let close = messages.last().unwrap();
     assert!(matches!(close.event(), Some(Event::Close(_))));
+}
+
+#[test]
+fn owned_text_is_text() {
+    let text = Utf8Bytes::try_from(Bytes::from_static("früh".as_bytes())).unwrap();
+    assert_eq!((&*text, text.as_ref(), text.to_string()), ("früh", "früh", "früh".to_owned()));
+    assert_eq!(format!("{text:?}"), "\"früh\"");
+    assert_eq!(text, Utf8Bytes::from("früh".to_owned()));
+    let bytes = Bytes::from(text.clone());
+    assert_eq!(bytes.as_ptr(), text.as_ptr(), "the same memory");
+    assert_eq!(text.into_bytes(), bytes);
+    let error = Utf8Bytes::try_from(Bytes::from_static(b"ok \xFF")).unwrap_err();
+    assert_eq!((error.position(), error.to_string()), (3, "not UTF-8 at byte 3".to_owned()));
 }
