@@ -110,7 +110,11 @@ impl Assembler {
 
     /// Room behind the message so far for bytes of the current frame, of which `missing` are still to arrive
     /// ([`Connection::remaining`]). At most so many, at most as many as have arrived (or some 16 KiB, or what memory
-    /// is there anyway), and never past the limit: empty where nothing is missing. What is in it does not matter.
+    /// is there anyway), and never past the limit. What is in it does not matter.
+    ///
+    /// Empty where nothing is missing, and where the limit is reached: read into the receive buffer then, as ever;
+    /// what is too much, [`push`](Self::push) refuses. (A read into an empty slice would look like the end of the
+    /// stream.)
     pub fn spare(&mut self, missing: u64) -> &mut [u8] {
         let start = self.len();
         let there = self.memory.len().saturating_sub(start);

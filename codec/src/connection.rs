@@ -96,6 +96,7 @@ struct Incoming {
 }
 
 /// The most payload that a peer may send, in bytes. Judged on a frame's header, before a byte of it is taken.
+/// Control frames do not count: 125 bytes are their limit always.
 ///
 /// A connection buffers no data, so no limit costs memory here: they bound what the host or a later stage collects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -130,7 +131,7 @@ pub enum State {
 }
 
 /// Which end of the connection this is: [`Server`] or [`Client`].
-pub trait Role: sealed::Role {}
+pub trait Role: sealed::Role + Copy {}
 
 /// The end that accepted: frames arrive masked and leave bare.
 #[derive(Clone, Copy, Debug)]
@@ -231,10 +232,11 @@ impl<R: Role> Connection<R> {
     }
 
     /// Bytes of the current data frame's payload that have not arrived yet: what is worth reading into one place.
+    /// 0 once the connection failed.
     #[inline]
     pub fn remaining(&self) -> u64 {
         match self.decoder.current() {
-            Some(header) if !header.opcode.is_control() => self.decoder.remaining(),
+            Some(header) if !header.opcode.is_control() && self.error.is_none() => self.decoder.remaining(),
             _ => 0,
         }
     }
@@ -402,16 +404,17 @@ impl<R: Role> Connection<R> {
     /// The header of a whole message.
     #[inline]
     fn send_message(
-        &mut self,
+        &self,
         kind: Kind,
         rsv: Rsv,
         len: u64,
         key: Option<Key>,
     ) -> Result<HeaderBytes, SendError> {
+        self.may_send()?;
         if self.outgoing.is_some() {
             return Err(SendError::MessageOpen);
         }
-        self.send_data(opcode(kind), rsv, len, key, true)
+        data_header(opcode(kind), rsv, len, key, true)
     }
 
     /// Whether a fragmented message is being sent.
@@ -429,32 +432,21 @@ impl<R: Role> Connection<R> {
         key: Option<Key>,
         last: bool,
     ) -> Result<HeaderBytes, SendError> {
+        self.may_send()?;
         let (opcode, rsv) = match self.outgoing {
             None => (opcode(kind), rsv),
             Some(open) if open == kind => (Opcode::Continuation, Rsv::NONE),
             Some(_) => return Err(SendError::KindChanged),
         };
-        let header = self.send_data(opcode, rsv, len, key, last)?;
+        let header = data_header(opcode, rsv, len, key, last)?;
         self.outgoing = if last { None } else { Some(kind) };
         Ok(header)
     }
 
+    /// Whether anything may be sent at all. Asked first: where it may not, nothing else that is wrong can be mended.
     #[inline]
-    fn send_data(
-        &self,
-        opcode: Opcode,
-        rsv: Rsv,
-        payload_len: u64,
-        key: Option<Key>,
-        fin: bool,
-    ) -> Result<HeaderBytes, SendError> {
-        if self.close_sent | self.error.is_some() {
-            return Err(SendError::Closed);
-        }
-        if payload_len >> 63 != 0 {
-            return Err(SendError::PayloadTooLong);
-        }
-        Ok(Header { fin, rsv, opcode, key, payload_len }.encode())
+    fn may_send(&self) -> Result<(), SendError> {
+        if self.close_sent | self.error.is_some() { Err(SendError::Closed) } else { Ok(()) }
     }
 
     /// A ping or a pong of the host's own.
@@ -464,9 +456,7 @@ impl<R: Role> Connection<R> {
         payload: &[u8],
         key: Option<Key>,
     ) -> Result<ControlFrame, SendError> {
-        if self.close_sent || self.error.is_some() {
-            return Err(SendError::Closed);
-        }
+        self.may_send()?;
         if payload.len() > control::MAX_PAYLOAD {
             return Err(SendError::ControlTooLong);
         }
@@ -479,9 +469,7 @@ impl<R: Role> Connection<R> {
         reason: &str,
         key: Option<Key>,
     ) -> Result<ControlFrame, SendError> {
-        if self.close_sent || self.error.is_some() {
-            return Err(SendError::Closed);
-        }
+        self.may_send()?;
         if !code.may_be_sent() && (code != CloseCode::NO_STATUS || !reason.is_empty()) {
             return Err(SendError::InvalidCloseCode);
         }
@@ -521,7 +509,8 @@ impl<R: Role> Connection<R> {
         error: ProtocolError,
         key: impl FnOnce() -> Option<Key>,
     ) -> Option<ControlFrame> {
-        self.error.get_or_insert(error);
+        // The first error is the one that ended the connection, and says whether anybody still listens.
+        let error = *self.error.get_or_insert(error);
         let code = error.close_code();
         if self.close_sent || !code.may_be_sent() {
             return None;
@@ -597,6 +586,21 @@ fn unmask<R: Role>(key: Key, bytes: &mut [u8]) {
 #[inline]
 fn unmask_text<R: Role>(key: Key, bytes: &mut [u8]) -> Result<&str, utf8::Utf8Error> {
     if R::UNMASKS { utf8::validate_masked(key, bytes) } else { utf8::validate(bytes) }
+}
+
+/// The header of a frame of data, however long.
+#[inline]
+fn data_header(
+    opcode: Opcode,
+    rsv: Rsv,
+    payload_len: u64,
+    key: Option<Key>,
+    fin: bool,
+) -> Result<HeaderBytes, SendError> {
+    if payload_len >> 63 != 0 {
+        return Err(SendError::PayloadTooLong);
+    }
+    Ok(Header { fin, rsv, opcode, key, payload_len }.encode())
 }
 
 #[inline]

@@ -60,7 +60,7 @@ impl Chunk<'_> {
     /// Whether this is the frame's last chunk.
     #[inline]
     pub const fn is_last(&self) -> bool {
-        self.offset + self.bytes.len() as u64 == self.header.payload_len
+        self.header.payload_len.wrapping_sub(self.offset) == self.bytes.len() as u64
     }
 }
 
@@ -74,7 +74,7 @@ impl Decoder {
     /// A decoder that leaves payload as it stands on the wire.
     ///
     /// A proxy takes a chunk from one side's key to the other's in one pass, with
-    /// [`mask::apply`] and `old.combine(new).advance(offset)`.
+    /// [`mask::apply`] and `old.combine(new).advance((offset % 4) as usize)`.
     #[inline]
     pub const fn pass_through() -> Self {
         Self { unmask: false, ..Self::new() }

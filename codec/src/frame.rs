@@ -150,8 +150,8 @@ impl Header {
 
     /// Parses the header that `bytes` start with; `None` where more bytes are needed.
     ///
-    /// The header took [`wire_len`](Self::wire_len) of the bytes. A prefix that no further byte could mend is an
-    /// error at once, so that any way of cutting the bytes leads to the same error.
+    /// The header took [`wire_len`](Self::wire_len) of the bytes. What is an error stays that error whatever bytes
+    /// follow, so that any way of cutting them leads to the same one.
     ///
     /// # Errors
     /// What a header alone can get wrong: a reserved opcode, a control frame that is fragmented or over 125 bytes,

@@ -2,3 +2,4 @@
 //! release.
 
 pub use crate::mask::kernel::{KERNELS as MASK_KERNELS, Kernel as MaskKernel};
+pub use crate::utf8::kernel::{Kernel as Utf8Kernel, kernels as utf8_kernels};

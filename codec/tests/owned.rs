@@ -40,7 +40,7 @@ fn everything() -> (Vec<u8>, Vec<Message>) {
         frames.iter().flat_map(|&(fin, rsv, opcode, payload)| frame(fin, rsv, opcode, payload)).collect();
     let control =
         |message: &Message| matches!(message, Message::Ping(_) | Message::Pong(_) | Message::Close(_));
-    let messages = run(&[wire.clone()], true).unwrap();
+    let messages = run(core::slice::from_ref(&wire), true).unwrap();
     assert_eq!(messages.iter().filter(|message| control(message)).count(), 3);
     let data: Vec<_> = messages.iter().filter(|message| !control(message)).cloned().collect();
     let coded = |kind, bytes: &'static [u8]| Message::Coded {

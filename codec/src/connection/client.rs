@@ -30,8 +30,8 @@ impl Connection<Client> {
     /// # Errors
     /// [`SendError::Closed`], [`SendError::MessageOpen`], [`SendError::InvalidUtf8`]; `text` is as it was then.
     pub fn text(&mut self, key: Key, text: &mut [u8]) -> Result<HeaderBytes, SendError> {
-        utf8::validate(text).map_err(|_| SendError::InvalidUtf8)?;
         let header = self.message(key, Kind::Text, Rsv::NONE, text.len() as u64)?;
+        utf8::validate(text).map_err(|_| SendError::InvalidUtf8)?;
         mask::apply(key, text);
         Ok(header)
     }

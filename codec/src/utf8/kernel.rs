@@ -1,0 +1,185 @@
+//! The kernels, a line each, and the choice among them.
+#![allow(unsafe_code)]
+
+use super::dfa::State;
+use super::{Utf8Error, Validator, short, word};
+use crate::mask::Key;
+use core::fmt;
+use core::sync::atomic::{AtomicU8, Ordering};
+
+#[cfg(all(target_arch = "aarch64", target_feature = "neon", not(framewire_portable)))]
+use super::neon;
+#[cfg(all(
+    any(target_arch = "x86", target_arch = "x86_64"),
+    target_feature = "sse2",
+    not(framewire_portable)
+))]
+use super::{avx2, ssse3};
+
+/// What drives dispatch, tests, benches and fuzzing. The slowest comes first.
+static KERNELS: &[Kernel] = &[
+    word::KERNEL,
+    #[cfg(all(
+        any(target_arch = "x86", target_arch = "x86_64"),
+        target_feature = "sse2",
+        not(framewire_portable)
+    ))]
+    ssse3::KERNEL,
+    #[cfg(all(
+        any(target_arch = "x86", target_arch = "x86_64"),
+        target_feature = "sse2",
+        not(framewire_portable)
+    ))]
+    avx2::KERNEL,
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon", not(framewire_portable)))]
+    neon::KERNEL,
+];
+
+/// A way to validate. Who holds a reference to one holds the evidence that this CPU can run it: there is no other
+/// source of them than [`kernels`] and [`best`], which give out no others. So its methods are safe.
+pub struct Kernel {
+    pub(super) name: &'static str,
+    pub(super) available: fn() -> bool,
+    /// The state after these bytes, unmasked in place, of a text that starts here.
+    ///
+    /// # Safety
+    ///
+    /// `available` is true. There are [`Kernel::MIN`] bytes or more.
+    pub(super) unmask: unsafe fn(Key, &mut [u8]) -> State,
+    /// The state after these bytes, of a text that starts here.
+    ///
+    /// # Safety
+    ///
+    /// As for `unmask`.
+    pub(super) check: unsafe fn(&[u8]) -> State,
+}
+
+/// The kernels that this CPU can run, the slowest first.
+pub fn kernels() -> impl Iterator<Item = &'static Kernel> {
+    KERNELS.iter().filter(|kernel| (kernel.available)())
+}
+
+/// The fastest kernel that this CPU can run.
+#[inline]
+pub(super) fn best() -> &'static Kernel {
+    match KERNELS.get(usize::from(BEST.load(Ordering::Relaxed))) {
+        Some(kernel) => kernel,
+        None => choose(),
+    }
+}
+
+/// Where [`best`] stands in the table; beyond its end until that is known. It is worth no ordering: all that race to
+/// find it find the same.
+static BEST: AtomicU8 = AtomicU8::new(u8::MAX);
+
+#[cold]
+fn choose() -> &'static Kernel {
+    let mut best = 0; // the portable one
+    for (i, kernel) in (0..).zip(KERNELS) {
+        if (kernel.available)() {
+            best = i;
+        }
+    }
+    BEST.store(best, Ordering::Relaxed);
+    &KERNELS[usize::from(best)]
+}
+
+/// [`super::validate`]: short ASCII here and now, everything else by the best kernel.
+#[inline]
+pub(super) fn validate(bytes: &[u8]) -> Result<&str, Utf8Error> {
+    let end = if short::is_ascii(bytes) { State::ACCEPT } else { best().scan(bytes) };
+    // SAFETY: these bytes were scanned; ASCII ends in that state.
+    unsafe { settle(bytes, end) }
+}
+
+/// [`super::validate_masked`], likewise.
+#[inline]
+pub(super) fn validate_masked(key: Key, bytes: &mut [u8]) -> Result<&str, Utf8Error> {
+    let end = if short::unmask_ascii(key, bytes) { State::ACCEPT } else { best().scan_masked(key, bytes) };
+    // SAFETY: as in `validate`.
+    unsafe { settle(bytes, end) }
+}
+
+/// The text, or where it goes wrong.
+///
+/// # Safety
+///
+/// `end` is the state after exactly these bytes, of a text that starts with them.
+#[inline]
+unsafe fn settle(bytes: &[u8], end: State) -> Result<&str, Utf8Error> {
+    if end == State::ACCEPT {
+        // SAFETY: the caller says that the automaton accepts these bytes, and it accepts nothing but UTF-8. This is
+        // the only conversion in the crate that does not check.
+        Ok(unsafe { core::str::from_utf8_unchecked(bytes) })
+    } else {
+        Err(Utf8Error::locate(bytes))
+    }
+}
+
+impl Kernel {
+    /// The bytes that a kernel takes at least. On fewer, the automaton is as fast.
+    const MIN: usize = 16;
+
+    /// The state after these bytes, of a text that starts here.
+    #[inline]
+    pub(super) fn scan(&self, bytes: &[u8]) -> State {
+        if bytes.len() < Self::MIN {
+            return State::ACCEPT.run(bytes);
+        }
+        // SAFETY: the reference is the evidence that the kernel is available; the length was just looked at.
+        unsafe { (self.check)(bytes) }
+    }
+
+    /// The state after these bytes, unmasked in place, of a text that starts here.
+    #[inline]
+    pub(super) fn scan_masked(&self, key: Key, bytes: &mut [u8]) -> State {
+        if bytes.len() < Self::MIN {
+            return State::ACCEPT.run_masked(key, bytes);
+        }
+        // SAFETY: as in `scan`.
+        unsafe { (self.unmask)(key, bytes) }
+    }
+}
+
+/// For tests, benches and fuzzing: the public functions, by this kernel, without the path for short ASCII.
+impl Kernel {
+    /// The instruction set.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// See [`validate`](super::validate).
+    pub fn validate<'b>(&self, bytes: &'b [u8]) -> Result<&'b str, Utf8Error> {
+        let end = self.scan(bytes);
+        // SAFETY: these bytes were scanned.
+        unsafe { settle(bytes, end) }
+    }
+
+    /// See [`validate_masked`](super::validate_masked).
+    pub fn validate_masked<'b>(&self, key: Key, bytes: &'b mut [u8]) -> Result<&'b str, Utf8Error> {
+        let end = self.scan_masked(key, bytes);
+        // SAFETY: these bytes were scanned.
+        unsafe { settle(bytes, end) }
+    }
+
+    /// See [`Validator::feed`].
+    pub fn feed(&self, validator: &mut Validator, bytes: &[u8]) -> Result<(), Utf8Error> {
+        validator.feed_by(self, bytes)
+    }
+
+    /// See [`Validator::feed_masked`].
+    pub fn feed_masked(
+        &self,
+        validator: &mut Validator,
+        key: Key,
+        bytes: &mut [u8],
+    ) -> Result<(), Utf8Error> {
+        validator.feed_masked_by(self, key, bytes)
+    }
+}
+
+impl fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}

@@ -1,0 +1,431 @@
+//! Unmasking and validating in one pass, a vector at a time.
+//!
+//! # How a byte is judged
+//!
+//! The algorithm is that of Keiser and Lemire, *Validating UTF-8 in less than one instruction per byte* (2021). Every
+//! error but one shows in two neighbouring bytes, and there in three nibbles: both of the first byte, and the high
+//! one of the second. There are eight [`RULES`] that two bytes can break together, a bit for each. The nibbles of a
+//! byte look up, in two tables of sixteen bytes, what it *forbids* the next one to do; the high nibble of the next
+//! one looks up, in a third, what it *does*:
+//!
+//! ```text
+//!     vector                      E2          82          AC          20         "€ "
+//!                                 │╲          │╲          │╲          │╲
+//!     LEAD_HIGH and LEAD_LOW      │ forbids   │ forbids   │ forbids   │ forbids
+//!                                 │      ╲    │      ╲    │      ╲    │
+//!     one byte on                 …       ╲───┐       ╲───┐       ╲───┐
+//!     NEXT_HIGH                 does        does        does        does
+//!                                           and         and         and
+//!     broken rules                           0          TWICE        0
+//!     expected                               0          TWICE        0            E2 stands two bytes before AC
+//!     xor: error                             0           0           0
+//! ```
+//!
+//! The error that does not show in two bytes is a wrong *number* of continuations. That two of them follow each other
+//! is therefore a rule as well, TWICE, with the high bit for its own; and it *must* be broken exactly where the lead
+//! of three or four bytes stands two bytes before, or that of four stands three before.
+//!
+//! A byte is judged by those before it only. So what the end of the text cuts short is no error here, nor is a last
+//! byte that could begin nothing: [`State::at_end_of`] sees to both.
+//!
+//! # How a text is walked
+//!
+//! ```text
+//!    ├────── 4 vectors ──────┼────── 4 vectors ──────┼── … ──┼────── front ──────────┤    │
+//!    one test for ASCII      one test                        │    ├────── back ──────────┤
+//! ```
+//!
+//! ASCII ends in two blocks that overlap, whatever the length, as the short path has it: everything that is masked
+//! twice is loaded before any of it is stored. From the first block that is not ASCII on, pairs of vectors are
+//! classified; a pair that turns out to be ASCII ends that, as nothing can be left open then.
+//!
+//! Stores are aligned in all but the shortest text: a vector from the very start first, then those from the next
+//! aligned address on. Again they overlap, so the first one is stored last.
+#![allow(unsafe_code)]
+
+use super::dfa::State;
+use super::vector::Lookup;
+use crate::mask::Key;
+use core::marker::PhantomData;
+use core::slice;
+
+/// From this length on, aligned stores are worth a vector more.
+const ALIGN_FROM: usize = 256;
+
+/// The state after `len` bytes at `at`, of a text that starts there; unmasks them first, if they are `MASKED`.
+///
+/// Passes over the ASCII that they start with. What remains is for `classify`, which is [`classify`] with the same
+/// parameters. It is called, and not a part of this, so that ASCII and the rest need not share the registers: what
+/// they would spill costs a short text half as much again.
+///
+/// # Safety
+///
+/// The CPU has the instructions of `V`. `len` bytes are readable, and if `MASKED` writable, at `at`. What `classify`
+/// asks for is granted by that, as long as it takes `len` bytes, and if they are more, any number from `4 * V::LEN`.
+#[inline(always)]
+pub(super) unsafe fn scan<V: Lookup, const MASKED: bool>(
+    key: Key,
+    at: *mut u8,
+    len: usize,
+    classify: unsafe fn(Key, *mut u8, usize) -> State,
+) -> State {
+    // SAFETY: the caller says that these bytes are there. The first vector, and so a step to an aligned address
+    // within it, is taken only if there are more.
+    unsafe {
+        let mut text = Text::<V, MASKED>::new(key, at, len);
+        if MASKED && len >= ALIGN_FROM {
+            let first = text.get(0);
+            if first.is_ascii() {
+                text.skip(at.addr().wrapping_neg() % V::LEN);
+                let state = text.ascii_or(classify);
+                first.store(at);
+                return state;
+            }
+        }
+        text.ascii_or(classify)
+    }
+}
+
+/// The state after `len` bytes at `at`, of a text that starts there; unmasks them first, if they are `MASKED`.
+///
+/// # Safety
+///
+/// The CPU has the instructions of `V`. `len` bytes are readable, and if `MASKED` writable, at `at`. They are at
+/// least `2 * V::LEN`; for a `V` of 16 bytes, 16 are enough.
+#[inline(always)]
+pub(super) unsafe fn classify<V: Lookup, const MASKED: bool>(key: Key, at: *mut u8, len: usize) -> State {
+    // SAFETY: the caller says that these bytes are there, and that they are enough.
+    unsafe {
+        let mut judge = Judge::<V>::new();
+        Text::<V, MASKED>::new(key, at, len).walk(&mut judge);
+        if judge.found_nothing() { State::at_end_of(slice::from_raw_parts(at, len)) } else { State::REJECT }
+    }
+}
+
+/// What is left of the text. All its methods are unsafe: the caller promises what [`scan`] was promised, and that as
+/// many bytes are left as the method takes.
+struct Text<V, const MASKED: bool> {
+    at: *mut u8,
+    left: usize,
+    key: Key,
+    vector: PhantomData<V>,
+}
+
+impl<V: Lookup, const MASKED: bool> Text<V, MASKED> {
+    #[inline(always)]
+    fn new(key: Key, at: *mut u8, left: usize) -> Self {
+        Self { at, left, key, vector: PhantomData }
+    }
+
+    /// Takes any number of bytes, as [`scan`] does.
+    #[inline(always)]
+    unsafe fn ascii_or(&mut self, classify: unsafe fn(Key, *mut u8, usize) -> State) -> State {
+        // SAFETY: no block is taken unless that many bytes are left.
+        unsafe {
+            while self.left > 8 * V::LEN {
+                let block = self.block();
+                if !is_ascii(&block) {
+                    return classify(self.key, self.at, self.left);
+                }
+                self.put(block);
+            }
+            if self.left >= 4 * V::LEN {
+                let front = self.block();
+                if is_ascii(&front) {
+                    let back = self.block_at_end();
+                    if is_ascii(&back) {
+                        store::<V, MASKED, 4>(self.at, front);
+                        store::<V, MASKED, 4>(self.at.add(self.left - 4 * V::LEN), back);
+                        return State::ACCEPT;
+                    }
+                }
+            }
+            classify(self.key, self.at, self.left)
+        }
+    }
+
+    /// Takes as many bytes as [`classify`](fn@classify) does.
+    #[inline(always)]
+    unsafe fn walk(&mut self, judge: &mut Judge<V>) {
+        // SAFETY: the caller promises as many bytes as `two` or `rest` take; the loop leaves as many to `rest`.
+        unsafe {
+            if self.left < 2 * V::LEN {
+                return self.two(judge);
+            }
+            while self.left >= 4 * V::LEN {
+                let pair = [self.get(0), self.get(V::LEN)];
+                judge.look_at(pair[0]);
+                judge.look_at(pair[1]);
+                let ascii = is_ascii(&pair);
+                self.put(pair);
+                if ascii {
+                    self.ascii();
+                }
+            }
+            self.rest(judge);
+        }
+    }
+
+    /// Takes the blocks of ASCII that come next, and leaves two vectors or more. The judge need not hear of them: it
+    /// has seen ASCII last, and all ASCII is the same to it.
+    #[inline(always)]
+    unsafe fn ascii(&mut self) {
+        // SAFETY: no block is taken unless more bytes than that are left.
+        unsafe {
+            while self.left >= 6 * V::LEN {
+                let block = self.block();
+                if !is_ascii(&block) {
+                    break;
+                }
+                self.put(block);
+            }
+        }
+    }
+
+    /// Takes two vectors' bytes or more: one by one, and the last one up to the very end, so that it may overlap.
+    #[inline(always)]
+    unsafe fn rest(&mut self, judge: &mut Judge<V>) {
+        // SAFETY: the caller promises two vectors, and the loop takes one only if there is more than one.
+        unsafe {
+            let (before, last) = (self.get_at_end(2 * V::LEN), self.get_at_end(V::LEN));
+            while self.left > V::LEN {
+                let vector = self.get(0);
+                judge.look_at(vector);
+                self.put([vector]);
+            }
+            if self.left < V::LEN {
+                judge.follow(before);
+            }
+            judge.look_at(last);
+            // What is left is the end of the last vector.
+            store::<V, MASKED, 1>(self.at.add(self.left).sub(V::LEN), [last]);
+        }
+    }
+
+    /// Takes less than two vectors' bytes, but at least one's, of a vector of sixteen: there is none before the last
+    /// one to load, so the first one is slid up to where it ends.
+    #[inline(always)]
+    unsafe fn two(&mut self, judge: &mut Judge<V>) {
+        // SAFETY: the caller promises one vector; of the 32 bytes of `SLIDE`, 16 are taken from one of the first 16.
+        unsafe {
+            let (first, last) = (self.get(0), self.get_at_end(V::LEN));
+            let slide = V::load(SLIDE.as_ptr().add(self.left - V::LEN));
+            judge.look_at(first);
+            judge.follow(slide.lookup(first));
+            judge.look_at(last);
+            store::<V, MASKED, 1>(self.at, [first]);
+            store::<V, MASKED, 1>(self.at.add(self.left - V::LEN), [last]);
+        }
+    }
+
+    /// The vector `by` bytes from here, which is a multiple of four. Takes nothing.
+    #[inline(always)]
+    unsafe fn get(&self, by: usize) -> V {
+        // SAFETY: the caller promises `by` bytes and a vector.
+        unsafe {
+            let vector = V::load(self.at.add(by));
+            if MASKED { vector.xor(V::repeat(self.key.to_bytes())) } else { vector }
+        }
+    }
+
+    /// The vector that starts `by` bytes before the end, which is a multiple of four. Takes nothing.
+    #[inline(always)]
+    unsafe fn get_at_end(&self, by: usize) -> V {
+        // SAFETY: the caller promises `by` bytes, which are a vector or more.
+        unsafe {
+            let vector = V::load(self.at.add(self.left - by));
+            if MASKED { vector.xor(V::repeat(self.key.advance(self.left).to_bytes())) } else { vector }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn block(&self) -> [V; 4] {
+        // SAFETY: the caller promises four vectors.
+        unsafe { [self.get(0), self.get(V::LEN), self.get(2 * V::LEN), self.get(3 * V::LEN)] }
+    }
+
+    #[inline(always)]
+    unsafe fn block_at_end(&self) -> [V; 4] {
+        let [a, b, c, d] = [4 * V::LEN, 3 * V::LEN, 2 * V::LEN, V::LEN];
+        // SAFETY: the caller promises four vectors.
+        unsafe { [self.get_at_end(a), self.get_at_end(b), self.get_at_end(c), self.get_at_end(d)] }
+    }
+
+    /// Takes these vectors, which come next.
+    #[inline(always)]
+    unsafe fn put<const N: usize>(&mut self, vectors: [V; N]) {
+        // SAFETY: the caller promises `N` vectors.
+        unsafe {
+            store::<V, MASKED, N>(self.at, vectors);
+            self.skip(N * V::LEN);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn skip(&mut self, by: usize) {
+        // SAFETY: the caller promises this many bytes.
+        self.at = unsafe { self.at.add(by) };
+        self.left -= by;
+        self.key = self.key.advance(by);
+    }
+}
+
+/// Stores vectors in a row, if they were `MASKED`.
+#[inline(always)]
+unsafe fn store<V: Lookup, const MASKED: bool, const N: usize>(at: *mut u8, vectors: [V; N]) {
+    if MASKED {
+        for (i, vector) in vectors.into_iter().enumerate() {
+            // SAFETY: the caller promises that the CPU has the instructions, and `N` vectors' bytes.
+            unsafe { vector.store(at.add(i * V::LEN)) }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn is_ascii<V: Lookup, const N: usize>(block: &[V; N]) -> bool {
+    let mut all = block[0];
+    for &vector in &block[1..] {
+        // SAFETY: the caller promises that the CPU has the instructions.
+        all = unsafe { all.or(vector) };
+    }
+    // SAFETY: as above.
+    unsafe { all.is_ascii() }
+}
+
+/// Sixteen of these, from the n-th on, slide a vector of sixteen bytes up by 16 − n, with zeros below.
+static SLIDE: [u8; 32] = {
+    let mut slide = [0x80; 32];
+    let mut i = 0;
+    while i < 16 {
+        slide[16 + i as usize] = i;
+        i += 1;
+    }
+    slide
+};
+
+/// Judges a vector after the other. All its methods are unsafe: the caller promises that the CPU has the
+/// instructions.
+struct Judge<V> {
+    prev: V,
+    /// What each byte of `prev` forbids the next one.
+    forbidden: V,
+    /// Not zero once something was wrong.
+    error: V,
+}
+
+impl<V: Lookup> Judge<V> {
+    /// Nothing has come before: zeros, which is as good as any ASCII.
+    #[inline(always)]
+    unsafe fn new() -> Self {
+        // SAFETY: the caller promises the instructions.
+        unsafe {
+            let zero = V::repeat([0; 4]);
+            let mut judge = Self { prev: zero, forbidden: zero, error: zero };
+            judge.follow(zero);
+            judge
+        }
+    }
+
+    /// The next vector is the one behind this one.
+    #[inline(always)]
+    unsafe fn follow(&mut self, prev: V) {
+        // SAFETY: as in `new`.
+        unsafe {
+            self.forbidden = forbids(prev, prev.high_nibbles());
+            self.prev = prev;
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn look_at(&mut self, vector: V) {
+        // SAFETY: as in `new`.
+        unsafe {
+            let high = vector.high_nibbles();
+            let forbidden = forbids(vector, high);
+            let broken = forbidden.one_before(self.forbidden).and(high.lookup(V::table(&NEXT_HIGH)));
+            // What is left of E0 and more, or F0 and more, has the high bit.
+            let third = vector.two_before(self.prev).saturating_sub(V::repeat([0xE0 - 0x80; 4]));
+            let fourth = vector.three_before(self.prev).saturating_sub(V::repeat([0xF0 - 0x80; 4]));
+            let expected = third.or(fourth).and(V::repeat([TWICE; 4]));
+            self.error = self.error.or(broken.xor(expected));
+            self.prev = vector;
+            self.forbidden = forbidden;
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn found_nothing(&self) -> bool {
+        // SAFETY: as in `new`.
+        unsafe { self.error.is_zero() }
+    }
+}
+
+/// What each byte forbids the next one, given the high nibbles.
+#[inline(always)]
+unsafe fn forbids<V: Lookup>(vector: V, high: V) -> V {
+    // SAFETY: the caller promises that the CPU has the instructions.
+    unsafe {
+        let low = vector.and(V::repeat([0x0F; 4]));
+        high.lookup(V::table(&LEAD_HIGH)).and(low.lookup(V::table(&LEAD_LOW)))
+    }
+}
+
+/// Two neighbours that UTF-8 does not know, as sets of nibbles: of the first byte both, of the second the high one.
+struct Rule {
+    lead_high: u16,
+    lead_low: u16,
+    next_high: u16,
+}
+
+/// The bit of a rule is its place. The last one is [`TWICE`].
+const RULES: [Rule; 8] = [
+    // A lead, and no continuation.
+    Rule { lead_high: from(0xC, 0xF), lead_low: ANY, next_high: from(0x0, 0x7) | from(0xC, 0xF) },
+    // ASCII, and a continuation.
+    Rule { lead_high: from(0x0, 0x7), lead_low: ANY, next_high: CONTINUATION },
+    // C0, C1: an over-long form of ASCII.
+    Rule { lead_high: from(0xC, 0xC), lead_low: from(0x0, 0x1), next_high: CONTINUATION },
+    // E0 80–9F: an over-long form of what takes two bytes.
+    Rule { lead_high: from(0xE, 0xE), lead_low: from(0x0, 0x0), next_high: from(0x8, 0x9) },
+    // ED A0–BF: a surrogate.
+    Rule { lead_high: from(0xE, 0xE), lead_low: from(0xD, 0xD), next_high: from(0xA, 0xB) },
+    // F4 90–BF, and F5–FF 90–BF: beyond U+10FFFF.
+    Rule { lead_high: from(0xF, 0xF), lead_low: from(0x4, 0xF), next_high: from(0x9, 0xB) },
+    // F0 80–8F: an over-long form of what takes three bytes. F5–FF 80–8F: beyond U+10FFFF.
+    Rule { lead_high: from(0xF, 0xF), lead_low: from(0x0, 0x0) | from(0x5, 0xF), next_high: from(0x8, 0x8) },
+    // Two continuations.
+    Rule { lead_high: CONTINUATION, lead_low: ANY, next_high: CONTINUATION },
+];
+
+const TWICE: u8 = 1 << 7;
+const ANY: u16 = from(0x0, 0xF);
+const CONTINUATION: u16 = from(0x8, 0xB);
+
+/// The nibbles from `first` to `last`: bit n for nibble n.
+const fn from(first: u32, last: u32) -> u16 {
+    (u16::MAX << first) & (u16::MAX >> (15 - last))
+}
+
+static LEAD_HIGH: [u8; 16] = TABLES[0];
+static LEAD_LOW: [u8; 16] = TABLES[1];
+static NEXT_HIGH: [u8; 16] = TABLES[2];
+
+/// The other way round: the rules that each nibble has a part in.
+const TABLES: [[u8; 16]; 3] = {
+    let mut tables = [[0; 16]; 3];
+    let mut bit = 0;
+    while bit < RULES.len() {
+        let Rule { lead_high, lead_low, next_high } = RULES[bit];
+        let columns = [lead_high, lead_low, next_high];
+        let mut i = 0;
+        while i < 3 * 16 {
+            let (column, nibble) = (i / 16, i % 16);
+            if columns[column] >> nibble & 1 == 1 {
+                tables[column][nibble] |= 1 << bit;
+            }
+            i += 1;
+        }
+        bit += 1;
+    }
+    tables
+};

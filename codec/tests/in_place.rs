@@ -1,0 +1,108 @@
+//! Payload is lent where it lies in the host's buffer, never moved; and an event borrows that buffer alone, so that
+//! a host can gather events, answers and further events before it writes anything.
+
+mod common;
+
+use common::*;
+use framewire::{Client, Connection, Decoder, Event, Kind, Server, frame};
+
+/// Where `bytes` lie in a buffer that begins at `start`.
+fn at(start: *const u8, bytes: &[u8]) -> core::ops::Range<usize> {
+    let from = bytes.as_ptr() as usize - start as usize;
+    from..from + bytes.len()
+}
+
+#[test]
+fn payload_stays_where_it_is() {
+    fn role<S: Side>() {
+        let frames = [
+            to::<S>(TEXT, b"text"),
+            to::<S>(BINARY, &[1; 300]),
+            to::<S>(TEXT & MORE, "é".as_bytes()),
+            to::<S>(CONTINUATION, "é€".as_bytes()),
+            to::<S>(BINARY, &[2; 70_000]),
+        ];
+        // Of each frame: where its payload lies on the wire.
+        let lens = [4, 300, 2, 5, 70_000];
+        let mut end = 0;
+        let places = [0, 1, 2, 3, 4].map(|i: usize| {
+            end += frames[i].len();
+            end - lens[i]..end
+        });
+        let wire = cat(&frames);
+
+        let mut buffer = wire.clone();
+        let start = buffer.as_ptr();
+        let mut input = &mut buffer[..];
+        let mut conn = Connection::<S>::new();
+        let mut seen = vec![];
+        while let Some(event) = conn.receive(&mut input).unwrap() {
+            seen.push(match event {
+                Event::Text(text) => at(start, text.as_bytes()),
+                Event::Binary(bytes) => at(start, bytes),
+                Event::Part(part) => at(start, part.bytes),
+                other => panic!("{other:?}"),
+            });
+        }
+        assert_eq!(seen, places);
+
+        let mut buffer = wire.clone();
+        let start = buffer.as_ptr();
+        let mut input = &mut buffer[..];
+        let mut decoder = Decoder::new();
+        for place in &places {
+            assert_eq!(at(start, decoder.decode(&mut input).unwrap().unwrap().bytes), *place);
+        }
+
+        let mut buffer = wire;
+        let start = buffer.as_ptr();
+        let mut input = &mut buffer[..];
+        for place in &places {
+            assert_eq!(at(start, frame::take(&mut input).unwrap().unwrap().1), *place);
+        }
+    }
+    role::<Server>();
+    role::<Client>();
+}
+
+/// All events of a read are held at once, while the connection receives on, answers and sends.
+#[test]
+fn a_host_may_gather() {
+    fn role<S: Side>() {
+        let mut buffer = cat(&[
+            to::<S>(TEXT, b"one"),
+            to::<S>(PING, b"two"),
+            to::<S>(BINARY & MORE, b"thr"),
+            to::<S>(CONTINUATION, b"ee"),
+            to::<S>(TEXT, b"four"),
+            to::<S>(CLOSE, &closing(1000, "five")),
+        ]);
+        let mut input = &mut buffer[..];
+        let mut conn = Connection::<S>::new();
+        let mut events = vec![];
+        while let Some(event) = conn.receive(&mut input).unwrap() {
+            events.push(event);
+        }
+        assert!(S::message(&mut conn, Kind::Text, b"before the answers").is_ok());
+        let replies: Vec<u8> = events
+            .iter()
+            .filter_map(|event| S::reply(&mut conn, event))
+            .flat_map(|frame| frame.to_vec())
+            .collect();
+        assert_eq!(replies, cat(&[from::<S>(PONG, b"two"), from::<S>(CLOSE, &closing(1000, ""))]));
+        let mut joiner = Joiner::default();
+        let items: Vec<Item> = events.into_iter().filter_map(|event| joiner.push(event)).collect();
+        assert_eq!(
+            items,
+            [
+                text("one"),
+                Item::Ping(b"two".to_vec()),
+                binary(b"three"),
+                text("four"),
+                Item::Close(closing(1000, "five"))
+            ]
+        );
+    }
+    role::<Server>();
+    role::<Client>();
+}

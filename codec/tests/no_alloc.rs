@@ -1,0 +1,234 @@
+//! Levels 1 to 3 allocate nothing, but one box while the payload of a control frame is cut; without `alloc`, not
+//! even that.
+
+mod common;
+
+use common::*;
+use core::{
+    alloc::{GlobalAlloc, Layout},
+    cell::Cell,
+};
+use framewire::{
+    Client, Close, Connection, Decoder, Event, Header, Kind, ProtocolError, Rsv, Server, frame, utf8,
+};
+use std::alloc::System;
+
+thread_local! {
+    /// Allocations, and those that were given back, on this thread.
+    static COUNTS: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
+}
+
+struct Counting;
+
+#[allow(unsafe_code, reason = "an allocator can be written in no other way")]
+// SAFETY: all work is the system allocator's, which keeps the contract; counting touches no memory of its callers,
+// and allocates nothing: a `Cell` without a destructor, constant at first.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(1, 0);
+        // SAFETY: the caller keeps `alloc`'s contract, which is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        count(0, 1);
+        // SAFETY: the caller keeps `dealloc`'s contract, which is the same: `at` came from `alloc` above.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+fn count(allocated: usize, freed: usize) {
+    COUNTS.with(|counts| {
+        let (a, f) = counts.get();
+        counts.set((a + allocated, f + freed));
+    });
+}
+
+/// What `work` allocated, and gave back.
+fn counted<T>(work: impl FnOnce() -> T) -> (T, (usize, usize)) {
+    let before = COUNTS.get();
+    let result = work();
+    let after = COUNTS.get();
+    (result, (after.0 - before.0, after.1 - before.1))
+}
+
+/// The compiler is to believe that somebody wants this.
+fn seen<T>(value: T) {
+    drop(core::hint::black_box(value));
+}
+
+/// How many boxes a control payload that is cut costs.
+const BOX: usize = if cfg!(feature = "alloc") { 1 } else { 0 };
+
+fn everything<S: Side>() -> Vec<u8> {
+    cat(&[
+        to::<S>(TEXT, "schön".as_bytes()),
+        to::<S>(BINARY, &[7; 300]),
+        to::<S>(TEXT, "é".repeat(40_000).as_bytes()),
+        to::<S>(TEXT & MORE, "sch".as_bytes()),
+        to::<S>(PING, b"ping"),
+        to::<S>(PONG, &[1; 125]),
+        to::<S>(CONTINUATION & MORE, b""),
+        to::<S>(CONTINUATION, "ön".as_bytes()),
+        to::<S>(BINARY | 0x40, b"coded"),
+        to::<S>(PING, b""),
+        to::<S>(CLOSE, &closing(1000, "bye")),
+        to::<S>(TEXT, b"not interpreted"),
+    ])
+}
+
+#[test]
+fn the_counter_counts() {
+    let (_, counts) = counted(|| seen(vec![1]));
+    assert_eq!(counts, (1, 1));
+}
+
+/// A host that keeps nothing; gives the number of events.
+fn host<S: Side>(conn: &mut Connection<S>, input: &mut [u8]) -> Result<usize, ProtocolError> {
+    let mut input = input;
+    let mut events = 0;
+    while let Some(event) = conn.receive(&mut input)? {
+        events += 1;
+        seen(S::reply(conn, &event));
+        if let Event::Text(text) = event {
+            seen(text);
+        }
+    }
+    Ok(events)
+}
+
+#[test]
+fn receiving_whole_and_byte_by_byte() {
+    fn role<S: Side>() {
+        let mut whole = everything::<S>();
+        let mut bytes = whole.clone();
+        let (events, counts) = counted(|| {
+            let mut conn = Connection::<S>::new().with_extension_bits(Rsv::RSV1);
+            host(&mut conn, &mut whole)
+        });
+        assert_eq!((events, counts), (Ok(10), (0, 0)), "whole");
+        let (events, counts) = counted(|| {
+            let mut conn = Connection::<S>::new().with_extension_bits(Rsv::RSV1);
+            bytes.chunks_mut(1).map(|byte| host(&mut conn, byte).unwrap()).sum::<usize>()
+        });
+        assert!(events > 80_000);
+        assert_eq!(counts, (3 * BOX, 3 * BOX), "ping, pong, close are cut; each box is given back");
+    }
+    role::<Server>();
+    role::<Client>();
+}
+
+/// The box comes with the first byte of a payload that is cut, and goes with the last.
+#[test]
+fn one_box_while_a_control_payload_is_cut() {
+    fn role<S: Side>() {
+        for first in [PING, PONG, CLOSE] {
+            let mut wire = to::<S>(first, &closing(1000, "a reason that is cut"));
+            let body = wire.len() - 22;
+            for (at, byte) in wire.clone().iter().enumerate() {
+                let mut conn = Connection::<S>::new();
+                // Up to here, and no further.
+                let (_, counts) = counted(|| host(&mut conn, &mut wire[..at]).unwrap());
+                let boxes = if at > body { BOX } else { 0 };
+                assert_eq!(counts, (boxes, 0), "cut at {at}");
+                // One byte more.
+                let mut byte = [*byte];
+                let (events, counts) = counted(|| host(&mut conn, &mut byte).unwrap());
+                let last = at + 1 == wire.len();
+                assert_eq!(events, usize::from(last));
+                let (new, gone) = (usize::from(at == body) * BOX, usize::from(last) * BOX);
+                assert_eq!(counts, (new, gone), "the byte at {at}");
+                // A connection that is dropped gives it back.
+                let held = if last { 0 } else { boxes.max(new) };
+                assert_eq!(counted(|| drop(conn)).1, (0, held));
+                wire = to::<S>(first, &closing(1000, "a reason that is cut"));
+            }
+        }
+    }
+    role::<Server>();
+    role::<Client>();
+}
+
+#[test]
+fn errors() {
+    fn role<S: Side>() {
+        for mut bad in [
+            vec![0x83],
+            to::<S::Peer>(TEXT, b"mask"),
+            to::<S>(TEXT, b"\xFF"),
+            to::<S>(CLOSE, b"\x00"),
+            head_to::<S>(BINARY, i64::MAX as u64),
+        ] {
+            let (_, counts) = counted(|| {
+                let mut conn = Connection::<S>::new();
+                let error = host(&mut conn, &mut bad).unwrap_err();
+                seen((S::fail(&mut conn, error), conn.receive_eof(), conn.state()));
+            });
+            assert_eq!(counts, (0, 0));
+        }
+    }
+    role::<Server>();
+    role::<Client>();
+}
+
+#[test]
+fn sending() {
+    let (_, counts) = counted(|| {
+        let mut conn = Connection::<Server>::new();
+        seen((
+            conn.text("text").unwrap(),
+            conn.binary(&[0; 300]).unwrap(),
+            conn.fragment(Kind::Text, Rsv::NONE, 1 << 40, false).unwrap(),
+            conn.text("refused").unwrap_err(),
+            conn.ping(&[1; 125]).unwrap(),
+            conn.pong(b"").unwrap(),
+            conn.close(framewire::CloseCode::NORMAL, "bye").unwrap(),
+        ));
+        let key = framewire::mask::Key::new(KEY);
+        let mut conn = Connection::<Client>::new();
+        seen((
+            conn.text(key, &mut [b'x'; 1000]).unwrap(),
+            conn.binary(key, &mut [0; 1000]).unwrap(),
+            conn.fragment(key, Kind::Text, Rsv::NONE, 1 << 40, false).unwrap(),
+            conn.ping(key, &[1; 125]).unwrap(),
+            conn.close(key, framewire::CloseCode::NORMAL, "bye").unwrap(),
+        ));
+    });
+    assert_eq!(counts, (0, 0));
+}
+
+#[test]
+fn levels_1_and_2() {
+    let wire = everything::<Server>();
+    let mut whole = wire.clone();
+    let (frames, counts) = counted(|| {
+        let mut input = &mut whole[..];
+        let mut frames = 0;
+        while let Some((header, _)) = frame::take(&mut input).unwrap() {
+            seen(header.encode());
+            frames += 1;
+        }
+        frames
+    });
+    assert_eq!((frames, counts), (12, (0, 0)));
+    for size in [1, 3, 1 << 20] {
+        for mut decoder in [Decoder::new(), Decoder::pass_through()] {
+            let mut bytes = wire.clone();
+            let (_, counts) = counted(|| {
+                for mut input in bytes.chunks_mut(size) {
+                    while decoder.decode(&mut input).unwrap().is_some() {}
+                }
+            });
+            assert_eq!(counts, (0, 0));
+        }
+    }
+    let (_, counts) = counted(|| {
+        seen((Header::parse(&wire), Close::parse(&[0xFF]), Close::parse(b"\x03\xE8why")));
+        let mut validator = utf8::Validator::new();
+        seen((validator.feed("é".as_bytes()), validator.finish(), utf8::validate(b"\xFF")))
+    });
+    assert_eq!(counts, (0, 0));
+}

@@ -1,0 +1,83 @@
+//! What the pieces weigh on a 64-bit machine, and that they may go anywhere. A connection is what an idle peer
+//! costs: whoever makes one heavier is to notice.
+#![cfg(target_pointer_width = "64")]
+
+use core::mem::size_of;
+use framewire::{
+    Chunk, Client, Close, CloseCode, Connection, Control, ControlFrame, Decoder, Event, Header, HeaderBytes,
+    Kind, Limits, Opcode, Part, ProtocolError, Rsv, SendError, Server, State,
+    mask::Key,
+    utf8::{Utf8Error, Validator},
+};
+
+#[test]
+fn within_the_promised_sizes() {
+    #[cfg(feature = "alloc")]
+    assert!(size_of::<Connection<Server>>() <= 80);
+    assert!(size_of::<Decoder>() <= 40);
+    assert!(size_of::<HeaderBytes>() <= 16);
+    assert_eq!(size_of::<Validator>(), 1);
+    assert_eq!(size_of::<ProtocolError>(), 1);
+    assert_eq!(size_of::<SendError>(), 1);
+    assert_eq!(size_of::<Result<(), ProtocolError>>(), 1);
+}
+
+#[test]
+fn exactly_as_they_are_today() {
+    let connection = if cfg!(feature = "alloc") { 64 } else { 184 };
+    assert_eq!(size_of::<Connection<Server>>(), connection);
+    assert_eq!(size_of::<Connection<Client>>(), connection);
+    assert_eq!(size_of::<Decoder>(), 24);
+    assert_eq!(size_of::<HeaderBytes>(), 15);
+    assert_eq!(size_of::<Header>(), 16);
+    assert_eq!(size_of::<ControlFrame>(), 132);
+    assert_eq!(size_of::<Key>(), 4);
+    assert_eq!(size_of::<Rsv>(), 1);
+    assert_eq!(size_of::<Opcode>(), 1);
+    assert_eq!(size_of::<Kind>(), 1);
+    assert_eq!(size_of::<State>(), 1);
+    assert_eq!(size_of::<CloseCode>(), 2);
+    #[cfg(feature = "alloc")]
+    {
+        // Handed through by value, for every message.
+        assert_eq!(size_of::<Event<'_>>(), 24);
+        assert_eq!(size_of::<Control<'_>>(), 16);
+        assert_eq!(size_of::<framewire::Assembler>(), 48);
+    }
+}
+
+#[test]
+fn everything_may_cross_threads() {
+    fn free<T: Send + Sync + Unpin>() {}
+    free::<Connection<Server>>();
+    free::<Connection<Client>>();
+    free::<Decoder>();
+    free::<Chunk<'_>>();
+    free::<Event<'_>>();
+    free::<Part<'_>>();
+    free::<Control<'_>>();
+    free::<ControlFrame>();
+    free::<Close<'_>>();
+    free::<Header>();
+    free::<HeaderBytes>();
+    free::<Limits>();
+    free::<ProtocolError>();
+    free::<SendError>();
+    free::<Utf8Error>();
+    free::<Validator>();
+    #[cfg(feature = "alloc")]
+    free::<framewire::Assembler>();
+    #[cfg(feature = "alloc")]
+    free::<framewire::Message<'_>>();
+    #[cfg(feature = "std")]
+    free::<framewire::vectored::Frame<'_>>();
+}
+
+#[test]
+fn errors_are_errors_and_say_something() {
+    fn error<E: core::error::Error + Copy>(error: E) -> String {
+        error.to_string()
+    }
+    assert!(error(ProtocolError::InvalidUtf8).contains("UTF-8"));
+    assert!(error(SendError::Closed).contains("closed"));
+}

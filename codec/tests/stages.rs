@@ -1,0 +1,401 @@
+//! The stages behind a connection: parts to whole messages, frames to the slices of a vectored write.
+#![cfg(feature = "alloc")]
+
+mod common;
+
+use common::*;
+use framewire::{
+    Assembler, Client, Connection, Event, Kind, Limits, Message, Part, ProtocolError, Rsv, Server,
+};
+use quickcheck::QuickCheck;
+
+fn part(bytes: &mut [u8], last: bool) -> Part<'_> {
+    Part { kind: Kind::Binary, rsv: Rsv::NONE, bytes, last }
+}
+
+fn item(message: Message<'_>) -> Item {
+    if message.kind == Kind::Text && message.rsv.is_none() {
+        assert_eq!(message.as_str().unwrap().as_bytes(), &*message.bytes);
+    }
+    Item::Message(message.kind, message.rsv, message.bytes.to_vec())
+}
+
+#[test]
+fn parts_to_messages() {
+    let mut assembler = Assembler::new(10);
+    assert_eq!((assembler.len(), assembler.is_empty(), assembler.capacity()), (0, true, 0));
+    assert_eq!(assembler.push(part(&mut [1, 2], false)), Ok(None));
+    assert_eq!((assembler.len(), assembler.is_empty()), (2, false));
+    assert_eq!(assembler.push(part(&mut [3], false)), Ok(None));
+    let message = assembler.push(part(&mut [], true)).unwrap().unwrap();
+    assert_eq!(item(message), binary(&[1, 2, 3]));
+    assert_eq!((assembler.len(), assembler.is_empty()), (0, true));
+    // The next: its kind and bits are those of its first part, its bytes its own.
+    let coded = Part { kind: Kind::Text, rsv: Rsv::RSV1, bytes: &mut [0xFF], last: false };
+    assert_eq!(assembler.push(coded), Ok(None));
+    let rest = Part { kind: Kind::Text, rsv: Rsv::RSV1, bytes: &mut [0xC3], last: true };
+    let message = assembler.push(rest).unwrap().unwrap();
+    assert!(message.as_str().is_err());
+    assert_eq!(item(message), Item::Message(Kind::Text, Rsv::RSV1, vec![0xFF, 0xC3]));
+    // An empty one, and one of a single part.
+    assert_eq!(assembler.push(part(&mut [], true)).map(|m| m.map(item)), Ok(Some(binary(&[]))));
+    assert_eq!(assembler.push(part(&mut [9; 10], true)).map(|m| m.map(item)), Ok(Some(binary(&[9; 10]))));
+}
+
+/// Exactly the limit is a message, one byte more is not, wherever the cut; what was collected is dropped, and the
+/// next message starts afresh.
+#[test]
+fn the_limit_to_the_byte() {
+    for limit in 0..20 {
+        for cut in 0..=limit {
+            let mut assembler = Assembler::new(limit);
+            for round in 0..3 {
+                let mut bytes = vec![round; limit + 1];
+                let (a, b) = bytes.split_at_mut(cut);
+                assert_eq!(assembler.push(part(a, false)), Ok(None));
+                assert_eq!(assembler.len(), cut);
+                let rest = limit - cut;
+                let message = assembler.push(part(&mut b[..rest], true)).unwrap().map(item);
+                assert_eq!(message, Some(binary(&vec![round; limit])));
+
+                assert_eq!(assembler.push(part(a, false)), Ok(None));
+                assert_eq!(assembler.push(part(b, round == 0)), Err(ProtocolError::MessageTooBig));
+                assert_eq!((assembler.len(), assembler.is_empty()), (0, true), "dropped");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_message_is_taken_without_its_memory_being_copied() {
+    let mut assembler = Assembler::new(100);
+    assert_eq!(assembler.take(), b"", "nothing was there");
+    assembler.push(part(&mut [1, 2], false)).unwrap();
+    let at = assembler.push(part(&mut [3], true)).unwrap().unwrap().bytes.as_ptr();
+    let bytes = assembler.take();
+    assert_eq!((&bytes[..], bytes.as_ptr()), (&[1, 2, 3][..], at));
+    assert_eq!((assembler.capacity(), assembler.len(), assembler.is_empty()), (0, 0, true));
+    assert_eq!(assembler.take(), b"", "once");
+    // Behind longer ones, and of one that is not whole.
+    assembler.push(part(&mut [4; 50], true)).unwrap();
+    assembler.push(part(&mut [5; 2], true)).unwrap();
+    assert_eq!(assembler.take(), [5; 2]);
+    assembler.push(part(&mut [6; 3], false)).unwrap();
+    assert_eq!(assembler.take(), [6; 3]);
+    assert!(assembler.is_empty());
+    assert_eq!(assembler.push(part(&mut [7], true)).unwrap().map(item), Some(binary(&[7])));
+    // What was refused cannot be taken.
+    assembler.push(part(&mut [8; 60], false)).unwrap();
+    assembler.push(part(&mut [8; 60], false)).unwrap_err();
+    assert_eq!(assembler.take(), b"");
+}
+
+/// The most memory that an assembler may hold after `len` bytes of a message, whatever was declared: twice what is
+/// there and the spare room behind it (as much again, or 16 KiB), since a vector grows by doubling.
+const fn most_memory(len: usize) -> usize {
+    let spare = if len < 16 << 10 { 16 << 10 } else { len };
+    2 * (len + spare)
+}
+
+/// A frame that declares all there is costs what has arrived of it.
+#[test]
+fn memory_follows_what_arrived() {
+    for limit in [usize::MAX, 1 << 20] {
+        let mut conn = Connection::<Server>::new().with_limits(Limits::NONE);
+        let mut assembler = Assembler::new(limit);
+        let declared = if limit == usize::MAX { i64::MAX as u64 } else { limit as u64 };
+        assert_eq!(play(&mut conn, &head_to::<Server>(BINARY, declared), &[]).error, None);
+        let mut arrived = 0;
+        while arrived < 600_000 {
+            assert_eq!(assembler.spare(0).len(), 0);
+            let room = assembler.spare(conn.remaining()).len();
+            assert!((1..=arrived.max(16 << 10)).contains(&room), "{room} behind {arrived}");
+            assert!(assembler.capacity() <= most_memory(arrived), "{} for {arrived}", assembler.capacity());
+            let n = 1.max(room / 3);
+            assert_eq!(assembler.receive(&mut conn, n), Ok(None));
+            arrived += n;
+            assert_eq!(assembler.len(), arrived);
+            assert_eq!(conn.remaining(), declared - arrived as u64);
+        }
+        assert!(assembler.capacity() <= most_memory(arrived));
+    }
+    // By push alone as well.
+    let mut assembler = Assembler::new(usize::MAX);
+    for i in 1..2000 {
+        assembler.push(part(&mut [0; 97], false)).unwrap();
+        assert!(assembler.capacity() <= most_memory(97 * i));
+    }
+}
+
+/// The memory of one message serves the next.
+#[test]
+fn memory_is_used_again() {
+    let mut assembler = Assembler::new(1 << 20);
+    assembler.push(part(&mut vec![1; 100_000], true)).unwrap();
+    let (at, capacity) = (assembler.spare(10).as_ptr(), assembler.capacity());
+    for _ in 0..10 {
+        assembler.push(part(&mut vec![2; 50_000], false)).unwrap();
+        let message = assembler.push(part(&mut vec![3; 50_000], true)).unwrap().unwrap();
+        assert_eq!(message.bytes.as_ptr(), at);
+        assert_eq!(message.bytes, [vec![2; 50_000], vec![3; 50_000]].concat());
+    }
+    assert_eq!(assembler.capacity(), capacity);
+}
+
+/// Spare room ends where the limit does.
+#[test]
+fn spare_room_ends_with_the_limit() {
+    for limit in [0, 1, 100, 20_000] {
+        let mut assembler = Assembler::new(limit);
+        assert_eq!(assembler.spare(u64::MAX).len(), limit.min(16 << 10));
+        assert_eq!(assembler.spare(3).len(), limit.min(3));
+        let first = limit / 2;
+        assembler.push(part(&mut vec![0; first], false)).unwrap();
+        assert_eq!(assembler.spare(u64::MAX).len(), limit - first);
+        assembler.push(part(&mut vec![0; limit - first], false)).unwrap();
+        assert_eq!(assembler.spare(u64::MAX).len(), 0);
+    }
+}
+
+/// A host that reads the rest of large frames into the assembler, `rx` bytes at a time into its own buffer and
+/// `direct` at a time into the spare room.
+fn host<S: Side>(wire: &[u8], rx: usize, direct: usize) -> Outcome {
+    let mut conn = Connection::<S>::new().with_extension_bits(Rsv::RSV1);
+    let mut assembler = Assembler::new(1 << 20);
+    let mut outcome = Outcome::default();
+    let mut socket = wire;
+    let result = 'host: loop {
+        if socket.is_empty() {
+            break Ok(());
+        }
+        let spare = assembler.spare(conn.remaining());
+        if !spare.is_empty() {
+            let n = spare.len().min(direct).min(socket.len());
+            spare[..n].copy_from_slice(&socket[..n]);
+            socket = &socket[n..];
+            match assembler.receive(&mut conn, n) {
+                Ok(message) => outcome.items.extend(message.map(item)),
+                Err(error) => break Err(error),
+            }
+            continue;
+        }
+        let (read, rest) = socket.split_at(rx.min(socket.len()));
+        socket = rest;
+        let mut read = read.to_vec();
+        let mut input = &mut read[..];
+        loop {
+            match conn.receive(&mut input) {
+                Ok(Some(event)) => {
+                    outcome.replies.extend(S::reply(&mut conn, &event).iter().flat_map(|frame| frame.iter()));
+                    match event {
+                        Event::Part(part) => match assembler.push(part) {
+                            Ok(message) => outcome.items.extend(message.map(item)),
+                            Err(error) => break 'host Err(error),
+                        },
+                        event => outcome.items.extend(Joiner::default().push(event)),
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => break 'host Err(error),
+            }
+        }
+    };
+    if let Err(error) = result {
+        outcome.error = Some(error);
+        outcome.farewell = S::fail(&mut conn, error).map(|frame| frame.to_vec());
+    }
+    outcome
+}
+
+/// Whatever the sizes of the reads, into either buffer, the same comes out as from the connection alone.
+#[test]
+fn large_frames_read_in_place() {
+    fn role<S: Side>() {
+        let poem = "aé€𝒳".repeat(5000);
+        let (a, b) = poem.as_bytes().split_at(20_002); // inside the 𝒳
+        let good = cat(&[
+            to::<S>(TEXT, b"short"),
+            to::<S>(TEXT & MORE, a),
+            to::<S>(PING, b"between"),
+            to::<S>(CONTINUATION & MORE, b""),
+            to::<S>(CONTINUATION, b),
+            to::<S>(BINARY, &vec![7; 70_000]),
+            to::<S>(TEXT, poem.as_bytes()),
+            to::<S>(TEXT, b""),
+            to::<S>(BINARY | 0x40, &vec![9; 30_000]),
+            to::<S>(PING, &[1; 125]),
+            to::<S>(BINARY, &[8; 200]),
+        ]);
+        let broken = [poem.as_bytes(), b"\xFF"].concat();
+        let (a, b) = broken.split_at(25_000);
+        for bad in [
+            to::<S>(CLOSE, &closing(1000, "")),
+            to::<S>(TEXT, &broken),
+            cat(&[to::<S>(TEXT & MORE, a), to::<S>(CONTINUATION, b)]),
+            cat(&[to::<S>(TEXT & MORE, &a[..24_999]), to::<S>(CONTINUATION, b"")]), // inside the €
+            cat(&[to::<S>(BINARY & MORE, &vec![1; 30_000]), to::<S>(BINARY, b"")]),
+        ] {
+            let wire = cat(&[good.clone(), bad]);
+            let limits = Limits { frame: 1 << 20, message: 1 << 20 };
+            let expected = oracle::<S>(&wire, limits, Rsv::RSV1);
+            assert!(expected.items.len() >= 9);
+            for (rx, direct) in [
+                (1, usize::MAX),
+                (7, 1 << 20),
+                (14, 1000),
+                (15, 33),
+                (100, 16 << 10),
+                (4096, 4096),
+                (4096, 4097),
+                (16 << 10, 70_000),
+                (1 << 20, 1),
+            ] {
+                assert_eq!(host::<S>(&wire, rx, direct), expected, "{rx} {direct}");
+            }
+        }
+    }
+    role::<Server>();
+    role::<Client>();
+}
+
+#[test]
+fn reads_of_random_sizes() {
+    fn check(sizes: Vec<u16>, rx: u8, direct: u16) {
+        let sizes: Vec<u16> = sizes.into_iter().map(|n| if n % 16 == 0 { n } else { n % 300 }).collect();
+        let frames: Vec<Vec<u8>> =
+            sizes.iter().map(|&n| to::<Server>(BINARY, &vec![n as u8; n.into()])).collect();
+        let outcome = host::<Server>(&cat(&frames), usize::from(rx) + 1, usize::from(direct) + 1);
+        let expected: Vec<Item> = sizes.iter().map(|&n| binary(&vec![n as u8; n.into()])).collect();
+        assert_eq!(outcome.items, expected);
+    }
+    QuickCheck::new().tests(100).quickcheck(check as fn(Vec<u16>, u8, u16));
+}
+
+/// A message over the assembler's own limit, which the connection allows: no room is lent past the limit, and the
+/// part that goes over it is refused.
+#[test]
+fn a_limit_tighter_than_the_connections() {
+    let mut conn = Connection::<Client>::new();
+    let mut assembler = Assembler::new(1000);
+    let mut wire = to::<Client>(BINARY, &[5; 1001]);
+    let (head, payload) = wire.split_at_mut(4);
+    let mut input = head;
+    assert_eq!(conn.receive(&mut input), Ok(None));
+    let spare = assembler.spare(conn.remaining());
+    assert_eq!(spare.len(), 1000);
+    spare.copy_from_slice(&payload[..1000]);
+    assert_eq!(assembler.receive(&mut conn, 1000), Ok(None));
+    assert_eq!((assembler.spare(conn.remaining()).len(), conn.remaining()), (0, 1));
+    let mut input = &mut payload[1000..];
+    let Ok(Some(Event::Part(part))) = conn.receive(&mut input) else { panic!("a part") };
+    assert_eq!(assembler.push(part), Err(ProtocolError::MessageTooBig));
+}
+
+/// Nonsense from the host is no panic.
+#[test]
+fn misuse() {
+    // Nothing missing, nothing lent.
+    let mut conn = Connection::<Server>::new();
+    let mut assembler = Assembler::new(100);
+    for n in [0, 1, usize::MAX] {
+        assert_eq!(assembler.receive(&mut conn, n), Ok(None));
+    }
+    assert_eq!(assembler.spare(0), b"");
+
+    // More than was lent: as much as was.
+    play(&mut conn, &head_to::<Server>(BINARY, 50), &[]);
+    assert_eq!(assembler.receive(&mut conn, 10), Ok(None), "nothing was lent");
+    assert_eq!(conn.remaining(), 50);
+    assert_eq!(assembler.spare(20).len(), 20);
+    assert_eq!(assembler.receive(&mut conn, usize::MAX), Ok(None));
+    assert_eq!((conn.remaining(), assembler.len()), (30, 20));
+    assert_eq!(assembler.receive(&mut conn, usize::MAX), Ok(None));
+    assert_eq!((conn.remaining(), assembler.len()), (30, 20));
+    // More than is missing: as much as is.
+    assert_eq!(assembler.spare(u64::MAX).len(), 80);
+    let message = assembler.receive(&mut conn, 80).unwrap().unwrap();
+    assert_eq!((message.kind, message.bytes.len()), (Kind::Binary, 50));
+    assert_eq!(assembler.receive(&mut conn, 80), Ok(None));
+
+    // Room lent, and then taken away.
+    play(&mut conn, &head_to::<Server>(BINARY, 50), &[]);
+    assembler.spare(50);
+    assert_eq!(assembler.take().len(), 50, "the message before, which nobody had taken");
+    assert_eq!(assembler.receive(&mut conn, 50), Ok(None));
+    assert_eq!(conn.remaining(), 50);
+
+    // A connection that failed says so.
+    let mut conn = Connection::<Server>::new();
+    play(&mut conn, &[0x83], &[]);
+    assembler.spare(50);
+    assert_eq!(assembler.receive(&mut conn, 50), Err(ProtocolError::ReservedOpcode));
+}
+
+#[cfg(feature = "std")]
+mod vectored {
+    use super::common::*;
+    use framewire::{
+        Connection, Kind, Rsv, Server,
+        vectored::{Frame, io_slices},
+    };
+    use std::io::IoSlice;
+
+    fn joined(slices: &[IoSlice<'_>]) -> Vec<u8> {
+        slices.iter().flat_map(|slice| slice.iter().copied()).collect()
+    }
+
+    /// From every count of written bytes, with every number of slices: as much of the rest as fits, no slice empty.
+    #[test]
+    fn every_partial_write() {
+        let mut conn = Connection::<Server>::new();
+        let payloads: [&[u8]; 7] = [b"", b"one", b"", b"a longer payload", &[7; 126], b"", b"z"];
+        let frames = payloads.map(|payload| Frame { header: conn.binary(payload).unwrap(), payload });
+        let wire: Vec<u8> = payloads.iter().flat_map(|payload| frame(BINARY, None, payload)).collect();
+        assert_eq!(frames.iter().map(Frame::wire_len).sum::<usize>(), wire.len());
+        let pieces =
+            || [&b""[..]].into_iter().chain(frames.iter().flat_map(Frame::pieces)).chain([&b""[..]; 2]);
+        let full = pieces().filter(|piece| !piece.is_empty()).count();
+
+        for written in 0..=wire.len() + 3 {
+            let mut more = 0;
+            for room in 0..=full + 2 {
+                let mut slices = vec![IoSlice::new(b"stale"); room];
+                let filled = io_slices(pieces(), written, &mut slices);
+                assert!(filled.len() <= room && filled.iter().all(|slice| !slice.is_empty()));
+                let bytes = joined(filled);
+                assert_eq!(bytes, wire[written.min(wire.len())..][..bytes.len()]);
+                assert!(room == 0 || bytes.len() > more || bytes.len() == wire.len().saturating_sub(written));
+                more = bytes.len();
+            }
+            assert_eq!(more, wire.len().saturating_sub(written), "all of the rest, where there is room");
+        }
+    }
+
+    /// A socket that takes `most` bytes at a time gets every byte once, in order.
+    #[test]
+    fn every_speed_of_a_socket() {
+        let mut conn = Connection::<Server>::new();
+        let payloads: Vec<Vec<u8>> = (0..10).map(|i| vec![i; usize::from(i) * 13 % 50]).collect();
+        let frames: Vec<_> = payloads
+            .iter()
+            .map(|payload| Frame {
+                header: conn.message(Kind::Binary, Rsv::NONE, payload.len() as u64).unwrap(),
+                payload,
+            })
+            .collect();
+        let wire: Vec<u8> = payloads.iter().flat_map(|payload| frame(BINARY, None, payload)).collect();
+        for most in 1..=wire.len() {
+            for room in 1..6 {
+                let mut socket: Vec<u8> = vec![];
+                while socket.len() < wire.len() {
+                    let mut slices = vec![IoSlice::new(b""); room];
+                    let bytes =
+                        joined(io_slices(frames.iter().flat_map(Frame::pieces), socket.len(), &mut slices));
+                    assert!(!bytes.is_empty());
+                    socket.extend(&bytes[..bytes.len().min(most)]);
+                }
+                assert_eq!(socket, wire);
+            }
+        }
+    }
+}
