@@ -45,6 +45,9 @@ pub struct InflatePool {
     config: InflateConfig,
     #[expect(clippy::vec_box, reason = "one is lent by its pointer, and comes back so")]
     idle: Vec<Box<Decompressor>>,
+    /// Another pool's, kept while all of our own are lent: a connection came with it, inside a message.
+    #[expect(clippy::vec_box, reason = "the same")]
+    guests: Vec<Box<Decompressor>>,
     decompressors: Budget,
     windows: Budget,
     /// What came out last; lent to the host until the next comes out.
@@ -60,6 +63,7 @@ impl InflatePool {
         Self {
             config,
             idle: Vec::new(),
+            guests: Vec::new(),
             decompressors: Budget::new(config.messages.max(1)),
             windows: Budget::new(config.windows),
             out: vec![0; config.part.max(1)].into(),
@@ -83,7 +87,7 @@ impl InflatePool {
 
     /// Whether a message can be begun: what [`Inflater::ready`] asks for a connection that is not inside one.
     pub fn has_decompressor(&self) -> bool {
-        !self.idle.is_empty() || self.decompressors.left() > 0
+        !self.idle.is_empty() || !self.guests.is_empty() || self.decompressors.left() > 0
     }
 
     /// Decompressors that exist, lent or idle.
@@ -97,26 +101,19 @@ impl InflatePool {
     }
 
     fn lend(&mut self) -> Option<Box<Decompressor>> {
-        self.idle.pop().or_else(|| {
+        self.idle.pop().or_else(|| self.guests.pop()).or_else(|| {
             let grant = self.decompressors.grant(1)?;
-            Some(Box::new(Decompressor {
-                inflate: Inflate::new(false, MAX_BITS),
-                history: Window::new(MIN_BITS),
-                text: Validator::new(),
-                is_fresh: true,
-                wire_len: 0,
-                len: 0,
-                final_blocks: 0,
-                grant,
-            }))
+            Some(Box::new(Decompressor::new(grant)))
         })
     }
 
-    /// Takes back what was lent, also by another pool, if a connection moved: then it is kept only where this pool
-    /// has nothing else to lend to that connection.
+    /// Takes back what was lent; also by another pool, which gets it back as soon as nobody here depends on it.
     fn take_back(&mut self, decompressor: Box<Decompressor>) {
-        if self.decompressors.granted(&decompressor.grant) || !self.has_decompressor() {
+        if self.decompressors.granted(&decompressor.grant) {
             self.idle.push(decompressor);
+            self.guests.clear();
+        } else if !self.has_decompressor() {
+            self.guests.push(decompressor);
         }
     }
 }
@@ -146,6 +143,19 @@ struct Decompressor {
 impl Decompressor {
     /// What zlib-rs allocates beside this struct; a test measures it.
     const ZLIB: usize = 47_552;
+
+    fn new(grant: Grant) -> Self {
+        Self {
+            inflate: Inflate::new(false, MAX_BITS),
+            history: Window::new(MIN_BITS),
+            text: Validator::new(),
+            is_fresh: true,
+            wire_len: 0,
+            len: 0,
+            final_blocks: 0,
+            grant,
+        }
+    }
 
     /// Begins a deflate stream whose back-references may reach into these bytes.
     fn restart(inflate: &mut Inflate, window: &Window) -> Result<(), Corrupt> {
