@@ -119,13 +119,13 @@
 //!
 //! # Memory
 //!
-//! A connection between two messages holds its `Inflater` (32 bytes) and `Deflater` (16 bytes), and, with context
+//! A connection between two messages holds its `Inflater` (24 bytes) and `Deflater` (16 bytes), and, with context
 //! takeover, no more than the windows that the peers agreed on: as plain bytes, which a decompressor or compressor reads
 //! in when it is needed. So the most that all connections of a thread hold is
 //!
 //! ```text
 //! receiving   part + messages × (48 KiB + 2^bits where messages are cut) + windows      (InflateConfig)
-//! sending     compressors × 381 KiB + windows + the longest message, compressed          (DeflateConfig)
+//! sending     compressors × 372 KiB + windows + the longest message, compressed          (DeflateConfig)
 //! ```
 //!
 //! whatever the peers do. `windows` is a cap: at it, a server asks further clients not to take their context over

@@ -54,6 +54,8 @@ fn examples_of_the_rfc() {
 }
 
 /// Payloads, and what becomes of them; `None` for corrupt.
+type Case = (&'static str, Vec<u8>, Option<Vec<u8>>);
+
 fn corpus() -> Vec<(&'static str, Vec<u8>, Option<Vec<u8>>)> {
     let hello = || Some(b"Hello".to_vec());
     let twice = || Some(b"HelloHello".to_vec());
