@@ -11,6 +11,7 @@ use crate::{
     utf8::{self, Utf8Error},
 };
 use alloc::vec::Vec;
+use core::mem;
 
 /// Collects the parts of one message at a time.
 ///
@@ -50,27 +51,56 @@ pub struct Assembler {
     done: bool,
 }
 
-/// A message that was put together. Borrowed from the [`Assembler`]: it lives until the next part is pushed.
-#[derive(Debug, PartialEq, Eq)]
+/// A message that was put together. Lent by the [`Assembler`] until the next part is pushed; or taken, for good.
+#[derive(Debug)]
 pub struct Message<'a> {
     /// What it is.
     pub kind: Kind,
     /// The reserved bits of its first frame: an extension's, which is still to decode the bytes.
     pub rsv: Rsv,
-    /// Its bytes.
-    pub bytes: &'a mut [u8],
+    /// The assembler's; the message is its first `len` bytes.
+    memory: &'a mut Vec<u8>,
+    len: usize,
 }
 
-impl Message<'_> {
+impl<'a> Message<'a> {
+    /// The bytes.
+    #[inline]
+    pub fn bytes(&self) -> &[u8] {
+        &self.memory[..self.len]
+    }
+
+    /// The bytes, to be worked on in place, for as long as the assembler lends them.
+    #[inline]
+    pub fn into_bytes(self) -> &'a mut [u8] {
+        &mut self.memory[..self.len]
+    }
+
+    /// The bytes for good, with the memory that they are in: nothing is copied, and the assembler starts anew.
+    /// [`Assembler::with_memory`] has use for it later.
+    pub fn into_vec(self) -> Vec<u8> {
+        let mut bytes = mem::take(self.memory);
+        bytes.truncate(self.len);
+        bytes
+    }
+
     /// The bytes as text, checked once more in one pass: they are text for as far as the compiler can know. For a
     /// text that a [`Connection`] received without an extension this does not fail.
     ///
     /// # Errors
     /// The bytes are not UTF-8.
     pub fn as_str(&self) -> Result<&str, Utf8Error> {
-        utf8::validate(self.bytes)
+        utf8::validate(self.bytes())
     }
 }
+
+impl PartialEq for Message<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        (self.kind, self.rsv, self.bytes()) == (other.kind, other.rsv, other.bytes())
+    }
+}
+
+impl Eq for Message<'_> {}
 
 impl Assembler {
     /// The least that [`spare`](Self::spare) lends where so much is missing: a few pages.
@@ -81,7 +111,7 @@ impl Assembler {
         Self { memory: Vec::new(), len: 0, limit, kind: Kind::Binary, rsv: Rsv::NONE, done: true }
     }
 
-    /// An assembler that starts with this memory, such as [`take`](Self::take) gave. Its length, not its capacity,
+    /// An assembler that starts with this memory, such as [`Message::into_vec`] gave. Its length, not its capacity,
     /// is what saves initialising it again.
     pub fn with_memory(limit: usize, memory: Vec<u8>) -> Self {
         Self { memory, ..Self::new(limit) }
@@ -150,15 +180,6 @@ impl Assembler {
         Ok(self.advance(start + n, last))
     }
 
-    /// The bytes of the message that was given last, for good, without a copy; where there is none, or another was
-    /// begun since, what has been collected.
-    pub fn take(&mut self) -> Vec<u8> {
-        let mut bytes = core::mem::take(&mut self.memory);
-        bytes.truncate(self.len);
-        self.clear();
-        bytes
-    }
-
     /// Bytes collected of a message that is not whole yet.
     pub const fn len(&self) -> usize {
         if self.done { 0 } else { self.len }
@@ -169,7 +190,7 @@ impl Assembler {
         self.done
     }
 
-    /// Bytes of memory held, also between messages. [`take`](Self::take), or dropping the assembler, lets go of it.
+    /// Bytes of memory held, also between messages. [`Message::into_vec`], or dropping the assembler, lets go of it.
     pub fn capacity(&self) -> usize {
         self.memory.capacity()
     }
@@ -186,7 +207,7 @@ impl Assembler {
     fn advance(&mut self, len: usize, last: bool) -> Option<Message<'_>> {
         self.len = len;
         self.done = last;
-        last.then(|| Message { kind: self.kind, rsv: self.rsv, bytes: &mut self.memory[..len] })
+        last.then_some(Message { kind: self.kind, rsv: self.rsv, memory: &mut self.memory, len })
     }
 
     fn clear(&mut self) {

@@ -192,8 +192,8 @@ impl<R: Role> Connection<R> {
         self
     }
 
-    /// With an extension that may set these reserved bits on the first frame of a message: [`Rsv::RSV1`] for
-    /// permessage-deflate (RFC 7692 §6). Messages that have one arrive as [`Event::Part`]s.
+    /// With an extension, by which either end may set these reserved bits on the first frame of a message:
+    /// [`Rsv::RSV1`] for permessage-deflate (RFC 7692 §6). Messages that have one arrive as [`Event::Part`]s.
     #[must_use]
     pub fn with_extension_bits(mut self, bits: Rsv) -> Self {
         self.extension_bits = bits;
@@ -309,10 +309,10 @@ impl<R: Role> Connection<R> {
             };
             let Some(chunk) = self.decoder.next_chunk(header, input) else { return Ok(None) };
             let frame_ends = chunk.is_last();
-            let key = header.key.unwrap_or_default().advance((chunk.offset % 4) as usize);
+            let key = chunk.key();
 
             if header.opcode.is_control() {
-                mask::apply(key, chunk.bytes);
+                unmask::<R>(key, chunk.bytes);
                 if !frame_ends {
                     self.spill.push(chunk.bytes);
                     continue;
@@ -340,7 +340,7 @@ impl<R: Role> Connection<R> {
             let bytes = chunk.bytes;
             let whole = last && chunk.offset == 0 && header.opcode != Opcode::Continuation;
             if !rsv.is_none() || kind == Kind::Binary {
-                mask::apply(key, bytes);
+                unmask::<R>(key, bytes);
                 if whole && rsv.is_none() {
                     return Ok(Some(Event::Binary(bytes)));
                 }
@@ -348,7 +348,8 @@ impl<R: Role> Connection<R> {
                 let text = unmask_text::<R>(key, bytes).map_err(|_| ProtocolError::InvalidUtf8)?;
                 return Ok(Some(Event::Text(text)));
             } else {
-                self.text.feed_masked(key, bytes).map_err(|_| ProtocolError::InvalidUtf8)?;
+                let fed = if R::UNMASKS { self.text.feed_masked(key, bytes) } else { self.text.feed(bytes) };
+                fed.map_err(|_| ProtocolError::InvalidUtf8)?;
                 if last {
                     mem::take(&mut self.text).finish().map_err(|_| ProtocolError::InvalidUtf8)?;
                 }
@@ -414,6 +415,7 @@ impl<R: Role> Connection<R> {
         if self.outgoing.is_some() {
             return Err(SendError::MessageOpen);
         }
+        self.may_set(rsv)?;
         data_header(opcode(kind), rsv, len, key, true)
     }
 
@@ -434,7 +436,10 @@ impl<R: Role> Connection<R> {
     ) -> Result<HeaderBytes, SendError> {
         self.may_send()?;
         let (opcode, rsv) = match self.outgoing {
-            None => (opcode(kind), rsv),
+            None => {
+                self.may_set(rsv)?;
+                (opcode(kind), rsv)
+            }
             Some(open) if open == kind => (Opcode::Continuation, Rsv::NONE),
             Some(_) => return Err(SendError::KindChanged),
         };
@@ -447,6 +452,12 @@ impl<R: Role> Connection<R> {
     #[inline]
     fn may_send(&self) -> Result<(), SendError> {
         if self.close_sent | self.error.is_some() { Err(SendError::Closed) } else { Ok(()) }
+    }
+
+    /// Whether an extension gave these reserved bits a meaning.
+    #[inline]
+    fn may_set(&self, rsv: Rsv) -> Result<(), SendError> {
+        if self.extension_bits.contains(rsv) { Ok(()) } else { Err(SendError::ReservedBit) }
     }
 
     /// A ping or a pong of the host's own.

@@ -29,6 +29,15 @@ type Kept = alloc::boxed::Box<Payload>;
 #[cfg(not(feature = "alloc"))]
 type Kept = Payload;
 
+#[cfg(feature = "alloc")]
+fn keep(payload: &[u8]) -> Kept {
+    Kept::new(Payload::new(payload))
+}
+#[cfg(not(feature = "alloc"))]
+fn keep(payload: &[u8]) -> Kept {
+    Payload::new(payload)
+}
+
 impl<'b> Control<'b> {
     pub(crate) const fn lent(payload: &'b [u8]) -> Self {
         Self(Bytes::Lent(payload))
@@ -45,7 +54,7 @@ impl<'b> Control<'b> {
     /// The same payload, free of the receive buffer.
     pub fn into_owned(self) -> Control<'static> {
         Control(Bytes::Kept(match self.0 {
-            Bytes::Lent(payload) => Payload::new(payload).into(),
+            Bytes::Lent(payload) => keep(payload),
             Bytes::Kept(kept) => kept,
         }))
     }
@@ -91,7 +100,7 @@ impl Spill {
     pub(crate) fn push(&mut self, payload: &[u8]) {
         match &mut self.0 {
             Some(kept) => kept.push(payload),
-            None => self.0 = Some(Payload::new(payload).into()),
+            None => self.0 = Some(keep(payload)),
         }
     }
 

@@ -4,7 +4,7 @@
 use crate::{
     error::ProtocolError,
     frame::{Header, clamp, split_front},
-    mask,
+    mask::{self, Key},
 };
 
 /// Decodes a stream of frames in place; for proxies, sniffers and load generators, which need no protocol state.
@@ -62,6 +62,38 @@ impl Chunk<'_> {
     pub const fn is_last(&self) -> bool {
         self.header.payload_len.wrapping_sub(self.offset) == self.bytes.len() as u64
     }
+
+    /// The key of these very bytes: the frame's, [advanced](Key::advance) to where they stand in the payload; zero
+    /// where the frame is not masked.
+    #[inline]
+    pub fn key(&self) -> Key {
+        advance(self.header.key.unwrap_or_default(), self.offset)
+    }
+
+    /// The key that takes these bytes, as they stand on the wire, to what `new` masks the frame with: for a proxy,
+    /// which unmasks and masks again in one pass.
+    ///
+    /// ```
+    /// use framewire::{Decoder, mask::{self, Key}};
+    ///
+    /// let new = Key::new([1, 2, 3, 4]);
+    /// let mut wire = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
+    /// let mut decoder = Decoder::pass_through();
+    /// let mut relayed = Vec::new();
+    /// for mut input in wire.chunks_mut(8) {
+    ///     while let Some(chunk) = decoder.decode(&mut input)? {
+    ///         mask::apply(chunk.key_to(new), chunk.bytes);
+    ///         relayed.extend_from_slice(chunk.bytes);
+    ///     }
+    /// }
+    /// mask::apply(new, &mut relayed);
+    /// assert_eq!(relayed, b"Hello");
+    /// # Ok::<(), framewire::ProtocolError>(())
+    /// ```
+    #[inline]
+    pub fn key_to(&self, new: Key) -> Key {
+        self.key().combine(advance(new, self.offset))
+    }
 }
 
 impl Decoder {
@@ -73,8 +105,7 @@ impl Decoder {
 
     /// A decoder that leaves payload as it stands on the wire.
     ///
-    /// A proxy takes a chunk from one side's key to the other's in one pass, with
-    /// [`mask::apply`] and `old.combine(new).advance((offset % 4) as usize)`.
+    /// A proxy takes a chunk from one side's key to the other's in one pass: [`Chunk::key_to`].
     #[inline]
     pub const fn pass_through() -> Self {
         Self { unmask: false, ..Self::new() }
@@ -83,7 +114,8 @@ impl Decoder {
     /// Takes the next chunk off the front of `input`; after `None`, `input` is empty.
     ///
     /// # Errors
-    /// As [`Header::parse`]. The stream has lost its frames then: nothing that follows means anything.
+    /// As [`Header::parse`]. The stream has lost its frames then: nothing that follows means anything. Nothing is
+    /// taken off `input`, and whoever presents it again gets the same error.
     #[inline]
     pub fn decode<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Chunk<'b>>, ProtocolError> {
         // The straight path: nothing to remember, and the next frame is here whole.
@@ -96,6 +128,9 @@ impl Decoder {
                     return Ok(Some(self.chunk(header, 0, bytes)));
                 }
             }
+        }
+        if input.is_empty() {
+            return Ok(None);
         }
         self.resume(input)
     }
@@ -162,11 +197,18 @@ impl Decoder {
 
     #[inline]
     fn chunk<'b>(&self, header: Header, offset: u64, bytes: &'b mut [u8]) -> Chunk<'b> {
-        if let (true, Some(key)) = (self.unmask, header.key) {
-            mask::apply(key.advance((offset % 4) as usize), bytes);
+        let chunk = Chunk { header, offset, bytes };
+        if self.unmask && header.key.is_some() {
+            mask::apply(chunk.key(), chunk.bytes);
         }
-        Chunk { header, offset, bytes }
+        chunk
     }
+}
+
+/// The key for what stands `offset` bytes into a payload that may be longer than memory.
+#[inline]
+fn advance(key: Key, offset: u64) -> Key {
+    key.advance((offset % 4) as usize)
 }
 
 impl Default for Decoder {

@@ -97,6 +97,9 @@ pub enum SendError {
     MessageOpen,
     /// The fragment is of another kind than the message that it continues.
     KindChanged,
+    /// No extension was agreed on that gives the reserved bit a meaning (RFC 6455 §5.2):
+    /// [`with_extension_bits`](crate::Connection::with_extension_bits).
+    ReservedBit,
     /// The payload of a control frame may be no longer than 125 bytes, two of which a close code takes
     /// (RFC 6455 §5.5).
     ControlTooLong,
@@ -114,6 +117,7 @@ impl fmt::Display for SendError {
             Self::Closed => "the connection is closed for sending",
             Self::MessageOpen => "a fragmented message is still open",
             Self::KindChanged => "the fragment is of another kind than its message",
+            Self::ReservedBit => "no extension gives the reserved bit a meaning",
             Self::ControlTooLong => "the payload of a control frame is too long",
             Self::PayloadTooLong => "the payload is longer than a frame can say",
             Self::InvalidCloseCode => "this close code may not be sent",

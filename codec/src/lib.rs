@@ -103,6 +103,7 @@
 //! | `deflate` | | `deflate`; implies `std` |
 
 #![no_std]
+#![warn(clippy::std_instead_of_core, clippy::alloc_instead_of_core)]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;

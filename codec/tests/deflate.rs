@@ -53,10 +53,10 @@ fn examples_of_the_rfc() {
     role::<Client>();
 }
 
-/// Payloads, and what becomes of them; `None` for corrupt.
+/// A payload, and what becomes of it; `None` for corrupt.
 type Case = (&'static str, Vec<u8>, Option<Vec<u8>>);
 
-fn corpus() -> Vec<(&'static str, Vec<u8>, Option<Vec<u8>>)> {
+fn corpus() -> Vec<Case> {
     let hello = || Some(b"Hello".to_vec());
     let twice = || Some(b"HelloHello".to_vec());
     let cat = |parts: &[&[u8]]| parts.concat();

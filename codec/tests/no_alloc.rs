@@ -143,7 +143,13 @@ fn one_box_while_a_control_payload_is_cut() {
                 assert_eq!(counts, (new, gone), "the byte at {at}");
                 // A connection that is dropped gives it back.
                 let held = if last { 0 } else { boxes.max(new) };
-                assert_eq!(counted(|| drop(conn)).1, (0, held));
+                assert_eq!(
+                    counted(|| {
+                        let _dropped = conn;
+                    })
+                    .1,
+                    (0, held)
+                );
                 wire = to::<S>(first, &closing(1000, "a reason that is cut"));
             }
         }

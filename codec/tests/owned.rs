@@ -225,7 +225,9 @@ fn a_prepared_frame_is_what_the_verbs_send_and_obeys_the_same_rules() {
     closed.close(CloseCode::NORMAL, "").unwrap();
     assert_eq!(closed.prepared(&prepared), Err(SendError::Closed));
     let coded = PreparedFrame::new(Kind::Text, Rsv::RSV1, b"\x01");
-    assert_eq!(Connection::<Server>::new().prepared(&coded).unwrap(), &b"\xC1\x01\x01"[..]);
+    assert_eq!(Connection::<Server>::new().prepared(&coded), Err(SendError::ReservedBit));
+    let mut agreed = Connection::<Server>::new().with_extension_bits(Rsv::RSV1);
+    assert_eq!(agreed.prepared(&coded).unwrap(), &b"\xC1\x01\x01"[..]);
 }
 
 #[test]

@@ -213,7 +213,7 @@ fn s5_7_examples_at_level_3() {
 /// The verbs give the bytes of §5.7.
 #[test]
 fn s5_7_examples_sent() {
-    let mut server = Connection::<Server>::new();
+    let mut server = Connection::<Server>::new().with_extension_bits(Rsv::RSV1);
     assert_eq!(server.text("Hello").unwrap()[..], [0x81, 0x05]);
     assert_eq!(server.fragment(Kind::Text, Rsv::NONE, 3, false).unwrap()[..], [0x01, 0x03]);
     assert_eq!(server.fragment(Kind::Text, Rsv::NONE, 2, true).unwrap()[..], [0x80, 0x02]);
@@ -223,8 +223,14 @@ fn s5_7_examples_sent() {
     assert_eq!(server.binary(&[0; 65536]).unwrap()[..], [0x82, 0x7F, 0, 0, 0, 0, 0, 1, 0, 0]);
     assert_eq!(server.message(Kind::Binary, Rsv::RSV1, 125).unwrap()[..], [0xC2, 0x7D]);
 
+    // A bit that means nothing to the peer would fail the connection (§5.2); on a continuation none is ever set.
+    assert_eq!(server.message(Kind::Binary, Rsv::RSV2, 1), Err(SendError::ReservedBit));
+    assert_eq!(server.fragment(Kind::Binary, Rsv::RSV1 | Rsv::RSV3, 1, false), Err(SendError::ReservedBit));
+    assert_eq!(server.fragment(Kind::Binary, Rsv::RSV1, 1, false).unwrap()[..], [0x42, 1]);
+    assert_eq!(server.fragment(Kind::Binary, Rsv::RSV3, 1, true).unwrap()[..], [0x80, 1]);
+
     let key = Key::new(KEY);
-    let mut client = Connection::<Client>::new();
+    let mut client = Connection::<Client>::new().with_extension_bits(Rsv::RSV1);
     let mut hello = *b"Hello";
     assert_eq!(client.text(key, &mut hello).unwrap()[..], [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d]);
     assert_eq!(hello, [0x7f, 0x9f, 0x4d, 0x51, 0x58]);

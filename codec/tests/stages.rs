@@ -15,9 +15,9 @@ fn part(bytes: &mut [u8], last: bool) -> Part<'_> {
 
 fn item(message: Message<'_>) -> Item {
     if message.kind == Kind::Text && message.rsv.is_none() {
-        assert_eq!(message.as_str().unwrap().as_bytes(), &*message.bytes);
+        assert_eq!(message.as_str().unwrap().as_bytes(), message.bytes());
     }
-    Item::Message(message.kind, message.rsv, message.bytes.to_vec())
+    Item::Message(message.kind, message.rsv, message.bytes().to_vec())
 }
 
 #[test]
@@ -69,25 +69,28 @@ fn the_limit_to_the_byte() {
 #[test]
 fn a_message_is_taken_without_its_memory_being_copied() {
     let mut assembler = Assembler::new(100);
-    assert_eq!(assembler.take(), b"", "nothing was there");
     assembler.push(part(&mut [1, 2], false)).unwrap();
-    let at = assembler.push(part(&mut [3], true)).unwrap().unwrap().bytes.as_ptr();
-    let bytes = assembler.take();
+    let message = assembler.push(part(&mut [3], true)).unwrap().unwrap();
+    let at = message.bytes().as_ptr();
+    let bytes = message.into_vec();
     assert_eq!((&bytes[..], bytes.as_ptr()), (&[1, 2, 3][..], at));
     assert_eq!((assembler.capacity(), assembler.len(), assembler.is_empty()), (0, 0, true));
-    assert_eq!(assembler.take(), b"", "once");
-    // Behind longer ones, and of one that is not whole.
+    // Behind longer ones; and worked on in place.
     assembler.push(part(&mut [4; 50], true)).unwrap();
-    assembler.push(part(&mut [5; 2], true)).unwrap();
-    assert_eq!(assembler.take(), [5; 2]);
-    assembler.push(part(&mut [6; 3], false)).unwrap();
-    assert_eq!(assembler.take(), [6; 3]);
-    assert!(assembler.is_empty());
-    assert_eq!(assembler.push(part(&mut [7], true)).unwrap().map(item), Some(binary(&[7])));
-    // What was refused cannot be taken.
-    assembler.push(part(&mut [8; 60], false)).unwrap();
-    assembler.push(part(&mut [8; 60], false)).unwrap_err();
-    assert_eq!(assembler.take(), b"");
+    let message = assembler.push(part(&mut [5; 2], true)).unwrap().unwrap();
+    assert_eq!(message.into_vec(), [5; 2]);
+    let bytes = assembler.push(part(&mut [6; 3], true)).unwrap().unwrap().into_bytes();
+    bytes[1] = 7;
+    assert_eq!(bytes, [6, 7, 6]);
+    // With memory that is there already: it is used, and nothing of what was in it comes out.
+    let memory = vec![9; 80];
+    let at = memory.as_ptr();
+    let mut assembler = Assembler::with_memory(100, memory);
+    assert_eq!((assembler.len(), assembler.is_empty(), assembler.spare(80).as_ptr()), (0, true, at));
+    let message = assembler.push(part(&mut [8; 60], true)).unwrap().unwrap();
+    assert_eq!((message.bytes(), message.bytes().as_ptr()), (&[8; 60][..], at));
+    let mut assembler = Assembler::with_memory(100, vec![9; 80]);
+    assert_eq!(assembler.push(part(&mut [], true)).unwrap().map(item), Some(binary(&[])));
 }
 
 /// The most memory that an assembler may hold after `len` bytes of a message, whatever was declared: twice what is
@@ -136,8 +139,8 @@ fn memory_is_used_again() {
     for _ in 0..10 {
         assembler.push(part(&mut vec![2; 50_000], false)).unwrap();
         let message = assembler.push(part(&mut vec![3; 50_000], true)).unwrap().unwrap();
-        assert_eq!(message.bytes.as_ptr(), at);
-        assert_eq!(message.bytes, [vec![2; 50_000], vec![3; 50_000]].concat());
+        assert_eq!(message.bytes().as_ptr(), at);
+        assert_eq!(message.bytes(), [vec![2; 50_000], vec![3; 50_000]].concat());
     }
     assert_eq!(assembler.capacity(), capacity);
 }
@@ -314,13 +317,13 @@ fn misuse() {
     // More than is missing: as much as is.
     assert_eq!(assembler.spare(u64::MAX).len(), 80);
     let message = assembler.receive(&mut conn, 80).unwrap().unwrap();
-    assert_eq!((message.kind, message.bytes.len()), (Kind::Binary, 50));
+    assert_eq!((message.kind, message.bytes().len()), (Kind::Binary, 50));
     assert_eq!(assembler.receive(&mut conn, 80), Ok(None));
 
     // Room lent, and then taken away.
     play(&mut conn, &head_to::<Server>(BINARY, 50), &[]);
     assembler.spare(50);
-    assert_eq!(assembler.take().len(), 50, "the message before, which nobody had taken");
+    assembler = Assembler::new(100);
     assert_eq!(assembler.receive(&mut conn, 50), Ok(None));
     assert_eq!(conn.remaining(), 50);
 

@@ -4,7 +4,7 @@
 use framewire::internal::{Utf8Kernel, utf8_kernels};
 use framewire::mask::Key;
 use framewire::utf8::{self, Validator};
-use quickcheck::{QuickCheck, TestResult};
+use quickcheck::{Gen, QuickCheck, TestResult};
 
 const KEY: Key = Key::new([0x9C, 0x41, 0xE7, 0x2A]);
 
@@ -274,7 +274,7 @@ fn short_sequences_in_one_call() {
     }
 }
 
-/// All four-byte sequences, by every way, inside a text that is long enough for vectors. Minutes: on request.
+/// All four-byte sequences, in one call each. A minute in a release build: on request.
 #[test]
 #[ignore = "2^32 sequences"]
 fn all_four_bytes_in_one_call() {
@@ -404,6 +404,25 @@ fn every_cut() {
     }
 }
 
+/// Blocks of ASCII are passed over, but not by a character that is still open: a lead, ASCII just long enough to fill
+/// blocks, and only then the continuation, or nothing.
+#[test]
+fn ascii_closes_nothing() {
+    let mut room = Room::new();
+    for way in ways() {
+        for at in 0..140 {
+            for gap in [8, 64, 128, 192, 256, 320] {
+                let mut plain = vec![b'x'; at + gap + 400];
+                plain[at] = 0xC3;
+                plain[at + 1 + gap] = 0xA9;
+                way.check(&plain, &mut room, 0, KEY);
+                plain.truncate(at + 1 + gap);
+                way.check_cut(&plain, &[], &mut room, 0, KEY);
+            }
+        }
+    }
+}
+
 /// As soon as the impossible byte is there, whatever may still come.
 #[test]
 fn fails_at_the_first_impossible_byte() {
@@ -499,5 +518,5 @@ fn mutated_text_in_chunks() {
         }
         TestResult::passed()
     }
-    QuickCheck::new().tests(150).quickcheck(property as fn(_, _, _, _, _, _) -> _);
+    QuickCheck::new().rng(Gen::new(30)).tests(150).quickcheck(property as fn(_, _, _, _, _, _) -> _);
 }

@@ -1,4 +1,6 @@
 //! What the command line says.
+// The comments on the options are the text of --help, and no Markdown.
+#![allow(rustdoc::bare_urls, rustdoc::broken_intra_doc_links)]
 
 use crate::{listener::Address, site::Subprotocols, socket::Listener};
 use clap::Parser;

@@ -258,11 +258,11 @@ impl Session {
         let direct = n.min(room);
         shared.stats.bytes.add(direct as u64);
         let received = busy.assembler.receive(&mut self.connection, direct);
-        match received.map(|message| message.map(|message| message.kind)) {
-            Ok(Some(kind)) => {
-                let payload = busy.assembler.take();
+        match received {
+            Ok(Some(message)) => {
                 shared.stats.messages.add(1);
-                handler::message(kind, Cow::Owned(payload), Reply::new(&mut self.connection, outbox));
+                let (kind, payload) = (message.kind, Cow::Owned(message.into_vec()));
+                handler::message(kind, payload, Reply::new(&mut self.connection, outbox));
             }
             Ok(None) => {}
             Err(error) => self.fail(error, outbox, shared),
@@ -290,8 +290,8 @@ impl Session {
                 Event::Binary(bytes) => (Kind::Binary, Cow::Borrowed(&*bytes)),
                 Event::Part(part) => {
                     let assembler = shared.assembler(&mut self.busy);
-                    match assembler.push(part).map(|message| message.map(|message| message.kind)) {
-                        Ok(Some(kind)) => (kind, Cow::Owned(assembler.take())),
+                    match assembler.push(part) {
+                        Ok(Some(message)) => (message.kind, Cow::Owned(message.into_vec())),
                         Ok(None) => continue,
                         Err(error) => break Err(error),
                     }
@@ -522,7 +522,6 @@ impl Pool {
 
     fn put_busy(&mut self, mut busy: Box<Busy>, limits: handshake::Limits) {
         if self.busy.len() < Self::MAX_BUSY {
-            self.put_buffer(busy.assembler.take());
             busy.head = HeadBuffer::new(limits);
             self.busy.push(busy);
         }

@@ -50,7 +50,8 @@ impl Connection<Client> {
     /// UTF-8 before that: that is the caller's word. `rsv` is for an extension that codes the message.
     ///
     /// # Errors
-    /// [`SendError::Closed`], [`SendError::MessageOpen`], [`SendError::PayloadTooLong`].
+    /// [`SendError::Closed`], [`SendError::MessageOpen`], [`SendError::ReservedBit`],
+    /// [`SendError::PayloadTooLong`].
     #[inline]
     pub fn message(&mut self, key: Key, kind: Kind, rsv: Rsv, len: u64) -> Result<HeaderBytes, SendError> {
         self.send_message(kind, rsv, len, Some(key))
@@ -62,7 +63,8 @@ impl Connection<Client> {
     /// the caller's word.
     ///
     /// # Errors
-    /// [`SendError::Closed`], [`SendError::KindChanged`], [`SendError::PayloadTooLong`].
+    /// [`SendError::Closed`], [`SendError::KindChanged`], [`SendError::ReservedBit`],
+    /// [`SendError::PayloadTooLong`].
     pub fn fragment(
         &mut self,
         key: Key,

@@ -33,7 +33,8 @@ impl Connection<Server> {
     /// extension that sets `rsv`. The bytes of a text must be UTF-8: that is the caller's word.
     ///
     /// # Errors
-    /// [`SendError::Closed`], [`SendError::MessageOpen`], [`SendError::PayloadTooLong`].
+    /// [`SendError::Closed`], [`SendError::MessageOpen`], [`SendError::ReservedBit`],
+    /// [`SendError::PayloadTooLong`].
     #[inline]
     pub fn message(&mut self, kind: Kind, rsv: Rsv, len: u64) -> Result<HeaderBytes, SendError> {
         self.send_message(kind, rsv, len, None)
@@ -53,7 +54,8 @@ impl Connection<Server> {
     /// ```
     ///
     /// # Errors
-    /// [`SendError::Closed`], [`SendError::KindChanged`], [`SendError::PayloadTooLong`].
+    /// [`SendError::Closed`], [`SendError::KindChanged`], [`SendError::ReservedBit`],
+    /// [`SendError::PayloadTooLong`].
     pub fn fragment(&mut self, kind: Kind, rsv: Rsv, len: u64, last: bool) -> Result<HeaderBytes, SendError> {
         self.send_fragment(kind, rsv, len, None, last)
     }

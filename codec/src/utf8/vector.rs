@@ -36,7 +36,7 @@ pub(super) trait Plain: Copy {
 }
 
 /// Bytes that can be classified as well.
-#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // where there are only words, nothing classifies
+#[allow(dead_code)] // where there are only words, nothing classifies
 pub(super) trait Lookup: Plain {
     /// These sixteen bytes, in every sixteen bytes of the vector.
     unsafe fn table(bytes: &[u8; 16]) -> Self;
@@ -77,6 +77,7 @@ macro_rules! ops {
     )*};
 }
 
+#[allow(unused_imports)] // as above
 pub(super) use ops;
 
 /// Words are vectors too: the short ends of the short path, and all of it where there is nothing better.

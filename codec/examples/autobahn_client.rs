@@ -1,0 +1,44 @@
+//! The client that an Autobahn fuzzing server puts to the test: it echoes every message of every case.
+//!
+//! ```text
+//! cargo run --release --features handshake --example autobahn_client ws://127.0.0.1:9001
+//! ```
+//!
+//! `interop/run conformance` runs it, and judges.
+
+mod blocking;
+
+use blocking::{Received, Socket};
+use std::{env, error::Error, io};
+
+const AGENT: &str = "framewire";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let url = env::args().nth(1).ok_or("usage: autobahn_client ws://HOST:PORT")?;
+    let url = url.trim_end_matches('/');
+
+    let (mut socket, _) = Socket::connect(&format!("{url}/getCaseCount"), &[])?;
+    let Received::Message(_, count) = socket.receive()? else { return Err("no count of cases".into()) };
+    let count: u32 = String::from_utf8(count)?.trim().parse()?;
+
+    for case in 1..=count {
+        // How a case ends is for the server to judge: many end with an error, as they must.
+        let _ = echo(&format!("{url}/runCase?case={case}&agent={AGENT}"));
+    }
+    println!("{count} cases");
+    let (mut socket, _) = Socket::connect(&format!("{url}/updateReports?agent={AGENT}"), &[])?;
+    let _ = socket.receive();
+    Ok(())
+}
+
+/// Sends back what comes, until the server closes.
+fn echo(url: &str) -> io::Result<()> {
+    let (mut socket, _) = Socket::connect(url, &[])?;
+    loop {
+        match socket.receive()? {
+            Received::Message(kind, payload) => socket.send(kind, &payload)?,
+            Received::Pong(_) => {}
+            Received::Close(..) => return Ok(()),
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! A blocking client on `std::net`: all that a host adds to the codec. Shared by the examples, of which not each needs
+//! all of it.
+
+#![allow(dead_code, unreachable_pub)]
+
+use framewire::{
+    Assembler, Client, CloseCode, Connection, Event, Kind, Limits, ProtocolError, Rsv, State,
+    handshake::{self, ClientKey, HeadBuffer, HeaderSlots, Opening, Response},
+    mask::{self, Key},
+};
+use std::{
+    io::{self, Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
+
+/// How long the other end may be silent before the client gives up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A connection that is open, and its socket.
+pub struct Socket {
+    stream: TcpStream,
+    connection: Connection<Client>,
+    /// Parts of a message that is not whole yet.
+    assembler: Assembler,
+    /// What was read; `start..end` is not decoded yet.
+    rx: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// A frame before it is written. Kept, so that a message costs no allocation.
+    tx: Vec<u8>,
+}
+
+/// What the other end sent.
+#[derive(Debug)]
+pub enum Received {
+    /// A message.
+    Message(Kind, Vec<u8>),
+    /// A pong. (Pings are answered, and not worth telling of.)
+    Pong(Vec<u8>),
+    /// A close, with its code and reason. It has been answered, and the other end has closed the socket.
+    Close(CloseCode, String),
+}
+
+impl Socket {
+    /// Connects to `url`, which is `ws://HOST:PORT/PATH`. Also gives the subprotocol that the server chose.
+    pub fn connect(url: &str, subprotocols: &[&str]) -> io::Result<(Self, Option<String>)> {
+        let bare = url.strip_prefix("ws://").ok_or_else(|| invalid("the URL must begin with ws://"))?;
+        let at = bare.find(['/', '?']).unwrap_or(bare.len());
+        let (host, target) = match bare.split_at(at) {
+            (host, "") => (host, "/"),
+            parts => parts,
+        };
+        let mut stream = TcpStream::connect(host)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+
+        let opening = Opening::new(host, target, ClientKey::new(random())).subprotocols(subprotocols);
+        stream.write_all(&opening.to_vec().map_err(io::Error::other)?)?;
+
+        // The head may arrive in pieces, and frames right behind it.
+        let mut rx = vec![0; 64 << 10];
+        let mut buffer = HeadBuffer::new(handshake::Limits::default());
+        let (head, start, end) = loop {
+            let n = stream.read(&mut rx)?;
+            if n == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            if let Some(head) = buffer.push(&rx[..n]).map_err(io::Error::other)? {
+                break (head.bytes.to_vec(), head.consumed, n);
+            }
+        };
+        let mut slots = HeaderSlots::new();
+        let response = Response::parse(&head, &mut slots).map_err(io::Error::other)?;
+        let Some(established) = opening.check(&response).map_err(io::Error::other)? else {
+            return Err(invalid(&format!("the server answered {}", response.status())));
+        };
+        let subprotocol = established.subprotocol.map(str::to_owned);
+
+        let socket = Self {
+            stream,
+            connection: Connection::new(),
+            assembler: Assembler::new(Limits::CLIENT.message as usize),
+            rx,
+            start,
+            end,
+            tx: Vec::new(),
+        };
+        Ok((socket, subprotocol))
+    }
+
+    /// Sends a message.
+    pub fn send(&mut self, kind: Kind, payload: &[u8]) -> io::Result<()> {
+        let key = key();
+        let header = self.connection.message(key, kind, Rsv::NONE, payload.len() as u64);
+        self.write_frame(&header.map_err(io::Error::other)?, key, payload)
+    }
+
+    /// Sends a message in fragments.
+    pub fn send_fragments(&mut self, kind: Kind, fragments: &[&[u8]]) -> io::Result<()> {
+        for (i, fragment) in fragments.iter().enumerate() {
+            let (key, last) = (key(), i + 1 == fragments.len());
+            let header = self.connection.fragment(key, kind, Rsv::NONE, fragment.len() as u64, last);
+            self.write_frame(&header.map_err(io::Error::other)?, key, fragment)?;
+        }
+        Ok(())
+    }
+
+    /// Sends a ping.
+    pub fn ping(&mut self, payload: &[u8]) -> io::Result<()> {
+        let frame = self.connection.ping(key(), payload).map_err(io::Error::other)?;
+        self.stream.write_all(&frame)
+    }
+
+    /// Sends a close. What still arrives, up to the other end's close, is received as before.
+    pub fn close(&mut self, code: CloseCode, reason: &str) -> io::Result<()> {
+        let frame = self.connection.close(key(), code, reason).map_err(io::Error::other)?;
+        self.stream.write_all(&frame)
+    }
+
+    /// Waits for what the other end sends next.
+    pub fn receive(&mut self) -> io::Result<Received> {
+        loop {
+            let mut input = &mut self.rx[self.start..self.end];
+            let outcome = self.connection.receive(&mut input);
+            self.start = self.end - input.len();
+            let event = match outcome {
+                Ok(Some(event)) => event,
+                Ok(None) => {
+                    self.read()?;
+                    continue;
+                }
+                Err(error) => return Err(self.fail(error)),
+            };
+            if let Some(frame) = self.connection.reply(&event, key) {
+                self.stream.write_all(&frame)?;
+            }
+            match event {
+                Event::Text(text) => return Ok(Received::Message(Kind::Text, text.as_bytes().to_vec())),
+                Event::Binary(bytes) => return Ok(Received::Message(Kind::Binary, bytes.to_vec())),
+                Event::Part(part) => match self.assembler.push(part) {
+                    Ok(Some(message)) => return Ok(Received::Message(message.kind, message.into_vec())),
+                    Ok(None) => {}
+                    Err(error) => return Err(self.fail(error)),
+                },
+                Event::Ping(_) => {}
+                Event::Pong(payload) => return Ok(Received::Pong(payload.to_vec())),
+                Event::Close(payload) => {
+                    let close = payload.as_close();
+                    let received = Received::Close(close.code, close.reason.to_owned());
+                    self.wait_for_end();
+                    return Ok(received);
+                }
+            }
+        }
+    }
+
+    fn read(&mut self) -> io::Result<()> {
+        (self.start, self.end) = (0, self.stream.read(&mut self.rx)?);
+        if self.end == 0 {
+            self.connection.receive_eof().map_err(io::Error::other)?;
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(())
+    }
+
+    /// Tells the other end what it did wrong.
+    fn fail(&mut self, error: ProtocolError) -> io::Error {
+        if let Some(frame) = self.connection.fail(error, key) {
+            if let Err(error) = self.stream.write_all(&frame) {
+                return error;
+            }
+        }
+        self.wait_for_end();
+        io::Error::other(error)
+    }
+
+    /// The server closes first (RFC 6455 §7.1.1); the client waits for that, for a while.
+    fn wait_for_end(&mut self) {
+        debug_assert_eq!(self.connection.state(), State::Closed);
+        let _ = self.stream.set_read_timeout(Some(Duration::from_secs(2)));
+        while self.stream.read(&mut self.rx).is_ok_and(|n| n > 0) {}
+    }
+
+    fn write_frame(&mut self, header: &[u8], key: Key, payload: &[u8]) -> io::Result<()> {
+        self.tx.clear();
+        self.tx.extend_from_slice(header);
+        self.tx.resize(header.len() + payload.len(), 0);
+        mask::apply_to(key, payload, &mut self.tx[header.len()..]);
+        self.stream.write_all(&self.tx)
+    }
+}
+
+/// A new masking key: unpredictable for whoever provides the payload (RFC 6455 §10.3).
+fn key() -> Key {
+    Key::new(random())
+}
+
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the system has randomness");
+    bytes
+}
+
+fn invalid(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, what)
+}

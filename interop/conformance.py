@@ -1,0 +1,117 @@
+"""Autobahn's cases, run by PyPI's kosoku: against framewire-echo, and against the example autobahn_client, which is
+the codec in its other role. A case must be OK, in what was exchanged and in how the connection was closed: NON-STRICT
+will not do. Three cases leave the behaviour to the implementation and can only be INFORMATIONAL.
+
+--without CASE takes cases out (`--without '12.*'`); it may be given several times."""
+
+import argparse
+import asyncio
+import collections
+import os
+import sys
+import time
+
+import kosoku
+from harness import BIN, end_all, framewire, grid, publish
+
+# How many cases each section has: fewer would mean that some were not run.
+SECTIONS = {
+    "1": (16, "framing"),
+    "2": (11, "pings and pongs"),
+    "3": (7, "reserved bits"),
+    "4": (10, "opcodes"),
+    "5": (20, "fragmentation"),
+    "6": (145, "UTF-8"),
+    "7": (37, "closing"),
+    "9": (54, "limits and speed"),
+    "10": (1, "auto-fragmentation"),
+    "12": (90, "compression, message sizes"),
+    "13": (126, "compression, parameters"),
+}
+INFORMATIONAL = {"7.1.6", "7.13.1", "7.13.2"}
+
+
+async def against_server(without):
+    """The server as it comes: with its default limits."""
+    server = framewire()
+    try:
+        return await asyncio.wait_for(kosoku.run_fuzzingclient(f"ws://{server.address}", None, without), 120)
+    finally:
+        if (status := server.stop()) != 0:
+            raise RuntimeError(f"the server ended with status {status}")
+
+
+async def against_client(without):
+    async with kosoku.run_fuzzingserver(None, without, port=0) as server:
+        url = f"ws://{server.address}:{server.port}"
+        client = await asyncio.create_subprocess_exec(BIN / "examples" / "autobahn_client", url)
+        try:
+            if status := await asyncio.wait_for(client.wait(), 120):
+                raise RuntimeError(f"the client ended with status {status}")
+            return await asyncio.wait_for(server.get_result(), 10)
+        finally:
+            if client.returncode is None:
+                client.kill()
+
+
+def run(role, without):
+    began = time.monotonic()
+    try:
+        results = asyncio.run(role(without))
+    except kosoku.FailureError as failure:
+        results = failure.results
+    except Exception as error:  # whatever it is, nothing was shown
+        print(f"FAILED: {role.__name__}: {type(error).__name__}: {error}")
+        results = []
+    return results, time.monotonic() - began
+
+
+def verdict(result):
+    """OK where it is, both ways; otherwise what it is."""
+    seen = {result.behavior.value, result.behavior_close.value}
+    if result.case_id in INFORMATIONAL and seen <= {"OK", "INFORMATIONAL"}:
+        return "INFORMATIONAL"
+    return "OK" if seen == {"OK"} else " / ".join((result.behavior.value, result.behavior_close.value))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--without", metavar="CASE", action="append", default=[])
+    without = parser.parse_args().without
+
+    good, data, columns = True, {}, {}
+    for name, role in (("server", against_server), ("client", against_client)):
+        results, seconds = run(role, without)
+        counts = collections.defaultdict(collections.Counter)
+        for result in results:
+            counts[result.case_id.split(".")[0]][verdict(result)] += 1
+            if verdict(result) not in ("OK", "INFORMATIONAL"):
+                good = False
+                print(f"FAILED: {name}, case {result.case_id}: {verdict(result)}. {result.result}"
+                      f" {result.result_close} (closed with {result.remote_close_code})")
+        for section, (expected, _) in SECTIONS.items():
+            whole = not any(pattern.split(".")[0] == section for pattern in without)
+            if whole and (seen := counts[section].total()) != expected:
+                good = False
+                print(f"FAILED: {name}, section {section}: {seen} of {expected} cases were run")
+        columns[name] = counts
+        total = sum(counts.values(), collections.Counter())
+        data[name] = {"seconds": round(seconds, 1), "cases": total.total(), "verdicts": total}
+        print(f"{name}: {total.total()} cases in {seconds:.1f} s: "
+              + ", ".join(f"{count} {verdict}" for verdict, count in total.items()))
+
+    def cell(row, column):
+        counts = columns[column][row.split(" ")[0]]
+        return ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items(), reverse=True)) or "not run"
+
+    rows = [f"{section} {what}" for section, (_, what) in SECTIONS.items()]
+    publish("conformance", grid(rows, list(columns), cell), data)
+    return good
+
+
+if __name__ == "__main__":
+    status = 0 if main() else 1
+    # kosoku's threads may abort the interpreter while it shuts down in the ordinary way.
+    end_all()
+    sys.stdout.flush()
+    os._exit(status)

@@ -1,0 +1,26 @@
+// An echo server on Node's `ws`. At /ping it pings first, and echoes once the pong is there; at /close it closes
+// instead of echoing.
+"use strict";
+const { WebSocketServer } = require("ws");
+
+const server = new WebSocketServer({
+  host: "127.0.0.1",
+  port: 0,
+  maxPayload: 0,
+  backlog: 1024,
+  handleProtocols: protocols => protocols.has("chat.v2") && "chat.v2",
+});
+server.on("connection", (socket, request) => {
+  socket.on("error", error => console.error(`ws: ${error.message}`));
+  socket.on("message", (data, binary) => {
+    const echo = () => socket.send(data, { binary });
+    if (request.url === "/close") return socket.close(3001, "as you wish");
+    if (request.url !== "/ping") return echo();
+    socket.once("pong", echo);
+    socket.ping("are you there?");
+  });
+});
+server.on("listening", () => {
+  const { address, port } = server.address();
+  console.log(`ws://${address}:${port}`);
+});

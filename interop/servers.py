@@ -1,0 +1,55 @@
+"""A client on the codec, the example echo_check, against the servers that people use: each an echo server in peers/.
+Against framewire-echo, too: the codec at both ends. NAME takes out all but the servers named."""
+
+import sys
+
+from harness import BIN, HERE, Process, framewire, judge, run_peer
+
+URL = r"ws://([\d.]+:\d+)"
+
+SERVERS = {
+    "websockets": lambda: Process([sys.executable, HERE / "peers/websockets_server.py"], URL),
+    "ws": lambda: Process(["node", HERE / "peers/ws_server.js"], URL),
+    "framewire-echo": lambda: framewire("--max-message", "64M", "--max-frame", "64M", "--subprotocol", "chat.v2"),
+}
+
+SCENARIOS = [
+    "text",
+    "binary to 64 KiB",
+    "binary 1 MiB",
+    "binary 64 MiB",
+    "fragments",
+    "ping from the client",
+    "ping from the server",
+    "close by the client",
+    "close by the server",
+    "10,000 in order",
+    "1,000 at once",
+    "subprotocol",
+]
+
+# Why a server cannot go through a scenario.
+EXEMPT = {
+    ("framewire-echo", "ping from the server"): "it pings of its own accord only: see interop/run clients",
+    ("framewire-echo", "close by the server"): "it closes of its own accord only: see interop/run clients",
+}
+
+
+def run(name):
+    print(f"{name}:", flush=True)
+    server = SERVERS[name]()
+    asked = [] if name == "framewire-echo" else ["--asked"]
+    results = run_peer([BIN / "examples/echo_check", *asked, f"ws://{server.match[1]}"], 90)
+    server.stop()
+    return results
+
+
+def main():
+    chosen = sys.argv[1:] or list(SERVERS)
+    if unknown := set(chosen) - set(SERVERS):
+        sys.exit(f"no server is called {', '.join(unknown)}; there are {', '.join(SERVERS)}")
+    return judge("servers", chosen, SCENARIOS, {name: run(name) for name in chosen}, EXEMPT)
+
+
+if __name__ == "__main__":
+    sys.exit(0 if main() else 1)
