@@ -55,7 +55,7 @@
 //!                     let mut parts = ready.feed(part); // compressed or not
 //!                     loop {
 //!                         match parts.next_part().and_then(|part| part.map(|part| self.assembler.push(part)).transpose()) {
-//!                             Ok(Some(Some(message))) => echo(&mut self.connection, message.kind, message.bytes),
+//!                             Ok(Some(Some(message))) => echo(&mut self.connection, message.kind, message.bytes()),
 //!                             Ok(Some(None)) => {}     // the message goes on
 //!                             Ok(None) => break,       // the part is used up
 //!                             Err(error) => break 'read Err(error),

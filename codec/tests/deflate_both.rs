@@ -108,7 +108,11 @@ where
 
 impl<S: Sender> Link<S> {
     fn new(params: &Params, inflate: &InflatePool) -> Self {
-        Self { conn: Connection::new(), deflater: Deflater::new(params), host: Host::new(params, inflate) }
+        Self {
+            conn: Connection::new().with_extension_bits(Rsv::RSV1),
+            deflater: Deflater::new(params),
+            host: Host::new(params, inflate),
+        }
     }
 
     fn send(&mut self, deflate: &mut DeflatePool, kind: Kind, payload: &[u8]) -> Vec<u8> {
@@ -226,7 +230,7 @@ fn another_implementation_reads_it() {
     for level in [0, 1, 2, 3, 6, 9, 77] {
         let mut pool = DeflatePool::new(DeflateConfig { level, ..DeflateConfig::default() });
         for params in [TAKEOVER, Params { server_max_window_bits: 9, ..TAKEOVER }, NO_TAKEOVER] {
-            let mut conn = Connection::<Server>::new();
+            let mut conn = Connection::<Server>::new().with_extension_bits(Rsv::RSV1);
             let mut deflater = Deflater::<Server>::new(&params);
             let mut decoder = Decoder::new();
             for (kind, payload) in messages() {
@@ -579,7 +583,7 @@ fn no_allocation_per_message() {
     fn role<S: Side>(params: &Params) {
         let mut pools = Pools::default();
         let mut sender = Deflater::<Server>::new(params);
-        let mut conn = Connection::<Server>::new();
+        let mut conn = Connection::<Server>::new().with_extension_bits(Rsv::RSV1);
         let mut inflater = Inflater::<S>::new(&Params { ..*params }, &pools.inflate).unwrap();
         let texts: Vec<_> = (0..50).map(|i| prose(100 + 50 * i, i as u64)).collect();
         let mut wire = vec![0; 1 << 16];
@@ -651,7 +655,9 @@ fn what_it_holds_is_what_was_said() {
     }
     let (_, _, most) = counted(|| {
         let mut pool = DeflatePool::new(DeflateConfig { compressors: 3, ..DeflateConfig::default() });
-        let mut links = [(); 8].map(|()| (Connection::<Server>::new(), Deflater::<Server>::new(&TAKEOVER)));
+        let mut links = [(); 8].map(|()| {
+            (Connection::<Server>::new().with_extension_bits(Rsv::RSV1), Deflater::<Server>::new(&TAKEOVER))
+        });
         for (conn, deflater) in &mut links {
             deflater.message(conn, Kind::Text, &[b'x'; 40_000], &mut pool).unwrap();
         }

@@ -381,7 +381,8 @@ impl Deflater<Server> {
     /// of a text must be UTF-8: that is the caller's word.
     ///
     /// # Errors
-    /// As [`Connection::message`](Connection#method.message).
+    /// As [`Connection::message`](Connection#method.message); [`SendError::ReservedBit`] where the connection does not
+    /// know of the extension ([`Connection::with_extension_bits`]).
     pub fn message<'p>(
         &mut self,
         connection: &mut Connection<Server>,

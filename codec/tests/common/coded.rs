@@ -135,8 +135,8 @@ impl<S: Side> Host<S> {
                     while let Some(part) = parts.next_part()? {
                         assert!(part.rsv.is_none());
                         if let Some(message) = self.assembler.push(part)? {
-                            self.messages.push((message.kind, message.bytes.to_vec()));
-                            message.bytes.fill(b'#'); // the host's own now: nothing may depend on it
+                            self.messages.push((message.kind, message.bytes().to_vec()));
+                            message.into_bytes().fill(b'#'); // the host's own now: nothing may depend on it
                         }
                     }
                 }
