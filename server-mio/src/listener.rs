@@ -102,17 +102,23 @@ fn bind_tcp(mut address: SocketAddr, options: &Options, loops: &mut [Vec<Listene
 /// One socket, which all loops accept from.
 #[cfg(unix)]
 fn bind_unix(path: &std::path::Path, loops: &mut [Vec<Listener>]) -> io::Result<()> {
-    use std::os::unix::{fs::FileTypeExt, net};
+    use crate::socket::SocketFile;
+    use std::{
+        os::unix::{fs::FileTypeExt, net},
+        sync::Arc,
+    };
 
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
-    if is_socket && net::UnixStream::connect(path).is_err() {
+    let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    if is_socket && net::UnixStream::connect(path).is_err_and(refused) {
         std::fs::remove_file(path)?; // left by a server that was killed: nobody listens
     }
     let listener = net::UnixListener::bind(path)?;
+    let file = Arc::new(SocketFile(path.into()));
     listener.set_nonblocking(true)?;
     for listeners in loops {
         let listener = mio::net::UnixListener::from_std(listener.try_clone()?);
-        listeners.push(Listener::Unix(listener, path.into()));
+        listeners.push(Listener::Unix(listener, file.clone()));
     }
     Ok(())
 }

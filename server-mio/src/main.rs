@@ -30,7 +30,12 @@ use options::Options;
 use server::Server;
 use signals::Signals;
 use stats::Stats;
-use std::{io, process::ExitCode, sync::Arc, thread};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    sync::Arc,
+    thread,
+};
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -52,12 +57,12 @@ fn main() -> ExitCode {
 fn run(options: Options) -> io::Result<()> {
     let config = Arc::new(options.config());
     let mut loops = Vec::new();
-    let mut listeners = listener::bind(&options)?;
-    for listeners in listeners.drain(..) {
+    for listeners in listener::bind(&options)? {
         loops.push(Server::new(config.clone(), listeners, Signals::new()?)?);
     }
     signals::exit_at_the_second()?;
-    print!("{}", options.banner(loops[0].listeners()));
+    // Who started it with its output closed does not want to know.
+    let _ = io::stdout().write_all(options.banner(loops[0].listeners()).as_bytes());
     let stats: Vec<Arc<Stats>> = loops.iter().map(|server| server.stats()).collect();
     if let Some(period) = options.stats_period() {
         // Not a loop's work: it would stop when they are busiest.
@@ -72,7 +77,8 @@ fn run(options: Options) -> io::Result<()> {
         .collect::<io::Result<Vec<_>>>()?;
     let mut outcome = first.run();
     for thread in others {
-        outcome = outcome.and(thread.join().unwrap_or_else(|_| Err(io::Error::other("a loop panicked"))));
+        let other = thread.join().unwrap_or_else(|_| Err(io::Error::other("a loop panicked")));
+        outcome = outcome.and(other);
     }
     outcome
 }

@@ -63,11 +63,11 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value = "1", help_heading = "Machine")]
     pub threads: NonZeroUsize,
 
-    /// The receive buffer of each socket (SO_RCVBUF); without it, the kernel's choice.
+    /// The receive buffer of each TCP socket (SO_RCVBUF); without it, the kernel's choice.
     #[arg(long, value_name = "SIZE", help_heading = "Machine")]
     pub receive_buffer: Option<Size>,
 
-    /// The send buffer of each socket (SO_SNDBUF); without it, the kernel's choice.
+    /// The send buffer of each TCP socket (SO_SNDBUF); without it, the kernel's choice.
     #[arg(long, value_name = "SIZE", help_heading = "Machine")]
     pub send_buffer: Option<Size>,
 
@@ -180,13 +180,14 @@ impl FromStr for Size {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (number, unit) = match text.to_ascii_uppercase().trim_end_matches("IB").trim_end_matches('B') {
-            short if short.ends_with('K') => (short.trim_end_matches('K').to_owned(), 1_usize << 10),
-            short if short.ends_with('M') => (short.trim_end_matches('M').to_owned(), 1 << 20),
-            short if short.ends_with('G') => (short.trim_end_matches('G').to_owned(), 1 << 30),
-            short => (short.to_owned(), 1),
-        };
-        let size = number.trim().parse::<usize>().ok().and_then(|number| number.checked_mul(unit));
+        let text = text.trim().to_ascii_uppercase();
+        let units =
+            [("GIB", 30), ("MIB", 20), ("KIB", 10), ("BYTES", 0), ("G", 30), ("M", 20), ("K", 10), ("", 0)];
+        let split = |(unit, shift)| Some((text.strip_suffix(unit)?, 1_usize << shift));
+        let size = units
+            .into_iter()
+            .find_map(split)
+            .and_then(|(number, unit)| number.trim_end().parse::<usize>().ok()?.checked_mul(unit));
         size.filter(|&size| size > 0)
             .map(Self)
             .ok_or_else(|| "a size is a number of bytes, or one with K, M or G".into())
@@ -200,6 +201,31 @@ impl std::fmt::Display for Size {
             n if n % (1 << 20) == 0 => write!(f, "{} MiB", n >> 20),
             n if n % (1 << 10) == 0 => write!(f, "{} KiB", n >> 10),
             n => write!(f, "{n} bytes"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [
+            ("1", 1),
+            ("64K", 64 << 10),
+            ("64 kib", 64 << 10),
+            ("16M", 16 << 20),
+            ("1G", 1 << 30),
+            (" 2GiB ", 2 << 30),
+        ] {
+            assert_eq!(text.parse(), Ok(Size(bytes)), "{text}");
+            assert_eq!(Size(bytes).to_string().parse().ok(), text.parse::<Size>().ok(), "{text}");
+        }
+        for text in
+            ["", "0", "K", "64KK", "-1", "1.5M", "64KiBiB", "99999999999999999999", "18446744073709551615K"]
+        {
+            assert!(text.parse::<Size>().is_err(), "{text}");
         }
     }
 }

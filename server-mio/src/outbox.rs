@@ -81,17 +81,15 @@ impl<'b> Outbox<'b> {
         }
     }
 
-    /// Takes out everything but the first `written` bytes: pieces to be kept, each with the number of its first
-    /// bytes that are written already. Large payloads that were handed over are not copied.
-    pub fn take_rest(&mut self, written: usize, mut keep: impl FnMut(Vec<u8>, usize)) {
+    /// Takes out everything but the first `written` bytes, piece by piece, each with the number of its first bytes
+    /// that are written already.
+    pub fn take_rest(&mut self, written: usize, mut keep: impl FnMut(Cow<'_, [u8]>, usize)) {
         let mut skip = written;
         let mut keep = |piece: Cow<'_, [u8]>| {
             let skipped = skip.min(piece.len());
             skip -= skipped;
-            match piece {
-                _ if skipped == piece.len() => {}
-                Cow::Borrowed(bytes) => keep(bytes[skipped..].to_vec(), 0),
-                Cow::Owned(bytes) => keep(bytes, skipped),
+            if skipped < piece.len() {
+                keep(piece, skipped);
             }
         };
         let mut start = 0;
@@ -139,5 +137,117 @@ pub fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             other => return other,
         }
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::backlog::Backlog;
+    use framewire::{Connection, Kind, Rsv, Server};
+
+    /// A socket that takes so many bytes, at most so many at once, and no more.
+    #[derive(Debug, Default)]
+    pub struct Sink {
+        pub taken: Vec<u8>,
+        pub room: usize,
+        pub at_once: usize,
+    }
+
+    impl Sink {
+        pub fn new(room: usize, at_once: usize) -> Self {
+            Self { taken: Vec::new(), room, at_once }
+        }
+    }
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.write_vectored(&[IoSlice::new(bytes)])
+        }
+
+        fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+            let offered = slices.iter().map(|slice| slice.len()).sum::<usize>();
+            let n = offered.min(self.room).min(self.at_once);
+            if n == 0 && offered > 0 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let end = self.taken.len() + n;
+            slices.iter().for_each(|slice| self.taken.extend_from_slice(slice));
+            self.taken.truncate(end);
+            self.room -= n;
+            Ok(n)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Replies of every kind, and the bytes that they are.
+    fn replies<'b>(rx: &'b [u8], sizes: &[usize]) -> (Outbox<'b>, Vec<u8>) {
+        let mut connection = Connection::<Server>::new();
+        let (mut outbox, mut wire) = (Outbox::default(), Vec::new());
+        for (i, &len) in sizes.iter().enumerate() {
+            let payload = &rx[i..i + len];
+            let header = connection.message(Kind::Binary, Rsv::NONE, len as u64).unwrap();
+            wire.extend_from_slice(&header);
+            wire.extend_from_slice(payload);
+            let owned = i % 3 == 2;
+            outbox.push_frame(header, if owned { payload.to_vec().into() } else { payload.into() });
+            if i % 4 == 1 {
+                outbox.push(b"pong");
+                wire.extend_from_slice(b"pong");
+            }
+        }
+        assert_eq!(outbox.len(), wire.len());
+        (outbox, wire)
+    }
+
+    const L: usize = REFERENCE_FROM;
+    const MIXES: [&[usize]; 6] =
+        [&[], &[0, 1, 125], &[L], &[L, L + 1, 5 * L], &[7, L, 0, L - 1, L, L, 300, 5 * L], &[5 * L, 5]];
+
+    #[test]
+    fn every_partial_write() {
+        let rx: Vec<u8> = (0..6 * L).map(|i| (i * 7 + i / 251) as u8).collect();
+        for sizes in MIXES {
+            let total = replies(&rx, sizes).1.len();
+            for room in (0..total).step_by(13).chain(0..total.min(300)).chain([total]) {
+                let (mut outbox, wire) = replies(&rx, sizes);
+                let mut sink = Sink::new(room, usize::MAX);
+                let written = match outbox.write(&mut sink) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                    other => other.unwrap(),
+                };
+                assert_eq!(written, room);
+                let mut backlog = Backlog::default();
+                outbox.take_rest(written, |bytes, skip| backlog.push(bytes, skip));
+                assert_eq!((outbox.len(), backlog.len()), (0, wire.len() - written));
+                sink.room = usize::MAX;
+                backlog.flush(&mut sink, drop).unwrap();
+                assert!(sink.taken == wire, "{sizes:?} after {room}");
+            }
+        }
+    }
+
+    #[test]
+    fn more_pieces_than_one_write_takes() {
+        let rx = vec![5; L + 200];
+        let (outbox, wire) = replies(&rx, &[L; 200]);
+        let mut sink = Sink::new(usize::MAX, usize::MAX);
+        assert_eq!(outbox.write(&mut sink).unwrap(), wire.len());
+        assert!(sink.taken == wire);
+    }
+
+    /// The memory is used again, and what was handed over is handed back.
+    #[test]
+    fn recycling() {
+        let rx = vec![5; L + 9];
+        let (outbox, _) = replies(&rx, &[L; 9]);
+        let (cork, large) = (outbox.cork.as_ptr(), outbox.large.capacity());
+        let mut freed = 0;
+        let outbox: Outbox<'static> = outbox.recycle(|bytes| freed += bytes.len());
+        assert_eq!((outbox.len(), outbox.cork.len(), outbox.large.len()), (0, 0, 0));
+        assert_eq!((outbox.cork.as_ptr(), outbox.large.capacity(), freed), (cork, large, 3 * L));
     }
 }

@@ -14,7 +14,8 @@ use crate::{
 use mio::{Events, Interest, Poll, Token, event::Event};
 use slab::Slab;
 use std::{
-    io,
+    collections::VecDeque,
+    fmt, io, mem,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -24,12 +25,15 @@ use std::{
 pub struct Server {
     poll: Poll,
     listeners: Vec<Listener>,
-    /// Listeners that may have connections waiting, of which no event will tell.
-    waiting: Vec<usize>,
     signals: Signals,
     sessions: Slab<Session>,
-    /// Sessions to be looked at again.
-    again: Vec<usize>,
+    /// The tokens of what may have more to give, of which no event will tell.
+    again: VecDeque<usize>,
+    /// Connections wait that could not be accepted. They are tried again when one that is there ends, and with each
+    /// sweep.
+    stuck: bool,
+    /// When that was last said, on the loop's clock.
+    complained: Option<u32>,
     shared: Shared,
     began: Instant,
     /// When the next sessions are swept, and where the last sweep stopped.
@@ -50,16 +54,20 @@ const SWEEPS_FOR_ALL: usize = 4;
 /// The most connections accepted at one go, before those that are there have their turn.
 const ACCEPT: usize = 256;
 
+/// How often it is said that connections cannot be accepted: at most once in so many seconds.
+const COMPLAIN: u32 = 60;
+
 impl Server {
     pub fn new(config: Arc<Config>, listeners: Vec<Listener>, signals: Signals) -> io::Result<Self> {
         let now = Instant::now();
         let mut server = Self {
             poll: Poll::new()?,
-            waiting: Vec::new(),
             listeners,
             signals,
             sessions: Slab::new(),
-            again: Vec::new(),
+            again: VecDeque::new(),
+            stuck: false,
+            complained: None,
             shared: Shared::new(config),
             began: now,
             sweep: now + SWEEP,
@@ -112,8 +120,8 @@ impl Server {
         if !self.again.is_empty() {
             return Some(Duration::ZERO);
         }
-        // Nothing to sweep: sleep until somebody comes. A listener that could not accept is tried at each sweep.
-        if self.sessions.is_empty() && self.waiting.is_empty() && self.ending.is_none() {
+        // Nothing to sweep: sleep until somebody comes.
+        if self.sessions.is_empty() && !self.stuck && self.ending.is_none() {
             return None;
         }
         Some(self.sweep.saturating_duration_since(Instant::now()))
@@ -123,29 +131,22 @@ impl Server {
     fn handle(&mut self, event: &Event) {
         match event.token() {
             SIGNALS => self.end(),
-            Token(key) if key < LISTENERS => {
+            Token(listener) if listener >= LISTENERS => self.accept(listener),
+            Token(key) => {
+                let Some(session) = self.sessions.get_mut(key) else { return };
                 let (readable, writable) = (event.is_readable(), event.is_writable());
-                self.look(key, readable, writable, event.is_read_closed());
+                match session.ready(readable, writable, event.is_read_closed(), &mut self.shared) {
+                    Next::Wait => {}
+                    next => self.follow(key, next),
+                }
             }
-            Token(listener) => self.accept(listener - LISTENERS),
-        }
-    }
-
-    /// Looks at one session. It may be another than the event meant, in a place that has become free since: then
-    /// the look comes to nothing.
-    #[inline]
-    fn look(&mut self, key: usize, readable: bool, writable: bool, closed: bool) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        match session.ready(readable, writable, closed, &mut self.shared) {
-            Next::Wait => {}
-            next => self.follow(key, next),
         }
     }
 
     fn follow(&mut self, key: usize, next: Next) {
         match next {
             Next::Wait => {}
-            Next::Again => self.again.push(key),
+            Next::Again => self.again.push_back(key),
             Next::Drop => {
                 let session = self.sessions.remove(key);
                 self.shared.stats.connections.subtract(1);
@@ -153,52 +154,72 @@ impl Server {
                     self.shared.stats.held_back.subtract(1);
                 }
                 // Closing the socket also ends its registration.
+                if mem::take(&mut self.stuck) {
+                    self.again.extend(LISTENERS..LISTENERS + self.listeners.len());
+                }
             }
         }
     }
 
+    /// Gives those that had more a turn, one each; what they then still have is for the next time.
     fn look_again(&mut self) {
-        for key in std::mem::take(&mut self.again) {
-            self.look(key, true, false, false);
+        for _ in 0..self.again.len() {
+            let Some(token) = self.again.pop_front() else { return };
+            match token {
+                listener if listener >= LISTENERS => self.accept(listener),
+                key => {
+                    // It may be another session, in a place that has become free since: its look comes to nothing.
+                    if let Some(session) = self.sessions.get_mut(key) {
+                        let next = session.again(&mut self.shared);
+                        self.follow(key, next);
+                    }
+                }
+            }
         }
     }
 
-    /// Accepts what waits. Where that is not possible now (no file descriptors, too many connections), the listener
-    /// waits for the next sweep: the connections do, too, in the kernel's queue.
-    fn accept(&mut self, listener: usize) {
-        self.waiting.retain(|&other| other != listener);
+    /// Accepts what waits. Where that is not possible now (no file descriptors, too many connections), it goes on
+    /// waiting, in the kernel's queue.
+    fn accept(&mut self, token: usize) {
         for _ in 0..ACCEPT {
-            let Some(from) = self.listeners.get(listener) else { return };
+            let Some(listener) = self.listeners.get(token - LISTENERS) else { return };
             if self.sessions.len() >= self.shared.config.max_connections {
-                break;
+                return self.get_stuck(&"there are as many connections as may be");
             }
-            let socket = match from.accept() {
+            let socket = match listener.accept() {
                 Ok(socket) => socket,
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return,
                     // The peer was gone before it was its turn.
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => continue,
-                    _ => {
-                        log::warn!("cannot accept: {error}; trying again");
-                        self.shared.stats.errors.add(1);
-                        break;
-                    }
+                    _ => return self.get_stuck(&error),
                 },
             };
             let entry = self.sessions.vacant_entry();
             let mut session = Session::new(socket, self.shared.now);
-            let token = Token(entry.key());
+            let key = Token(entry.key());
             let interests = Interest::READABLE | Interest::WRITABLE;
-            if let Err(error) = self.poll.registry().register(session.socket(), token, interests) {
-                log::warn!("cannot watch a connection: {error}");
-                self.shared.stats.errors.add(1);
-                continue;
+            if let Err(error) = self.poll.registry().register(session.socket(), key, interests) {
+                return self.get_stuck(&error);
             }
             entry.insert(session);
             self.shared.stats.connections.add(1);
             self.shared.stats.accepted.add(1);
         }
-        self.waiting.push(listener);
+        if !self.again.contains(&token) {
+            self.again.push_back(token);
+        }
+    }
+
+    #[cold]
+    fn get_stuck(&mut self, why: &dyn fmt::Display) {
+        self.stuck = true;
+        // Said once, not for each that waits.
+        if self.complained.is_none_or(|at| self.shared.now - at >= COMPLAIN) {
+            self.complained = Some(self.shared.now);
+            self.shared.stats.errors.add(1);
+            log::warn!("connections wait, none is accepted: {why}");
+        }
     }
 
     /// What time alone brings about.
@@ -212,9 +233,13 @@ impl Server {
                 self.follow(key, next);
             }
         }
-        self.swept = if end >= len { 0 } else { end };
-        for listener in std::mem::take(&mut self.waiting) {
-            self.accept(listener);
+        self.swept = end;
+        if end == len {
+            self.swept = 0;
+            self.shared.rest();
+        }
+        if mem::take(&mut self.stuck) {
+            (LISTENERS..LISTENERS + self.listeners.len()).for_each(|listener| self.accept(listener));
         }
     }
 
@@ -226,29 +251,12 @@ impl Server {
         log::info!("stopping; {} connections are told", self.sessions.len());
         self.ending = Some(Instant::now() + Duration::from_secs(self.shared.config.close_timeout.into()));
         self.listeners.clear();
-        self.waiting.clear();
+        self.stuck = false;
         for key in 0..self.sessions.capacity() {
             if let Some(session) = self.sessions.get_mut(key) {
                 let next = session.go_away(&mut self.shared);
                 self.follow(key, next);
             }
-        }
-    }
-}
-
-#[cfg(unix)]
-impl Drop for Server {
-    fn drop(&mut self) {
-        remove_files(&self.listeners);
-    }
-}
-
-/// Takes the names of Unix sockets out of the file system, where they would outlive the server.
-#[cfg(unix)]
-fn remove_files(listeners: &[Listener]) {
-    for listener in listeners {
-        if let Listener::Unix(_, path) = listener {
-            let _ = std::fs::remove_file(path);
         }
     }
 }

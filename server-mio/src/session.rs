@@ -8,6 +8,10 @@
 //! An idle connection is a `Session` in the server's slab and nothing else. What a peer needs only while something
 //! is unfinished (a head, a message that is not whole, bytes that the socket would not take) is in [`Busy`], which
 //! is lent to it for as long.
+//!
+//! No peer can make that more than the high-water mark, twice the message limit (a message's memory grows by doubling)
+//! and four receive buffers: at the mark it is not read any more, and of what one read brings, all but the last message
+//! was in the receive buffer.
 
 use crate::{
     backlog::Backlog,
@@ -35,13 +39,15 @@ pub struct Session {
     connection: Connection<Server>,
     busy: Option<Box<Busy>>,
     socket: Socket,
-    /// When the peer last showed a sign of life, or the phase began, on the loop's clock.
+    /// When the peer last showed a sign of life, was pinged, or the phase began, on the loop's clock.
     seen: u32,
     phase: Phase,
     /// Not read, because it does not take what it is sent.
     held_back: bool,
     /// A ping went out, and nothing has come since.
     pinged: bool,
+    /// It waits for another turn already.
+    queued: bool,
     /// The peer has closed its side, says an event: what it sent before is still to be read.
     closing: bool,
     /// The peer has closed its side, and all that it sent is read.
@@ -103,6 +109,7 @@ impl Session {
             phase: Phase::Handshake,
             held_back: false,
             pinged: false,
+            queued: false,
             closing: false,
             ended: false,
             shut: false,
@@ -113,13 +120,12 @@ impl Session {
         &mut self.socket
     }
 
-    /// The socket can be read or written, or both. `closed`: the peer has closed its side, which only a read that
-    /// comes back empty tells for sure.
     pub fn is_held_back(&self) -> bool {
         self.held_back
     }
 
-    /// The socket can be read or written, or both; `closed` where the peer has closed its side.
+    /// The socket can be read or written, or both. `closed`: the peer has closed its side, which only a read that
+    /// comes back empty tells for sure.
     #[inline]
     pub fn ready(&mut self, mut readable: bool, writable: bool, closed: bool, shared: &mut Shared) -> Next {
         self.closing |= closed;
@@ -139,43 +145,52 @@ impl Session {
             }
         }
         match self.settle(shared) {
-            Next::Wait if more => Next::Again,
+            Next::Wait if more && !self.queued => {
+                self.queued = true;
+                Next::Again
+            }
             next => next,
         }
     }
 
+    /// The turn that [`Next::Again`] asked for.
+    pub fn again(&mut self, shared: &mut Shared) -> Next {
+        self.queued = false;
+        self.ready(true, false, false, shared)
+    }
+
     /// About once a second: is the peer's time up?
     pub fn sweep(&mut self, shared: &mut Shared) -> Next {
-        let config = shared.config.clone();
+        let Config { handshake_timeout, idle_timeout, pong_timeout, close_timeout, .. } = *shared.config;
         let silent = shared.now.saturating_sub(self.seen);
         match self.phase {
-            Phase::Handshake if silent >= config.handshake_timeout => {
+            Phase::Handshake if silent >= handshake_timeout => {
                 shared.stats.errors.add(1);
                 self.say(shared, |session, outbox, shared| {
                     outbox.push(&site::too_slow());
                     session.drain(shared);
                 })
             }
+            Phase::Draining if silent >= close_timeout => Next::Drop,
             Phase::Open if self.connection.close_expected() => {
-                if silent >= config.close_timeout {
+                if silent >= close_timeout {
                     Next::Drop
                 } else {
                     Next::Wait
                 }
             }
-            Phase::Open if config.idle_timeout == 0 || silent < config.idle_timeout => Next::Wait,
-            Phase::Open if silent >= config.idle_timeout.saturating_add(config.pong_timeout) => {
+            Phase::Open if self.pinged && silent >= pong_timeout => {
                 log::debug!("a peer shows no sign of life");
                 shared.stats.errors.add(1);
                 Next::Drop
             }
-            Phase::Open if !self.pinged => {
+            Phase::Open if !self.pinged && silent >= idle_timeout && idle_timeout != 0 => {
                 self.pinged = true;
+                self.seen = shared.now;
                 self.say(shared, |session, outbox, _| {
                     session.connection.ping(b"").iter().for_each(|frame| outbox.push(frame));
                 })
             }
-            Phase::Draining if silent >= config.close_timeout => Next::Drop,
             _ => Next::Wait,
         }
     }
@@ -199,7 +214,7 @@ impl Session {
     #[inline]
     fn read(&mut self, shared: &mut Shared) -> io::Result<bool> {
         let mut rx = mem::take(&mut shared.rx);
-        let mut outbox = mem::take(&mut shared.outbox).recycle(|_| {});
+        let mut outbox: Outbox<'_> = mem::take(&mut shared.outbox);
         let filled = self.read_into(&mut rx, &mut outbox, shared).and_then(|filled| {
             self.write(&mut outbox, shared)?;
             Ok(filled)
@@ -258,14 +273,11 @@ impl Session {
         let direct = n.min(room);
         shared.stats.bytes.add(direct as u64);
         let received = busy.assembler.receive(&mut self.connection, direct);
-        match received {
-            Ok(Some(message)) => {
-                shared.stats.messages.add(1);
-                let (kind, payload) = (message.kind, Cow::Owned(message.into_vec()));
-                handler::message(kind, payload, Reply::new(&mut self.connection, outbox));
-            }
-            Ok(None) => {}
-            Err(error) => self.fail(error, outbox, shared),
+        // An error is final: it comes again below.
+        if let Ok(Some(message)) = received {
+            shared.stats.messages.add(1);
+            let (kind, payload) = (message.kind, Cow::Owned(message.into_vec()));
+            handler::message(kind, payload, Reply::new(&mut self.connection, outbox));
         }
         self.frames(&mut rx[..n - direct], outbox, shared);
         Ok(n == room + rest)
@@ -289,7 +301,8 @@ impl Session {
                 Event::Text(text) => (Kind::Text, Cow::Borrowed(text.as_bytes())),
                 Event::Binary(bytes) => (Kind::Binary, Cow::Borrowed(&*bytes)),
                 Event::Part(part) => {
-                    let assembler = shared.assembler(&mut self.busy);
+                    let frame = part.bytes.len() as u64 + self.connection.remaining();
+                    let assembler = shared.assembler(&mut self.busy, frame);
                     match assembler.push(part) {
                         Ok(Some(message)) => (message.kind, Cow::Owned(message.into_vec())),
                         Ok(None) => continue,
@@ -306,8 +319,7 @@ impl Session {
             self.fail(error, outbox, shared);
         }
         if !self.connection.close_expected() {
-            self.seen = shared.now;
-            self.pinged = false;
+            self.alive(shared);
         } else if self.connection.state() == State::Closed {
             self.drain(shared);
         }
@@ -338,7 +350,7 @@ impl Session {
 
     /// Ends a connection over what its peer did.
     #[cold]
-    fn fail(&mut self, error: ProtocolError, outbox: &mut Outbox<'_>, shared: &mut Shared) {
+    fn fail(&mut self, error: ProtocolError, outbox: &mut Outbox<'_>, shared: &Shared) {
         log::debug!("a peer broke the protocol: {error}");
         shared.stats.errors.add(1);
         if let Some(frame) = self.connection.fail(error) {
@@ -349,17 +361,19 @@ impl Session {
     /// From here on, only what waits is written. The peer's close of the socket is awaited, for a time: closing
     /// first would make the kernel throw away what the peer has not read yet (RFC 6455 §7.1.1).
     #[cold]
-    fn drain(&mut self, shared: &mut Shared) {
+    fn drain(&mut self, shared: &Shared) {
         if self.phase != Phase::Draining {
             self.phase = Phase::Draining;
             self.seen = shared.now;
-            self.set_held_back(false, shared);
+            if let Some(busy) = &mut self.busy {
+                busy.assembler = Assembler::new(0); // what it has is never to be whole
+            }
         }
     }
 
     /// The peer has closed its side. What waits for it is still written: it may read on.
     #[cold]
-    fn end(&mut self, shared: &mut Shared) {
+    fn end(&mut self, shared: &Shared) {
         self.ended = true;
         if self.phase == Phase::Open && self.connection.receive_eof().is_err() {
             log::debug!("a peer closed its socket without a close frame");
@@ -368,7 +382,7 @@ impl Session {
     }
 
     #[cold]
-    fn lost(&mut self, error: &io::Error, shared: &mut Shared) -> Next {
+    fn lost(&self, error: &io::Error, shared: &Shared) -> Next {
         log::debug!("a connection was lost: {error}");
         shared.stats.errors.add(1);
         Next::Drop
@@ -406,7 +420,7 @@ impl Session {
     #[cold]
     fn keep(&mut self, written: usize, outbox: &mut Outbox<'_>, shared: &mut Shared) {
         let backlog = &mut shared.busy(&mut self.busy).backlog;
-        outbox.take_rest(written, |piece, skip| backlog.push(piece, skip));
+        outbox.take_rest(written, |bytes, skip| backlog.push(bytes, skip));
         let high = backlog.len() >= shared.config.high_water;
         if high && self.phase == Phase::Open {
             self.set_held_back(true, shared);
@@ -421,7 +435,7 @@ impl Session {
         busy.backlog.flush(&mut self.socket, |bytes| shared.pool.put_buffer(bytes))?;
         let now = busy.backlog.len();
         if now < before {
-            self.seen = shared.now; // a peer that takes what it is sent is alive
+            self.alive(shared); // it takes what it is sent
         }
         let resumed = self.held_back && now <= shared.config.high_water / 2;
         if resumed {
@@ -430,7 +444,13 @@ impl Session {
         Ok(resumed)
     }
 
-    fn set_held_back(&mut self, held_back: bool, shared: &mut Shared) {
+    #[inline]
+    fn alive(&mut self, shared: &Shared) {
+        self.seen = shared.now;
+        self.pinged = false;
+    }
+
+    fn set_held_back(&mut self, held_back: bool, shared: &Shared) {
         if self.held_back != held_back {
             self.held_back = held_back;
             if held_back { shared.stats.held_back.add(1) } else { shared.stats.held_back.subtract(1) }
@@ -484,9 +504,15 @@ impl Shared {
         }
     }
 
+    /// To be called about once a second.
+    pub fn rest(&mut self) {
+        self.pool.rest();
+    }
+
     /// A session's place for what is unfinished.
     fn busy<'s>(&mut self, slot: &'s mut Option<Box<Busy>>) -> &'s mut Busy {
         slot.get_or_insert_with(|| {
+            self.pool.used = true;
             self.pool.busy.pop().unwrap_or_else(|| {
                 Box::new(Busy {
                     head: HeadBuffer::new(self.config.head_limits),
@@ -497,22 +523,28 @@ impl Shared {
         })
     }
 
-    /// A session's place for a message that is not whole.
-    fn assembler<'s>(&mut self, slot: &'s mut Option<Box<Busy>>) -> &'s mut Assembler {
+    /// A session's place for a message that is not whole, and of which this frame is some.
+    fn assembler<'s>(&mut self, slot: &'s mut Option<Box<Busy>>, frame: u64) -> &'s mut Assembler {
         let assembler = &mut self.busy(slot).assembler;
         if assembler.is_empty() {
             let limit = usize::try_from(self.config.limits.message).unwrap_or(usize::MAX);
-            *assembler = Assembler::with_memory(limit, self.pool.buffers.pop().unwrap_or_default());
+            // The large pieces of memory are for large messages.
+            let large = frame >= DIRECT_FROM as u64;
+            let memory = if large { self.pool.buffers.pop() } else { None };
+            *assembler = Assembler::with_memory(limit, memory.unwrap_or_default());
         }
         assembler
     }
 }
 
-/// Memory that was of use and will be again. Bounded: what a burst needed is not kept for ever.
+/// Memory that was of use and will be again. Little of it, and not for longer than it is of use.
 #[derive(Debug, Default)]
 struct Pool {
+    #[expect(clippy::vec_box, reason = "a session holds a box, so that it is small")]
     busy: Vec<Box<Busy>>,
     buffers: Vec<Vec<u8>>,
+    /// Something was asked of it lately.
+    used: bool,
 }
 
 impl Pool {
@@ -524,6 +556,14 @@ impl Pool {
         if self.busy.len() < Self::MAX_BUSY {
             busy.head = HeadBuffer::new(limits);
             self.busy.push(busy);
+        }
+    }
+
+    /// Lets go of everything, unless something was asked of it since the last time.
+    fn rest(&mut self) {
+        if !mem::take(&mut self.used) {
+            self.busy = Vec::new();
+            self.buffers = Vec::new();
         }
     }
 

@@ -11,8 +11,9 @@ use std::{
     fmt,
     io::{self, IoSlice, IoSliceMut, Read, Write},
     net::Shutdown,
-    path::PathBuf,
 };
+#[cfg(unix)]
+use std::{path::PathBuf, sync::Arc};
 
 /// A connected socket.
 #[derive(Debug)]
@@ -27,7 +28,19 @@ pub enum Socket {
 pub enum Listener {
     Tcp(TcpListener),
     #[cfg(unix)]
-    Unix(UnixListener, PathBuf),
+    Unix(UnixListener, Arc<SocketFile>),
+}
+
+/// The name of a Unix socket in the file system. It goes when nobody listens there any more.
+#[cfg(unix)]
+#[derive(Debug)]
+pub struct SocketFile(pub PathBuf);
+
+#[cfg(unix)]
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 macro_rules! each {
@@ -125,7 +138,7 @@ impl fmt::Display for Listener {
                 Err(_) => f.write_str("?"),
             },
             #[cfg(unix)]
-            Self::Unix(_, path) => write!(f, "{}", path.display()),
+            Self::Unix(_, file) => write!(f, "{}", file.0.display()),
         }
     }
 }

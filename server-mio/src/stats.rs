@@ -1,6 +1,7 @@
 //! What a loop counts, for whoever runs it: one line every so often.
 
 use std::{
+    io::{self, Write},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -40,7 +41,7 @@ impl Counter {
     }
 }
 
-/// Prints a line of all loops' counters each period, for ever.
+/// Prints a line of all loops' counters each period, as long as somebody takes it.
 pub fn report(loops: &[Arc<Stats>], period: Duration) {
     let sum = |counter: fn(&Stats) -> &Counter| loops.iter().map(|stats| counter(stats).get()).sum::<u64>();
     let (mut messages, mut bytes, mut at) = (0, 0, Instant::now());
@@ -51,7 +52,8 @@ pub fn report(loops: &[Arc<Stats>], period: Duration) {
         let (messages_before, bytes_before) = (messages, bytes);
         messages = sum(|stats| &stats.messages);
         bytes = sum(|stats| &stats.bytes);
-        println!(
+        let printed = writeln!(
+            io::stdout(),
             "{} connections, {:.0} messages/s, {:.1} MB/s, {} held back, {} accepted, {} errors",
             sum(|stats| &stats.connections),
             (messages - messages_before) as f64 / seconds,
@@ -60,5 +62,8 @@ pub fn report(loops: &[Arc<Stats>], period: Duration) {
             sum(|stats| &stats.accepted),
             sum(|stats| &stats.errors),
         );
+        if printed.is_err() {
+            return;
+        }
     }
 }

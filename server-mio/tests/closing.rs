@@ -1,0 +1,275 @@
+//! How connections end: by either side, in order and out of it.
+
+mod common;
+
+use common::*;
+use std::{net::Shutdown, thread, time::Duration};
+
+#[test]
+fn codes_and_reasons_come_back() {
+    let program = Program::start(&[]);
+    for code in [1000, 1001, 1002, 1003, 1007, 1011, 1014, 3000, 3999, 4000, 4999] {
+        let mut client = program.connect();
+        client.text("last words");
+        client.send(&close(code, "a reason: größer"));
+        client.expect_text("last words");
+        client.expect_close(code);
+        client.expect_end();
+    }
+    let mut client = program.connect();
+    client.send(&frame(CLOSE, b""));
+    assert_eq!(client.next(), Got::Close(1005, String::new()));
+    client.expect_end();
+}
+
+#[test]
+fn what_follows_a_close_is_not_read() {
+    let program = Program::start(&[]);
+    let mut client = program.connect();
+    client.send(&[frame(TEXT, b"before"), close(1000, ""), frame(TEXT, b"after"), vec![0xFF; 1000]].concat());
+    client.expect_text("before");
+    client.expect_close(1000);
+    client.send(&noise(100_000, 1));
+    client.expect_end();
+    program.check();
+}
+
+/// Each breach of the protocol: what was whole before it is answered, then the close says what was wrong.
+#[test]
+fn breaches() {
+    let program = Program::start(&[]);
+    let large = noise(30_000, 1);
+    for (what, bytes, code) in [
+        ("reserved opcode", raw(FIN | 0x3, b""), 1002),
+        ("reserved control opcode", raw(FIN | 0xB, b""), 1002),
+        ("RSV1", raw(FIN | 0x40 | TEXT, b"x"), 1002),
+        ("RSV2", raw(FIN | 0x20 | TEXT, b"x"), 1002),
+        ("RSV3", raw(FIN | 0x10 | PING, b"x"), 1002),
+        ("not masked", b"\x81\x05Hello".to_vec(), 1002),
+        ("ping of 126 bytes", frame(PING, &[0; 126]), 1002),
+        ("fragmented ping", raw(PING, b""), 1002),
+        ("continuation of nothing", frame(CONTINUATION, b"x"), 1002),
+        ("a message in a message", [raw(TEXT, b"x"), frame(TEXT, b"y")].concat(), 1002),
+        ("16-bit length of 5", b"\x82\xFE\x00\x05\0\0\0\0Hello".to_vec(), 1002),
+        ("64-bit length of 5", b"\x82\xFF\0\0\0\0\0\0\0\x05\0\0\0\0Hello".to_vec(), 1002),
+        ("length of 2^63", b"\x82\xFF\x80\0\0\0\0\0\0\0\0\0\0\0".to_vec(), 1002),
+        ("close of one byte", frame(CLOSE, b"x"), 1002),
+        ("close 1005", close(1005, ""), 1002),
+        ("close 999", close(999, ""), 1002),
+        ("close with a bad reason", frame(CLOSE, b"\x03\xE8\xFF"), 1007),
+        ("text that is not UTF-8", frame(TEXT, b"ab\xFFcd"), 1007),
+        (
+            "a surrogate over two fragments",
+            [raw(TEXT, b"\xED"), frame(CONTINUATION, b"\xA0\x80")].concat(),
+            1007,
+        ),
+        ("a text that ends in a character", frame(TEXT, b"\xF0\x9F"), 1007),
+    ] {
+        let mut client = program.connect();
+        client.send(
+            &[frame(TEXT, b"one"), frame(BINARY, &large), frame(PING, b"two"), bytes, frame(TEXT, b"no")]
+                .concat(),
+        );
+        client.expect_text("one");
+        client.expect_binary(&large);
+        assert_eq!(client.next(), Got::Pong(b"two".to_vec()), "{what}");
+        match client.next() {
+            Got::Close(got, _) => assert_eq!(got, code, "{what}"),
+            other => panic!("{what}: {other:?}"),
+        }
+        client.expect_end();
+    }
+    program.check();
+}
+
+/// The verdict falls on a head alone: no byte of payload is needed for it, nor taken.
+#[test]
+fn limits() {
+    let program = Program::start(&["--max-frame", "1000", "--max-message", "1500"]);
+    for (bytes, code) in [
+        (head(FIN | BINARY, 1001), 1009),
+        (head(FIN | BINARY, u64::MAX >> 1), 1009),
+        ([raw(BINARY, &[1; 1000]), head(FIN | CONTINUATION, 501)].concat(), 1009),
+        ([raw(BINARY, &[1; 1000]), raw(CONTINUATION, &[2; 499]), head(CONTINUATION, 2)].concat(), 1009),
+    ] {
+        let mut client = program.connect();
+        client.binary(&[7; 1000]); // fits
+        client.send(&[raw(BINARY, &[1; 750]), frame(CONTINUATION, &[1; 750])].concat()); // fits
+        client.send(&bytes);
+        client.expect_binary(&[7; 1000]);
+        client.expect_binary(&[1; 1500]);
+        client.expect_close(code);
+        client.expect_end();
+    }
+    program.check();
+}
+
+#[test]
+fn what_is_claimed_costs_nothing() {
+    let program = Program::start(&["--max-frame", "1G", "--max-message", "1G"]);
+    program.check();
+    let before = program.memory();
+    let clients: Vec<Client> = (0..50)
+        .map(|_| {
+            let mut client = program.connect();
+            client.send(&head(FIN | BINARY, 1 << 30));
+            client.send(&[0; 100]);
+            client
+        })
+        .collect();
+    program.check();
+    let grown = program.memory().saturating_sub(before);
+    assert!(grown < 2 * MIB, "50 claims of 1 GiB took {grown} bytes");
+    drop(clients);
+}
+
+/// The client closes its side of the stream as soon as it has sent: all echoes still come.
+#[test]
+fn half_close() {
+    let program = Program::start(&[]);
+    let mut client = program.connect();
+    let payloads: Vec<Vec<u8>> = (0..40).map(|i| noise(100_000 * (i % 4) + i, i as u64)).collect();
+    let wire: Vec<u8> = payloads.iter().flat_map(|payload| frame(BINARY, payload)).collect();
+    let mut sender = client.socket.try_clone();
+    let sending = thread::spawn(move || {
+        std::io::Write::write_all(&mut sender, &wire).unwrap();
+        sender.shutdown_write();
+    });
+    for payload in &payloads {
+        client.expect_binary(payload);
+    }
+    client.expect_end();
+    sending.join().unwrap();
+
+    // In one segment with the message, and with the head.
+    let mut client = program.connect();
+    client.text("and gone");
+    client.socket.shutdown_write();
+    client.expect_text("and gone");
+    client.expect_end();
+    let mut client = Client::on(Socket::Tcp(program.tcp()), &[], &frame(TEXT, b"with the head"));
+    client.socket.shutdown_write();
+    client.expect_text("with the head");
+    client.expect_end();
+}
+
+#[test]
+fn abrupt_ends() {
+    let program = Program::start(&["--close-timeout", "1"]);
+    let mut other = program.connect();
+    let before = program.descriptors();
+    for round in 0..10 {
+        // EOF in a head, in a frame's head, in a payload, in a fragmented message, in what is received directly.
+        for bytes in [
+            vec![],
+            vec![0x82],
+            head(FIN | BINARY, 70_000)[..9].to_vec(),
+            head(FIN | BINARY, 10),
+            [head(FIN | BINARY, 100), vec![0; 50]].concat(),
+            raw(TEXT, b"the first fragment"),
+            [head(FIN | BINARY, 1 << 20), vec![0; 300_000]].concat(),
+        ] {
+            let mut client = program.connect();
+            client.send(&bytes);
+            if round % 2 == 0 {
+                client.socket.shutdown_write();
+                assert_eq!(client.all(), []);
+            }
+        }
+        // A reset: the client closes while an echo that it has not read is in its buffer.
+        let mut client = program.connect();
+        client.send(&frame(BINARY, &[1; 50_000]));
+        client.send(&head(FIN | BINARY, 100_000));
+        thread::sleep(Duration::from_millis(2));
+        drop(client);
+        let stream = program.tcp();
+        stream.shutdown(Shutdown::Both).unwrap();
+        other.check();
+    }
+    program.check(); // and with that, all that came before is accepted
+    until("the server lets go of them", || program.descriptors() <= before);
+    other.close();
+}
+
+#[test]
+fn a_silent_peer_is_pinged_and_dropped() {
+    let program = Program::start(&["--idle-timeout", "1", "--pong-timeout", "1"]);
+    let mut dead = program.connect();
+    let mut alive = program.connect();
+    // The dead one gets a ping, does not answer, and is dropped.
+    assert_eq!(dead.next(), Got::Ping(Vec::new()));
+    // The other answers, twice, and stays.
+    for _ in 0..2 {
+        assert_eq!(alive.next(), Got::Ping(Vec::new()));
+        alive.send(&frame(PONG, b""));
+    }
+    assert_eq!(dead.all(), []);
+    alive.check();
+}
+
+#[test]
+fn a_peer_that_does_not_close_is_closed() {
+    let program = Program::start(&["--close-timeout", "1"]);
+    let before = program.descriptors();
+    // One that closes and does not hang up, one that breaks the protocol and goes on sending.
+    let mut client = program.connect();
+    client.send(&close(1000, ""));
+    client.expect_close(1000);
+    client.expect_end();
+    let mut flood = program.connect();
+    flood.send(&raw(FIN | 0x3, b""));
+    flood.expect_close(1002);
+    let mut sender = flood.socket.try_clone();
+    let flooding =
+        thread::spawn(move || while std::io::Write::write_all(&mut sender, &[0xFF; 10_000]).is_ok() {});
+    until("the server lets go of them", || program.descriptors() <= before);
+    flooding.join().unwrap();
+    program.check();
+    drop(client);
+}
+
+#[test]
+fn a_close_may_be_late() {
+    let program = Program::start(&[]);
+    let mut client = program.connect();
+    client.send(&raw(BINARY, b"unfinished"));
+    client.send(&close(1000, "inside a message"));
+    client.expect_close(1000);
+    client.expect_end();
+}
+
+/// A loop that was stopped for long (a debugger, a laptop's lid) has not heard its peers, and asks before it judges.
+#[test]
+fn a_stopped_server_asks_before_it_drops() {
+    let program = Program::start(&["--idle-timeout", "1", "--pong-timeout", "1"]);
+    let mut client = program.connect();
+    program.signal("STOP");
+    thread::sleep(Duration::from_millis(2500));
+    program.signal("CONT");
+    assert_eq!(client.next(), Got::Ping(Vec::new()));
+    client.send(&frame(PONG, b""));
+    client.check();
+}
+
+/// What was received of a message that can never be whole is let go of at once, and the failure counted once, however
+/// much of it is still to come.
+#[test]
+fn a_broken_message_is_not_kept() {
+    let program = Program::start(&["--close-timeout", "1000", "--stats", "1"]);
+    program.check();
+    let before = program.memory();
+    let clients: Vec<Client> = (0..12)
+        .map(|_| {
+            let mut client = program.connect();
+            let mut bytes = frame(TEXT, &[b'x'; 4 * MIB]);
+            bytes[3 * MIB] = !bytes[3 * MIB];
+            client.send(&bytes);
+            client.expect_close(1007);
+            client
+        })
+        .collect();
+    let grown = program.memory().saturating_sub(before);
+    assert!(grown < 6 * MIB, "12 peers that were refused hold {grown} bytes");
+    until("figures", || program.line().ends_with(" 12 errors"));
+    drop(clients);
+}

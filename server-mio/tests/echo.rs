@@ -1,0 +1,259 @@
+//! Every message comes back as it went: every size, every cut, in order.
+
+mod common;
+
+use common::*;
+use std::{thread, time::Duration};
+
+const RECEIVE_BUFFER: usize = 256 * KIB;
+
+#[test]
+fn every_length_comes_back() {
+    let program = Program::start(&[]);
+    let mut client = program.connect();
+    for len in
+        (0..300).chain([1000, 4095, 4096, 4097, 16 * KIB, 65534, 65535, 65536, 65537, 100_000, MIB, MIB + 1])
+    {
+        let payload = noise(len, len as u64);
+        client.binary(&payload);
+        client.expect_binary(&payload);
+        client.text(&words(len));
+        client.expect_text(&words(len));
+    }
+    client.close();
+}
+
+#[test]
+fn large_messages_come_back() {
+    let program = Program::start(&["--max-frame", "64M", "--max-message", "64M"]);
+    for len in [16 * MIB, 64 * MIB] {
+        let mut client = program.connect();
+        let payload = noise(len, 1);
+        client.binary(&payload);
+        client.expect_binary(&payload);
+        client.check();
+    }
+    let mut client = program.connect();
+    let text = words(16 * MIB);
+    client.text(&text);
+    client.expect_text(&text);
+    client.close();
+}
+
+/// Small frames of every kind, one byte a segment.
+#[test]
+fn byte_by_byte() {
+    let program = Program::start(&[]);
+    let mut client = program.connect();
+    for len in [0, 1, 2, 125, 126, 127, 300] {
+        let payload = noise(len, len as u64);
+        for byte in frame(BINARY, &payload).into_iter().chain(frame(TEXT, words(len).as_bytes())) {
+            client.send(&[byte]);
+        }
+        client.expect_binary(&payload);
+        client.expect_text(&words(len));
+    }
+    for byte in [frame(PING, &[9; 125]), close(4001, "in pieces")].concat() {
+        client.send(&[byte]);
+    }
+    assert_eq!(client.next(), Got::Pong(vec![9; 125]));
+    client.expect_close(4001);
+    client.expect_end();
+}
+
+/// A stream of messages of all sizes, cut at places that have nothing to do with them.
+#[test]
+fn odd_pieces() {
+    let program = Program::start(&[]);
+    for (seed, most) in [(1, 7), (2, 100), (3, 5000), (4, 70_000), (5, 400_000)] {
+        let mut random = Random(seed);
+        let sizes: Vec<usize> = (0..60)
+            .map(|_| match random.below(6) {
+                0 => random.below(4),
+                1 => 120 + random.below(12),
+                2 => random.below(most.min(5000)),
+                3 => 65530 % most.max(200) + random.below(12),
+                4 => random.below(most),
+                _ => random.below(most.min(300_000)),
+            })
+            .collect();
+        let wire: Vec<u8> = sizes.iter().flat_map(|&len| frame(BINARY, &noise(len, len as u64))).collect();
+        let mut client = program.connect();
+        let mut sender = client.socket.try_clone();
+        let sending = thread::spawn(move || {
+            let mut rest = &wire[..];
+            while !rest.is_empty() {
+                let (piece, behind) = rest.split_at(rest.len().min(1 + random.below(most)));
+                std::io::Write::write_all(&mut sender, piece).unwrap();
+                rest = behind;
+            }
+        });
+        for len in sizes {
+            client.expect_binary(&noise(len, len as u64));
+        }
+        sending.join().unwrap();
+        client.close();
+    }
+}
+
+/// Each place at which two segments can meet, in a stream with heads of every length.
+#[test]
+fn every_cut() {
+    let program = Program::start(&[]);
+    let mut client = program.connect();
+    let payload = noise(130, 5);
+    let wire = [
+        frame(TEXT, "grüße".as_bytes()),
+        raw(BINARY, b"frag"),
+        frame(PING, b"between"),
+        raw(FIN | CONTINUATION, b"ment"),
+        frame(BINARY, &payload),
+        frame(BINARY, b""),
+    ]
+    .concat();
+    for cut in 0..=wire.len() {
+        client.send(&wire[..cut]);
+        thread::sleep(Duration::from_micros(300)); // so that it is often a segment of its own; right either way
+        client.send(&wire[cut..]);
+        client.expect_text("grüße");
+        assert_eq!(client.next(), Got::Pong(b"between".to_vec()), "cut at {cut}");
+        client.expect_binary(b"fragment");
+        client.expect_binary(&payload);
+        client.expect_binary(b"");
+    }
+    client.close();
+}
+
+#[test]
+fn fragments_with_pings_between() {
+    let program = Program::start(&[]);
+    let mut client = program.connect();
+    let text = words(50_000);
+    for size in [1, 7, 1000, 49_999, 50_000] {
+        let pieces: Vec<&[u8]> = text.as_bytes().chunks(size).collect();
+        let mut sender = client.socket.try_clone();
+        let mut wire = Vec::new();
+        let mut pings = 0;
+        for (i, piece) in pieces.iter().enumerate() {
+            let opcode = if i == 0 { TEXT } else { CONTINUATION };
+            wire.extend(raw(if i + 1 == pieces.len() { FIN | opcode } else { opcode }, piece));
+            if i % 10 == 3 && i + 1 < pieces.len() {
+                wire.extend(frame(PING, &(i as u32).to_be_bytes()));
+                wire.extend(raw(CONTINUATION, b""));
+                pings += 1;
+            }
+        }
+        let sending = thread::spawn(move || std::io::Write::write_all(&mut sender, &wire).unwrap());
+        for i in 0..pings {
+            assert_eq!(client.next(), Got::Pong((i * 10 + 3_u32).to_be_bytes().to_vec()));
+        }
+        client.expect_text(&text);
+        sending.join().unwrap();
+    }
+    // Empty fragments only.
+    client.send(&[raw(BINARY, b""), raw(CONTINUATION, b""), raw(FIN | CONTINUATION, b"")].concat());
+    client.expect_binary(b"");
+    client.close();
+}
+
+#[test]
+fn ten_thousand_in_one_burst_keep_their_order() {
+    let program = Program::start(&[]);
+    let mut client = program.connect();
+    let message = |i: usize| format!("{i:>0$}", 5 + i % 60);
+    let wire: Vec<u8> = (0..10_000).flat_map(|i| frame(TEXT, message(i).as_bytes())).collect();
+    let mut sender = client.socket.try_clone();
+    let sending = thread::spawn(move || std::io::Write::write_all(&mut sender, &wire).unwrap());
+    for i in 0..10_000 {
+        client.expect_text(&message(i));
+    }
+    sending.join().unwrap();
+    client.close();
+}
+
+/// Messages that end exactly at, just before and just behind the end of the receive buffer, and of what is received
+/// directly; and reads that fill it by coincidence, behind which nothing comes. The client waits for each echo, so a
+/// read that is wrongly thought to be the last one shows.
+#[test]
+fn messages_that_end_where_the_buffer_does() {
+    let program = Program::start(&["--receive-buffer", "4M"]);
+    let mut client = program.connect();
+    for end in [RECEIVE_BUFFER, 2 * RECEIVE_BUFFER, 3 * RECEIVE_BUFFER, 16 * KIB, 32 * KIB] {
+        for off in [0, 1, 2, 3, 7, 13, 14, 15] {
+            for past in [false, true] {
+                let total = if past { end + off } else { end - off };
+                // One message, of so many bytes on the wire; then one that is split over the end.
+                let payload = noise(total - head(0, total as u64).len(), total as u64);
+                client.binary(&payload);
+                client.expect_binary(&payload);
+                let first = noise(total - 40, 1);
+                let second = noise(1000, 2);
+                client.send(&[frame(BINARY, &first), frame(BINARY, &second)].concat());
+                client.expect_binary(&first);
+                client.expect_binary(&second);
+            }
+        }
+    }
+    // Exactly full, of messages that are whole.
+    let small = frame(BINARY, &[5; 122]);
+    let wire = small.repeat(2 * RECEIVE_BUFFER / small.len());
+    assert_eq!(wire.len() % RECEIVE_BUFFER, 0);
+    client.send(&wire);
+    for _ in 0..wire.len() / small.len() {
+        client.expect_binary(&[5; 122]);
+    }
+    client.close();
+}
+
+#[test]
+fn sizes_mixed_without_waiting() {
+    let program = Program::start(&[]);
+    let mut client = program.connect();
+    let mut sender = client.socket.try_clone();
+    let sizes: Vec<usize> = {
+        let mut random = Random(9);
+        let kinds = [
+            0, 1, 125, 126, 127, 4095, 4096, 4097, 20_000, 65_535, 65_536, 262_130, 262_144, 300_000, 900_000,
+        ];
+        (0..400).map(|_| kinds[random.below(kinds.len())]).collect()
+    };
+    let wires = sizes.clone();
+    let sending = thread::spawn(move || {
+        for len in wires {
+            std::io::Write::write_all(&mut sender, &frame(BINARY, &noise(len, len as u64))).unwrap();
+        }
+    });
+    for len in sizes {
+        client.expect_binary(&noise(len, len as u64));
+    }
+    sending.join().unwrap();
+    client.close();
+}
+
+#[test]
+fn a_thousand_connections_at_once() {
+    let program = Program::start(&[]);
+    let mut clients: Vec<Client> = (0..1000).map(|_| program.connect()).collect();
+    for (i, client) in clients.iter_mut().enumerate() {
+        client.text(&format!("I am {i}"));
+    }
+    for (i, client) in clients.iter_mut().enumerate().rev() {
+        client.expect_text(&format!("I am {i}"));
+    }
+    let large: Vec<Vec<u8>> = (0..10).map(|i| noise(40_000, i)).collect();
+    for (i, client) in clients.iter_mut().enumerate() {
+        client.binary(&large[i % 10]);
+    }
+    for (i, client) in clients.iter_mut().enumerate() {
+        client.expect_binary(&large[i % 10]);
+    }
+    for client in &mut clients {
+        client.send(&close(1000, ""));
+    }
+    for mut client in clients {
+        client.expect_close(1000);
+        client.expect_end();
+    }
+    let settled = Program::start(&[]).descriptors();
+    until("all are let go", || program.descriptors() <= settled);
+}

@@ -1,0 +1,301 @@
+//! What the machine and the operator do to it: no descriptors, limits, signals, addresses.
+
+mod common;
+
+use common::*;
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+    os::unix::{fs::FileTypeExt, net::UnixListener, process::ExitStatusExt},
+    path::PathBuf,
+    process::Command,
+    thread,
+    time::Duration,
+};
+
+/// Whether a connection is answered within a moment; `None` where it waits in the kernel's queue.
+fn answered(stream: &mut TcpStream) -> bool {
+    stream.set_read_timeout(Some(Duration::from_millis(700))).unwrap();
+    stream.read_exact(&mut [0; 12]).is_ok()
+}
+
+#[test]
+fn without_descriptors_it_waits() {
+    let mut program = Program::start_with("ulimit -n 32", &["--listen", "127.0.0.1:0"]);
+    let room = 32 - program.descriptors_below(32);
+    let mut clients: Vec<Client> = (0..room).map(|_| program.connect()).collect();
+    let mut waiting: Vec<TcpStream> = (0..20).map(|_| program.tcp()).collect();
+    for stream in &mut waiting {
+        stream.write_all(upgrade("").as_bytes()).unwrap();
+    }
+    assert!(!answered(&mut waiting[0]));
+    // It does not spin over it, and goes on serving.
+    let cpu = program.cpu();
+    thread::sleep(Duration::from_secs(1));
+    assert!(program.cpu() - cpu <= 10, "{} ticks in a second of waiting", program.cpu() - cpu);
+    assert!(program.is_running());
+    clients.iter_mut().for_each(Client::check);
+    // As soon as there is room, those that wait are served.
+    clients.truncate(room - 20);
+    for stream in &mut waiting {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 101");
+    }
+    clients.iter_mut().for_each(Client::check);
+    drop(waiting);
+    program.check();
+}
+
+#[test]
+fn connections_are_limited() {
+    let program = Program::start(&["--max-connections", "3"]);
+    let mut clients: Vec<Client> = (0..3).map(|_| program.connect()).collect();
+    let mut fourth = program.tcp();
+    fourth.write_all(upgrade("").as_bytes()).unwrap();
+    assert!(!answered(&mut fourth));
+    clients.iter_mut().for_each(Client::check);
+    clients.pop().unwrap().close();
+    fourth.set_read_timeout(Some(PATIENCE)).unwrap();
+    fourth.read_exact(&mut [0; 12]).unwrap();
+}
+
+/// More connections at once than are accepted at one go: nobody waits for a timer.
+#[test]
+fn a_crowd_is_let_in_without_delay() {
+    let program = Program::start(&[]);
+    program.signal("STOP");
+    let crowd: Vec<TcpStream> = (0..2000)
+        .map(|_| {
+            let mut stream = program.tcp();
+            stream.write_all(upgrade("").as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    let asleep = program.sleeps();
+    program.signal("CONT");
+    for mut stream in crowd {
+        stream.read_exact(&mut [0; 129]).unwrap();
+    }
+    // All is there from the beginning, so there is nothing to wait for.
+    let waited = program.sleeps() - asleep;
+    assert!(waited <= 3, "it went to sleep {waited} times in between");
+}
+
+#[test]
+fn the_first_signal_says_goodbye() {
+    for signal in ["TERM", "INT"] {
+        let mut program = Program::start(&[]);
+        let mut clients: Vec<Client> = (0..50).map(|_| program.connect()).collect();
+        let half_open = program.tcp();
+        program.signal(signal);
+        for client in &mut clients {
+            client.expect_close(1001);
+            client.send(&close(1001, ""));
+            client.expect_end();
+        }
+        drop(clients);
+        assert_eq!(program.wait().code(), Some(0));
+        drop(half_open);
+    }
+}
+
+#[test]
+fn a_shutdown_under_load_loses_no_order() {
+    let mut program = Program::start(&[]);
+    let address = program.address().to_owned();
+    let senders: Vec<_> = (0..8)
+        .map(|id| {
+            let address = address.clone();
+            thread::spawn(move || {
+                let mut client = Client::connect(&address);
+                let mut socket = client.socket.try_clone();
+                let sending = thread::spawn(move || {
+                    for i in 0_u32.. {
+                        let payload = [&i.to_be_bytes()[..], &[id; 2000]].concat();
+                        if socket.write_all(&frame(BINARY, &payload)).is_err() {
+                            break;
+                        }
+                    }
+                });
+                let mut echoed = 0_u32;
+                let closed = loop {
+                    match client.next() {
+                        Got::Binary(bytes) => {
+                            assert_eq!(bytes[..4], echoed.to_be_bytes());
+                            echoed += 1;
+                        }
+                        Got::Close(1001, _) => break true,
+                        Got::Close(..) | Got::End => break false,
+                        other => panic!("{other:?}"),
+                    }
+                };
+                if let Socket::Tcp(socket) = &client.socket {
+                    socket.shutdown(std::net::Shutdown::Both).unwrap();
+                }
+                sending.join().unwrap();
+                (echoed, closed)
+            })
+        })
+        .collect();
+    thread::sleep(Duration::from_millis(300));
+    program.signal("TERM");
+    for sender in senders {
+        let (echoed, closed) = sender.join().unwrap();
+        assert!(closed, "the close is missing after {echoed} echoes");
+    }
+    assert_eq!(program.wait().code(), Some(0));
+}
+
+/// Peers that do not answer the close are given up within the bound.
+#[test]
+fn a_shutdown_is_bounded() {
+    let mut program = Program::start(&["--close-timeout", "1", "--high-water", "64K"]);
+    let idle = program.connect();
+    let deaf = program.connect();
+    let mut socket = deaf.socket.try_clone();
+    let flooding = thread::spawn(move || while socket.write_all(&frame(BINARY, &[0; 50_000])).is_ok() {});
+    thread::sleep(Duration::from_millis(200));
+    program.signal("TERM");
+    assert_eq!(program.wait().code(), Some(0));
+    flooding.join().unwrap();
+    drop((idle, deaf));
+}
+
+#[test]
+fn the_second_signal_ends_it() {
+    let mut program = Program::start(&["--close-timeout", "1000"]);
+    let mut client = program.connect();
+    program.signal("TERM");
+    client.expect_close(1001);
+    assert!(program.is_running());
+    // Nobody new is let in.
+    assert!(TcpStream::connect(program.address()).is_err());
+    program.signal("INT");
+    let status = program.wait();
+    assert_eq!((status.code(), status.signal()), (Some(130), None));
+}
+
+/// A path that nobody else has.
+fn path(name: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("framewire-echo-{name}-{}", std::process::id()));
+    let _ = fs::remove_file(&path);
+    path
+}
+
+#[test]
+fn unix_sockets() {
+    let path = path("socket");
+    // One that nobody listens on any more.
+    drop(UnixListener::bind(&path).unwrap());
+    assert!(path.exists());
+    let at = path.to_str().unwrap();
+    let mut program = Program::start_with("", &["--listen", at, "--listen", "127.0.0.1:0", "--threads", "2"]);
+    assert_eq!(program.addresses[0], at);
+    let mut client = Client::connect_unix(at);
+    client.check();
+    let payload = noise(3 * MIB, 1);
+    let (mut sender, wire) = (client.socket.try_clone(), frame(BINARY, &payload));
+    let sending = thread::spawn(move || sender.write_all(&wire).unwrap());
+    client.expect_binary(&payload);
+    sending.join().unwrap();
+    Client::connect(&program.addresses[1]).check();
+    // A second server does not take it away from the first.
+    let second = Command::new(env!("CARGO_BIN_EXE_framewire-echo")).args(["--listen", at]).output().unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&second.stderr).contains("cannot listen on"));
+    Client::connect_unix(at).close();
+    client.close();
+    program.signal("TERM");
+    assert_eq!(program.wait().code(), Some(0));
+    assert!(!path.exists(), "the file is left behind");
+}
+
+#[test]
+fn a_file_that_is_no_socket_is_left_alone() {
+    let path = path("file");
+    fs::write(&path, "precious").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_framewire-echo"))
+        .args(["--listen", path.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!fs::metadata(&path).unwrap().file_type().is_socket());
+    assert_eq!(fs::read(&path).unwrap(), b"precious");
+    fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn several_addresses() {
+    let program = Program::start_with(
+        "",
+        &["--listen", "127.0.0.1:0", "--listen", "[::1]:0", "--listen", "127.0.0.1:0"],
+    );
+    assert_eq!(program.addresses.len(), 3);
+    assert!(program.addresses[1].starts_with("[::1]:"));
+    for address in &program.addresses {
+        Client::connect(address).check();
+        assert_eq!(status(&ask(address, b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")), 200);
+    }
+}
+
+#[test]
+fn several_threads() {
+    let mut program = Program::start(&["--threads", "2", "--stats", "1"]);
+    let mut clients: Vec<Client> = (0..64).map(|_| program.connect()).collect();
+    clients.iter_mut().for_each(Client::check);
+    until("figures of all connections", || program.line().starts_with("64 connections, "));
+    program.signal("TERM");
+    for client in &mut clients {
+        client.expect_close(1001);
+        client.send(&close(1001, ""));
+        client.expect_end();
+    }
+    drop(clients);
+    assert_eq!(program.wait().code(), Some(0));
+}
+
+#[test]
+fn figures() {
+    let program = Program::start(&["--stats", "1"]);
+    let mut client = program.connect();
+    for _ in 0..100 {
+        client.check();
+    }
+    client.close();
+    until("figures", || {
+        let line = program.line();
+        line.contains("messages/s") && line.contains("MB/s") && line.ends_with("1 accepted, 0 errors")
+    });
+}
+
+/// Nobody reads what it prints: that is no reason to end.
+#[test]
+fn a_closed_standard_output_does_not_matter() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_framewire-echo"))
+        .args(["--listen", &port.to_string(), "--stats", "1"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    until("it listens", || TcpStream::connect(port).is_ok());
+    thread::sleep(Duration::from_millis(1200));
+    Client::connect(&port.to_string()).check();
+    child.kill().unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn an_idle_server_sleeps() {
+    let program = Program::start(&[]);
+    let clients: Vec<Client> = (0..10).map(|_| program.connect()).collect();
+    let cpu = program.cpu();
+    thread::sleep(Duration::from_secs(1));
+    assert!(program.cpu() - cpu <= 2);
+    drop(clients);
+}

@@ -1,0 +1,127 @@
+//! What an idle connection takes of the server's memory: its entry in the table of connections, and nothing else.
+
+mod common;
+
+use common::*;
+use std::{
+    env,
+    io::{Read, Write},
+    net::TcpStream,
+    process::Command,
+};
+
+const CONNECTIONS: usize = 10_000;
+
+/// The promise, in bytes.
+const MOST: usize = 200;
+
+#[test]
+fn an_idle_connection_takes_no_more_than_its_entry() {
+    const RAISE: &str = "ulimit -n $(ulimit -Hn)";
+    if env::var_os("FRAMEWIRE_RAISED").is_none() {
+        // A process cannot raise its own limit of descriptors with what std has; a shell that becomes it can.
+        let status = Command::new("/bin/sh")
+            .args(["-c", &format!("{RAISE} && exec \"$0\" --nocapture --exact an_idle_connection_takes_no_more_than_its_entry")])
+            .arg(env::current_exe().unwrap())
+            .env("FRAMEWIRE_RAISED", "1")
+            .status()
+            .unwrap();
+        assert!(status.success());
+        return;
+    }
+    let program = Program::start_with(RAISE, &["--listen", "127.0.0.1:0", "--idle-timeout", "0"]);
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+    let limit = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let limit: usize = limit.split_whitespace().nth(3).unwrap().parse().unwrap_or(usize::MAX);
+    let count = CONNECTIONS.min(limit - 100);
+
+    // What the server needs once, whatever the number of connections.
+    for _ in 0..3 {
+        let mut client = program.connect();
+        for payload in [noise(125, 1), noise(100 * KIB, 2)] {
+            client.binary(&payload);
+            client.expect_binary(&payload);
+        }
+        client.close();
+    }
+
+    let before = program.memory();
+    let request = upgrade("");
+    let mut peers: Vec<TcpStream> = (0..count)
+        .map(|_| {
+            let mut peer = program.tcp();
+            peer.write_all(request.as_bytes()).unwrap();
+            peer.read_exact(&mut [0; 129]).unwrap();
+            peer
+        })
+        .collect();
+    let each = |what: &str, count: usize| {
+        let each = || program.memory().saturating_sub(before) / count;
+        println!("{what}: {} bytes a connection", each());
+        until("what was of use is let go of when it no longer is", || each() <= MOST);
+    };
+    each("opened", count);
+
+    // In debug builds, the large echoes of all would take too long.
+    let some = if cfg!(debug_assertions) { count / 10 } else { count };
+    for (what, len, some) in [("after an echo each", 125, count), ("after 100 KiB each", 100 * KIB, some)] {
+        let payload = noise(len, 3);
+        let wire = frame(BINARY, &payload);
+        let mut echo = vec![0; wire.len() - 4];
+        for peer in &mut peers[..some] {
+            peer.write_all(&wire).unwrap();
+            peer.read_exact(&mut echo).unwrap();
+            assert!(echo.ends_with(&payload));
+        }
+        each(what, count);
+    }
+
+    // In crowds, so that many are unfinished at once: what they needed meanwhile is not kept for each.
+    let wire = frame(BINARY, &noise(8 * KIB, 4));
+    let mut echo = vec![0; wire.len() - 4];
+    let (first, second) = wire.split_at(5 * KIB);
+    for crowd in peers[..some].chunks_mut(250) {
+        crowd.iter_mut().for_each(|peer| peer.write_all(first).unwrap());
+        crowd.iter_mut().for_each(|peer| peer.write_all(second).unwrap());
+        crowd.iter_mut().for_each(|peer| peer.read_exact(&mut echo).unwrap());
+    }
+    each("after crowds", count);
+}
+
+/// Heads that do not end cost what has come of them, and are given up in time.
+#[test]
+fn half_open_handshakes() {
+    let program = Program::start(&["--handshake-timeout", "1", "--close-timeout", "1"]);
+    program.check();
+    let (before, descriptors) = (program.memory(), program.descriptors());
+    let head = &upgrade(&format!("Cookie: {}", "c".repeat(7000)))[..7000];
+    let peers: Vec<TcpStream> = (0..500)
+        .map(|_| {
+            let mut peer = program.tcp();
+            head.as_bytes().chunks(1000).for_each(|piece| peer.write_all(piece).unwrap());
+            peer
+        })
+        .collect();
+    let grown = program.memory().saturating_sub(before);
+    assert!(grown < peers.len() * 10 * KIB, "{} half-open handshakes took {grown} bytes", peers.len());
+    until("the server lets go of them", || program.descriptors() <= descriptors);
+    program.check();
+}
+
+/// Fragments cost what they bring, however many they are.
+#[test]
+fn tiny_fragments() {
+    let program = Program::start(&[]);
+    program.check();
+    let before = program.memory();
+    let mut client = program.connect();
+    let fragments = [raw(CONTINUATION, b""), raw(CONTINUATION, b"x")].concat().repeat(100_000);
+    client.send(&raw(BINARY, b""));
+    client.send(&fragments);
+    client.send(&raw(CONTINUATION, b""));
+    let grown = program.memory().saturating_sub(before);
+    assert!(grown < 2 * MIB, "200,000 fragments took {grown} bytes");
+    client.send(&frame(CONTINUATION, b""));
+    client.expect_binary(&[b'x'; 100_000]);
+    client.close();
+}
