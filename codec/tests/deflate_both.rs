@@ -262,23 +262,22 @@ fn what_is_not_worth_it_goes_uncompressed() {
     assert!(link.pass(&mut pools, Kind::Text, b"aaaaaaaaaaaaaaaaaa"));
 }
 
-/// Sizes around those of buffers, blocks and windows.
+/// Sizes around those of buffers, blocks and windows; and in turn with them such as are given up half-way.
 #[test]
 fn messages_of_every_size() {
-    for params in [TAKEOVER, NO_TAKEOVER, Params { server_max_window_bits: 9, ..TAKEOVER }] {
-        let mut pools = Pools::default();
-        let mut link = Link::<Server>::new(&params, &pools.inflate);
-        let near = |n: usize| [n - 1, n, n + 1];
-        let sizes = [512, 4096, 8192, 16384, 32768, 65535, 65536, 1 << 20, 3 << 20].map(near);
-        for size in (64..200).chain(sizes.concat()) {
-            let coded = link.pass(&mut pools, Kind::Binary, &prose(size, size as u64));
-            assert!(coded || size < 200, "{size}");
-            link.pass(&mut pools, Kind::Binary, &noise(size.min(1 << 17), size as u64));
-            link.pass(
-                &mut pools,
-                Kind::Binary,
-                &[&prose(size, 1)[..], &noise(size.min(1 << 17), 1)].concat(),
-            );
+    let near = |n: usize| [n - 1, n, n + 1];
+    let sizes = [512, 4096, 8192, 16384, 32768, 65535, 65536, 1 << 20].map(near);
+    for level in 1..=9 {
+        let mut pools = pools(DeflateConfig { level, compressors: 1, ..DeflateConfig::default() });
+        for params in [TAKEOVER, NO_TAKEOVER, Params { server_max_window_bits: 9, ..TAKEOVER }] {
+            let mut link = Link::<Server>::new(&params, &pools.inflate);
+            for size in (64..200).step_by(9).chain(sizes.concat()) {
+                let coded = link.pass(&mut pools, Kind::Binary, &prose(size, size as u64));
+                assert!(coded || size < 200, "{size}");
+                let noise = noise(size.min(1 << 17), size as u64);
+                assert!(!link.pass(&mut pools, Kind::Binary, &noise));
+                link.pass(&mut pools, Kind::Binary, &[&prose(size, 1)[..], &noise].concat());
+            }
         }
     }
 }

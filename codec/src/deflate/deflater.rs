@@ -139,12 +139,15 @@ impl DeflatePool {
                 self.out.resize(len, 0);
             }
             let room = self.out.len().min(enough);
-            let (total_in, total_out) = (deflate.total_in(), deflate.total_out());
-            let status =
-                deflate.compress(&bytes[taken..], &mut self.out[given..room], DeflateFlush::SyncFlush);
-            taken += (deflate.total_in() - total_in) as usize;
-            given += (deflate.total_out() - total_out) as usize;
-            if status.is_err() || given == enough {
+            let out = &mut self.out[given..room];
+            let Step { taken: more, given: fresh } =
+                step(deflate, &bytes[taken..], out, DeflateFlush::SyncFlush)?;
+            taken += more;
+            given += fresh;
+            if given == enough {
+                // What is still in the compressor has to come out: a reset of zlib-rs (0.6.8) does not forget where in
+                // its buffer that stood, and a later message would not find room there (a panic).
+                while step(deflate, &[], &mut self.out, DeflateFlush::NoFlush)?.given == self.out.len() {}
                 return None;
             }
             if given < room {
@@ -239,6 +242,22 @@ impl fmt::Debug for Compressor {
             .field("warm", &self.warm)
             .finish_non_exhaustive()
     }
+}
+
+/// How many bytes a compressor took in and gave out.
+struct Step {
+    taken: usize,
+    given: usize,
+}
+
+/// Has a compressor take in and give out what it can; `None` where it fails, which it does not.
+fn step(deflate: &mut Deflate, input: &[u8], out: &mut [u8], flush: DeflateFlush) -> Option<Step> {
+    let (total_in, total_out) = (deflate.total_in(), deflate.total_out());
+    deflate.compress(input, out, flush).ok()?;
+    Some(Step {
+        taken: (deflate.total_in() - total_in) as usize,
+        given: (deflate.total_out() - total_out) as usize,
+    })
 }
 
 /// What the peer's window holds of what we sent: all of it, or all since some message.
