@@ -282,6 +282,52 @@ fn messages_of_every_size() {
     }
 }
 
+/// Messages and fragments of every texture, at every level, given up or not, by one compressor: a message that zlib-rs
+/// panics over would end a server.
+#[test]
+fn whatever_is_compressed() {
+    let scale = if cfg!(debug_assertions) { 1 } else { 20 };
+    let texture = |random: &mut dyn FnMut() -> u64| {
+        let mut bytes = Vec::new();
+        for _ in 0..1 + random() % 6 {
+            let len = (random() % [10, 300, 5000, 70_000][random() as usize % 4]) as usize;
+            match random() % 5 {
+                0 => bytes.extend(noise(len, random())),
+                1 => bytes.extend(prose(len, random() % 3)),
+                2 => bytes.resize(bytes.len() + len, random() as u8),
+                3 => bytes.extend((0..len).map(|i| (i % (1 + len / 7)) as u8)),
+                _ => bytes.extend_from_within(bytes.len() - len.min(bytes.len())..),
+            }
+        }
+        bytes
+    };
+    for level in 1..=9 {
+        let mut random = random(level.into());
+        let mut pools = pools(DeflateConfig { level, compressors: 2, ..DeflateConfig::default() });
+        for bits in 9..=15 {
+            let params = Params { server_max_window_bits: bits, ..TAKEOVER };
+            let mut links = [params, Params { server_no_context_takeover: true, ..params }]
+                .map(|params| Link::<Server>::new(&params, &pools.inflate));
+            for _ in 0..5 * scale {
+                let link = &mut links[random() as usize % 2];
+                let bytes = texture(&mut random);
+                if random() % 2 == 0 {
+                    link.pass(&mut pools, Kind::Binary, &bytes);
+                    continue;
+                }
+                let Link { conn, deflater, host } = link;
+                for last in [false, true] {
+                    let pool = &mut pools.deflate;
+                    let wire = Server::deflate_fragment(deflater, conn, pool, Kind::Binary, &bytes, last);
+                    let read = host.read(&mut pools.inflate, &wire.unwrap());
+                    assert_eq!(read, Ok(()), "level {level}, {bits} bits, {} bytes", bytes.len());
+                }
+                assert_eq!(host.messages.pop(), Some((Kind::Binary, bytes.repeat(2))));
+            }
+        }
+    }
+}
+
 /// Many connections, few compressors: whoever comes, it is his own window that counts.
 #[test]
 fn connections_that_take_turns() {

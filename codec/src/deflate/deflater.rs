@@ -129,14 +129,16 @@ impl DeflatePool {
         if self.out.len() > Self::KEEP_OUT {
             self.out = Vec::new();
         }
+        if self.out.len() < Self::MIN_OUT {
+            self.out.resize(Self::MIN_OUT, 0); // for less than a few bytes, flushing finds no end
+        }
         // Room for one byte less than is too much, and for the byte that tells zlib from a buffer that was too small.
         let dropped = if last { TAIL.len() } else { 0 };
         let enough = bytes.len() + dropped;
         let (mut taken, mut given) = (0, 0);
         loop {
             if given == self.out.len() {
-                let len = (2 * given).clamp(Self::MIN_OUT, enough.max(Self::MIN_OUT));
-                self.out.resize(len, 0);
+                self.out.resize((2 * given).min(enough), 0);
             }
             let room = self.out.len().min(enough);
             let out = &mut self.out[given..room];
@@ -145,9 +147,10 @@ impl DeflatePool {
             taken += more;
             given += fresh;
             if given == enough {
-                // What is still in the compressor has to come out: a reset of zlib-rs (0.6.8) does not forget where in
-                // its buffer that stood, and a later message would not find room there (a panic).
-                while step(deflate, &[], &mut self.out, DeflateFlush::NoFlush)?.given == self.out.len() {}
+                // What was taken in has to come out: a reset of zlib-rs (0.6.8) forgets neither that a block is open (a
+                // later message would go without its first bytes) nor where in its buffer output stood that nobody took
+                // (a later message would find no room there, and panic).
+                while step(deflate, &[], &mut self.out, DeflateFlush::SyncFlush)?.given == self.out.len() {}
                 return None;
             }
             if given < room {
