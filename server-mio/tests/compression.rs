@@ -311,7 +311,7 @@ fn a_peer_that_never_ends_its_message_is_sent_away_when_others_wait() {
 /// A read of many small messages that inflate to much: what waits for a peer that does not read stays at the mark.
 #[test]
 fn amplification_is_held_back() {
-    let options = ["--compression", "--max-message", "1M", "--high-water", "1M", "--send-buffer", "16K"];
+    let options = ["--compression", "--max-message", "1M", "--high-water", "1M"];
     let program = Program::start(&options);
     // A period of 20,000 bytes: the client's window sees it, and the server's, of 9 bits, does not.
     let offer = Offer { server_max_window_bits: Some(9), ..OFFER };
@@ -329,24 +329,26 @@ fn amplification_is_held_back() {
     let sender = std::thread::spawn(move || socket.write_all(&frames).unwrap());
     std::thread::sleep(Duration::from_secs(1));
     let grown = program.memory().saturating_sub(before);
-    assert!(grown < 6 * MIB, "{} KiB of 40 MiB wait", grown >> 10);
+    assert!(grown < 12 * MIB, "{} KiB of 40 MiB wait", grown >> 10);
     (0..40).for_each(|_| peer.expect(&payload));
     sender.join().unwrap();
     peer.echo(&prose(100));
 }
 
-/// What a connection costs that has sent 10 KiB, had it echoed, and is idle since.
+/// What a connection costs that has sent more than a window, had it echoed, and is idle since.
 #[test]
 fn idle_connections() {
     const COUNT: usize = 1000;
+    // The allocator gives and takes pages: so much is within what a measurement with so few connections tells.
+    const SOME: usize = KIB;
     let none: &[&str] = &["--server-no-context-takeover", "--client-no-context-takeover"];
     let small: &[&str] = &["--server-max-window-bits", "10", "--client-max-window-bits", "10"];
     let cases: [(&str, Option<&[&str]>, usize); 5] = [
-        ("not compressed", None, 200),
-        ("compressed, no takeover", Some(none), 400),
-        ("takeover, 10 bits", Some(small), 400 + 2 * KIB + 400),
-        ("takeover, 15 bits", Some(&[]), 400 + 2 * 16 * KIB + 2 * KIB),
-        ("takeover, 15 bits, 4 MiB for it", Some(&["--compression-memory", "4M"]), 4 * MIB / COUNT + 400),
+        ("not compressed", None, SOME),
+        ("compressed, no takeover", Some(none), SOME),
+        ("takeover, 10 bits", Some(small), SOME + 2 * KIB),
+        ("takeover, 15 bits", Some(&["--compression-memory", "1G"]), SOME + 2 * 40 * KIB),
+        ("takeover, 15 bits, 4 MiB for it", Some(&["--compression-memory", "4M"]), SOME + 4 * MIB / COUNT),
     ];
     for (what, options, most) in cases {
         let options: Vec<_> = options.map_or(vec![], |options| [&["--compression"], options].concat());
@@ -355,7 +357,7 @@ fn idle_connections() {
             "ulimit -n $(ulimit -Hn)",
             &[&["--listen", "127.0.0.1:0"], &idle[..], &options].concat(),
         );
-        let text = prose(10 * KIB);
+        let text = prose(40 * KIB);
         let request = upgrade("Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n");
         // What the server needs once.
         for _ in 0..20 {
@@ -377,10 +379,8 @@ fn idle_connections() {
                 let frame = match (&mut scratch, coded) {
                     (Some(_), true) => {
                         let mut connection = Connection::<ClientRole>::new().with_extension_bits(Rsv::RSV1);
-                        let mut deflater = Deflater::<ClientRole>::new(&Params {
-                            client_max_window_bits: 9,
-                            ..Params::default()
-                        });
+                        let params = Params { client_max_window_bits: 9, ..Params::default() };
+                        let mut deflater = Deflater::<ClientRole>::new(&params);
                         let mut text = text.clone();
                         let sent = deflater.message(
                             &mut connection,
