@@ -42,7 +42,7 @@ PATIENCE = 180
 def run(client):
     """Three servers: one that takes large messages, one that is strict, and one that is told to stop."""
     print(f"{client}:", flush=True)
-    large = framewire("--max-message", "64M", "--max-frame", "64M")
+    large = framewire("--max-message", "64M")
     strict = framewire(
         *("--allow-origin", "https://good.example", "--allow-origin", f"http://{large.address}"),
         *("--subprotocol", "chat.v2", "--max-message", "1M"),

@@ -134,10 +134,9 @@ def judge(kind, peers, scenarios, results, exempt):
         return "**FAILED**" if result else "**not run**"
 
     table = grid(scenarios, peers, cell)
-    for (peer, scenario), why in exempt.items():
-        if peer in peers:
-            table += f"\nn/a for {peer}, {scenario}: {why}."
-    publish(kind, table, results)
+    reasons = dict.fromkeys(why for (peer, _), why in exempt.items() if peer in peers)
+    table += "".join(f"\nn/a: {why}." for why in reasons)
+    publish(kind, table + "\n" * bool(reasons), results)
     for failure in failures:
         print(f"FAILED: {failure}")
     return not failures

@@ -10,7 +10,7 @@ URL = r"ws://([\d.]+:\d+)"
 SERVERS = {
     "websockets": lambda: Process([sys.executable, HERE / "peers/websockets_server.py"], URL),
     "ws": lambda: Process(["node", HERE / "peers/ws_server.js"], URL),
-    "framewire-echo": lambda: framewire("--max-message", "64M", "--max-frame", "64M", "--subprotocol", "chat.v2"),
+    "framewire-echo": lambda: framewire("--max-message", "64M", "--subprotocol", "chat.v2"),
 }
 
 SCENARIOS = [

@@ -9,7 +9,8 @@
 mod blocking;
 
 use blocking::{Received, Socket};
-use std::{env, error::Error, io};
+use core::error::Error;
+use std::{env, io};
 
 const AGENT: &str = "framewire";
 

@@ -10,8 +10,9 @@
 mod blocking;
 
 use blocking::{Received, Socket};
+use core::error::Error;
 use framewire::{CloseCode, Kind};
-use std::{env, error::Error, process::ExitCode, time::Instant};
+use std::{env, process::ExitCode, time::Instant};
 
 type Outcome = Result<(), Box<dyn Error>>;
 type Scenario = fn(&Server) -> Outcome;

@@ -30,14 +30,17 @@ impl FromStr for Address {
                 Err("Unix sockets are to be had on Unix only".into())
             };
         }
+        if text.parse::<u16>().is_ok() {
+            return Ok(Self::Tcp(format!("127.0.0.1:{text}")));
+        }
         match text.rsplit_once(':') {
             Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
                 Ok(Self::Tcp(text.into()))
             }
-            _ => {
-                Err("an address is HOST:PORT, [IPV6]:PORT, or the path of a Unix socket (with a / in it)"
-                    .into())
-            }
+            _ => Err(
+                "an address is HOST:PORT, [IPV6]:PORT, PORT, or the path of a Unix socket (with a / in it)"
+                    .into(),
+            ),
         }
     }
 }

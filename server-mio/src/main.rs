@@ -56,6 +56,11 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Options) -> io::Result<()> {
+    // A connection is a file descriptor. The soft limit is low for the sake of programs that use select(2).
+    #[cfg(unix)]
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        log::warn!("cannot raise the limit on open files: {error}");
+    }
     let config = Arc::new(options.config());
     let mut loops = Vec::new();
     for listeners in listener::bind(&options)? {

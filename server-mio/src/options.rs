@@ -16,18 +16,18 @@ use std::{fmt::Write, num::NonZeroUsize, str::FromStr, time::Duration};
 #[derive(Clone, Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub struct Options {
-    /// Where to listen: HOST:PORT, [IPV6]:PORT, or the path of a Unix socket. May be given several times. Port 0
-    /// takes any that is free, and prints it.
+    /// Where to listen: HOST:PORT, [IPV6]:PORT, PORT for this machine only, or the path of a Unix socket. May be given
+    /// several times. Port 0 takes any that is free, and prints it.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9001")]
     pub listen: Vec<Address>,
 
-    /// The most payload that a frame may have. Sizes take K, M or G: 64K is 65,536 bytes.
-    #[arg(long, value_name = "SIZE", default_value = "16M", help_heading = "Limits")]
-    pub max_frame: Size,
-
-    /// The most payload that a message may have, over all its fragments.
+    /// The most payload that a message may have, over all its fragments. Sizes take K, M or G: 64K is 65,536 bytes.
     #[arg(long, value_name = "SIZE", default_value = "16M", help_heading = "Limits")]
     pub max_message: Size,
+
+    /// The most payload that a frame may have; without it, as much as a message.
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    pub max_frame: Option<Size>,
 
     /// The most connections at once, over all threads; more wait in the kernel's queue.
     #[arg(long, value_name = "N", default_value = "1000000", help_heading = "Limits")]
@@ -156,7 +156,7 @@ impl Options {
     pub fn config(&self) -> Config {
         let named = |name: &str| self.subprotocol.iter().any(|given| given == name);
         Config {
-            limits: Limits { frame: self.max_frame.get() as u64, message: self.max_message.get() as u64 },
+            limits: Limits { frame: self.max_frame().get() as u64, message: self.max_message.get() as u64 },
             head_limits: handshake::Limits { headers: Config::MAX_HEADERS, ..Default::default() },
             max_connections: self.max_connections.get().div_ceil(self.threads.get()),
             high_water: self.high_water.get(),
@@ -194,6 +194,10 @@ impl Options {
         }
     }
 
+    fn max_frame(&self) -> Size {
+        self.max_frame.unwrap_or(self.max_message)
+    }
+
     /// How often to print figures, if at all.
     pub fn stats_period(&self) -> Option<Duration> {
         (self.stats > 0).then(|| Duration::from_secs(self.stats))
@@ -217,12 +221,16 @@ impl Options {
         let _ = writeln!(
             text,
             "  limits: {} a frame, {} a message, {} connections, {} thread(s){}",
-            self.max_frame,
+            self.max_frame(),
             self.max_message,
             self.max_connections,
             self.threads,
             if self.compression { "; compressed where clients offer it" } else { "" },
         );
+        let _ = match &*self.allow_origin {
+            [] => writeln!(text, "  pages of any origin may connect (--allow-origin)"),
+            origins => writeln!(text, "  pages of these origins may connect: {}", origins.join(", ")),
+        };
         if let Some(address) = browser {
             let _ = writeln!(
                 text,

@@ -9,10 +9,11 @@
 //! is unfinished (a head, a message that is not whole, bytes that the socket would not take) is in [`Busy`], which
 //! is lent to it for as long.
 //!
-//! No peer can make that more than the high-water mark, twice the message limit (a message's memory grows by doubling)
-//! and four receive buffers: at the mark it is not read any more, and of what one read brings, all but the last message
-//! was in the receive buffer. Where messages are compressed, a read may bring a thousand times as much: once as much as
-//! the mark has been inflated of it, the rest of it waits.
+//! No peer can make that more than the high-water mark, two messages (one that is partly written keeps all its memory
+//! while the next arrives) and two receive buffers: at the mark it is not read any more, and of what one read brings,
+//! all but the last message was in the receive buffer. (Memory grows by doubling; what is not used of it is not
+//! resident.) Where messages are compressed, a read may bring a thousand times as much: once as much as the mark has been
+//! inflated of it, the rest of it waits.
 
 use crate::{
     backlog::Backlog,

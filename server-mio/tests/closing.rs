@@ -106,7 +106,7 @@ fn limits() {
 
 #[test]
 fn what_is_claimed_costs_nothing() {
-    let program = Program::start(&["--max-frame", "1G", "--max-message", "1G"]);
+    let program = Program::start(&["--max-message", "1G"]);
     program.check();
     let before = program.memory();
     let clients: Vec<Client> = (0..50)

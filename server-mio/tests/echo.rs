@@ -25,7 +25,7 @@ fn every_length_comes_back() {
 
 #[test]
 fn large_messages_come_back() {
-    let program = Program::start(&["--max-frame", "64M", "--max-message", "64M"]);
+    let program = Program::start(&["--max-message", "64M"]);
     for len in [16 * MIB, 64 * MIB] {
         let mut client = program.connect();
         let payload = noise(len, 1);

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, unreachable_pub)]
 
+use core::time::Duration;
 use framewire::{
     Assembler, Client, CloseCode, Connection, Event, Kind, Limits, ProtocolError, Rsv, State,
     handshake::{self, ClientKey, HeadBuffer, HeaderSlots, Opening, Response},
@@ -11,7 +12,6 @@ use framewire::{
 use std::{
     io::{self, Read, Write},
     net::TcpStream,
-    time::Duration,
 };
 
 /// How long the other end may be silent before the client gives up.

@@ -16,6 +16,7 @@ use bytes::{Buf, Bytes, BytesMut};
 /// reading from the peer is the host's to say.
 ///
 /// ```
+/// # #[cfg(feature = "std")] {
 /// use bytes::{Buf, Bytes};
 /// use framewire::{Connection, Server, owned::SendQueue};
 /// use std::io::{IoSlice, Write};
@@ -33,6 +34,7 @@ use bytes::{Buf, Bytes, BytesMut};
 ///     queue.advance(written);
 /// }
 /// assert_eq!(socket, b"\x82\x05Hello");
+/// # }
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug, Default)]
