@@ -117,7 +117,7 @@ impl ProtocolError {
     pub const fn close_code(self) -> CloseCode {
         match self {
             Self::FrameTooBig | Self::MessageTooBig => CloseCode::TOO_BIG,
-            Self::InvalidUtf8 => CloseCode::INVALID_DATA,
+            Self::InvalidUtf8 | Self::CorruptDeflate => CloseCode::INVALID_DATA,
             Self::UnexpectedEof => CloseCode::ABNORMAL,
             _ => CloseCode::PROTOCOL,
         }

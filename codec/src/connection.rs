@@ -419,6 +419,12 @@ impl<R: Role> Connection<R> {
         data_header(opcode(kind), rsv, len, key, true)
     }
 
+    /// Whether a fragmented message is being sent.
+    #[cfg(feature = "deflate")]
+    pub(crate) const fn is_message_open(&self) -> bool {
+        self.outgoing.is_some()
+    }
+
     /// The header of the next fragment of a message.
     fn send_fragment(
         &mut self,

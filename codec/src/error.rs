@@ -44,6 +44,8 @@ pub enum ProtocolError {
     MessageTooBig,
     /// Text, or the reason of a close, is not UTF-8 (RFC 6455 §8.1).
     InvalidUtf8,
+    /// A compressed message is not the deflate stream that it should be, or not the whole of one (RFC 7692 §7.2.2).
+    CorruptDeflate,
     /// The payload of a close frame is a single byte (RFC 6455 §5.5.1).
     CloseTooShort,
     /// A close frame carries a code that may not be sent (RFC 6455 §7.4).
@@ -69,6 +71,7 @@ impl ProtocolError {
             Self::FrameTooBig => "a frame is over the frame limit",
             Self::MessageTooBig => "a message is over the message limit",
             Self::InvalidUtf8 => "text is not UTF-8",
+            Self::CorruptDeflate => "a compressed message is corrupt",
             Self::CloseTooShort => "a close frame has a payload of one byte",
             Self::InvalidCloseCode => "a close frame has a code that may not be sent",
             Self::UnexpectedEof => "the stream ended before the closing handshake",

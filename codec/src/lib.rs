@@ -16,7 +16,8 @@
 #![cfg_attr(feature = "alloc", doc = "[`Assembler`]")]
 #![cfg_attr(not(feature = "alloc"), doc = "`Assembler`")]
 //! (whole messages from parts), `vectored` (one write for many frames, feature `std`), `owned` (messages as `Bytes`, a
-//! send queue, frames prepared once for many peers; feature `bytes`). Before them all stands the opening `handshake`
+//! send queue, frames prepared once for many peers; feature `bytes`), `deflate` (permessage-deflate, both ways; feature
+//! `deflate`). Before them all stands the opening `handshake`
 //! (feature `handshake`); [`extension`] has the parameters of permessage-deflate as values.
 //!
 //! # The host's loop
@@ -99,6 +100,7 @@
 //! | `alloc` | through `std` | `Assembler`; a smaller [`Connection`] |
 //! | `bytes` | | `owned`; implies `alloc` |
 //! | `handshake` | | `handshake` |
+//! | `deflate` | | `deflate`; implies `std` |
 
 #![no_std]
 #![warn(clippy::std_instead_of_core, clippy::alloc_instead_of_core)]
@@ -134,6 +136,8 @@ mod assembler;
 #[cfg(feature = "std")]
 pub mod vectored;
 
+#[cfg(feature = "deflate")]
+pub mod deflate;
 #[cfg(feature = "handshake")]
 pub mod handshake;
 #[cfg(feature = "bytes")]

@@ -8,6 +8,8 @@ mod queue;
 
 pub use crate::utf8::Utf8Bytes;
 pub use prepared::PreparedFrame;
+#[cfg(feature = "deflate")]
+pub use prepared::PreparedMessage;
 pub use queue::SendQueue;
 
 use crate::{
@@ -52,6 +54,50 @@ impl Message {
             Self::Pong(control) => Some(Event::Pong(Control::lent(control))),
             Self::Close(control) => Some(Event::Close(Control::lent(control))),
             _ => None,
+        }
+    }
+
+    /// What permessage-deflate coded, inflated (RFC 7692 §7.2.2); any other message as it is. The inflated message is
+    /// new memory, which grows with what comes out.
+    ///
+    /// A host on [`Reader`] has compressed messages whole, so that each needs a decompressor for the length of this
+    /// call only: a pool of one serves any number of peers, and is always ready.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use framewire::deflate::{InflateConfig, InflatePool, Inflater};
+    /// use framewire::{Kind, Rsv, Server, extension::Params, owned::Message};
+    ///
+    /// let mut pool = InflatePool::new(InflateConfig { messages: 1, ..InflateConfig::default() });
+    /// let mut inflater = Inflater::<Server>::new(&Params::default(), &pool)?;
+    ///
+    /// // What `Reader::next` gives.
+    /// let bytes = Bytes::from_static(b"\xf2\x48\xcd\xc9\xc9\x07\x00");
+    /// let message = Message::Coded { kind: Kind::Text, rsv: Rsv::RSV1, bytes };
+    /// if let Some(mut ready) = inflater.ready(&mut pool) {
+    ///     assert_eq!(message.inflate(&mut ready)?, Message::Text("Hello".into()));
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Inflated::next_part`](crate::deflate::Inflated::next_part).
+    #[cfg(feature = "deflate")]
+    pub fn inflate(self, ready: &mut crate::deflate::Ready<'_>) -> Result<Self, ProtocolError> {
+        match self {
+            Self::Coded { kind, rsv, bytes } if rsv.contains(Rsv::RSV1) => {
+                let mut message = BytesMut::new();
+                let mut parts = ready.feed_coded(kind, &bytes, true);
+                while let Some(part) = parts.next_part()? {
+                    message.extend_from_slice(part.bytes);
+                }
+                let bytes = message.freeze();
+                Ok(match kind {
+                    Kind::Text => Self::Text(bytes.try_into().map_err(|_| ProtocolError::InvalidUtf8)?),
+                    Kind::Binary => Self::Binary(bytes),
+                })
+            }
+            other => Ok(other),
         }
     }
 }

@@ -570,6 +570,7 @@ fn every_error_can_be_said() {
         (FrameTooBig, 1009),
         (MessageTooBig, 1009),
         (InvalidUtf8, 1007),
+        (CorruptDeflate, 1007),
         (CloseTooShort, 1002),
         (InvalidCloseCode, 1002),
         (UnexpectedEof, 1006),

@@ -14,6 +14,7 @@
 #![allow(unreachable_pub)]
 
 mod backlog;
+mod compression;
 mod handler;
 mod listener;
 mod options;

@@ -2,9 +2,13 @@
 // The comments on the options are the text of --help, and no Markdown.
 #![allow(rustdoc::bare_urls, rustdoc::broken_intra_doc_links)]
 
-use crate::{listener::Address, site::Subprotocols, socket::Listener};
+use crate::{compression, listener::Address, site::Subprotocols, socket::Listener};
 use clap::Parser;
-use framewire::{Limits, handshake};
+use framewire::{
+    Limits,
+    deflate::{DeflateConfig, InflateConfig},
+    extension, handshake,
+};
 use std::{fmt::Write, num::NonZeroUsize, str::FromStr, time::Duration};
 
 /// A WebSocket echo server: every message comes back as it went. To test clients, proxies and browsers against, and
@@ -59,6 +63,44 @@ pub struct Options {
     #[arg(long, value_name = "NAME", default_value = "any", help_heading = "Handshake")]
     pub subprotocol: Vec<String>,
 
+    /// Compress messages for clients that offer it: permessage-deflate, RFC 7692.
+    #[arg(long, help_heading = "Compression")]
+    pub compression: bool,
+
+    /// How hard to compress, 1 to 9.
+    #[arg(long, value_name = "LEVEL", default_value = "2", value_parser = clap::value_parser!(u8).range(1..=9), help_heading = "Compression")]
+    pub compression_level: u8,
+
+    /// Messages of fewer bytes go uncompressed.
+    #[arg(long, value_name = "SIZE", default_value = "64", help_heading = "Compression")]
+    pub compression_min: Size,
+
+    /// Compress each message by itself: less compression, and no memory between messages.
+    #[arg(long, help_heading = "Compression")]
+    pub server_no_context_takeover: bool,
+
+    /// Have clients compress each message by itself.
+    #[arg(long, help_heading = "Compression")]
+    pub client_no_context_takeover: bool,
+
+    /// The largest window that the server compresses with, 9 to 15 bits.
+    #[arg(long, value_name = "BITS", default_value = "15", value_parser = clap::value_parser!(u8).range(9..=15), help_heading = "Compression")]
+    pub server_max_window_bits: u8,
+
+    /// The largest window that clients may compress with, 9 to 15 bits. Below 15, clients that cannot be told so are
+    /// not compressed with.
+    #[arg(long, value_name = "BITS", default_value = "15", value_parser = clap::value_parser!(u8).range(9..=15), help_heading = "Compression")]
+    pub client_max_window_bits: u8,
+
+    /// The most memory for compression, beside that of messages, for each thread. At it, new connections get less of
+    /// it, and those that would begin a compressed message wait until another has ended one.
+    #[arg(long, value_name = "SIZE", default_value = "64M", help_heading = "Compression")]
+    pub compression_memory: Size,
+
+    /// How long a compressed message may take to arrive while others wait.
+    #[arg(long, value_name = "SECONDS", default_value = "10", help_heading = "Compression")]
+    pub compression_timeout: u32,
+
     /// Independent single-threaded loops, between which the kernel spreads the connections (SO_REUSEPORT).
     #[arg(long, value_name = "N", default_value = "1", help_heading = "Machine")]
     pub threads: NonZeroUsize,
@@ -96,6 +138,7 @@ pub struct Config {
     /// Which may connect; all, where it is empty.
     pub origins: Vec<String>,
     pub subprotocols: Subprotocols,
+    pub compression: Option<compression::Config>,
     /// Bytes of the one buffer into which a loop reads every connection.
     pub receive_buffer: usize,
 }
@@ -127,7 +170,27 @@ impl Options {
                 () if named("none") => Subprotocols::Only(Vec::new()),
                 () => Subprotocols::Only(self.subprotocol.clone()),
             },
+            compression: self.compression.then(|| self.compression()),
             receive_buffer: Config::RECEIVE_BUFFER,
+        }
+    }
+
+    fn compression(&self) -> compression::Config {
+        let (inflate, deflate) = compression::Config::within(self.compression_memory.get());
+        compression::Config {
+            agreement: extension::Config {
+                server_no_context_takeover: self.server_no_context_takeover,
+                client_no_context_takeover: self.client_no_context_takeover,
+                server_max_window_bits: self.server_max_window_bits,
+                client_max_window_bits: self.client_max_window_bits,
+            },
+            inflate: InflateConfig { message: self.max_message.get() as u64, ..inflate },
+            deflate: DeflateConfig {
+                level: self.compression_level,
+                min_len: self.compression_min.get(),
+                ..deflate
+            },
+            message_timeout: self.compression_timeout,
         }
     }
 
@@ -157,11 +220,12 @@ impl Options {
         }
         let _ = writeln!(
             text,
-            "  limits: {} a frame, {} a message, {} connections, {} thread(s)",
+            "  limits: {} a frame, {} a message, {} connections, {} thread(s){}",
             self.max_frame(),
             self.max_message,
             self.max_connections,
             self.threads,
+            if self.compression { "; compressed where clients offer it" } else { "" },
         );
         let _ = match &*self.allow_origin {
             [] => writeln!(text, "  pages of any origin may connect (--allow-origin)"),

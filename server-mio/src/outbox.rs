@@ -57,6 +57,16 @@ impl<'b> Outbox<'b> {
         }
     }
 
+    /// Queues a data frame whose payload is only lent for the moment.
+    pub fn push_copied(&mut self, header: HeaderBytes, payload: &[u8]) {
+        if payload.len() < REFERENCE_FROM {
+            self.push(&header);
+            self.push(payload);
+        } else {
+            self.push_frame(header, payload.to_vec().into());
+        }
+    }
+
     /// Writes as much as the socket takes at once, and tells how much that is.
     pub fn write(&self, socket: &mut impl Write) -> io::Result<usize> {
         if self.large.is_empty() {

@@ -29,6 +29,8 @@ pub struct Server {
     sessions: Slab<Session>,
     /// The tokens of what may have more to give, of which no event will tell.
     again: VecDeque<usize>,
+    /// Sessions that wait for a decompressor.
+    starved: VecDeque<usize>,
     /// Connections wait that could not be accepted. They are tried again when one that is there ends, and with each
     /// sweep.
     stuck: bool,
@@ -54,6 +56,9 @@ const SWEEPS_FOR_ALL: usize = 4;
 /// The most connections accepted at one go, before those that are there have their turn.
 const ACCEPT: usize = 256;
 
+/// The most sessions that look for a decompressor in one turn of the loop: those that find none wait again.
+const STARVED: usize = 16;
+
 /// How often it is said that connections cannot be accepted: at most once in so many seconds.
 const COMPLAIN: u32 = 60;
 
@@ -66,6 +71,7 @@ impl Server {
             signals,
             sessions: Slab::new(),
             again: VecDeque::new(),
+            starved: VecDeque::new(),
             stuck: false,
             complained: None,
             shared: Shared::new(config),
@@ -104,6 +110,7 @@ impl Server {
                 self.handle(event);
             }
             self.look_again();
+            self.feed_starved();
             if now >= self.sweep {
                 self.sweep(now);
             }
@@ -147,6 +154,7 @@ impl Server {
         match next {
             Next::Wait => {}
             Next::Again => self.again.push_back(key),
+            Next::Starved => self.starved.push_back(key),
             Next::Drop => {
                 let session = self.sessions.remove(key);
                 self.shared.stats.connections.subtract(1);
@@ -176,6 +184,17 @@ impl Server {
                 }
             }
         }
+    }
+
+    /// Gives those that wait for a decompressor a turn, as far as there are any.
+    #[inline]
+    fn feed_starved(&mut self) {
+        let Some(pools) = &mut self.shared.compression else { return };
+        if !self.starved.is_empty() && pools.inflate.has_decompressor() {
+            let some = self.starved.len().min(STARVED);
+            self.again.extend(self.starved.drain(..some));
+        }
+        pools.starved = self.starved.len();
     }
 
     /// Accepts what waits. Where that is not possible now (no file descriptors, too many connections), it goes on

@@ -12,10 +12,12 @@
 //! No peer can make that more than the high-water mark, two messages (one that is partly written keeps all its memory
 //! while the next arrives) and two receive buffers: at the mark it is not read any more, and of what one read brings,
 //! all but the last message was in the receive buffer. (Memory grows by doubling; what is not used of it is not
-//! resident.)
+//! resident.) Where messages are compressed, a read may bring a thousand times as much: once as much as the mark has been
+//! inflated of it, the rest of it waits.
 
 use crate::{
     backlog::Backlog,
+    compression::{Compression, Pools},
     handler::{self, Reply},
     options::Config,
     outbox::{Outbox, retry},
@@ -24,7 +26,8 @@ use crate::{
     stats::Stats,
 };
 use framewire::{
-    Assembler, CloseCode, Connection, Event, Kind, ProtocolError, Server, State,
+    Assembler, CloseCode, Connection, Event, Kind, Part, ProtocolError, Rsv, Server, State,
+    deflate::{DeflatePool, Deflater},
     handshake::{self, HeadBuffer},
 };
 use std::{
@@ -39,6 +42,8 @@ use std::{
 pub struct Session {
     connection: Connection<Server>,
     busy: Option<Box<Busy>>,
+    /// Where compression was agreed on.
+    compression: Option<Box<Compression>>,
     socket: Socket,
     /// When the peer last showed a sign of life, was pinged, or the phase began, on the loop's clock.
     seen: u32,
@@ -71,6 +76,8 @@ struct Busy {
     head: HeadBuffer,
     assembler: Assembler,
     backlog: Backlog,
+    /// What was read and not looked at: a later turn's.
+    rest: Vec<u8>,
 }
 
 /// What the sessions of one loop share.
@@ -84,6 +91,8 @@ pub struct Shared {
     rx: Vec<u8>,
     outbox: Outbox<'static>,
     pool: Pool,
+    /// Where compression is offered.
+    pub compression: Option<Box<Pools>>,
 }
 
 /// A message is received straight into its own memory once it has so many bytes and lacks so many.
@@ -96,6 +105,8 @@ pub enum Next {
     Wait,
     /// There may be more to read, of which no event will tell: look again, after the others had their turn.
     Again,
+    /// There is more to read, but no decompressor for it: look again when one is free.
+    Starved,
     /// It is over.
     Drop,
 }
@@ -105,6 +116,7 @@ impl Session {
         Self {
             connection: Connection::new(),
             busy: None,
+            compression: None,
             socket,
             seen: now,
             phase: Phase::Handshake,
@@ -137,24 +149,37 @@ impl Session {
             }
         }
         let mut more = false;
-        if readable && !self.held_back && !self.ended {
+        let starved = readable && self.is_starved(shared);
+        if readable && !self.held_back && !self.ended && !starved {
             match self.read(shared) {
                 // What filled the buffer, also by coincidence, need not be all; and no event will tell of the rest.
-                Ok(filled) => more = (filled || self.closing) && !self.ended && !self.held_back,
+                Ok(filled) => {
+                    let rest = self.busy.as_ref().is_some_and(|busy| !busy.rest.is_empty());
+                    more = (filled || rest || self.closing) && !self.ended && !self.held_back;
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return self.lost(&error, shared),
             }
         }
         match self.settle(shared) {
-            Next::Wait if more && !self.queued => {
+            Next::Wait if (more || starved) && !self.queued => {
                 self.queued = true;
-                Next::Again
+                if starved { Next::Starved } else { Next::Again }
             }
             next => next,
         }
     }
 
-    /// The turn that [`Next::Again`] asked for.
+    /// Whether what the next read brings could not be inflated.
+    #[inline]
+    fn is_starved(&mut self, shared: &mut Shared) -> bool {
+        match (&mut self.compression, &mut shared.compression) {
+            (Some(compression), Some(pools)) => !compression.is_ready(pools),
+            _ => false,
+        }
+    }
+
+    /// The turn that [`Next::Again`] or [`Next::Starved`] asked for.
     pub fn again(&mut self, shared: &mut Shared) -> Next {
         self.queued = false;
         self.ready(true, false, false, shared)
@@ -162,6 +187,7 @@ impl Session {
 
     /// About once a second: is the peer's time up?
     pub fn sweep(&mut self, shared: &mut Shared) -> Next {
+        let starved = self.queued && self.is_starved(shared);
         let Config { handshake_timeout, idle_timeout, pong_timeout, close_timeout, .. } = *shared.config;
         let silent = shared.now.saturating_sub(self.seen);
         match self.phase {
@@ -180,6 +206,20 @@ impl Session {
                     Next::Wait
                 }
             }
+            Phase::Open if self.keeps_others_waiting(shared) => {
+                log::debug!("a peer takes too long over a compressed message, and others wait");
+                shared.stats.errors.add(1);
+                self.say(shared, |session, outbox, shared| {
+                    let close =
+                        session.connection.close(CloseCode::POLICY, "a compressed message takes too long");
+                    close.iter().for_each(|frame| outbox.push(frame));
+                    session.drain(shared);
+                })
+            }
+            Phase::Open if starved => {
+                self.alive(shared); // for all that we know: nobody listens to it
+                Next::Wait
+            }
             Phase::Open if self.pinged && silent >= pong_timeout => {
                 log::debug!("a peer shows no sign of life");
                 shared.stats.errors.add(1);
@@ -193,6 +233,16 @@ impl Session {
                 })
             }
             _ => Next::Wait,
+        }
+    }
+
+    /// Whether others wait for the decompressor that it holds, and have done so for long enough.
+    fn keeps_others_waiting(&self, shared: &Shared) -> bool {
+        match (&self.compression, &shared.compression, &shared.config.compression) {
+            (Some(compression), Some(pools), Some(config)) => {
+                pools.starved > 0 && compression.open_for(shared.now) >= config.message_timeout
+            }
+            _ => false,
         }
     }
 
@@ -232,9 +282,18 @@ impl Session {
         outbox: &mut Outbox<'b>,
         shared: &mut Shared,
     ) -> io::Result<bool> {
-        if let Some(busy) = &self.busy {
+        if let Some(busy) = &mut self.busy {
             let missing = self.connection.remaining();
-            if busy.assembler.len() >= DIRECT_FROM && missing >= DIRECT_FROM as u64 {
+            if !busy.rest.is_empty() {
+                let rest = mem::take(&mut busy.rest);
+                let input = &mut rx[..rest.len()];
+                input.copy_from_slice(&rest);
+                self.frames(input, outbox, shared);
+                return Ok(true); // the socket was not asked
+            }
+            // Not what is compressed: the assembler has what that inflates to.
+            let direct = busy.assembler.len() >= DIRECT_FROM && missing >= DIRECT_FROM as u64;
+            if direct && !self.compression.as_ref().is_some_and(|compression| compression.is_open()) {
                 return self.read_direct(missing, rx, outbox, shared);
             }
         }
@@ -278,7 +337,8 @@ impl Session {
         if let Ok(Some(message)) = received {
             shared.stats.messages.add(1);
             let (kind, payload) = (message.kind, Cow::Owned(message.into_vec()));
-            handler::message(kind, payload, Reply::new(&mut self.connection, outbox));
+            let deflate = sender(&mut self.compression, &mut shared.compression);
+            handler::message(kind, payload, Reply::new(&mut self.connection, outbox, deflate));
         }
         self.frames(&mut rx[..n - direct], outbox, shared);
         Ok(n == room + rest)
@@ -288,7 +348,7 @@ impl Session {
     #[inline]
     fn frames<'b>(&mut self, mut input: &'b mut [u8], outbox: &mut Outbox<'b>, shared: &mut Shared) {
         shared.stats.bytes.add(input.len() as u64);
-        let mut messages = 0;
+        let (mut messages, mut inflated) = (0, 0);
         let outcome = loop {
             let event = match self.connection.receive(&mut input) {
                 Ok(Some(event)) => event,
@@ -301,6 +361,14 @@ impl Session {
             let (kind, payload) = match event {
                 Event::Text(text) => (Kind::Text, Cow::Borrowed(text.as_bytes())),
                 Event::Binary(bytes) => (Kind::Binary, Cow::Borrowed(&*bytes)),
+                Event::Part(part) if !part.rsv.is_none() => match self.inflate(part, shared) {
+                    Ok(Some((kind, payload))) => {
+                        inflated += payload.len();
+                        (kind, Cow::Owned(payload))
+                    }
+                    Ok(None) => continue,
+                    Err(error) => break Err(error),
+                },
                 Event::Part(part) => {
                     let frame = part.bytes.len() as u64 + self.connection.remaining();
                     let assembler = shared.assembler(&mut self.busy, frame);
@@ -313,7 +381,13 @@ impl Session {
                 _ => continue,
             };
             messages += 1;
-            handler::message(kind, payload, Reply::new(&mut self.connection, outbox));
+            let deflate = sender(&mut self.compression, &mut shared.compression);
+            handler::message(kind, payload, Reply::new(&mut self.connection, outbox, deflate));
+            if inflated >= shared.config.high_water && !input.is_empty() {
+                shared.stats.bytes.subtract(input.len() as u64); // counted when it is looked at
+                shared.busy(&mut self.busy).rest = input.to_vec();
+                break Ok(());
+            }
         };
         shared.stats.messages.add(messages);
         if let Err(error) = outcome {
@@ -326,14 +400,36 @@ impl Session {
         }
     }
 
+    /// Inflates a part of a message; gives the message once it is whole.
+    #[inline(never)]
+    fn inflate(
+        &mut self,
+        part: Part<'_>,
+        shared: &mut Shared,
+    ) -> Result<Option<(Kind, Vec<u8>)>, ProtocolError> {
+        // Both are there: the bit that brought us here was agreed on.
+        let (Some(compression), Some(mut pools)) = (&mut self.compression, shared.compression.take()) else {
+            return Err(ProtocolError::ReservedBit);
+        };
+        let frame = part.bytes.len() as u64 + self.connection.remaining();
+        let assembler = shared.assembler(&mut self.busy, frame);
+        let message = compression.inflate(part, &mut pools, assembler, shared.now);
+        shared.compression = Some(pools);
+        message
+    }
+
     /// The head, as far as it has come; then the frames of a peer that did not wait for the answer.
     #[cold]
     fn handshake<'b>(&mut self, input: &'b mut [u8], outbox: &mut Outbox<'b>, shared: &mut Shared) {
         let config = shared.config.clone();
+        let agreement = match (&config.compression, &shared.compression) {
+            (Some(config), Some(pools)) => pools.agreement(config),
+            _ => None,
+        };
         let head = &mut shared.busy(&mut self.busy).head;
         let (answer, consumed) = match head.push(input) {
             Ok(None) => return,
-            Ok(Some(head)) => (site::answer(&config, head.bytes), head.consumed),
+            Ok(Some(head)) => (site::answer(&config, head.bytes, agreement.as_ref()), head.consumed),
             Err(error) => (site::Answer::refuse(error), 0),
         };
         outbox.push(&answer.bytes);
@@ -343,6 +439,11 @@ impl Session {
         if answer.open {
             self.connection = Connection::new().with_limits(config.limits);
             self.phase = Phase::Open;
+            if let (Some(params), Some(pools)) = (answer.deflate, &shared.compression) {
+                // There is a window for it: otherwise it would not have been agreed on.
+                self.compression = Compression::new(&params, pools).ok().map(Box::new);
+                self.connection = mem::take(&mut self.connection).with_extension_bits(Rsv::RSV1);
+            }
             self.frames(&mut input[consumed..], outbox, shared);
         } else {
             self.drain(shared);
@@ -366,8 +467,10 @@ impl Session {
         if self.phase != Phase::Draining {
             self.phase = Phase::Draining;
             self.seen = shared.now;
+            self.compression = None;
             if let Some(busy) = &mut self.busy {
                 busy.assembler = Assembler::new(0); // what it has is never to be whole
+                busy.rest = Vec::new();
             }
         }
     }
@@ -489,7 +592,7 @@ impl Session {
 
 impl Busy {
     fn is_idle(&self) -> bool {
-        self.assembler.is_empty() && self.backlog.is_empty()
+        self.assembler.is_empty() && self.backlog.is_empty() && self.rest.is_empty()
     }
 }
 
@@ -501,6 +604,7 @@ impl Shared {
             rx: vec![0; config.receive_buffer],
             outbox: Outbox::default(),
             pool: Pool::default(),
+            compression: config.compression.as_ref().map(|config| Box::new(Pools::new(config))),
             config,
         }
     }
@@ -519,6 +623,7 @@ impl Shared {
                     head: HeadBuffer::new(self.config.head_limits),
                     assembler: Assembler::new(0),
                     backlog: Backlog::default(),
+                    rest: Vec::new(),
                 })
             })
         })
@@ -573,6 +678,15 @@ impl Pool {
             self.buffers.push(buffer);
         }
     }
+}
+
+/// What compresses the replies to a peer that agreed on it.
+#[inline]
+fn sender<'a>(
+    compression: &'a mut Option<Box<Compression>>,
+    pools: &'a mut Option<Box<Pools>>,
+) -> Option<(&'a mut Deflater<Server>, &'a mut DeflatePool)> {
+    Some((&mut compression.as_mut()?.deflater, &mut pools.as_mut()?.deflate))
 }
 
 /// A socket that takes nothing now took nothing: that is no error.

@@ -1,7 +1,10 @@
 //! What a head gets: a 101, the page, a health check, or the error that it asks for.
 
 use crate::options::Config;
-use framewire::handshake::{HandshakeError, HeaderSlots, Reply, Request, Upgrade};
+use framewire::{
+    extension::{self, Params},
+    handshake::{HandshakeError, HeaderSlots, Reply, Request, Upgrade},
+};
 
 /// The page that a browser gets: one file, nothing from elsewhere.
 const PAGE: &str = include_str!("page.html");
@@ -12,6 +15,8 @@ pub struct Answer {
     pub bytes: Vec<u8>,
     /// Frames follow.
     pub open: bool,
+    /// What was agreed on about compression.
+    pub deflate: Option<Params>,
     /// The peer is to blame.
     pub error: bool,
 }
@@ -33,14 +38,14 @@ impl Answer {
     }
 
     fn close(reply: Reply<'_>) -> Self {
-        Self { bytes: reply.to_vec().unwrap_or_default(), open: false, error: false }
+        Self { bytes: reply.to_vec().unwrap_or_default(), open: false, deflate: None, error: false }
     }
 }
 
-/// The answer to a head.
-pub fn answer(config: &Config, head: &[u8]) -> Answer {
+/// The answer to a head; `deflate`: what may be agreed on about compression.
+pub fn answer(config: &Config, head: &[u8], deflate: Option<&extension::Config>) -> Answer {
     let mut slots = HeaderSlots::<{ Config::MAX_HEADERS }>::new();
-    match Request::parse(head, &mut slots).and_then(|request| respond(config, &request)) {
+    match Request::parse(head, &mut slots).and_then(|request| respond(config, &request, deflate)) {
         Ok(answer) => answer,
         Err(error) => Answer::refuse(error),
     }
@@ -51,14 +56,22 @@ pub fn too_slow() -> Vec<u8> {
     Reply::new(408).to_vec().unwrap_or_default()
 }
 
-fn respond(config: &Config, request: &Request<'_, '_>) -> Result<Answer, HandshakeError> {
+fn respond(
+    config: &Config,
+    request: &Request<'_, '_>,
+    deflate: Option<&extension::Config>,
+) -> Result<Answer, HandshakeError> {
     match request.upgrade()? {
-        Some(upgrade) => accept(config, &upgrade),
+        Some(upgrade) => accept(config, &upgrade, deflate),
         None => Ok(Answer::close(serve(request).head_only(request.method() == "HEAD"))),
     }
 }
 
-fn accept(config: &Config, upgrade: &Upgrade<'_, '_>) -> Result<Answer, HandshakeError> {
+fn accept(
+    config: &Config,
+    upgrade: &Upgrade<'_, '_>,
+    deflate: Option<&extension::Config>,
+) -> Result<Answer, HandshakeError> {
     // Only browsers send an origin, and only they can be made to connect by a page that their user did not mean.
     if let (Some(origin), false) = (upgrade.origin(), config.origins.is_empty()) {
         if !config.origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)) {
@@ -69,8 +82,10 @@ fn accept(config: &Config, upgrade: &Upgrade<'_, '_>) -> Result<Answer, Handshak
         Subprotocols::Any => upgrade.subprotocols().next(),
         Subprotocols::Only(ours) => upgrade.subprotocols().find(|name| ours.iter().any(|our| our == name)),
     };
-    let bytes = upgrade.accept().subprotocol(subprotocol).to_vec();
-    Ok(Answer { bytes: bytes.unwrap_or_default(), open: true, error: false })
+    let deflate = deflate.and_then(|config| upgrade.deflate(config));
+    let bytes = upgrade.accept().subprotocol(subprotocol).deflate(deflate).to_vec();
+    let deflate = deflate.map(|answer| answer.params());
+    Ok(Answer { bytes: bytes.unwrap_or_default(), open: true, deflate, error: false })
 }
 
 fn serve(request: &Request<'_, '_>) -> Reply<'static> {

@@ -1,5 +1,7 @@
 //! A message encoded once, for any number of peers.
 
+#[cfg(feature = "deflate")]
+use crate::deflate::{DeflatePool, Deflater, MIN_BITS};
 use crate::{
     connection::{Connection, Server},
     error::SendError,
@@ -70,5 +72,75 @@ impl Connection<Server> {
     pub fn prepared(&mut self, frame: &PreparedFrame) -> Result<Bytes, SendError> {
         self.message(frame.kind, frame.rsv, frame.payload_len)?;
         Ok(frame.wire.clone())
+    }
+}
+
+/// A message for many peers, some of whom agreed on permessage-deflate: compressed once for each size of window that is
+/// met among them, and sent to the others as it is.
+///
+/// ```
+/// use framewire::deflate::{DeflatePool, Deflater};
+/// use framewire::{Connection, Kind, Rsv, Server, extension::Params, owned::{PreparedMessage, SendQueue}};
+///
+/// let mut pool = DeflatePool::default();
+/// let mut news = PreparedMessage::new(Kind::Text, "no news ".repeat(50).as_bytes());
+/// let mut peers = [Some(Params::default()), None].map(|params| {
+///     let bits = if params.is_some() { Rsv::RSV1 } else { Rsv::NONE };
+///     let connection = Connection::<Server>::new().with_extension_bits(bits);
+///     (connection, params.map(|params| Deflater::new(&params)), SendQueue::new())
+/// });
+/// for (connection, deflater, queue) in &mut peers {
+///     queue.push_bytes(match deflater {
+///         Some(deflater) => news.send(connection, deflater, &mut pool)?,
+///         None => connection.prepared(news.plain())?,
+///     });
+/// }
+/// # Ok::<(), framewire::SendError>(())
+/// ```
+#[cfg(feature = "deflate")]
+#[derive(Clone, Debug)]
+pub struct PreparedMessage {
+    plain: PreparedFrame,
+    /// For windows of 9 bits and up, as far as they were asked for; `plain` again where that is no longer.
+    coded: [Option<PreparedFrame>; 7],
+}
+
+#[cfg(feature = "deflate")]
+impl PreparedMessage {
+    /// A message that is compressed when somebody is to have it so. The bytes of a text must be UTF-8: that is the
+    /// caller's word.
+    pub fn new(kind: Kind, payload: &[u8]) -> Self {
+        Self { plain: PreparedFrame::new(kind, Rsv::NONE, payload), coded: [const { None }; 7] }
+    }
+
+    /// The message uncompressed: for peers that did not agree on permessage-deflate.
+    pub const fn plain(&self) -> &PreparedFrame {
+        &self.plain
+    }
+
+    /// The bytes of the message for a peer that did, to be written as they are. It refers to no message before it, so it
+    /// is longer than one of the connection's own would be.
+    ///
+    /// # Errors
+    /// As [`Connection::prepared`].
+    pub fn send(
+        &mut self,
+        connection: &mut Connection<Server>,
+        deflater: &mut Deflater<Server>,
+        pool: &mut DeflatePool,
+    ) -> Result<Bytes, SendError> {
+        let payload = &self.plain.wire[self.plain.wire.len() - self.plain.payload_len as usize..];
+        let Some(bits) = deflater.bits_for(payload, pool) else { return connection.prepared(&self.plain) };
+        let coded = self.coded[usize::from(bits - MIN_BITS)].get_or_insert_with(|| {
+            match pool.compress_alone(payload, bits) {
+                Some(coded) => PreparedFrame::new(self.plain.kind, Rsv::RSV1, coded),
+                None => self.plain.clone(),
+            }
+        });
+        let bytes = connection.prepared(coded)?;
+        if !coded.rsv.is_none() {
+            deflater.sent(payload, bits, pool);
+        }
+        Ok(bytes)
     }
 }

@@ -62,6 +62,12 @@ impl SendQueue {
         self.push_bytes(payload);
     }
 
+    /// Queues a frame whose payload, as it goes on the wire, is copied: one that is only lent, such as a compressed one.
+    pub fn push_copied(&mut self, header: HeaderBytes, payload: &[u8]) {
+        self.tail.extend_from_slice(&header);
+        self.tail.extend_from_slice(payload);
+    }
+
     /// Queues a frame of a client and masks a copy of its payload with the key that the header was made with; the
     /// payload itself stays as it is.
     pub fn push_masked(&mut self, header: HeaderBytes, key: Key, payload: &[u8]) {

@@ -1,0 +1,521 @@
+//! Receiving: one part in, many out.
+
+use super::{
+    MAX_BITS, MIN_BITS, TAIL,
+    window::{Budget, Grant, Window},
+};
+use crate::{
+    connection::Role,
+    error::ProtocolError,
+    event::{Kind, Part},
+    extension::Params,
+    frame::Rsv,
+    utf8::Validator,
+};
+use alloc::{boxed::Box, vec, vec::Vec};
+use core::{error, fmt, marker::PhantomData, mem};
+use zlib_rs::{Inflate, InflateFlush, Status};
+
+/// What a peer may make the inflaters of one [`InflatePool`] hold and do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InflateConfig {
+    /// The most messages in inflation at once, and so the most decompressors; at least 1. Each takes
+    /// [`InflatePool::DECOMPRESSOR`] bytes, and a window where its message is cut.
+    pub messages: usize,
+    /// The most bytes of windows that are kept between messages, for peers with context takeover: 2 to the power of
+    /// a peer's window bits (9 at least) are set aside for each.
+    pub windows: usize,
+    /// The most bytes of one message, inflated.
+    pub message: u64,
+    /// The most bytes that come out as one part; at least 1. A pool has one buffer of this size.
+    pub part: usize,
+}
+
+impl Default for InflateConfig {
+    /// 64 messages, 64 MiB of windows, 16 MiB a message, 64 KiB a part.
+    fn default() -> Self {
+        Self { messages: 64, windows: 64 << 20, message: 16 << 20, part: 64 << 10 }
+    }
+}
+
+/// What the [`Inflater`]s of one thread share: decompressors, of which each message borrows one from its first byte
+/// to its last, and the buffer into which they inflate. The host owns it.
+#[derive(Debug)]
+pub struct InflatePool {
+    config: InflateConfig,
+    #[expect(clippy::vec_box, reason = "one is lent by its pointer, and comes back so")]
+    idle: Vec<Box<Decompressor>>,
+    /// Another pool's, kept while all of our own are lent: a connection came with it, inside a message.
+    #[expect(clippy::vec_box, reason = "the same")]
+    guests: Vec<Box<Decompressor>>,
+    decompressors: Budget,
+    windows: Budget,
+    /// What came out last; lent to the host until the next comes out.
+    out: Box<[u8]>,
+}
+
+impl InflatePool {
+    /// Bytes that one decompressor takes: its tables and, whatever the parameters, a window of 15 bits.
+    pub const DECOMPRESSOR: usize = 48 << 10;
+
+    /// A pool that holds its buffer and nothing else yet.
+    pub fn new(config: InflateConfig) -> Self {
+        Self {
+            config,
+            idle: Vec::new(),
+            guests: Vec::new(),
+            decompressors: Budget::new(config.messages.max(1)),
+            windows: Budget::new(config.windows),
+            out: vec![0; config.part.max(1)].into(),
+        }
+    }
+
+    /// Whether a window of this many bits can still be set aside for a peer with context takeover. A server that has
+    /// none left asks for `client_no_context_takeover`, which every client must heed (RFC 7692 §7.1.1.2).
+    ///
+    /// ```
+    /// use framewire::{deflate::InflatePool, extension::{self, Config}};
+    ///
+    /// let pool = InflatePool::new(Default::default());
+    /// let mut config = Config { client_max_window_bits: 12, ..Config::default() };
+    /// config.client_no_context_takeover |= !pool.has_window(config.client_max_window_bits);
+    /// let answer = extension::negotiate(["permessage-deflate; client_max_window_bits"], &config);
+    /// ```
+    pub fn has_window(&self, bits: u8) -> bool {
+        self.windows.left() >= 1 << window_bits(bits)
+    }
+
+    /// Whether a message can be begun: what [`Inflater::ready`] asks for a connection that is not inside one.
+    pub fn has_decompressor(&self) -> bool {
+        !self.idle.is_empty() || !self.guests.is_empty() || self.decompressors.left() > 0
+    }
+
+    /// Decompressors that exist, lent or idle.
+    pub fn decompressors(&self) -> usize {
+        self.decompressors.used()
+    }
+
+    /// Bytes that are set aside for windows.
+    pub fn windows(&self) -> usize {
+        self.windows.used()
+    }
+
+    fn lend(&mut self) -> Option<Box<Decompressor>> {
+        self.idle.pop().or_else(|| self.guests.pop()).or_else(|| {
+            let grant = self.decompressors.grant(1)?;
+            Some(Box::new(Decompressor::new(grant)))
+        })
+    }
+
+    /// Takes back what was lent; also by another pool, which gets it back as soon as nobody here depends on it.
+    fn take_back(&mut self, decompressor: Box<Decompressor>) {
+        if self.decompressors.granted(&decompressor.grant) {
+            self.idle.push(decompressor);
+            self.guests.clear();
+        } else if !self.has_decompressor() {
+            self.guests.push(decompressor);
+        }
+    }
+}
+
+impl Default for InflatePool {
+    fn default() -> Self {
+        Self::new(InflateConfig::default())
+    }
+}
+
+/// The state of one message in inflation.
+struct Decompressor {
+    inflate: Inflate,
+    /// What came out so far, where no window is kept for longer than a message and this one does not end at once:
+    /// needed only where blocks follow one that was marked as final.
+    history: Window,
+    text: Validator,
+    /// Nothing has been taken in since the message began, or a final block ended.
+    is_fresh: bool,
+    /// Bytes in and out, so far.
+    wire_len: u64,
+    len: u64,
+    final_blocks: u64,
+    grant: Grant,
+}
+
+impl Decompressor {
+    fn new(grant: Grant) -> Self {
+        Self {
+            inflate: Inflate::new(false, MAX_BITS),
+            history: Window::new(MIN_BITS),
+            text: Validator::new(),
+            is_fresh: true,
+            wire_len: 0,
+            len: 0,
+            final_blocks: 0,
+            grant,
+        }
+    }
+
+    /// Begins a deflate stream whose back-references may reach into these bytes.
+    fn restart(inflate: &mut Inflate, window: &Window) -> Result<(), Corrupt> {
+        inflate.reset(false);
+        for piece in window.pieces() {
+            if !piece.is_empty() {
+                inflate.set_dictionary(piece).map_err(|_| Corrupt)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+// What zlib-rs allocates beside the struct, as tests/deflate_both.rs weighs it.
+const _: () = assert!(47_552 + size_of::<Decompressor>() <= InflatePool::DECOMPRESSOR);
+
+impl fmt::Debug for Decompressor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decompressor")
+            .field("wire_len", &self.wire_len)
+            .field("len", &self.len)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Inflates what one peer sends (RFC 7692 §7.2.2): a few words of state, and a window only where context takeover was
+/// agreed on and a message has come.
+///
+/// See the [module](super) for the loop that it is part of.
+#[derive(Debug)]
+pub struct Inflater<R: Role> {
+    core: Core,
+    role: PhantomData<R>,
+}
+
+#[derive(Debug)]
+struct Core {
+    /// From a message's first byte to its last.
+    lent: Option<Box<Decompressor>>,
+    /// What is kept between messages, with context takeover.
+    kept: Option<Box<Kept>>,
+    bits: u8,
+    error: Option<ProtocolError>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    window: Window,
+    _grant: Grant,
+}
+
+impl<R: Role> Inflater<R> {
+    /// An inflater for a connection of this role that agreed on these parameters.
+    ///
+    /// # Errors
+    /// [`NoWindow`] where the peer takes its context over and the pool cannot set a window aside for that.
+    pub fn new(params: &Params, pool: &InflatePool) -> Result<Self, NoWindow> {
+        let (no_takeover, bits) = if R::UNMASKS {
+            (params.client_no_context_takeover, params.client_max_window_bits)
+        } else {
+            (params.server_no_context_takeover, params.server_max_window_bits)
+        };
+        let bits = window_bits(bits);
+        let kept = if no_takeover {
+            None
+        } else {
+            let grant = pool.windows.grant(1 << bits).ok_or(NoWindow)?;
+            Some(Box::new(Kept { window: Window::new(bits), _grant: grant }))
+        };
+        Ok(Self { core: Core { lent: None, kept, bits, error: None }, role: PhantomData })
+    }
+
+    /// Asked **before** the socket is read: what takes the parts that this read will bring. `None`: the pool is at
+    /// its cap, and this peer would begin a message. It is not to be read until a decompressor
+    /// [is free](InflatePool::has_decompressor) again, which a message of another peer brings about, by its end.
+    ///
+    /// Nothing is borrowed from the pool yet, so an idle connection occupies none of it; but as long as the `Ready`
+    /// lives, nobody else can.
+    pub fn ready<'a>(&'a mut self, pool: &'a mut InflatePool) -> Option<Ready<'a>> {
+        let can = self.core.lent.is_some() || pool.has_decompressor();
+        can.then_some(Ready { core: &mut self.core, pool })
+    }
+
+    /// Whether a message is in inflation: this peer holds one of the pool's decompressors until it ends the message.
+    pub const fn is_open(&self) -> bool {
+        self.core.lent.is_some()
+    }
+}
+
+/// An [`Inflater`] and a pool that can serve it. See [`Inflater::ready`].
+#[derive(Debug)]
+pub struct Ready<'a> {
+    core: &'a mut Core,
+    pool: &'a mut InflatePool,
+}
+
+impl Ready<'_> {
+    /// Takes a part in. What it inflates to is pulled out of [`Inflated`], all of it, before the next part. A part that
+    /// is not compressed comes out as it is.
+    pub fn feed<'a>(&'a mut self, part: Part<'a>) -> Inflated<'a> {
+        if !part.rsv.contains(Rsv::RSV1) {
+            return Inflated { core: self.core, pool: self.pool, feed: Feed::Through(part) };
+        }
+        self.feed_coded(part.kind, part.bytes, part.last)
+    }
+
+    pub(crate) fn feed_coded<'a>(&'a mut self, kind: Kind, wire: &'a [u8], last: bool) -> Inflated<'a> {
+        let input = Input { bytes: wire, kind, last, source: Source::Payload };
+        let feed = match self.core.begin(wire, self.pool) {
+            Ok(()) if self.core.lent.is_some() => Feed::Coded(input),
+            // Without a byte so far. Some peers send an empty message so (RFC 7692 §7.2.3.6 has a byte for it).
+            Ok(()) if last => Feed::Empty(kind),
+            Ok(()) => Feed::Over,
+            Err(error) => Feed::Failed(error),
+        };
+        Inflated { core: self.core, pool: self.pool, feed }
+    }
+}
+
+/// What a part inflates to: pulled with [`next_part`](Self::next_part) until there is nothing more.
+#[derive(Debug)]
+#[must_use = "the rest of the message is lost with it"]
+pub struct Inflated<'a> {
+    core: &'a mut Core,
+    pool: &'a mut InflatePool,
+    feed: Feed<'a>,
+}
+
+#[derive(Debug)]
+enum Feed<'a> {
+    /// Not compressed.
+    Through(Part<'a>),
+    Coded(Input<'a>),
+    /// A message without a byte.
+    Empty(Kind),
+    Over,
+    Failed(ProtocolError),
+}
+
+#[derive(Debug)]
+struct Input<'a> {
+    /// What is still to be taken in, of `source`.
+    bytes: &'a [u8],
+    kind: Kind,
+    last: bool,
+    source: Source,
+}
+
+/// What the bytes of a message are, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// What the peer sent.
+    Payload,
+    /// What the peer left out at the end (RFC 7692 §7.2.2).
+    Tail,
+    /// An empty block marked as final: only a stream that stands between two blocks, at a byte's start, ends with it.
+    /// Otherwise, the message was truncated.
+    Probe,
+}
+
+/// How far one round of inflating came.
+enum Round {
+    /// The buffer is full.
+    Full,
+    /// The part is taken in.
+    Taken,
+    /// The message has ended.
+    Ended,
+}
+
+/// The bytes are not a deflate stream, or not the whole of one.
+struct Corrupt;
+
+impl Inflated<'_> {
+    /// The next bytes of the message, not compressed any more, at most [`InflateConfig::part`] of them; those of a
+    /// text are validated as a [`Connection`](crate::Connection) does it. `Ok(None)`: the part that was fed is used
+    /// up.
+    ///
+    /// A message of which all came in one part, and which is short enough, goes out as one part, too.
+    ///
+    /// # Errors
+    /// [`ProtocolError::CorruptDeflate`], [`ProtocolError::MessageTooBig`] where the message inflates to more than
+    /// [`InflateConfig::message`], [`ProtocolError::InvalidUtf8`]. The connection is to be failed; each further call,
+    /// and each further part, gives the error again.
+    pub fn next_part(&mut self) -> Result<Option<Part<'_>>, ProtocolError> {
+        match mem::replace(&mut self.feed, Feed::Over) {
+            Feed::Through(part) => Ok(Some(part)),
+            Feed::Empty(kind) => Ok(Some(Part { kind, rsv: Rsv::NONE, bytes: &mut [], last: true })),
+            Feed::Over => Ok(None),
+            Feed::Failed(error) => {
+                self.feed = Feed::Failed(error);
+                Err(error)
+            }
+            Feed::Coded(mut input) => match self.core.pull(&mut input, self.pool) {
+                Ok((len, last)) => {
+                    let kind = input.kind;
+                    if !last {
+                        if len == 0 {
+                            return Ok(None);
+                        }
+                        self.feed = Feed::Coded(input);
+                    }
+                    Ok(Some(Part { kind, rsv: Rsv::NONE, bytes: &mut self.pool.out[..len], last }))
+                }
+                Err(error) => {
+                    self.core.fail(error, self.pool);
+                    self.feed = Feed::Failed(error);
+                    Err(error)
+                }
+            },
+        }
+    }
+}
+
+impl Drop for Inflated<'_> {
+    fn drop(&mut self) {
+        if let Feed::Coded(_) = self.feed {
+            // Not pulled to the end: what comes next would not continue what is known.
+            self.core.fail(ProtocolError::CorruptDeflate, self.pool);
+        }
+    }
+}
+
+impl Core {
+    /// Borrows a decompressor where a message's first byte is here.
+    fn begin(&mut self, wire: &[u8], pool: &mut InflatePool) -> Result<(), ProtocolError> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        if wire.is_empty() || self.lent.is_some() {
+            return Ok(());
+        }
+        // There is one: whoever feeds is ready.
+        let Some(mut lent) = pool.lend() else { return Err(ProtocolError::CorruptDeflate) };
+        lent.text = Validator::new();
+        lent.is_fresh = true;
+        (lent.wire_len, lent.len, lent.final_blocks) = (0, 0, 0);
+        lent.history.restart(self.bits);
+        let window = self.kept.as_ref().map_or(&lent.history, |kept| &kept.window);
+        let begun = Decompressor::restart(&mut lent.inflate, window);
+        self.lent = Some(lent);
+        begun.map_err(|Corrupt| ProtocolError::CorruptDeflate)
+    }
+
+    /// Fills the pool's buffer: with how many bytes, and whether they are the last of the message.
+    fn pull(
+        &mut self,
+        input: &mut Input<'_>,
+        pool: &mut InflatePool,
+    ) -> Result<(usize, bool), ProtocolError> {
+        let Some(lent) = &mut self.lent else { return Ok((0, false)) };
+        let (window, is_kept) = match &mut self.kept {
+            Some(kept) => (&mut kept.window, true),
+            None => (&mut lent.history, false),
+        };
+        // One byte more than may come shows what is too much, however the input was cut.
+        let allowed = pool.config.message.saturating_sub(lent.len);
+        let room =
+            usize::try_from(allowed.saturating_add(1)).map_or(pool.out.len(), |n| n.min(pool.out.len()));
+        let out = &mut pool.out[..room];
+
+        let (mut filled, mut recorded) = (0, 0);
+        let round = loop {
+            let (taken, given) = (lent.inflate.total_in(), lent.inflate.total_out());
+            let status = lent.inflate.decompress(input.bytes, &mut out[filled..], InflateFlush::SyncFlush);
+            let taken = (lent.inflate.total_in() - taken) as usize;
+            let given = (lent.inflate.total_out() - given) as usize;
+            input.bytes = &input.bytes[taken..];
+            filled += given;
+            if input.source == Source::Payload {
+                lent.wire_len += taken as u64;
+                lent.is_fresh &= taken == 0;
+            } else if input.source == Source::Probe && given > 0 {
+                break Err(Corrupt);
+            }
+            match (status, input.source) {
+                (Err(_), _) => break Err(Corrupt),
+                (Ok(Status::StreamEnd), Source::Payload) => {
+                    // A final block. What follows is another stream, which may reach back over the end of this one
+                    // (RFC 7692 §7.2.1). That costs a window's copying, so there is a bound to it.
+                    lent.final_blocks += 1;
+                    if lent.final_blocks > FINAL_BLOCKS + lent.wire_len / WIRE_PER_FINAL_BLOCK {
+                        break Err(Corrupt);
+                    }
+                    window.push(&out[recorded..filled]);
+                    recorded = filled;
+                    if Decompressor::restart(&mut lent.inflate, window).is_err() {
+                        break Err(Corrupt);
+                    }
+                    lent.is_fresh = true;
+                }
+                (Ok(Status::StreamEnd), _) if input.bytes.is_empty() => break Ok(Round::Ended),
+                (Ok(Status::StreamEnd), _) => break Err(Corrupt),
+                _ if filled == room => break Ok(Round::Full),
+                _ if !input.bytes.is_empty() => {
+                    if taken == 0 && given == 0 {
+                        break Err(Corrupt); // not reached: there is input, and room
+                    }
+                }
+                (_, Source::Payload) if !input.last => break Ok(Round::Taken),
+                // The last block was marked as final, and nothing stands behind it.
+                (_, Source::Payload) if lent.is_fresh => break Ok(Round::Ended),
+                (_, Source::Payload) => (input.source, input.bytes) = (Source::Tail, TAIL),
+                (_, Source::Tail) => (input.source, input.bytes) = (Source::Probe, PROBE),
+                (_, Source::Probe) => break Err(Corrupt),
+            }
+        };
+
+        // In the order of the bytes: the same error comes first, however they were cut.
+        let fits = usize::try_from(allowed).map_or(filled, |allowed| filled.min(allowed));
+        if input.kind == Kind::Text {
+            lent.text.feed(&out[..fits]).map_err(|_| ProtocolError::InvalidUtf8)?;
+        }
+        if filled > fits {
+            return Err(ProtocolError::MessageTooBig);
+        }
+        let round = round.map_err(|Corrupt| ProtocolError::CorruptDeflate)?;
+        let ended = matches!(round, Round::Ended);
+        if ended && input.kind == Kind::Text {
+            lent.text.finish().map_err(|_| ProtocolError::InvalidUtf8)?;
+        }
+        lent.len += filled as u64;
+        if is_kept || !ended {
+            window.push(&out[recorded..filled]);
+        }
+        if ended {
+            self.give_back(pool);
+        }
+        Ok((filled, ended))
+    }
+
+    fn fail(&mut self, error: ProtocolError, pool: &mut InflatePool) {
+        self.error.get_or_insert(error);
+        self.give_back(pool);
+    }
+
+    fn give_back(&mut self, pool: &mut InflatePool) {
+        if let Some(lent) = self.lent.take() {
+            pool.take_back(lent);
+        }
+    }
+}
+
+/// The pool cannot set a window aside: its budget is spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoWindow;
+
+impl fmt::Display for NoWindow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no window is left for a peer with context takeover")
+    }
+}
+
+impl error::Error for NoWindow {}
+
+/// Deflate streams that a message may be made of, and for how many of its bytes there may be one more.
+const FINAL_BLOCKS: u64 = 64;
+const WIRE_PER_FINAL_BLOCK: u64 = 64;
+
+/// An empty stored block that is marked as final.
+const PROBE: &[u8] = &[0x01, 0x00, 0x00, 0xff, 0xff];
+
+/// What is kept for a peer with a window of these bits: of 9 at least, for with 8 zlib compresses as with 9.
+fn window_bits(bits: u8) -> u8 {
+    bits.clamp(MIN_BITS, MAX_BITS)
+}

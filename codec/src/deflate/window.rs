@@ -1,0 +1,142 @@
+//! What a back-reference can reach, and the budget that bounds how much of it is kept.
+
+use alloc::{sync::Arc, vec::Vec};
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// The last bytes of a stream, at most 2 to the power of its window bits; all that one message leaves behind for the
+/// next. Its memory grows with the bytes that came, and ends at its size.
+#[derive(Debug)]
+pub(super) struct Window {
+    /// Once it is full, a ring.
+    bytes: Vec<u8>,
+    /// Where the next byte goes once it is full: where the oldest is.
+    next: usize,
+    size: usize,
+    /// How often it has changed: what was made of it before is stale.
+    version: u64,
+}
+
+impl Window {
+    /// An empty window of this many bits. Holds no memory yet.
+    pub(super) const fn new(bits: u8) -> Self {
+        Self { bytes: Vec::new(), next: 0, size: 1 << bits, version: 0 }
+    }
+
+    /// Empties it, and makes it one of this many bits. The memory stays.
+    pub(super) fn restart(&mut self, bits: u8) {
+        self.bytes.clear();
+        self.next = 0;
+        self.size = 1 << bits;
+        self.version += 1;
+    }
+
+    /// Appends what came behind.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.version += 1;
+        let bytes = &bytes[bytes.len().saturating_sub(self.size)..];
+        let (grow, bytes) = bytes.split_at(bytes.len().min(self.size - self.bytes.len()));
+        if self.bytes.capacity() - self.bytes.len() < grow.len() {
+            // By doubling, as a `Vec` does, but never past the size.
+            let capacity = (self.bytes.len() + grow.len()).next_power_of_two().min(self.size);
+            self.bytes.reserve_exact(capacity - self.bytes.len());
+        }
+        self.bytes.extend_from_slice(grow);
+        let (end, start) = bytes.split_at(bytes.len().min(self.size - self.next));
+        self.bytes[self.next..self.next + end.len()].copy_from_slice(end);
+        self.bytes[..start.len()].copy_from_slice(start);
+        self.next = (self.next + bytes.len()) % self.size;
+    }
+
+    /// The bytes in order, in two pieces, either of which may be empty.
+    pub(super) fn pieces(&self) -> [&[u8]; 2] {
+        let (newer, older) = self.bytes.split_at(self.next.min(self.bytes.len()));
+        [older, newer]
+    }
+
+    pub(super) const fn version(&self) -> u64 {
+        self.version
+    }
+}
+
+/// How much there may be of something at once. What was granted is a [`Grant`], which gives itself back: nothing is
+/// lost with a connection that ends where nobody looks.
+#[derive(Debug)]
+pub(super) struct Budget {
+    used: Arc<AtomicUsize>,
+    limit: usize,
+}
+
+/// A share of a [`Budget`].
+#[derive(Debug)]
+pub(super) struct Grant {
+    used: Arc<AtomicUsize>,
+    amount: usize,
+}
+
+impl Budget {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { used: Arc::default(), limit }
+    }
+
+    /// What is left.
+    pub(super) fn left(&self) -> usize {
+        self.limit.saturating_sub(self.used.load(Relaxed))
+    }
+
+    pub(super) fn used(&self) -> usize {
+        self.used.load(Relaxed)
+    }
+
+    /// A share of this amount; `None` where less is left.
+    pub(super) fn grant(&self, amount: usize) -> Option<Grant> {
+        let raise = |used: usize| used.checked_add(amount).filter(|&used| used <= self.limit);
+        self.used.fetch_update(Relaxed, Relaxed, raise).ok()?;
+        Some(Grant { used: self.used.clone(), amount })
+    }
+
+    /// Whether the share is of this budget.
+    pub(super) fn granted(&self, grant: &Grant) -> bool {
+        Arc::ptr_eq(&self.used, &grant.used)
+    }
+}
+
+impl Drop for Grant {
+    fn drop(&mut self) {
+        self.used.fetch_sub(self.amount, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Budget, Window};
+    use alloc::vec::Vec;
+
+    #[test]
+    fn a_window_is_the_last_bytes_however_they_came() {
+        for step in [1, 2, 7, 100, 255, 256, 257, 600, 2000] {
+            let all: Vec<u8> = (0..2000_u32).map(|i| (i * 7 % 251) as u8).collect();
+            let mut window = Window::new(8);
+            for (i, bytes) in all.chunks(step).enumerate() {
+                window.push(bytes);
+                let came = &all[..(i * step + bytes.len())];
+                assert_eq!(window.pieces().concat(), came[came.len().saturating_sub(256)..]);
+                assert!(window.bytes.capacity() <= 256);
+            }
+            window.restart(9);
+            assert_eq!(window.pieces().concat(), b"");
+        }
+    }
+
+    #[test]
+    fn a_budget_gets_back_what_is_dropped() {
+        let budget = Budget::new(10);
+        let (six, four) = (budget.grant(6), budget.grant(4));
+        assert!(six.is_some() && four.is_some() && budget.grant(1).is_none());
+        drop(six);
+        assert_eq!(budget.left(), 6);
+        assert!(budget.grant(7).is_none() && budget.grant(usize::MAX).is_none());
+    }
+}

@@ -1,0 +1,493 @@
+//! permessage-deflate, receiving (RFC 7692): the RFC's examples, a corpus of what real and hostile peers send, any cut,
+//! another implementation, and limits that hold.
+#![cfg(feature = "deflate")]
+
+#[path = "common/coded.rs"]
+mod coded;
+mod common;
+
+use coded::*;
+use common::*;
+use framewire::{
+    Client, CloseCode, Kind, Part, ProtocolError, Rsv, Server,
+    deflate::{InflateConfig, InflatePool, Inflater, NoWindow},
+    extension::Params,
+};
+use quickcheck::quickcheck;
+
+/// "Hello", as the RFC compresses it (§7.2.3.1).
+const HELLO: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
+/// "Hello" again, all of it by reference to the one before (§7.2.3.2).
+const AGAIN: &[u8] = b"\xf2\x00\x11\x00\x00";
+/// "Hello" in a stored block (§7.2.3.3), in one marked as final (§7.2.3.4), in two blocks (§7.2.3.5).
+const STORED: &[u8] = b"\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00";
+const FINAL: &[u8] = b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00";
+const BLOCKS: &[u8] = b"\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00";
+
+#[test]
+fn examples_of_the_rfc() {
+    fn role<S: Side>() {
+        let texts = |n: usize| (vec![(Kind::Text, b"Hello".to_vec()); n], None);
+        let play = |params: &Params, wire: &[Vec<u8>]| {
+            let mut pool = pool(64);
+            Host::<S>::new(params, &pool).play(&mut pool, &wire.concat(), &[])
+        };
+        for params in [TAKEOVER, NO_TAKEOVER] {
+            for payload in [HELLO, STORED, FINAL, BLOCKS] {
+                assert_eq!(play(&params, &[to::<S>(TEXT1, payload)]), texts(1), "{payload:x?}");
+            }
+            let fragments = [to::<S>(TEXT1 & MORE, &HELLO[..3]), to::<S>(CONTINUATION, &HELLO[3..])];
+            assert_eq!(play(&params, &fragments), texts(1));
+            // §7.2.3.6: the empty message, and the empty fragment at the end.
+            assert_eq!(play(&params, &[to::<S>(TEXT1, b"\0")]).0, [(Kind::Text, vec![])]);
+            let fragments =
+                [to::<S>(TEXT1 & MORE, &[HELLO, b"\0\0\xff\xff"].concat()), to::<S>(CONTINUATION, b"\0")];
+            assert_eq!(play(&params, &fragments), texts(1));
+        }
+        let shared = [to::<S>(TEXT1, HELLO), to::<S>(TEXT1, AGAIN), to::<S>(TEXT1, AGAIN)];
+        assert_eq!(play(&TAKEOVER, &shared), texts(3));
+        let (messages, error) = play(&NO_TAKEOVER, &shared);
+        assert_eq!((messages.len(), error), (1, Some(ProtocolError::CorruptDeflate)));
+    }
+    role::<Server>();
+    role::<Client>();
+}
+
+/// A payload, and what becomes of it; `None` for corrupt.
+type Case = (&'static str, Vec<u8>, Option<Vec<u8>>);
+
+fn corpus() -> Vec<Case> {
+    let hello = || Some(b"Hello".to_vec());
+    let twice = || Some(b"HelloHello".to_vec());
+    let cat = |parts: &[&[u8]]| parts.concat();
+    // A match of length 3 at distance 1, before which nothing stands: 1 | 01 | 0000001 | 00000 | 0000000
+    let too_far = b"\x03\x02\x00\x00".to_vec();
+    let mut cases = vec![
+        ("no byte at all: some send an empty message so", vec![], Some(vec![])),
+        ("an empty message", vec![0], Some(vec![])),
+        ("an empty static block", b"\x02\x00".to_vec(), Some(vec![])),
+        ("final, and not a byte behind it", b"\xf3\x48\xcd\xc9\xc9\x07\x00".to_vec(), hello()),
+        ("stored and final", b"\x01\x05\x00\xfa\xffHello".to_vec(), hello()),
+        (
+            "stored and final, the padding of the tail behind it",
+            b"\x01\x05\x00\xfa\xffHello\0".to_vec(),
+            hello(),
+        ),
+        ("an empty final block whose rest is the tail", cat(&[HELLO, b"\0\0\xff\xff\x01"]), hello()),
+        ("the tail was not left out", cat(&[HELLO, b"\0\0\xff\xff"]), None),
+        ("the tail was not left out, but begun anew", cat(&[HELLO, b"\0\0\xff\xff\0"]), hello()),
+        ("blocks behind a final one", cat(&[&FINAL[..7], HELLO]), twice()),
+        ("a reference back over a final block", cat(&[&FINAL[..7], AGAIN]), twice()),
+        ("the same, over several", cat(&[b"\x03\x00", &FINAL[..7], b"\x03\x00\x03\x00", AGAIN]), twice()),
+        ("garbage behind a final block", cat(&[&FINAL[..7], b"\xff\xff"]), None),
+        ("half a block behind a final one", cat(&[&FINAL[..7], &HELLO[..3]]), None),
+        ("an empty stored block in between", cat(&[&STORED[..10], b"\0\0\0\xff\xff", HELLO]), twice()),
+        ("a reserved kind of block", vec![0x06], None),
+        ("a reserved kind of block, later", cat(&[HELLO, b"\0\0\xff\xff\x06"]), None),
+        ("a stored length that is not what it says", b"\x00\x05\x00\xfb\xffHello\0".to_vec(), None),
+        ("a reference to before the start", too_far, None),
+        ("a stored block cut before its last 4 bytes, which the tail supplies", STORED[..6].into(), {
+            Some(b"H\0\0\xff\xff".to_vec())
+        }),
+        ("code lengths that fit no code", b"\x04\xff\xff\xff\xff".to_vec(), None),
+    ];
+    for len in 1..HELLO.len() {
+        cases.push(("truncated", HELLO[..len].into(), None));
+    }
+    for len in (2..STORED.len()).filter(|&len| len != 6) {
+        cases.push(("truncated, stored", STORED[..len].into(), None));
+    }
+    let long = prose(5000, 1);
+    let coded = code(&long);
+    cases.push(("dynamic codes", coded.clone(), Some(long)));
+    for len in (1..coded.len()).step_by(41) {
+        cases.push(("truncated, dynamic", coded[..len].into(), None));
+    }
+    cases
+}
+
+#[test]
+fn the_corpus_at_every_cut() {
+    fn role<S: Side>() {
+        for (name, payload, expected) in corpus() {
+            let expected = expected.ok_or(ProtocolError::CorruptDeflate);
+            for params in [TAKEOVER, NO_TAKEOVER] {
+                for part in [1, 2, 5, 1 << 16] {
+                    let mut pool = pool(part);
+                    let got = inflate::<S>(&params, &mut pool, Kind::Binary, &payload, &[]);
+                    assert_eq!(got, expected, "{name}: {payload:x?}");
+                    for cut in (0..=payload.len()).take(40) {
+                        let got = inflate::<S>(&params, &mut pool, Kind::Binary, &payload, &[cut]);
+                        assert_eq!(got, expected, "{name}: {payload:x?} cut at {cut}");
+                    }
+                    let each: Vec<_> = (0..payload.len()).collect();
+                    let got = inflate::<S>(&params, &mut pool, Kind::Binary, &payload, &each);
+                    assert_eq!(got, expected, "{name}: {payload:x?} byte by byte");
+                    assert!(pool.decompressors() <= 1, "all came back");
+                }
+            }
+        }
+    }
+    role::<Server>();
+    role::<Client>();
+}
+
+#[test]
+fn close_codes() {
+    assert_eq!(ProtocolError::CorruptDeflate.close_code(), CloseCode::INVALID_DATA);
+    assert_eq!(ProtocolError::MessageTooBig.close_code(), CloseCode::TOO_BIG);
+}
+
+/// Everything that may stand on a wire, and what comes of it.
+fn everything<S: Side>() -> (Vec<u8>, Vec<(Kind, Vec<u8>)>) {
+    let mut coder = Coder::new();
+    let (long, plain) = (prose(3000, 2), prose(300, 3));
+    let coded = coder.code(&long);
+    let again = coder.code(&long[100..2000]); // mostly by reference to the message before
+    let third = coded.len() / 3;
+    let wire = cat(&[
+        to::<S>(TEXT1 & MORE, &coded[..third]),
+        to::<S>(PING, b"in between"),
+        to::<S>(CONTINUATION & MORE, b""),
+        to::<S>(CONTINUATION & MORE, &coded[third..]),
+        to::<S>(PONG, b""),
+        to::<S>(CONTINUATION, b""),
+        to::<S>(TEXT, &plain), // uncompressed: not in the window
+        to::<S>(TEXT & MORE, &plain[..1]),
+        to::<S>(CONTINUATION, &plain[1..]),
+        to::<S>(BINARY1, b""), // not in the window either
+        to::<S>(BINARY1 & MORE, b""),
+        to::<S>(CONTINUATION, b""),
+        to::<S>(BINARY1, &again),
+        to::<S>(TEXT1, b"\0"),
+        to::<S>(BINARY, b""),
+        to::<S>(TEXT1, &coder.code("ä".as_bytes())),
+    ]);
+    let messages = vec![
+        (Kind::Text, long.clone()),
+        (Kind::Text, plain.clone()),
+        (Kind::Text, plain),
+        (Kind::Binary, vec![]),
+        (Kind::Binary, vec![]),
+        (Kind::Binary, long[100..2000].into()),
+        (Kind::Text, vec![]),
+        (Kind::Binary, vec![]),
+        (Kind::Text, "ä".into()),
+    ];
+    (wire, messages)
+}
+
+#[test]
+fn any_cut_gives_the_same_messages() {
+    fn role<S: Side>() {
+        let (wire, messages) = everything::<S>();
+        for part in [3, 1000, 1 << 16] {
+            let mut pool = pool(part);
+            let mut play = |cuts: &[usize]| {
+                let got = Host::<S>::new(&TAKEOVER, &pool).play(&mut pool, &wire, cuts);
+                assert_eq!(got, (messages.clone(), None), "cut at {cuts:?}, parts of {part}");
+            };
+            (0..=wire.len()).for_each(|cut| play(&[cut]));
+            play(&(0..wire.len()).collect::<Vec<_>>());
+        }
+    }
+    role::<Server>();
+    role::<Client>();
+}
+
+quickcheck! {
+    fn any_cuts_give_the_same_messages(cuts: Vec<u16>, part: u8) -> bool {
+        let (wire, messages) = everything::<Server>();
+        let mut cuts: Vec<_> = cuts.into_iter().map(|cut| usize::from(cut) % wire.len()).collect();
+        cuts.sort_unstable();
+        let mut pool = pool(part.into());
+        Host::<Server>::new(&TAKEOVER, &pool).play(&mut pool, &wire, &cuts) == (messages, None)
+    }
+
+    fn noise_is_read_as_another_reads_it(payload: Vec<u8>) -> bool {
+        as_another_reads_it(&payload);
+        true
+    }
+}
+
+/// Holds what becomes of a payload against RFC 1951 read slowly, and against another implementation of it.
+fn as_another_reads_it(payload: &[u8]) {
+    let mut pool = pool(777);
+    let got = inflate::<Server>(&NO_TAKEOVER, &mut pool, Kind::Binary, payload, &[]);
+    let cut = inflate::<Client>(&TAKEOVER, &mut pool, Kind::Binary, payload, &[payload.len() / 2]);
+    assert_eq!(got, cut);
+    let expected = rfc1951::message(payload).ok_or(ProtocolError::CorruptDeflate);
+    assert_eq!(got, expected, "{payload:x?}");
+    match (Decoder::new().read(payload), got) {
+        // It cannot go on behind a final block.
+        (Oracle::Final(bytes), Ok(got)) => assert!(got.starts_with(&bytes)),
+        (Oracle::Whole(bytes), Ok(got)) => assert_eq!(got, bytes),
+        // It says less about where a message ends, and takes a reference to before the start for one to zeros.
+        (_, Err(_)) => {}
+        (Oracle::Corrupt, Ok(_)) => panic!("corrupt, it says: {payload:x?}"),
+    }
+}
+
+#[test]
+fn streams_are_read_as_another_reads_them() {
+    let mut random = random(5);
+    let scale = if cfg!(debug_assertions) { 1 } else { 10 };
+    for round in 0..300 * scale {
+        let len = (random() % 3000) as usize;
+        let bytes = if round % 4 == 0 { noise(len, random()) } else { prose(len, random()) };
+        let coded = code(&bytes);
+        as_another_reads_it(&coded);
+        for _ in 0..20 {
+            let mut bad = coded.clone();
+            for _ in 0..=random() % 3 {
+                let at = (random() % bad.len().max(1) as u64) as usize;
+                match random() % 4 {
+                    0 => bad.truncate(at),
+                    1 => bad.insert(at.min(bad.len()), random() as u8),
+                    _ => bad.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= 1 << (random() % 8)),
+                }
+            }
+            as_another_reads_it(&bad);
+        }
+    }
+}
+
+#[test]
+fn windows_are_taken_over_as_another_takes_them() {
+    for seed in 0..20 {
+        let (mut random, mut coder) = (random(seed), Coder::new());
+        let mut pool = pool(1 << (seed % 17));
+        let mut host = Host::<Server>::new(&TAKEOVER, &pool);
+        for _ in 0..20 {
+            // Some longer than the window, most much shorter.
+            let len = random() % if random() % 8 == 0 { 70_000 } else { 2000 };
+            let bytes = if random() % 5 == 0 { noise(len as usize, seed) } else { prose(len as usize, 3) };
+            let wire = to::<Server>(BINARY1, &coder.code(&bytes));
+            let cut = (random() % wire.len() as u64) as usize;
+            host.read(&mut pool, &wire[..cut]).unwrap();
+            host.read(&mut pool, &wire[cut..]).unwrap();
+            assert_eq!(host.messages.pop(), Some((Kind::Binary, bytes)));
+        }
+    }
+}
+
+/// A text with a byte that is wrong, everywhere, in stored blocks, so that its place on the wire is known: it fails
+/// with that byte, not later, and not before.
+#[test]
+fn text_fails_at_the_first_impossible_byte() {
+    let text = "aé€\u{10348}z".as_bytes();
+    for at in 0..text.len() {
+        for wrong in [0xff, b'(', 0xc0, 0x80] {
+            let mut bytes = text.to_vec();
+            bytes[at] = wrong;
+            if core::str::from_utf8(&bytes).is_ok() {
+                continue;
+            }
+            let head = [0, bytes.len() as u8, 0, !(bytes.len() as u8), 0xff];
+            let wire = [&head[..], &bytes, &[0]].concat();
+            // How many bytes no continuation makes text of; none, where only the end is missing.
+            let impossible = (1..=bytes.len())
+                .find(|&n| core::str::from_utf8(&bytes[..n]).is_err_and(|error| error.error_len().is_some()));
+            for part in [1, 2, 64] {
+                let mut pool = pool(part);
+                for cut in 0..=wire.len() {
+                    let got = inflate::<Server>(&NO_TAKEOVER, &mut pool, Kind::Text, &wire, &[cut]);
+                    assert_eq!(got, Err(ProtocolError::InvalidUtf8), "{bytes:x?} cut at {cut}");
+                    let got = inflate::<Client>(&TAKEOVER, &mut pool, Kind::Binary, &wire, &[cut]);
+                    assert_eq!(got.as_ref(), Ok(&bytes), "binary is not text");
+                }
+                // What has come so far, of a message that goes on.
+                for came in 0..wire.len() {
+                    let mut inflater = Inflater::<Server>::new(&TAKEOVER, &pool).unwrap();
+                    let mut wire = wire.clone();
+                    let bytes = &mut wire[..came];
+                    let mut ready = inflater.ready(&mut pool).unwrap();
+                    let mut parts = ready.feed(Part { kind: Kind::Text, rsv: Rsv::RSV1, bytes, last: false });
+                    let failed = loop {
+                        match parts.next_part() {
+                            Ok(Some(_)) => {}
+                            Ok(None) => break false,
+                            Err(error) => break error == ProtocolError::InvalidUtf8,
+                        }
+                    };
+                    let expected = impossible.is_some_and(|n| came >= head.len() + n);
+                    assert_eq!(failed, expected, "{came} bytes");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn text_may_not_end_inside_a_character() {
+    let wire = code("Wörtchen".as_bytes());
+    for part in [1, 3, 64] {
+        let mut pool = pool(part);
+        assert!(inflate::<Server>(&TAKEOVER, &mut pool, Kind::Text, &wire, &[]).is_ok());
+        let cut = code(&"Wö".as_bytes()[..2]);
+        let got = inflate::<Server>(&TAKEOVER, &mut pool, Kind::Text, &cut, &[]);
+        assert_eq!(got, Err(ProtocolError::InvalidUtf8));
+    }
+}
+
+#[test]
+fn a_message_over_the_limit_is_an_error_however_it_is_cut() {
+    let bytes = prose(500, 1);
+    let len = bytes.len() as u64;
+    let wire = code(&bytes);
+    for message in [0, 1, 63, 64, len - 1, len, len + 1, u64::MAX] {
+        for part in [1, 64, 1000] {
+            let mut pool = InflatePool::new(InflateConfig { message, part, ..InflateConfig::default() });
+            for cut in 0..wire.len() {
+                let got = inflate::<Server>(&TAKEOVER, &mut pool, Kind::Text, &wire, &[cut]);
+                match len <= message {
+                    true => assert_eq!(got.as_ref(), Ok(&bytes)),
+                    false => assert_eq!(got, Err(ProtocolError::MessageTooBig), "{message} {part} {cut}"),
+                }
+            }
+            assert_eq!(inflate::<Server>(&TAKEOVER, &mut pool, Kind::Text, b"", &[]), Ok(vec![]));
+            assert_eq!(inflate::<Server>(&TAKEOVER, &mut pool, Kind::Text, b"\0", &[]), Ok(vec![]));
+        }
+    }
+    // Corrupt behind the limit: the limit comes first. Not text before it: that does.
+    let mut bad = wire.clone();
+    bad.truncate(wire.len() - 3);
+    let mut pool = InflatePool::new(InflateConfig { message: 100, ..InflateConfig::default() });
+    for cut in 0..bad.len() {
+        let got = inflate::<Server>(&TAKEOVER, &mut pool, Kind::Text, &bad, &[cut]);
+        assert_eq!(got, Err(ProtocolError::MessageTooBig));
+    }
+    let mut bytes = bytes;
+    bytes[50] = 0xff;
+    let wire = code(&bytes);
+    for cut in 0..wire.len() {
+        let got = inflate::<Server>(&TAKEOVER, &mut pool, Kind::Text, &wire, &[cut]);
+        assert_eq!(got, Err(ProtocolError::InvalidUtf8));
+    }
+}
+
+/// A new stream costs the copying of a window: of two bytes each, a frame could ask for half a million.
+#[test]
+fn final_blocks_are_bounded_by_the_input() {
+    let mut pool = pool(1 << 16);
+    let mut inflate = |wire: &[u8]| inflate::<Server>(&TAKEOVER, &mut pool, Kind::Binary, wire, &[]);
+    assert_eq!(inflate(&b"\x03\x00".repeat(64)), Ok(vec![]));
+    assert_eq!(inflate(&b"\x03\x00".repeat(100)), Err(ProtocolError::CorruptDeflate));
+    // As many as one likes, of a size that is worth it.
+    let block = [&b"\x01\x40\x00\xbf\xff"[..], &[b'x'; 64]].concat();
+    assert_eq!(inflate(&block.repeat(10_000)), Ok(vec![b'x'; 640_000]));
+}
+
+#[test]
+fn a_part_that_is_not_pulled_to_its_end_ends_the_stream() {
+    let mut pool = pool(1);
+    let mut inflater = Inflater::<Server>::new(&TAKEOVER, &pool).unwrap();
+    fn part(bytes: &mut [u8]) -> Part<'_> {
+        Part { kind: Kind::Text, rsv: Rsv::RSV1, bytes, last: true }
+    }
+    let mut ready = inflater.ready(&mut pool).unwrap();
+    let mut wire = HELLO.to_vec();
+    let mut parts = ready.feed(part(&mut wire));
+    assert_eq!(parts.next_part().unwrap().unwrap().bytes, b"H");
+    drop(parts);
+    for _ in 0..2 {
+        let mut parts = ready.feed(part(&mut wire));
+        assert_eq!(parts.next_part(), Err(ProtocolError::CorruptDeflate));
+        assert_eq!(parts.next_part(), Err(ProtocolError::CorruptDeflate));
+    }
+    // What is not compressed still comes through; the host has failed the connection by then.
+    let mut plain = *b"plain";
+    let mut parts = ready.feed(Part { rsv: Rsv::NONE, ..part(&mut plain) });
+    assert_eq!(parts.next_part().unwrap().unwrap().bytes, b"plain");
+    assert_eq!(parts.next_part(), Ok(None));
+}
+
+#[test]
+fn at_its_cap_the_pool_is_ready_for_those_inside_a_message_only() {
+    let mut pool = InflatePool::new(InflateConfig { messages: 2, ..InflateConfig::default() });
+    let mut hosts = [(); 4].map(|()| Host::<Server>::new(&NO_TAKEOVER, &pool));
+    let wire = to::<Server>(TEXT1, HELLO);
+    let (begin, end) = wire.split_at(8);
+    for host in &mut hosts {
+        host.read(&mut pool, &wire).unwrap(); // one after the other, one serves all
+    }
+    assert_eq!(pool.decompressors(), 1);
+    hosts[0].read(&mut pool, begin).unwrap();
+    hosts[1].read(&mut pool, begin).unwrap();
+    assert_eq!((pool.decompressors(), pool.has_decompressor()), (2, false));
+    assert!(hosts[0].inflater.is_open() && !hosts[2].inflater.is_open());
+    assert!(hosts[2].inflater.ready(&mut pool).is_none());
+    assert!(hosts[3].inflater.ready(&mut pool).is_none());
+
+    // The end of a message makes room; so does the end of a connection, without a word.
+    hosts[0].read(&mut pool, &[end, &wire, &wire].concat()).unwrap();
+    assert_eq!(hosts[0].messages.len(), 4);
+    hosts[2].read(&mut pool, begin).unwrap();
+    assert!(hosts[3].inflater.ready(&mut pool).is_none());
+    let [_, gone, mut left, mut last] = hosts;
+    drop(gone);
+    assert_eq!(pool.decompressors(), 1);
+    last.read(&mut pool, &wire).unwrap();
+    assert_eq!(left.read(&mut pool, end), Ok(()));
+    assert!(last.messages.len() == 2 && left.messages.len() == 2);
+
+    // So does an error.
+    last.read(&mut pool, begin).unwrap();
+    left.read(&mut pool, begin).unwrap();
+    assert!(!pool.has_decompressor());
+    assert_eq!(left.read(&mut pool, b"\xff\xff\xff\xff"), Err(ProtocolError::InvalidUtf8));
+    assert!(pool.has_decompressor());
+}
+
+#[test]
+fn windows_are_set_aside_within_the_budget() {
+    let mut pool = InflatePool::new(InflateConfig { windows: 3 << 9, ..InflateConfig::default() });
+    let small = Params { client_max_window_bits: 9, ..TAKEOVER };
+    let new = |params: &Params, pool: &InflatePool| Inflater::<Server>::new(params, pool);
+    assert_eq!(new(&TAKEOVER, &pool).unwrap_err(), NoWindow);
+    let two = [new(&small, &pool).unwrap(), new(&small, &pool).unwrap()];
+    assert!(pool.has_window(9) && pool.has_window(8) && !pool.has_window(10));
+    // 8 bits are kept as 9: zlib sends as with 9.
+    let third = new(&Params { client_max_window_bits: 8, ..TAKEOVER }, &pool).unwrap();
+    assert_eq!((pool.windows(), pool.has_window(9)), (3 << 9, false));
+    assert_eq!(new(&small, &pool).unwrap_err(), NoWindow);
+    assert!(new(&NO_TAKEOVER, &pool).is_ok(), "needs none");
+    drop((two, third));
+    assert_eq!(pool.windows(), 0);
+    assert!(Host::<Server>::new(&small, &pool).read(&mut pool, &to::<Server>(TEXT1, HELLO)).is_ok());
+}
+
+/// Inside a message, a connection may come to another pool.
+#[test]
+fn a_connection_may_move_between_pools() {
+    let new = || InflatePool::new(InflateConfig { messages: 1, ..InflateConfig::default() });
+    let (mut here, mut there) = (new(), new());
+    let wire = to::<Server>(TEXT1, HELLO);
+    let mut moving = Host::<Server>::new(&TAKEOVER, &here);
+    let mut staying = Host::<Server>::new(&TAKEOVER, &there);
+    for _ in 0..3 {
+        moving.read(&mut here, &wire[..8]).unwrap();
+        staying.read(&mut there, &wire[..8]).unwrap();
+        // `there` is at its cap, and yet must let this one go on, to the next message, too.
+        moving.read(&mut there, &[&wire[8..], &wire].concat()).unwrap();
+        staying.read(&mut there, &wire[8..]).unwrap();
+        staying.read(&mut there, &wire).unwrap();
+        moving.read(&mut here, &[]).unwrap();
+    }
+    assert!(moving.messages.len() == 6 && staying.messages.len() == 6);
+    assert!(here.decompressors() <= 1 && there.decompressors() <= 1);
+}
+
+#[test]
+fn what_cannot_be_agreed_on_does_no_harm() {
+    for bits in 0..=u8::MAX {
+        let params = Params { client_max_window_bits: bits, server_max_window_bits: bits, ..TAKEOVER };
+        let mut pool = pool(64);
+        let mut host = Host::<Client>::new(&params, &pool);
+        host.read(&mut pool, &to::<Client>(TEXT1, HELLO)).unwrap();
+        host.read(&mut pool, &to::<Client>(TEXT1, AGAIN)).unwrap();
+        assert_eq!(host.messages.len(), 2);
+        let _ = framewire::deflate::Deflater::<Client>::new(&params);
+        assert!(pool.has_window(bits));
+    }
+}

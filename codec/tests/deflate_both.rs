@@ -1,0 +1,744 @@
+//! permessage-deflate, sending, and both ends back to back (RFC 7692): every agreement that two ends can come to, what
+//! is sent staying what the peer's window holds, and memory: none per message, and no more than was said.
+#![cfg(feature = "deflate")]
+
+#[path = "common/coded.rs"]
+mod coded;
+mod common;
+
+use coded::*;
+use common::*;
+use core::{
+    alloc::{GlobalAlloc, Layout},
+    cell::Cell,
+};
+use framewire::{
+    Client, CloseCode, Connection, Kind, Part, ProtocolError, Rsv, SendError, Server,
+    deflate::{DeflateConfig, DeflatePool, Deflater, InflateConfig, InflatePool, Inflater, Outgoing},
+    extension::{self, Config, Offer, Params},
+    mask::Key,
+};
+use std::alloc::System;
+
+/// The verbs of the two roles as one: what goes on the wire.
+trait Sender: Side {
+    fn deflate(
+        deflater: &mut Deflater<Self>,
+        conn: &mut Connection<Self>,
+        pool: &mut DeflatePool,
+        kind: Kind,
+        payload: &[u8],
+    ) -> Result<Vec<u8>, SendError>;
+    fn deflate_fragment(
+        deflater: &mut Deflater<Self>,
+        conn: &mut Connection<Self>,
+        pool: &mut DeflatePool,
+        kind: Kind,
+        payload: &[u8],
+        last: bool,
+    ) -> Result<Vec<u8>, SendError>;
+}
+
+fn wire(out: &Outgoing<'_>, given: &[u8]) -> Vec<u8> {
+    [&out.header[..], out.payload.as_deref().unwrap_or(given)].concat()
+}
+
+impl Sender for Server {
+    fn deflate(
+        deflater: &mut Deflater<Self>,
+        conn: &mut Connection<Self>,
+        pool: &mut DeflatePool,
+        kind: Kind,
+        payload: &[u8],
+    ) -> Result<Vec<u8>, SendError> {
+        Ok(wire(&deflater.message(conn, kind, payload, pool)?, payload))
+    }
+    fn deflate_fragment(
+        deflater: &mut Deflater<Self>,
+        conn: &mut Connection<Self>,
+        pool: &mut DeflatePool,
+        kind: Kind,
+        payload: &[u8],
+        last: bool,
+    ) -> Result<Vec<u8>, SendError> {
+        Ok(wire(&deflater.fragment(conn, kind, payload, last, pool)?, payload))
+    }
+}
+
+impl Sender for Client {
+    fn deflate(
+        deflater: &mut Deflater<Self>,
+        conn: &mut Connection<Self>,
+        pool: &mut DeflatePool,
+        kind: Kind,
+        payload: &[u8],
+    ) -> Result<Vec<u8>, SendError> {
+        let mut given = payload.to_vec();
+        match deflater.message(conn, Key::new(key(payload.len())), kind, &mut given, pool) {
+            Ok(out) => Ok(wire(&out, &given)),
+            Err(error) => {
+                assert_eq!(given, payload, "what was refused stays as it was");
+                Err(error)
+            }
+        }
+    }
+    fn deflate_fragment(
+        deflater: &mut Deflater<Self>,
+        conn: &mut Connection<Self>,
+        pool: &mut DeflatePool,
+        kind: Kind,
+        payload: &[u8],
+        last: bool,
+    ) -> Result<Vec<u8>, SendError> {
+        let mut given = payload.to_vec();
+        let out = deflater.fragment(conn, Key::new(key(payload.len())), kind, &mut given, last, pool)?;
+        Ok(wire(&out, &given))
+    }
+}
+
+/// One end that sends and the other that receives.
+struct Link<S: Sender>
+where
+    S::Peer: Side,
+{
+    conn: Connection<S>,
+    deflater: Deflater<S>,
+    host: Host<S::Peer>,
+}
+
+impl<S: Sender> Link<S> {
+    fn new(params: &Params, inflate: &InflatePool) -> Self {
+        Self {
+            conn: Connection::new().with_extension_bits(Rsv::RSV1),
+            deflater: Deflater::new(params),
+            host: Host::new(params, inflate),
+        }
+    }
+
+    fn send(&mut self, deflate: &mut DeflatePool, kind: Kind, payload: &[u8]) -> Vec<u8> {
+        S::deflate(&mut self.deflater, &mut self.conn, deflate, kind, payload).unwrap()
+    }
+
+    /// Sends, receives, compares; whether it went compressed.
+    fn pass(&mut self, pools: &mut Pools, kind: Kind, payload: &[u8]) -> bool {
+        let wire = self.send(&mut pools.deflate, kind, payload);
+        self.arrive(pools, &wire, kind, payload);
+        assert!(wire.len() <= payload.len() + 14, "never longer than uncompressed");
+        wire[0] & 0x40 != 0
+    }
+
+    fn arrive(&mut self, pools: &mut Pools, wire: &[u8], kind: Kind, payload: &[u8]) {
+        self.host.read(&mut pools.inflate, wire).unwrap();
+        assert_eq!(self.host.messages, [(kind, payload.to_vec())]);
+        self.host.messages.clear();
+    }
+}
+
+#[derive(Default)]
+struct Pools {
+    inflate: InflatePool,
+    deflate: DeflatePool,
+}
+
+fn pools(config: DeflateConfig) -> Pools {
+    Pools { inflate: InflatePool::default(), deflate: DeflatePool::new(config) }
+}
+
+/// Messages of all sorts, similar ones among them, so that a window that is wrong shows.
+fn messages() -> Vec<(Kind, Vec<u8>)> {
+    let prose = prose(6000, 9);
+    let text = |from: usize, to: usize| {
+        let from = (from..).find(|&at| core::str::from_utf8(&prose[at..]).is_ok()).unwrap();
+        let to = (to..).find(|&at| core::str::from_utf8(&prose[..at]).is_ok()).unwrap();
+        (Kind::Text, prose[from..to].to_vec())
+    };
+    vec![
+        text(0, 300),
+        text(0, 300),
+        (Kind::Binary, vec![]),
+        (Kind::Text, b"short".to_vec()),
+        text(200, 1500),
+        (Kind::Binary, noise(2000, 4)),
+        text(100, 1500),
+        (Kind::Binary, vec![0; 3000]),
+        text(0, 6000),
+        (Kind::Binary, noise(700, 5)),
+        text(3000, 3500),
+    ]
+}
+
+/// Every agreement, both ways, from the words on the wire.
+#[test]
+fn every_agreement_back_to_back() {
+    fn exchange<S: Sender>(params: &Params, pools: &mut Pools, compresses: bool) {
+        let mut link = Link::<S>::new(params, &pools.inflate);
+        let mut compressed = 0;
+        for (kind, payload) in messages() {
+            compressed += usize::from(link.pass(pools, kind, &payload));
+        }
+        assert_eq!(compressed, if compresses { 7 } else { 0 }, "{params:?}");
+    }
+    let mut pools = pools(DeflateConfig { compressors: 2, ..DeflateConfig::default() });
+    let mut seen = 0;
+    for bits in 0..8 * 8 {
+        for takeover in 0..4 {
+            let (server_bits, client_bits) = (8 + bits / 8, 8 + bits % 8);
+            let offer = Offer {
+                server_no_context_takeover: takeover & 1 != 0,
+                client_no_context_takeover: takeover & 2 != 0,
+                server_max_window_bits: Some(server_bits),
+                client_max_window_bits: Some(client_bits),
+            };
+            let answer = extension::negotiate([&*offer.to_string()], &Config::default()).unwrap();
+            assert_eq!(answer.is_none(), server_bits == 8);
+            let Some(answer) = answer else { continue };
+            let params = extension::verify([&*answer.to_string()], &[offer]).unwrap().unwrap();
+            assert_eq!(params, answer.params());
+            exchange::<Server>(&params, &mut pools, true);
+            exchange::<Client>(&params, &mut pools, client_bits > 8);
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 7 * 8 * 4);
+}
+
+/// A window that is taken over makes the second of two like messages short; one that is not, does not.
+#[test]
+fn what_is_taken_over() {
+    fn role<S: Sender>(params: Params) -> (usize, usize) {
+        let mut pools = Pools::default();
+        let mut link = Link::<S>::new(&params, &pools.inflate);
+        let text = prose(2000, 1);
+        let first = link.send(&mut pools.deflate, Kind::Text, &text);
+        link.arrive(&mut pools, &first, Kind::Text, &text);
+        let second = link.send(&mut pools.deflate, Kind::Text, &text);
+        link.arrive(&mut pools, &second, Kind::Text, &text);
+        (first.len(), second.len())
+    }
+    let (first, second) = role::<Server>(Params { client_no_context_takeover: true, ..TAKEOVER });
+    assert!(second * 4 < first, "{first} {second}");
+    let (first, second) = role::<Client>(Params { server_no_context_takeover: true, ..TAKEOVER });
+    assert!(second * 4 < first, "{first} {second}");
+    let (first, second) = role::<Server>(Params { server_no_context_takeover: true, ..TAKEOVER });
+    assert_eq!(first, second);
+    let (first, second) = role::<Client>(Params { client_no_context_takeover: true, ..TAKEOVER });
+    assert_eq!(first, second);
+}
+
+#[test]
+fn another_implementation_reads_it() {
+    for level in [0, 1, 2, 3, 6, 9, 77] {
+        let mut pool = DeflatePool::new(DeflateConfig { level, ..DeflateConfig::default() });
+        for params in [TAKEOVER, Params { server_max_window_bits: 9, ..TAKEOVER }, NO_TAKEOVER] {
+            let mut conn = Connection::<Server>::new().with_extension_bits(Rsv::RSV1);
+            let mut deflater = Deflater::<Server>::new(&params);
+            let mut decoder = Decoder::new();
+            for (kind, payload) in messages() {
+                let out = deflater.message(&mut conn, kind, &payload, &mut pool).unwrap();
+                let Some(coded) = out.payload else { continue };
+                if params == NO_TAKEOVER {
+                    decoder = Decoder::new();
+                    assert_eq!(rfc1951::message(coded).as_ref(), Some(&payload));
+                }
+                assert_eq!(decoder.read(coded), Oracle::Whole(payload));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_not_worth_it_goes_uncompressed() {
+    let mut pools = pools(DeflateConfig { min_len: 100, ..DeflateConfig::default() });
+    let mut link = Link::<Server>::new(&TAKEOVER, &pools.inflate);
+    assert!(!link.pass(&mut pools, Kind::Binary, &[b'x'; 99]));
+    assert!(link.pass(&mut pools, Kind::Binary, &[b'x'; 100]));
+    assert!(!link.pass(&mut pools, Kind::Binary, &noise(100_000, 1)));
+    assert!(link.pass(&mut pools, Kind::Binary, &[b'x'; 100]), "and the window is as it was");
+    let mut pools = self::pools(DeflateConfig { min_len: 0, ..DeflateConfig::default() });
+    let mut link = Link::<Server>::new(&TAKEOVER, &pools.inflate);
+    for payload in [&b""[..], b"a", b"ab", b"abc"] {
+        assert!(!link.pass(&mut pools, Kind::Text, payload));
+    }
+    assert!(link.pass(&mut pools, Kind::Text, b"aaaaaaaaaaaaaaaaaa"));
+}
+
+/// Sizes around those of buffers, blocks and windows; and in turn with them such as are given up half-way.
+#[test]
+fn messages_of_every_size() {
+    let near = |n: usize| [n - 1, n, n + 1];
+    let sizes = [512, 4096, 8192, 16384, 32768, 65535, 65536, 1 << 20].map(near);
+    for level in 1..=9 {
+        let mut pools = pools(DeflateConfig { level, compressors: 1, ..DeflateConfig::default() });
+        for params in [TAKEOVER, NO_TAKEOVER, Params { server_max_window_bits: 9, ..TAKEOVER }] {
+            let mut link = Link::<Server>::new(&params, &pools.inflate);
+            for size in (64..200).step_by(9).chain(sizes.concat()) {
+                let coded = link.pass(&mut pools, Kind::Binary, &prose(size, size as u64));
+                assert!(coded || size < 200, "{size}");
+                let noise = noise(size.min(1 << 17), size as u64);
+                assert!(!link.pass(&mut pools, Kind::Binary, &noise));
+                link.pass(&mut pools, Kind::Binary, &[&prose(size, 1)[..], &noise].concat());
+            }
+        }
+    }
+}
+
+/// Messages and fragments of every texture, at every level, given up or not, by one compressor: a message that zlib-rs
+/// panics over would end a server.
+#[test]
+fn whatever_is_compressed() {
+    let scale = if cfg!(debug_assertions) { 1 } else { 20 };
+    let texture = |random: &mut dyn FnMut() -> u64| {
+        let mut bytes = Vec::new();
+        for _ in 0..1 + random() % 6 {
+            let len = (random() % [10, 300, 5000, 70_000][random() as usize % 4]) as usize;
+            match random() % 5 {
+                0 => bytes.extend(noise(len, random())),
+                1 => bytes.extend(prose(len, random() % 3)),
+                2 => bytes.resize(bytes.len() + len, random() as u8),
+                3 => bytes.extend((0..len).map(|i| (i % (1 + len / 7)) as u8)),
+                _ => bytes.extend_from_within(bytes.len() - len.min(bytes.len())..),
+            }
+        }
+        bytes
+    };
+    for level in 1..=9 {
+        let mut random = random(level.into());
+        let mut pools = pools(DeflateConfig { level, compressors: 2, ..DeflateConfig::default() });
+        for bits in 9..=15 {
+            let params = Params { server_max_window_bits: bits, ..TAKEOVER };
+            let mut links = [params, Params { server_no_context_takeover: true, ..params }]
+                .map(|params| Link::<Server>::new(&params, &pools.inflate));
+            for _ in 0..5 * scale {
+                let link = &mut links[random() as usize % 2];
+                let bytes = texture(&mut random);
+                if random() % 2 == 0 {
+                    link.pass(&mut pools, Kind::Binary, &bytes);
+                    continue;
+                }
+                let Link { conn, deflater, host } = link;
+                for last in [false, true] {
+                    let pool = &mut pools.deflate;
+                    let wire = Server::deflate_fragment(deflater, conn, pool, Kind::Binary, &bytes, last);
+                    let read = host.read(&mut pools.inflate, &wire.unwrap());
+                    assert_eq!(read, Ok(()), "level {level}, {bits} bits, {} bytes", bytes.len());
+                }
+                assert_eq!(host.messages.pop(), Some((Kind::Binary, bytes.repeat(2))));
+            }
+        }
+    }
+}
+
+/// Many connections, few compressors: whoever comes, it is his own window that counts.
+#[test]
+fn connections_that_take_turns() {
+    for compressors in [0, 1, 2, 7] {
+        let mut pools = pools(DeflateConfig { compressors, ..DeflateConfig::default() });
+        let mut links: Vec<_> = (0..6)
+            .map(|i| {
+                let params = Params {
+                    client_no_context_takeover: i % 3 == 0,
+                    client_max_window_bits: if i < 3 { 15 } else { 12 },
+                    ..TAKEOVER
+                };
+                Link::<Client>::new(&params, &pools.inflate)
+            })
+            .collect();
+        let mut random = random(compressors as u64);
+        for _ in 0..300 {
+            let link = &mut links[random() as usize % 6];
+            for _ in 0..=random() % 2 {
+                link.pass(&mut pools, Kind::Text, &prose(random() as usize % 3000, random() % 5));
+            }
+        }
+        assert!(pools.deflate.compressors() <= compressors.max(1));
+    }
+}
+
+#[test]
+fn windows_for_sending_are_kept_within_the_budget() {
+    let mut pools = pools(DeflateConfig { windows: 2 << 15, ..DeflateConfig::default() });
+    let mut links = [(); 4].map(|()| Link::<Server>::new(&TAKEOVER, &pools.inflate));
+    let text = prose(1000, 1);
+    for link in &mut links {
+        assert!(link.pass(&mut pools, Kind::Text, &text));
+    }
+    assert_eq!(pools.deflate.windows(), 2 << 15);
+    let lens = |pools: &mut Pools, links: &mut [Link<Server>; 4]| {
+        links.each_mut().map(|link| {
+            let wire = link.send(&mut pools.deflate, Kind::Text, &text);
+            link.arrive(pools, &wire, Kind::Text, &text);
+            wire.len()
+        })
+    };
+    let [a, b, c, d] = lens(&mut pools, &mut links);
+    assert!(a < 50 && b < 50 && c > 100 && d > 100, "two have a window, and two have none");
+    // One lets go of its window, and another has it: both go on.
+    links[0].deflater.release();
+    let [a, b, c, d] = lens(&mut pools, &mut links);
+    assert!(a > 100 && b < 50 && c > 100 && d > 100); // the first took it again, with its next message
+    links[0].deflater.release();
+    let [_, rest @ ..] = &mut links;
+    assert!(rest.iter_mut().all(|link| link.pass(&mut pools, Kind::Text, &text)));
+    let [a, b, c, d] = lens(&mut pools, &mut links);
+    assert!(a > 100 && b < 50 && c < 50 && d > 100);
+    drop(links);
+    assert_eq!(pools.deflate.windows(), 0);
+}
+
+#[test]
+fn fragments() {
+    fn role<S: Sender>(params: &Params) {
+        let mut pools = Pools::default();
+        let mut link = Link::<S>::new(params, &pools.inflate);
+        let (text, noise) = (prose(3000, 1), noise(70_000, 2));
+        let cases: [(&[u8], &[usize]); 7] = [
+            (&text, &[0, 1, 2, 1000, 1000, 3000]),
+            (&text, &[1500]),
+            (&text, &[]),
+            (b"", &[0, 0]),
+            (b"x", &[0, 1]),
+            (&noise, &[10, 66_000]),
+            (&text, &[500, 600]),
+        ];
+        for (bytes, cuts) in cases {
+            // A message of its own before each, for the window.
+            link.pass(&mut pools, Kind::Text, &text[..300]);
+            let mut from = 0;
+            for (i, &cut) in cuts.iter().chain([&bytes.len()]).enumerate() {
+                let last = i == cuts.len();
+                let Link { conn, deflater, host } = &mut link;
+                let deflate = &mut pools.deflate;
+                let wire =
+                    S::deflate_fragment(deflater, conn, deflate, Kind::Binary, &bytes[from..cut], last)
+                        .unwrap();
+                assert_eq!(wire[0] & 0x40 != 0, i == 0 && !(last && bytes.len() < 64), "RSV1 is the first's");
+                assert!(wire.len() <= cut - from + 14 + 11);
+                if !last {
+                    // Another message is refused, and does no harm.
+                    let refused = S::deflate(deflater, conn, deflate, Kind::Text, &text);
+                    assert_eq!(refused, Err(SendError::MessageOpen));
+                    let refused = S::deflate_fragment(deflater, conn, deflate, Kind::Text, &text, last);
+                    assert_eq!(refused, Err(SendError::KindChanged));
+                }
+                host.read(&mut pools.inflate, &wire).unwrap();
+                from = cut;
+            }
+            assert_eq!(link.host.messages.pop(), Some((Kind::Binary, bytes.to_vec())));
+        }
+    }
+    for params in [TAKEOVER, NO_TAKEOVER] {
+        role::<Server>(&params);
+        role::<Client>(&params);
+    }
+}
+
+/// A fragment can be read as soon as it is there.
+#[test]
+fn a_fragment_does_not_wait_for_the_next() {
+    let mut pools = Pools::default();
+    let mut link = Link::<Server>::new(&NO_TAKEOVER, &pools.inflate);
+    for word in ["one", "two", "three"] {
+        let Link { conn, deflater, host } = &mut link;
+        let wire =
+            Server::deflate_fragment(deflater, conn, &mut pools.deflate, Kind::Text, word.as_bytes(), false);
+        host.read(&mut pools.inflate, &wire.unwrap()).unwrap();
+    }
+    assert_eq!(link.host.assembler.len(), "onetwothree".len());
+}
+
+/// The connection's own verbs send uncompressed, also fragments, in any order.
+#[test]
+fn verbs_of_the_connection_may_be_mixed_in() {
+    let mut pools = Pools::default();
+    let mut link = Link::<Server>::new(&TAKEOVER, &pools.inflate);
+    let text = prose(500, 1);
+    for _ in 0..3 {
+        assert!(link.pass(&mut pools, Kind::Text, &text));
+        let wire = Server::message(&mut link.conn, Kind::Text, &text).unwrap();
+        link.arrive(&mut pools, &wire, Kind::Text, &text);
+        // A message that the connection began, the deflater goes on with: uncompressed.
+        let mut wire = Server::fragment(&mut link.conn, Kind::Text, &text, false).unwrap();
+        let Link { conn, deflater, .. } = &mut link;
+        for last in [false, true] {
+            let more = Server::deflate_fragment(deflater, conn, &mut pools.deflate, Kind::Text, &text, last);
+            wire.extend(more.unwrap());
+        }
+        link.arrive(&mut pools, &wire, Kind::Text, &text.repeat(3));
+    }
+    link.conn.close(CloseCode::NORMAL, "").unwrap();
+    let Link { conn, deflater, .. } = &mut link;
+    let closed = Server::deflate(deflater, conn, &mut pools.deflate, Kind::Text, &text);
+    assert_eq!(closed, Err(SendError::Closed));
+}
+
+#[cfg(feature = "bytes")]
+#[test]
+fn one_message_for_many_peers() {
+    use framewire::owned::PreparedMessage;
+    let mut pools = Pools::default();
+    let kinds = [
+        TAKEOVER,
+        NO_TAKEOVER,
+        Params { server_max_window_bits: 9, ..TAKEOVER },
+        Params { server_max_window_bits: 8, ..TAKEOVER },
+    ];
+    let mut links: Vec<_> =
+        kinds.iter().cycle().take(12).map(|params| Link::<Server>::new(params, &pools.inflate)).collect();
+    for round in 0..4 {
+        let bytes = if round == 3 { noise(1000, 1) } else { prose(1000, round) };
+        let mut news = PreparedMessage::new(Kind::Binary, &bytes);
+        let mut wires = Vec::new();
+        for (i, link) in links.iter_mut().enumerate() {
+            link.pass(&mut pools, Kind::Text, &prose(700, i as u64 / 4)); // a message of its own, before
+            let wire = news.send(&mut link.conn, &mut link.deflater, &mut pools.deflate).unwrap();
+            assert_eq!(wire[0] & 0x40 != 0, round != 3 && i % 4 != 3);
+            link.arrive(&mut pools, &wire, Kind::Binary, &bytes);
+            // Behind it, the window holds it: to send it again costs nothing.
+            let again = link.send(&mut pools.deflate, Kind::Binary, &bytes);
+            link.arrive(&mut pools, &again, Kind::Binary, &bytes);
+            assert!(round == 3 || i % 4 != 0 || again.len() < 30);
+            wires.push(wire);
+        }
+        for (i, wire) in wires.iter().enumerate() {
+            assert_eq!(wire.as_ptr(), wires[i % 4].as_ptr(), "compressed once for each kind of peer");
+        }
+        let conn = &mut links[0].conn;
+        assert_eq!(conn.prepared(news.plain()).unwrap()[4..], bytes);
+    }
+    // Refused, it is not in the window.
+    let link = &mut links[0];
+    let mut news = PreparedMessage::new(Kind::Text, &prose(900, 77));
+    let first = Server::deflate_fragment(
+        &mut link.deflater,
+        &mut link.conn,
+        &mut pools.deflate,
+        Kind::Text,
+        b"first",
+        false,
+    );
+    let refused = news.send(&mut link.conn, &mut link.deflater, &mut pools.deflate);
+    assert_eq!(refused, Err(SendError::MessageOpen));
+    let text = prose(900, 77);
+    let last = Server::deflate_fragment(
+        &mut link.deflater,
+        &mut link.conn,
+        &mut pools.deflate,
+        Kind::Text,
+        &text,
+        true,
+    );
+    let wire = [first.unwrap(), last.unwrap()].concat();
+    link.arrive(&mut pools, &wire, Kind::Text, &[b"first", &text[..]].concat());
+}
+
+#[cfg(feature = "bytes")]
+#[test]
+fn owned_messages_are_inflated_whole() {
+    use bytes::BytesMut;
+    use framewire::owned::{Message, Reader};
+    let mut pool = InflatePool::new(InflateConfig { messages: 1, message: 5000, ..InflateConfig::default() });
+    let mut coder = Coder::new();
+    let text = prose(3000, 1);
+    let coded = coder.code(&text);
+    let bomb = code(&[0; 6000]);
+    let stream = cat(&[
+        to::<Server>(TEXT1 & MORE, &coded[..100]),
+        to::<Server>(CONTINUATION, &coded[100..]),
+        to::<Server>(TEXT, b"plain"),
+        to::<Server>(BINARY1, &coder.code(&text)),
+        to::<Server>(BINARY1, &bomb),
+    ]);
+    let mut conn = Connection::<Server>::new().with_extension_bits(Rsv::RSV1);
+    let mut inflater = Inflater::<Server>::new(&TAKEOVER, &pool).unwrap();
+    let (mut reader, mut buffer, mut got) = (Reader::new(), BytesMut::new(), Vec::new());
+    let mut outcome = Ok(());
+    for piece in stream.chunks(50) {
+        buffer.extend_from_slice(piece);
+        while let Some(message) = reader.next(&mut conn, &mut buffer).unwrap() {
+            let mut ready = inflater.ready(&mut pool).expect("nobody holds it between two calls");
+            match message.inflate(&mut ready) {
+                Ok(message) => got.push(message),
+                Err(error) => outcome = Err(error),
+            }
+        }
+    }
+    let text = String::from_utf8(text).unwrap();
+    assert_eq!(
+        got,
+        [Message::Text(text.clone().into()), Message::Text("plain".into()), Message::Binary(text.into()),]
+    );
+    assert_eq!(outcome, Err(ProtocolError::MessageTooBig));
+}
+
+thread_local! {
+    /// Allocations, bytes that are live, and the most that were, on this thread.
+    static COUNTS: Cell<(usize, isize, isize)> = const { Cell::new((0, 0, 0)) };
+}
+
+struct Counting;
+
+#[allow(unsafe_code, reason = "an allocator can be written in no other way")]
+// SAFETY: all work is the system allocator's, which keeps the contract; counting touches no memory of its callers,
+// and allocates nothing: a `Cell` without a destructor, constant at first.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(1, layout.size() as isize);
+        // SAFETY: the caller keeps `alloc`'s contract, which is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        count(0, -(layout.size() as isize));
+        // SAFETY: the caller keeps `dealloc`'s contract, which is the same: `at` came from `alloc` above.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+fn count(times: usize, bytes: isize) {
+    // A thread that ends drops things when this is gone already.
+    let _ = COUNTS.try_with(|counts| {
+        let (all, live, most) = counts.get();
+        counts.set((all + times, live + bytes, most.max(live + bytes)));
+    });
+}
+
+/// How often `work` allocated, and how many bytes more than before it held at most.
+fn counted<T>(work: impl FnOnce() -> T) -> (T, usize, usize) {
+    let (all, live, _) = COUNTS.get();
+    COUNTS.set((all, live, live));
+    let result = work();
+    let (after, _, most) = COUNTS.get();
+    (result, after - all, (most - live) as usize)
+}
+
+/// Bytes that are live; of use only beside another such number.
+fn live() -> isize {
+    COUNTS.get().1
+}
+
+fn since(before: isize) -> usize {
+    usize::try_from(live() - before).unwrap()
+}
+
+#[test]
+fn no_allocation_per_message() {
+    fn role<S: Side>(params: &Params) {
+        let mut pools = Pools::default();
+        let mut sender = Deflater::<Server>::new(params);
+        let mut conn = Connection::<Server>::new().with_extension_bits(Rsv::RSV1);
+        let mut inflater = Inflater::<S>::new(&Params { ..*params }, &pools.inflate).unwrap();
+        let texts: Vec<_> = (0..50).map(|i| prose(100 + 50 * i, i as u64)).collect();
+        let mut wire = vec![0; 1 << 16];
+        let mut all = |pools: &mut Pools| {
+            for text in &texts {
+                let out = sender.message(&mut conn, Kind::Text, text, &mut pools.deflate).unwrap();
+                let coded = out.payload.expect("it is worth it");
+                let bytes = &mut wire[..coded.len()];
+                bytes.copy_from_slice(coded);
+                // In two parts, so that the message waits in between.
+                let (one, two) = bytes.split_at_mut(coded.len() / 2);
+                let mut ready = inflater.ready(&mut pools.inflate).unwrap();
+                for (bytes, last) in [(one, false), (two, true)] {
+                    let mut parts = ready.feed(Part { kind: Kind::Text, rsv: Rsv::RSV1, bytes, last });
+                    while parts.next_part().unwrap().is_some() {}
+                }
+            }
+        };
+        for _ in 0..20 {
+            all(&mut pools); // until the windows are full
+        }
+        let ((), allocations, _) = counted(|| all(&mut pools));
+        assert_eq!(allocations, 0, "{params:?}");
+    }
+    for params in [TAKEOVER, NO_TAKEOVER] {
+        // What a server sends, a client receives; here also a server, of the same parameters both ways.
+        role::<Client>(&params);
+        role::<Server>(&params);
+    }
+}
+
+/// What docs/deflate.md adds up, weighed.
+#[test]
+fn what_it_holds_is_what_was_said() {
+    #[cfg(target_pointer_width = "64")]
+    {
+        assert!(size_of::<Inflater<Server>>() <= 24);
+        assert!(size_of::<Deflater<Server>>() <= 16);
+    }
+    let config = InflateConfig { part: 1 << 12, messages: 10, message: 1 << 20, ..InflateConfig::default() };
+    let before = live();
+    let pool = InflatePool::new(config);
+    let small = since(before);
+    assert!((1 << 12..(1 << 12) + 500).contains(&small));
+    let wire = to::<Server>(BINARY1, &code(&prose(100_000, 1)));
+    for params in [NO_TAKEOVER, TAKEOVER] {
+        let before = live();
+        let idle: Vec<_> = (0..100).map(|_| Inflater::<Server>::new(&params, &pool).unwrap()).collect();
+        let each = since(before) / 100;
+        assert!(each <= if params == TAKEOVER { 24 + 80 } else { 24 }, "{each} bytes before a message");
+        drop(idle);
+    }
+    // Inside a message: a decompressor and at most a window. After it: nothing, or the window.
+    for (params, after) in
+        [(NO_TAKEOVER, 0), (TAKEOVER, 1 << 15), (Params { client_max_window_bits: 9, ..TAKEOVER }, 1 << 9)]
+    {
+        let mut pool = InflatePool::new(config);
+        let mut host = Host::<Server>::new(&params, &pool);
+        let before = live();
+        host.read(&mut pool, &wire[..wire.len() / 2]).unwrap();
+        let during = since(before) - host.assembler.capacity();
+        let bits = params.client_max_window_bits;
+        let most = InflatePool::DECOMPRESSOR + (1 << bits) + 200;
+        assert!(during <= most && during + 1000 > most - 2000, "{during} of {most}");
+        host.read(&mut pool, &wire[wire.len() / 2..]).unwrap();
+        let pooled = InflatePool::DECOMPRESSOR + if after == 0 { 1 << bits } else { 0 };
+        let held = since(before) - host.assembler.capacity() - host.messages[0].1.capacity();
+        assert!(held <= pooled + after + 400, "{held} of {pooled} and {after}");
+    }
+    let (_, _, most) = counted(|| {
+        let mut pool = DeflatePool::new(DeflateConfig { compressors: 3, ..DeflateConfig::default() });
+        let mut links = [(); 8].map(|()| {
+            (Connection::<Server>::new().with_extension_bits(Rsv::RSV1), Deflater::<Server>::new(&TAKEOVER))
+        });
+        for (conn, deflater) in &mut links {
+            deflater.message(conn, Kind::Text, &[b'x'; 40_000], &mut pool).unwrap();
+        }
+    });
+    assert!(most <= 3 * DeflatePool::COMPRESSOR + 8 * (1 << 15) + 50_000 + 8 * 200, "{most}");
+    assert!(most >= 3 * DeflatePool::COMPRESSOR + 8 * (1 << 15) - 10_000, "{most}");
+}
+
+/// A thousand and more to one, of zeros, and of the densest that there is: no more memory than the limit says, no more
+/// work than its length asks for.
+#[test]
+fn bombs() {
+    let limit = 1 << 20;
+    let zeros = code(&vec![0; 64 << 20]);
+    assert!(zeros.len() * 1000 < 64 << 20);
+    for wire in [zeros, code(&vec![b'a'; 64 << 20])] {
+        for params in [TAKEOVER, NO_TAKEOVER] {
+            let mut bytes = wire.clone();
+            let (parts, _, most) = counted(|| {
+                let mut pool = InflatePool::new(InflateConfig { message: limit, ..InflateConfig::default() });
+                let mut inflater = Inflater::<Server>::new(&params, &pool).unwrap();
+                let mut ready = inflater.ready(&mut pool).unwrap();
+                let mut inflated =
+                    ready.feed(Part { kind: Kind::Binary, rsv: Rsv::RSV1, bytes: &mut bytes, last: true });
+                let mut parts = 0;
+                loop {
+                    match inflated.next_part() {
+                        Ok(Some(part)) => parts += part.bytes.len(),
+                        Ok(None) => panic!("it is over the limit"),
+                        Err(error) => break assert_eq!(error, ProtocolError::MessageTooBig),
+                    }
+                }
+                parts
+            });
+            assert!(parts as u64 <= limit);
+            assert!(most <= (64 << 10) + InflatePool::DECOMPRESSOR + (1 << 15) + 1000, "{most}");
+        }
+    }
+}

@@ -1,0 +1,412 @@
+//! permessage-deflate through the server's sockets: what is agreed on, what comes back, who waits for whom, and what it
+//! takes of the server's memory.
+
+mod common;
+
+use common::*;
+use framewire::{
+    Assembler, Client as ClientRole, Connection, Event, Header, Kind, Limits, Rsv,
+    deflate::{DeflateConfig, DeflatePool, Deflater, InflateConfig, InflatePool, Inflater},
+    extension::{Offer, Params},
+    handshake::{ClientKey, HeadBuffer, HeaderSlots, Limits as HeadLimits, Opening, Response},
+    mask::Key,
+};
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
+
+const OFFER: Offer = Offer {
+    server_no_context_takeover: false,
+    client_no_context_takeover: false,
+    server_max_window_bits: None,
+    client_max_window_bits: Some(15),
+};
+
+/// A client that compresses what it can.
+struct Peer {
+    socket: TcpStream,
+    params: Params,
+    connection: Connection<ClientRole>,
+    inflater: Inflater<ClientRole>,
+    deflater: Deflater<ClientRole>,
+    inflate: InflatePool,
+    deflate: DeflatePool,
+    assembler: Assembler,
+    /// Data frames that came compressed, and those that did not.
+    came: (usize, usize),
+}
+
+impl Peer {
+    fn connect(program: &Program, offer: Offer) -> Option<Self> {
+        let mut socket = program.tcp();
+        let offers = [offer];
+        let opening = Opening::new("test.example", "/", ClientKey::new([7; 16])).deflate(&offers);
+        socket.write_all(&opening.to_vec().unwrap()).unwrap();
+        let (mut rx, mut buffer) = (vec![0; 4096], HeadBuffer::new(HeadLimits::default()));
+        let params = loop {
+            let n = socket.read(&mut rx).unwrap();
+            if let Some(head) = buffer.push(&rx[..n]).unwrap() {
+                assert_eq!(head.consumed, n);
+                let mut slots = HeaderSlots::new();
+                let response = Response::parse(head.bytes, &mut slots).unwrap();
+                break opening.check(&response).unwrap().unwrap().deflate?;
+            }
+        };
+        let inflate =
+            InflatePool::new(InflateConfig { messages: 1, message: u64::MAX, ..Default::default() });
+        Some(Self {
+            socket,
+            params,
+            connection: Connection::new().with_limits(Limits::NONE).with_extension_bits(Rsv::RSV1),
+            inflater: Inflater::new(&params, &inflate).unwrap(),
+            deflater: Deflater::new(&params),
+            inflate,
+            deflate: DeflatePool::new(DeflateConfig::default()),
+            assembler: Assembler::new(usize::MAX),
+            came: (0, 0),
+        })
+    }
+
+    fn frame(&mut self, kind: Kind, payload: &[u8]) -> Vec<u8> {
+        let mut given = payload.to_vec();
+        let key = Key::new([1, 2, 3, 4]);
+        let sent = self.deflater.message(&mut self.connection, key, kind, &mut given, &mut self.deflate);
+        let sent = sent.unwrap();
+        [&sent.header[..], sent.payload.as_deref().unwrap_or(&given)].concat()
+    }
+
+    fn send(&mut self, payload: &[u8]) {
+        let frame = self.frame(Kind::Binary, payload);
+        self.socket.write_all(&frame).unwrap();
+    }
+
+    /// The next message; `None` where none comes in this time.
+    fn next(&mut self, patience: Duration) -> Option<Vec<u8>> {
+        self.socket.set_read_timeout(Some(patience)).unwrap();
+        // As much as has to do with one message: its header, and what it lacks.
+        loop {
+            let mut rx = [0; 64 * KIB];
+            let room = match usize::try_from(self.connection.remaining()).unwrap() {
+                0 => 1,
+                missing => missing.min(rx.len()),
+            };
+            let n = match self.socket.read(&mut rx[..room]) {
+                Ok(0) => panic!("the server closed"),
+                Ok(n) => n,
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    return None;
+                }
+                Err(error) => panic!("{error}"),
+            };
+            let mut input = &mut rx[..n];
+            let mut ready = self.inflater.ready(&mut self.inflate).unwrap();
+            while let Some(event) = self.connection.receive(&mut input).unwrap() {
+                let part = match event {
+                    Event::Part(part) => part,
+                    Event::Binary(bytes) => {
+                        self.came.1 += 1;
+                        return Some(bytes.to_vec());
+                    }
+                    Event::Close(close) => panic!("{:?}", close.as_close()),
+                    other => panic!("{other:?}"),
+                };
+                let (coded, last) = (!part.rsv.is_none(), part.last);
+                let mut parts = ready.feed(part);
+                while let Some(part) = parts.next_part().unwrap() {
+                    if let Some(message) = self.assembler.push(part).unwrap() {
+                        let count = if coded { &mut self.came.0 } else { &mut self.came.1 };
+                        *count += 1;
+                        assert!(last && input.is_empty());
+                        return Some(message.into_vec());
+                    }
+                }
+            }
+        }
+    }
+
+    fn expect(&mut self, payload: &[u8]) {
+        let got = self.next(PATIENCE).expect("an echo in time");
+        assert!(got == payload, "{} bytes for {}", got.len(), payload.len());
+    }
+
+    fn echo(&mut self, payload: &[u8]) {
+        self.send(payload);
+        self.expect(payload);
+    }
+}
+
+/// What compresses.
+fn prose(len: usize) -> Vec<u8> {
+    let mut text = Vec::new();
+    for i in 0.. {
+        if text.len() >= len {
+            break;
+        }
+        text.extend_from_slice(format!("compresses {} times, or {i}; ", i * 7919 % 1000).as_bytes());
+    }
+    text.truncate(len);
+    text
+}
+
+#[test]
+fn every_agreement_echoes() {
+    let cases: [(&[&str], Offer, Params); 4] = [
+        (&[], OFFER, Params::default()),
+        (
+            &["--server-no-context-takeover", "--client-no-context-takeover", "--compression-level", "9"],
+            OFFER,
+            Params {
+                server_no_context_takeover: true,
+                client_no_context_takeover: true,
+                ..Params::default()
+            },
+        ),
+        (
+            &["--server-max-window-bits", "10", "--client-max-window-bits", "11", "--compression-level", "1"],
+            OFFER,
+            Params { server_max_window_bits: 10, client_max_window_bits: 11, ..Params::default() },
+        ),
+        (
+            &["--compression-min", "1000"],
+            Offer { server_max_window_bits: Some(9), server_no_context_takeover: true, ..OFFER },
+            Params { server_max_window_bits: 9, server_no_context_takeover: true, ..Params::default() },
+        ),
+    ];
+    for (options, offer, params) in cases {
+        let program = Program::start(&[&["--compression"], options].concat());
+        let mut peer = Peer::connect(&program, offer).unwrap();
+        assert_eq!(peer.params, params);
+        for len in [0, 10, 300, 900, 1500, 70_000, 300, 1 << 20, 3 << 20] {
+            let before = peer.came.0;
+            peer.echo(&prose(len));
+            let least = if options.contains(&"1000") { 1000 } else { 64 };
+            assert_eq!(peer.came.0 > before, len >= least, "{len} bytes with {options:?}");
+            peer.echo(&noise(len.min(1 << 20), len as u64));
+        }
+        // Many at once.
+        let frames: Vec<_> = (0..500).flat_map(|i| peer.frame(Kind::Binary, &prose(50 + 10 * i))).collect();
+        let mut socket = peer.socket.try_clone().unwrap();
+        let sender = std::thread::spawn(move || socket.write_all(&frames).unwrap());
+        (0..500).for_each(|i| peer.expect(&prose(50 + 10 * i)));
+        sender.join().unwrap();
+        // Cut anywhere, with a ping inside.
+        let text = prose(2000);
+        let frame = peer.frame(Kind::Binary, &text);
+        for piece in frame.chunks(7) {
+            peer.socket.write_all(piece).unwrap();
+        }
+        peer.expect(&text);
+        program.check();
+    }
+}
+
+#[test]
+fn nothing_is_agreed_on_without_the_option_or_the_offer() {
+    let program = Program::start(&[]);
+    assert!(Peer::connect(&program, OFFER).is_none());
+    let program = Program::start(&["--compression", "--client-max-window-bits", "12"]);
+    assert!(Peer::connect(&program, Offer { client_max_window_bits: None, ..OFFER }).is_none());
+    program.check(); // who offers nothing is served as ever
+    let mut client = program.connect();
+    client.send(&raw(FIN | 0x40 | TEXT, b"\xf2\x48\xcd\xc9\xc9\x07\x00"));
+    client.expect_close(1002);
+}
+
+#[test]
+fn what_is_wrong_with_a_compressed_message() {
+    let program = Program::start(&["--compression", "--max-message", "1M"]);
+    let bomb = Peer::connect(&program, OFFER).unwrap().frame(Kind::Binary, &vec![0; 100 << 20]);
+    assert!(bomb.len() < 200 << 10);
+    let before = program.memory();
+    for (frame, code) in [
+        (raw(FIN | 0x40 | BINARY, b"\x07"), 1007),
+        (raw(FIN | 0x40 | BINARY, b"\xf2\x48\xcd"), 1007),
+        (raw(FIN | 0x40 | TEXT, b"\x00\x01\x00\xfe\xff\xff\x00"), 1007),
+        (raw(FIN | 0x40 | PING, b""), 1002),
+        ([raw(0x40 | BINARY, b"\xf2"), raw(FIN | 0x40 | CONTINUATION, b"")].concat(), 1002),
+        (bomb, 1009),
+    ] {
+        for _ in 0..5 {
+            let mut peer = Peer::connect(&program, OFFER).unwrap();
+            peer.echo(&prose(100));
+            peer.socket.write_all(&frame).unwrap();
+            let mut wire = Vec::new();
+            peer.socket.read_to_end(&mut wire).unwrap();
+            let header = Header::parse(&wire).unwrap().unwrap();
+            assert_eq!(wire[header.wire_len()..][..2], [(code >> 8) as u8, code as u8], "{code}");
+        }
+    }
+    let grown = program.memory().saturating_sub(before);
+    assert!(grown < 8 * MIB, "{grown}");
+    Peer::connect(&program, OFFER).unwrap().echo(&prose(1000));
+}
+
+/// The smallest memory: one decompressor, no window.
+const SMALLEST: [&str; 3] = ["--compression", "--compression-memory", "1"];
+
+#[test]
+fn at_the_cap_peers_wait_until_a_message_ends() {
+    let program = Program::start(&[&SMALLEST[..], &["--compression-timeout", "1000"]].concat());
+    let mut peers = [(); 4].map(|()| Peer::connect(&program, OFFER).unwrap());
+    assert!(peers.iter().all(|peer| peer.params.client_no_context_takeover));
+    for peer in &mut peers {
+        peer.echo(&prose(500)); // one after the other, one decompressor serves all
+    }
+    let [holder, rest @ ..] = &mut peers;
+    for round in 0..3 {
+        let text = prose(5000 + round);
+        let frame = holder.frame(Kind::Binary, &text);
+        holder.socket.write_all(&frame[..100]).unwrap();
+        program.check();
+        rest.iter_mut().for_each(|peer| peer.send(&prose(700)));
+        for peer in rest.iter_mut() {
+            assert_eq!(peer.next(Duration::from_millis(100)), None, "it waits");
+        }
+        program.check(); // others are served, also new ones, uncompressed
+        assert!(Peer::connect(&program, OFFER).is_none());
+        if round < 2 {
+            holder.socket.write_all(&frame[100..]).unwrap();
+            holder.expect(&text);
+        } else {
+            holder.socket.shutdown(std::net::Shutdown::Both).unwrap(); // or it goes
+        }
+        rest.iter_mut().for_each(|peer| peer.expect(&prose(700)));
+    }
+    let busy = program.cpu();
+    rest[0].socket.write_all(&raw(0x40 | BINARY, b"\xf2")).unwrap();
+    rest[1].send(&prose(700));
+    assert_eq!(rest[1].next(Duration::from_secs(1)), None);
+    assert!(program.cpu() - busy < 50, "it waits without work");
+}
+
+#[test]
+fn a_peer_that_never_ends_its_message_is_sent_away_when_others_wait() {
+    let options = ["--compression-timeout", "1", "--idle-timeout", "1", "--pong-timeout", "3"];
+    let program = Program::start(&[&SMALLEST[..], &options].concat());
+    let mut holder = Peer::connect(&program, OFFER).unwrap();
+    let mut waits = Peer::connect(&program, OFFER).unwrap();
+    let frame = holder.frame(Kind::Binary, &prose(50_000));
+    holder.socket.write_all(&frame[..100]).unwrap();
+    program.check();
+    let mut socket = holder.socket.try_clone().unwrap();
+    let dribble = std::thread::spawn(move || {
+        // Alive, but slow.
+        for byte in &frame[100..] {
+            if socket.write_all(&[*byte]).is_err() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+    waits.echo(&prose(700));
+    let mut wire = Vec::new();
+    let _ = holder.socket.read_to_end(&mut wire); // or a reset: it goes on writing
+    assert!(wire.is_empty() || wire.ends_with(b"a compressed message takes too long"));
+    drop(holder);
+    dribble.join().unwrap();
+}
+
+/// A read of many small messages that inflate to much: what waits for a peer that does not read stays at the mark.
+#[test]
+fn amplification_is_held_back() {
+    let options = ["--compression", "--max-message", "1M", "--high-water", "1M"];
+    let program = Program::start(&options);
+    // A period of 20,000 bytes: the client's window sees it, and the server's, of 9 bits, does not.
+    let offer = Offer { server_max_window_bits: Some(9), ..OFFER };
+    let mut peer = Peer::connect(&program, offer).unwrap();
+    let payload = noise(20_000, 1).repeat(52);
+    peer.echo(&payload);
+    assert_eq!(peer.came, (0, 1), "it comes back uncompressed");
+    let before = program.memory();
+    let mut frames = Vec::new();
+    for _ in 0..40 {
+        frames.extend(peer.frame(Kind::Binary, &payload));
+    }
+    assert!(frames.len() < MIB, "{}", frames.len());
+    let mut socket = peer.socket.try_clone().unwrap();
+    let sender = std::thread::spawn(move || socket.write_all(&frames).unwrap());
+    std::thread::sleep(Duration::from_secs(1));
+    let grown = program.memory().saturating_sub(before);
+    assert!(grown < 12 * MIB, "{} KiB of 40 MiB wait", grown >> 10);
+    (0..40).for_each(|_| peer.expect(&payload));
+    sender.join().unwrap();
+    peer.echo(&prose(100));
+}
+
+/// What a connection costs that has sent more than a window, had it echoed, and is idle since.
+#[test]
+fn idle_connections() {
+    const COUNT: usize = 1000;
+    // The allocator gives and takes pages: so much is within what a measurement with so few connections tells.
+    const SOME: usize = KIB;
+    let none: &[&str] = &["--server-no-context-takeover", "--client-no-context-takeover"];
+    let small: &[&str] = &["--server-max-window-bits", "10", "--client-max-window-bits", "10"];
+    let cases: [(&str, Option<&[&str]>, usize); 5] = [
+        ("not compressed", None, SOME),
+        ("compressed, no takeover", Some(none), SOME),
+        ("takeover, 10 bits", Some(small), SOME + 2 * KIB),
+        ("takeover, 15 bits", Some(&["--compression-memory", "1G"]), SOME + 2 * 40 * KIB),
+        ("takeover, 15 bits, 4 MiB for it", Some(&["--compression-memory", "4M"]), SOME + 4 * MIB / COUNT),
+    ];
+    for (what, options, most) in cases {
+        let options: Vec<_> = options.map_or(vec![], |options| [&["--compression"], options].concat());
+        let idle = ["--idle-timeout", "0"];
+        let program = Program::start_with(
+            "ulimit -n $(ulimit -Hn)",
+            &[&["--listen", "127.0.0.1:0"], &idle[..], &options].concat(),
+        );
+        let text = prose(40 * KIB);
+        let request = upgrade("Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n");
+        // What the server needs once.
+        for _ in 0..20 {
+            if let Some(mut peer) = Peer::connect(&program, OFFER) {
+                peer.echo(&text);
+            }
+        }
+        let mut scratch = Peer::connect(&program, OFFER);
+        let before = program.memory();
+        let mut deflate = DeflatePool::default();
+        let peers: Vec<_> = (0..COUNT)
+            .map(|_| {
+                let mut socket = program.tcp();
+                socket.write_all(request.as_bytes()).unwrap();
+                let mut head = [0; 4096];
+                let n = socket.read(&mut head).unwrap();
+                assert!(head[..n].ends_with(b"\r\n\r\n"));
+                let coded = head.windows(4).any(|at| at == b"perm");
+                let frame = match (&mut scratch, coded) {
+                    (Some(_), true) => {
+                        let mut connection = Connection::<ClientRole>::new().with_extension_bits(Rsv::RSV1);
+                        let params = Params { client_max_window_bits: 9, ..Params::default() };
+                        let mut deflater = Deflater::<ClientRole>::new(&params);
+                        let mut text = text.clone();
+                        let sent = deflater.message(
+                            &mut connection,
+                            Key::new([0; 4]),
+                            Kind::Binary,
+                            &mut text,
+                            &mut deflate,
+                        );
+                        let sent = sent.unwrap();
+                        [&sent.header[..], sent.payload.as_deref().unwrap()].concat()
+                    }
+                    _ => frame(BINARY, &text),
+                };
+                socket.write_all(&frame).unwrap();
+                let mut header = [0; 2];
+                socket.read_exact(&mut header).unwrap();
+                assert_eq!((header[0] & 0x40 != 0, header[1]), (coded, 126));
+                let mut len = [0; 2];
+                socket.read_exact(&mut len).unwrap();
+                let mut echo = vec![0; u16::from_be_bytes(len).into()];
+                socket.read_exact(&mut echo).unwrap();
+                socket
+            })
+            .collect();
+        let each = || program.memory().saturating_sub(before) / peers.len();
+        until("what is not needed any more is let go of", || each() <= most);
+        println!("{what}: {} bytes a connection", each());
+    }
+}
