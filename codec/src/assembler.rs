@@ -49,6 +49,8 @@ pub struct Assembler {
     kind: Kind,
     rsv: Rsv,
     done: bool,
+    /// The message that is arriving is too big: the rest of it is not to pass for another.
+    refused: bool,
 }
 
 /// A message that was put together. Lent by the [`Assembler`] until the next part is pushed; or taken, for good.
@@ -108,7 +110,15 @@ impl Assembler {
 
     /// An assembler for messages of at most `limit` bytes. Holds no memory yet.
     pub const fn new(limit: usize) -> Self {
-        Self { memory: Vec::new(), len: 0, limit, kind: Kind::Binary, rsv: Rsv::NONE, done: true }
+        Self {
+            memory: Vec::new(),
+            len: 0,
+            limit,
+            kind: Kind::Binary,
+            rsv: Rsv::NONE,
+            done: true,
+            refused: false,
+        }
     }
 
     /// An assembler that starts with this memory, such as [`Message::into_vec`] gave. Its length, not its capacity,
@@ -120,13 +130,13 @@ impl Assembler {
     /// Appends a part; gives the message once the part is its last.
     ///
     /// # Errors
-    /// [`ProtocolError::MessageTooBig`] where the message would be longer than the limit; what was collected of it
-    /// is dropped.
+    /// [`ProtocolError::MessageTooBig`] where the message would be longer than the limit; what was collected of it is
+    /// dropped, and its further parts are refused. It is for [`fail`](Connection#method.fail), as the connection's own
+    /// errors are.
     pub fn push(&mut self, part: Part<'_>) -> Result<Option<Message<'_>>, ProtocolError> {
         self.begin(part.kind, part.rsv);
-        if part.bytes.len() > self.limit.saturating_sub(self.len) {
-            self.clear();
-            return Err(ProtocolError::MessageTooBig);
+        if self.refused || part.bytes.len() > self.limit.saturating_sub(self.len) {
+            return Err(self.refuse(part.last));
         }
         let len = self.len + part.bytes.len();
         if len <= self.memory.len() {
@@ -176,6 +186,9 @@ impl Assembler {
             Some(Event::Binary(_)) => (Kind::Binary, Rsv::NONE, true),
             _ => return Ok(None),
         };
+        if self.refused {
+            return Err(self.refuse(last));
+        }
         self.begin(kind, rsv);
         Ok(self.advance(start + n, last))
     }
@@ -210,8 +223,10 @@ impl Assembler {
         last.then_some(Message { kind: self.kind, rsv: self.rsv, memory: &mut self.memory, len })
     }
 
-    fn clear(&mut self) {
+    fn refuse(&mut self, last: bool) -> ProtocolError {
         self.len = 0;
         self.done = true;
+        self.refused = !last;
+        ProtocolError::MessageTooBig
     }
 }

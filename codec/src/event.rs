@@ -15,7 +15,7 @@ pub enum Event<'b> {
     Ping(Control<'b>),
     /// A pong, asked for or not (RFC 6455 §5.5.3).
     Pong(Control<'b>),
-    /// The peer closes (RFC 6455 §5.5.1); [`Control::as_close`] says why. Nothing that follows is interpreted.
+    /// The peer closes (RFC 6455 §5.5.1); `payload.as_close()` has the code and the reason. Nothing that follows is interpreted.
     Close(Control<'b>),
 }
 

@@ -20,7 +20,6 @@
 //!
 //! ```
 //! # #[cfg(feature = "alloc")] {
-//! use framewire::extension::Config;
 //! use framewire::handshake::{HandshakeError, HeadBuffer, HeaderSlots, Limits, Reply, Request};
 //!
 //! /// What to send, and whether frames follow. `None`: read on.
@@ -35,10 +34,7 @@
 //!         };
 //!         return Ok(Some((page.to_vec().unwrap_or_default(), false)));
 //!     };
-//!     let answer = upgrade
-//!         .accept()
-//!         .subprotocol(upgrade.choose_subprotocol(&["chat"]))
-//!         .deflate(upgrade.deflate(&Config::default()));
+//!     let answer = upgrade.accept().subprotocol(upgrade.choose_subprotocol(&["chat"]));
 //!     // Frames begin at received[head.consumed..].
 //!     Ok(Some((answer.to_vec().unwrap_or_default(), true)))
 //! }

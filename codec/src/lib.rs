@@ -15,10 +15,22 @@
 //! Levels 1 to 3 work without alloc. **Stages** stand on level 3 where a host wants more than what was in hand:
 #![cfg_attr(feature = "alloc", doc = "[`Assembler`]")]
 #![cfg_attr(not(feature = "alloc"), doc = "`Assembler`")]
-//! (whole messages from parts), `vectored` (one write for many frames, feature `std`), `owned` (messages as `Bytes`, a
-//! send queue, frames prepared once for many peers; feature `bytes`), `deflate` (permessage-deflate, both ways; feature
-//! `deflate`). Before them all stands the opening `handshake`
+//! (whole messages from parts),
+#![cfg_attr(feature = "std", doc = "[`vectored`]")]
+#![cfg_attr(not(feature = "std"), doc = "`vectored`")]
+//! (one write for many frames, feature `std`),
+#![cfg_attr(feature = "bytes", doc = "[`owned`]")]
+#![cfg_attr(not(feature = "bytes"), doc = "`owned`")]
+//! (messages as `Bytes`, a send queue, frames prepared once for many peers; feature `bytes`),
+#![cfg_attr(feature = "deflate", doc = "[`deflate`]")]
+#![cfg_attr(not(feature = "deflate"), doc = "`deflate`")]
+//! (permessage-deflate, both ways; feature `deflate`). Before them all stands the opening
+#![cfg_attr(feature = "handshake", doc = "[`handshake`]")]
+#![cfg_attr(not(feature = "handshake"), doc = "`handshake`")]
 //! (feature `handshake`); [`extension`] has the parameters of permessage-deflate as values.
+//!
+//! Whole programs: `examples/echo_server.rs`, and the client in `examples/blocking`, both on blocking sockets; the
+//! crate `framewire-echo` is a server on mio.
 //!
 //! # The host's loop
 //!

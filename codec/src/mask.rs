@@ -35,7 +35,8 @@ cfg_neon! {
 
 /// The four masking bytes of a frame, in the order of the wire.
 ///
-/// Byte `i` of a payload is masked with byte `i % 4` of its key. The default is four zeros, which change nothing.
+/// Byte `i` of a payload is masked with byte `i % 4` of its key. The default is four zeros, which change nothing. A
+/// client draws a new one for each frame, from the operating system's generator or one like it (RFC 6455 §10.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Key([u8; 4]);
 

@@ -42,8 +42,8 @@ fn parts_to_messages() {
     assert_eq!(assembler.push(part(&mut [9; 10], true)).map(|m| m.map(item)), Ok(Some(binary(&[9; 10]))));
 }
 
-/// Exactly the limit is a message, one byte more is not, wherever the cut; what was collected is dropped, and the
-/// next message starts afresh.
+/// Exactly the limit is a message, one byte more is not, wherever the cut; what was collected is dropped, the rest of
+/// the message does not pass for another, and the next one starts afresh.
 #[test]
 fn the_limit_to_the_byte() {
     for limit in 0..20 {
@@ -61,6 +61,12 @@ fn the_limit_to_the_byte() {
                 assert_eq!(assembler.push(part(a, false)), Ok(None));
                 assert_eq!(assembler.push(part(b, round == 0)), Err(ProtocolError::MessageTooBig));
                 assert_eq!((assembler.len(), assembler.is_empty()), (0, true), "dropped");
+                if round != 0 {
+                    for last in [false, true] {
+                        let rest = assembler.push(part(&mut [], last));
+                        assert_eq!(rest, Err(ProtocolError::MessageTooBig), "the rest of it");
+                    }
+                }
             }
         }
     }

@@ -37,6 +37,7 @@ impl FromStr for Address {
             Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
                 Ok(Self::Tcp(text.into()))
             }
+            None if !text.is_empty() => Err(format!("the port is missing, as in {text}:9001")),
             _ => Err(
                 "an address is HOST:PORT, [IPV6]:PORT, PORT, or the path of a Unix socket (with a / in it)"
                     .into(),

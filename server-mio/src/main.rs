@@ -26,7 +26,6 @@ mod site;
 mod socket;
 mod stats;
 
-use clap::Parser;
 use options::Options;
 use server::Server;
 use signals::Signals;
@@ -39,7 +38,7 @@ use std::{
 };
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let options = Options::parse_and_check();
     env_logger::Builder::new()
         .filter_level(options.log)
         .parse_default_env()
@@ -58,8 +57,12 @@ fn main() -> ExitCode {
 fn run(options: Options) -> io::Result<()> {
     // A connection is a file descriptor. The soft limit is low for the sake of programs that use select(2).
     #[cfg(unix)]
-    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
-        log::warn!("cannot raise the limit on open files: {error}");
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(files) if files < options.max_connections.get() as u64 => {
+            log::warn!("the limit on open files is {files}: further connections wait");
+        }
+        Ok(_) => {}
+        Err(error) => log::warn!("cannot raise the limit on open files: {error}"),
     }
     let config = Arc::new(options.config());
     let mut loops = Vec::new();

@@ -3,7 +3,7 @@
 #![allow(rustdoc::bare_urls, rustdoc::broken_intra_doc_links)]
 
 use crate::{compression, listener::Address, site::Subprotocols, socket::Listener};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use framewire::{
     Limits,
     deflate::{DeflateConfig, InflateConfig},
@@ -18,7 +18,7 @@ use std::{fmt::Write, num::NonZeroUsize, str::FromStr, time::Duration};
 pub struct Options {
     /// Where to listen: HOST:PORT, [IPV6]:PORT, PORT for this machine only, or the path of a Unix socket. May be given
     /// several times. Port 0 takes any that is free, and prints it.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9001")]
+    #[arg(long, alias = "port", value_name = "ADDR", default_value = "127.0.0.1:9001")]
     pub listen: Vec<Address>,
 
     /// The most payload that a message may have, over all its fragments. Sizes take K, M or G: 64K is 65,536 bytes.
@@ -33,7 +33,7 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value = "1000000", help_heading = "Limits")]
     pub max_connections: NonZeroUsize,
 
-    /// How much may wait for a peer that does not read before it is not read any more either, until half is gone.
+    /// A peer for which more than this waits, because it does not read, is not read from either until half is gone.
     #[arg(long, value_name = "SIZE", default_value = "1M", help_heading = "Limits")]
     pub high_water: Size,
 
@@ -55,7 +55,7 @@ pub struct Options {
 
     /// An origin whose pages may connect, such as https://example.com. May be given several times; without it, all
     /// may. Programs that are no browsers send none, and may always.
-    #[arg(long, value_name = "ORIGIN", help_heading = "Handshake")]
+    #[arg(long, value_name = "ORIGIN", value_parser = origin, help_heading = "Handshake")]
     pub allow_origin: Vec<String>,
 
     /// A subprotocol to choose where a client asks for it; `any` chooses the client's first, `none` none. May be
@@ -113,7 +113,7 @@ pub struct Options {
     #[arg(long, value_name = "SIZE", help_heading = "Machine")]
     pub send_buffer: Option<Size>,
 
-    /// Print a line of figures each so many seconds; 0: never.
+    /// Print a line of figures every so many seconds; 0: never.
     #[arg(long, value_name = "SECONDS", default_value = "0", help_heading = "Output")]
     pub stats: u64,
 
@@ -152,6 +152,20 @@ impl Config {
 }
 
 impl Options {
+    /// The command line; ends the program where it asks for help, or for what cannot be.
+    pub fn parse_and_check() -> Self {
+        let options = Self::parse();
+        let named = |name: &str| options.subprotocol.iter().any(|given| given == name);
+        let wrong = if options.max_frame.is_some_and(|frame| frame.get() > options.max_message.get()) {
+            "a frame cannot be larger than a message: --max-frame is more than --max-message"
+        } else if options.subprotocol.len() > 1 && (named("any") || named("none")) {
+            "--subprotocol any and --subprotocol none stand alone"
+        } else {
+            return options;
+        };
+        Self::command().error(clap::error::ErrorKind::ArgumentConflict, wrong).exit()
+    }
+
     /// What a loop needs to know of it.
     pub fn config(&self) -> Config {
         let named = |name: &str| self.subprotocol.iter().any(|given| given == name);
@@ -241,6 +255,17 @@ impl Options {
     }
 }
 
+/// What a browser sends as `Origin` (RFC 6454 §6.2): anything else could never match.
+fn origin(text: &str) -> Result<String, String> {
+    match text.split_once("://") {
+        Some((scheme, host)) if !scheme.is_empty() && !host.is_empty() && !host.contains('/') => {
+            Ok(text.into())
+        }
+        _ if text == "null" => Ok(text.into()),
+        _ => Err("an origin is SCHEME://HOST[:PORT] without a path, as in https://example.com".into()),
+    }
+}
+
 /// A number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(usize);
@@ -263,9 +288,9 @@ impl FromStr for Size {
             .into_iter()
             .find_map(split)
             .and_then(|(number, unit)| number.trim_end().parse::<usize>().ok()?.checked_mul(unit));
-        size.filter(|&size| size > 0)
-            .map(Self)
-            .ok_or_else(|| "a size is a number of bytes, or one with K, M or G".into())
+        size.filter(|&size| size > 0).map(Self).ok_or_else(|| {
+            format!("a size is a number of bytes from 1 to {}, or one with K, M or G", usize::MAX)
+        })
     }
 }
 

@@ -14,7 +14,8 @@ use crate::{
 };
 
 impl Connection<Client> {
-    /// Masks `text` in place and gives the header of its message (RFC 6455 §5.6).
+    /// Masks `text` in place and gives the header of its message (RFC 6455 §5.6): **only the header**, behind which the
+    /// host writes what `text` has become.
     ///
     /// ```
     /// use framewire::{Client, Connection, mask::Key};
@@ -36,7 +37,8 @@ impl Connection<Client> {
         Ok(header)
     }
 
-    /// Masks `payload` in place and gives the header of its message (RFC 6455 §5.6).
+    /// Masks `payload` in place and gives the header of its message (RFC 6455 §5.6): **only the header**, behind which
+    /// the host writes what `payload` has become.
     ///
     /// # Errors
     /// [`SendError::Closed`], [`SendError::MessageOpen`]; `payload` is as it was then.
@@ -102,7 +104,7 @@ impl Connection<Client> {
     }
 
     /// What an event obliges this end to answer: a pong, or the close that ends the handshake. `key` is asked only
-    /// where there is an answer. The host writes it, and decides when.
+    /// where there is an answer. The host writes it, and decides when. To be asked once for each event.
     #[inline]
     pub fn reply(&mut self, event: &Event<'_>, key: impl FnOnce() -> Key) -> Option<ControlFrame> {
         self.answer(event, || Some(key()))

@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl Connection<Server> {
-    /// The header of a text message (RFC 6455 §5.6).
+    /// The header of a text message (RFC 6455 §5.6). **Only the header:** the host writes `text` behind it.
     ///
     /// # Errors
     /// [`SendError::Closed`], [`SendError::MessageOpen`].
@@ -20,7 +20,7 @@ impl Connection<Server> {
         self.message(Kind::Text, Rsv::NONE, text.len() as u64)
     }
 
-    /// The header of a binary message (RFC 6455 §5.6).
+    /// The header of a binary message (RFC 6455 §5.6). **Only the header:** the host writes `payload` behind it.
     ///
     /// # Errors
     /// [`SendError::Closed`], [`SendError::MessageOpen`].
@@ -85,8 +85,8 @@ impl Connection<Server> {
         self.send_close(code, reason, None)
     }
 
-    /// What an event obliges this end to answer: a pong, or the close that ends the handshake. The host writes it,
-    /// and decides when.
+    /// What an event obliges this end to answer: a pong, or the close that ends the handshake. The host writes it, and
+    /// decides when. To be asked once for each event.
     #[inline]
     pub fn reply(&mut self, event: &Event<'_>) -> Option<ControlFrame> {
         self.answer(event, || None)

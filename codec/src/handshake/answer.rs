@@ -51,7 +51,8 @@ impl<'a> Acceptance<'a> {
         Self { subprotocol, ..self }
     }
 
-    /// The answer to the client's offer of permessage-deflate; `None`, the default, declines it.
+    /// The answer to the client's offer of permessage-deflate, which [`Upgrade::deflate`] makes; `None`, the default,
+    /// declines it.
     pub fn deflate(self, deflate: Option<Answer>) -> Self {
         Self { deflate, ..self }
     }

@@ -262,7 +262,9 @@ impl<'h, 'b> Upgrade<'h, 'b> {
     }
 
     /// The answer to the first offer of permessage-deflate that a server set up like this can keep, to be given to
-    /// [`Acceptance::deflate`] and, as [`Answer::params`], to the connection.
+    /// [`Acceptance::deflate`]. Only for a server that compresses: messages will come with RSV1, for which the
+    /// connection needs [`with_extension_bits`](crate::Connection::with_extension_bits), and the stage `deflate`
+    /// (feature `deflate`), or what the host has instead, the [`Answer::params`].
     #[must_use]
     pub fn deflate(&self, config: &Config) -> Option<Answer> {
         extension::negotiate(self.extension_values(), config).ok().flatten()

@@ -1,0 +1,134 @@
+//! A whole WebSocket server on blocking sockets, a thread for each connection: the opening handshake, messages whole
+//! and in parts, pings, closing, errors. `cargo run --example echo_server --features handshake [ADDR]`
+//!
+//! What the codec leaves to its host is all here: sockets, buffers, when to write, and the limits. What a real host has
+//! besides: timeouts, and more connections than threads (`server-mio` has both).
+
+use framewire::{
+    Assembler, Connection, Event, Kind, Rsv, Server, State,
+    handshake::{self, HandshakeError, HeadBuffer, HeaderSlots, Reply, Request},
+};
+use std::{
+    env, io,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    thread,
+};
+
+/// The largest message that is echoed, in bytes.
+const MAX_MESSAGE: usize = 1 << 20;
+
+fn main() -> io::Result<()> {
+    let listener = TcpListener::bind(env::args().nth(1).as_deref().unwrap_or("127.0.0.1:9002"))?;
+    println!("listening on ws://{}/", listener.local_addr()?);
+    for stream in listener.incoming() {
+        let stream = stream?;
+        thread::spawn(move || {
+            if let Err(error) = serve(stream) {
+                eprintln!("{error}");
+            }
+        });
+    }
+    Ok(())
+}
+
+/// One connection, from its first byte to its last.
+fn serve(mut stream: TcpStream) -> io::Result<()> {
+    let mut rx = vec![0; 64 << 10];
+    let Some((start, end)) = open(&mut stream, &mut rx)? else { return Ok(()) };
+    let mut connection = Connection::<Server>::new();
+    let mut assembler = Assembler::new(MAX_MESSAGE);
+    let mut tx = Vec::new();
+
+    // The first frames may have come with the head; then, what each read brings.
+    let mut received = start..end;
+    loop {
+        exchange(&mut connection, &mut assembler, &mut rx[received], &mut tx)?;
+        stream.write_all(&tx)?;
+        tx.clear();
+        if connection.state() == State::Closed {
+            return stream.shutdown(std::net::Shutdown::Write);
+        }
+        let n = stream.read(&mut rx)?;
+        if n == 0 {
+            return connection.receive_eof().map_err(io::Error::other);
+        }
+        received = 0..n;
+    }
+}
+
+/// The opening handshake: what of `rx` are frames already; `None` where the request was refused.
+fn open(stream: &mut TcpStream, rx: &mut [u8]) -> io::Result<Option<(usize, usize)>> {
+    let mut buffer = HeadBuffer::new(handshake::Limits::default());
+    loop {
+        let n = stream.read(rx)?;
+        if n == 0 {
+            return Ok(None);
+        }
+        let answer = match buffer.push(&rx[..n]) {
+            Ok(None) => continue, // the head is cut
+            Ok(Some(head)) => accept(head.bytes).map(|answer| (answer, head.consumed)),
+            Err(error) => Err(error),
+        };
+        return match answer {
+            Ok((answer, consumed)) => {
+                stream.write_all(&answer)?;
+                Ok(Some((consumed, n)))
+            }
+            Err(error) => {
+                stream.write_all(&Reply::from(error).to_vec().map_err(io::Error::other)?)?;
+                Ok(None)
+            }
+        };
+    }
+}
+
+/// The 101 for a head. A host checks the origin, the path and the user here.
+fn accept(head: &[u8]) -> Result<Vec<u8>, HandshakeError> {
+    let mut slots = HeaderSlots::new();
+    let upgrade = Request::parse(head, &mut slots)?.upgrade()?.ok_or(HandshakeError::NotUpgrade)?;
+    Ok(upgrade.accept().to_vec().unwrap_or_default())
+}
+
+/// Everything that one read brought, and all the replies to it.
+fn exchange(
+    connection: &mut Connection<Server>,
+    assembler: &mut Assembler,
+    mut input: &mut [u8],
+    tx: &mut Vec<u8>,
+) -> io::Result<()> {
+    let outcome = loop {
+        let event = match connection.receive(&mut input) {
+            Ok(Some(event)) => event,
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        };
+        if let Some(frame) = connection.reply(&event) {
+            tx.extend_from_slice(&frame);
+        }
+        match event {
+            Event::Text(text) => echo(connection, Kind::Text, text.as_bytes(), tx)?,
+            Event::Binary(bytes) => echo(connection, Kind::Binary, bytes, tx)?,
+            Event::Part(part) => match assembler.push(part) {
+                Ok(Some(message)) => echo(connection, message.kind, message.bytes(), tx)?,
+                Ok(None) => {}
+                Err(error) => break Err(error),
+            },
+            Event::Ping(_) | Event::Pong(_) => {}
+            Event::Close(payload) => println!("closed by the peer: {:?}", payload.as_close()),
+        }
+    };
+    if let Err(error) = outcome {
+        println!("the peer broke the protocol: {error}");
+        tx.extend(connection.fail(error).iter().flat_map(|frame| frame.iter()));
+    }
+    Ok(())
+}
+
+/// The host's own answer: the header from the codec, the payload from where it is.
+fn echo(connection: &mut Connection<Server>, kind: Kind, payload: &[u8], tx: &mut Vec<u8>) -> io::Result<()> {
+    let header = connection.message(kind, Rsv::NONE, payload.len() as u64).map_err(io::Error::other)?;
+    tx.extend_from_slice(&header);
+    tx.extend_from_slice(payload);
+    Ok(())
+}
