@@ -189,7 +189,8 @@ impl Session {
     pub fn sweep(&mut self, shared: &mut Shared) -> Next {
         let starved = self.queued && self.is_starved(shared);
         let Config { handshake_timeout, idle_timeout, pong_timeout, close_timeout, .. } = *shared.config;
-        let silent = shared.now.saturating_sub(self.seen);
+        // Both are rounded down, so the last second need not have been a whole one.
+        let silent = shared.now.saturating_sub(self.seen).saturating_sub(1);
         match self.phase {
             Phase::Handshake if silent >= handshake_timeout => {
                 shared.stats.errors.add(1);

@@ -6,7 +6,7 @@ use common::*;
 use std::{
     io::{Read, Write},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 #[test]
@@ -213,6 +213,27 @@ fn a_head_may_not_take_for_ever() {
     program.check();
     drop(program);
     trickle.join().unwrap();
+}
+
+/// At whatever fraction of a second a peer came: it has all of its time.
+#[test]
+fn a_head_has_its_time() {
+    let program = Program::start(&["--handshake-timeout", "1"]);
+    let peers: Vec<_> = (0..20)
+        .map(|_| {
+            thread::sleep(Duration::from_millis(50));
+            let mut peer = program.tcp();
+            let began = Instant::now();
+            thread::spawn(move || {
+                peer.read_to_end(&mut Vec::new()).unwrap();
+                began.elapsed()
+            })
+        })
+        .collect();
+    for peer in peers {
+        let waited = peer.join().unwrap();
+        assert!(waited >= Duration::from_millis(990), "given up after {waited:?}");
+    }
 }
 
 #[test]
