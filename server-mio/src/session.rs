@@ -345,7 +345,7 @@ impl Session {
         Ok(n == room + rest)
     }
 
-    /// The host's loop (docs/integrate.md), whole.
+    /// The host's loop (the front page of framewire's documentation), whole.
     #[inline]
     fn frames<'b>(&mut self, mut input: &'b mut [u8], outbox: &mut Outbox<'b>, shared: &mut Shared) {
         shared.stats.bytes.add(input.len() as u64);
