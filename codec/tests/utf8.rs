@@ -290,6 +290,26 @@ fn all_four_bytes_in_one_call() {
     }
 }
 
+/// All three-byte sequences, and all of four that a lead of four and a continuation begin, in ASCII and across the edges
+/// of vectors, by every kernel. A minute in a release build: on request.
+#[test]
+#[ignore = "80 million sequences"]
+fn all_sequences_in_vectors() {
+    let kernels: Vec<_> = utf8_kernels().collect();
+    let threes = (0..1_u32 << 24).map(|word| word << 8 | u32::from(b'x'));
+    let fours = (0xF080_0000..=u32::MAX).filter(|word| word >> 22 & 3 == 2);
+    for word in threes.chain(fours) {
+        let sequence = word.to_be_bytes();
+        let at = [13, 14, 15, 29, 30, 31, 44, 61][(word.wrapping_mul(0x9E37_79B1) >> 29) as usize];
+        let mut plain = [b'a'; 72];
+        plain[at..at + 4].copy_from_slice(&sequence);
+        let complete = core::str::from_utf8(&sequence).is_ok();
+        for kernel in &kernels {
+            assert_eq!(kernel.validate(&plain).is_ok(), complete, "{kernel:?}, {sequence:02X?} at {at}");
+        }
+    }
+}
+
 /// What the tables of the vector kernels say of two neighbours, and of numbers of continuations, at each place that
 /// differs: in the middle of a vector, and across an edge between two.
 #[test]
