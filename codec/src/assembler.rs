@@ -11,7 +11,7 @@ use crate::{
     utf8::{self, Utf8Error},
 };
 use alloc::vec::Vec;
-use core::mem;
+use core::{fmt, mem};
 
 /// Collects the parts of one message at a time.
 ///
@@ -39,7 +39,6 @@ use core::mem;
 /// What a read did not bring of a frame need not go through the receive buffer: the host reads it straight into
 /// [`spare`](Self::spare), as much as the connection says [is missing](Connection::remaining), and has it decoded
 /// there by [`receive`](Self::receive), without a copy.
-#[derive(Debug)]
 pub struct Assembler {
     /// All of it initialised, so that it can be lent to a reader; the message is its first `len` bytes.
     memory: Vec<u8>,
@@ -54,7 +53,6 @@ pub struct Assembler {
 }
 
 /// A message that was put together. Lent by the [`Assembler`] until the next part is pushed; or taken, for good.
-#[derive(Debug)]
 pub struct Message<'a> {
     /// What it is.
     pub kind: Kind,
@@ -96,6 +94,17 @@ impl<'a> Message<'a> {
     }
 }
 
+/// Without the bytes: they may be many, and nobody's business.
+impl fmt::Debug for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("kind", &self.kind)
+            .field("rsv", &self.rsv)
+            .field("len", &self.len)
+            .finish_non_exhaustive()
+    }
+}
+
 impl PartialEq for Message<'_> {
     fn eq(&self, other: &Self) -> bool {
         (self.kind, self.rsv, self.bytes()) == (other.kind, other.rsv, other.bytes())
@@ -109,6 +118,9 @@ impl Assembler {
     const MIN_SPARE: usize = 16 << 10;
 
     /// An assembler for messages of at most `limit` bytes. Holds no memory yet.
+    ///
+    /// Messages that are whole in hand do not come here: so that the same limit holds for them, it should be that of
+    /// the connection ([`Limits::message`](crate::Limits::message)).
     pub const fn new(limit: usize) -> Self {
         Self {
             memory: Vec::new(),
@@ -177,7 +189,8 @@ impl Assembler {
         n: usize,
     ) -> Result<Option<Message<'_>>, ProtocolError> {
         let start = self.len();
-        let n = clamp(connection.remaining(), n).min(self.memory.len() - start);
+        let room = self.memory.len().min(self.limit).saturating_sub(start);
+        let n = clamp(connection.remaining(), n).min(room);
         let mut input = &mut self.memory[start..start + n];
         // No more than the current frame lacks: one event, or none, and of a data frame.
         let (kind, rsv, last) = match connection.receive(&mut input)? {
@@ -228,5 +241,15 @@ impl Assembler {
         self.done = true;
         self.refused = !last;
         ProtocolError::MessageTooBig
+    }
+}
+
+impl fmt::Debug for Assembler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Assembler")
+            .field("len", &self.len())
+            .field("limit", &self.limit)
+            .field("capacity", &self.capacity())
+            .finish_non_exhaustive()
     }
 }

@@ -53,8 +53,10 @@ use core::{fmt, marker::PhantomData, mem};
 ///                 tx.extend_from_slice(&frame); // a pong, or the answer to a close
 ///             }
 ///             if let Event::Text(text) = event {
-///                 tx.extend_from_slice(&connection.text(text)?); // the host's own answer: here, an echo
-///                 tx.extend_from_slice(text.as_bytes());
+///                 if let Ok(header) = connection.text(text) {
+///                     tx.extend_from_slice(&header); // the host's own answer: here, an echo
+///                     tx.extend_from_slice(text.as_bytes());
+///                 } // refused only where we closed already
 ///             }
 ///         }
 ///         Ok(None) => break Ok(()),
@@ -65,7 +67,6 @@ use core::{fmt, marker::PhantomData, mem};
 ///     tx.extend(connection.fail(error).iter().flat_map(|frame| frame.iter()));
 /// }
 /// assert_eq!(tx, b"\x81\x05Hello"); // now one write, and then, if it failed, the socket is closed
-/// # Ok::<(), framewire::SendError>(())
 /// ```
 #[derive(Clone)]
 pub struct Connection<R: Role> {

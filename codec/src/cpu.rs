@@ -19,7 +19,7 @@ macro_rules! cfg_x86 {
 /// Whether the NEON kernels are compiled in. NEON is part of AArch64: there is nothing to detect.
 macro_rules! cfg_neon {
     ($($item:item)*) => {$(
-        #[cfg(all(target_arch = "aarch64", target_feature = "neon", not(framewire_portable)))]
+        #[cfg(all(target_arch = "aarch64", target_feature = "neon", target_endian = "little", not(framewire_portable)))]
         $item
     )*};
 }
@@ -33,7 +33,7 @@ macro_rules! cfg_word {
                 target_feature = "sse2",
                 not(framewire_portable)
             ),
-            all(target_arch = "aarch64", target_feature = "neon", not(framewire_portable))
+            all(target_arch = "aarch64", target_feature = "neon", target_endian = "little", not(framewire_portable))
         )))]
         $item
     )*};

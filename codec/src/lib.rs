@@ -57,8 +57,11 @@
 //!                 }
 //!                 if let Event::Text(text) = event {
 //!                     // The host's own answer: an echo. A real host writes header and payload with one `writev`.
-//!                     out.extend_from_slice(&connection.text(text).map_err(io::Error::other)?);
-//!                     out.extend_from_slice(text.as_bytes());
+//!                     // Once we have closed it is refused, and nothing is wrong: the peer's own close is still to come.
+//!                     if let Ok(header) = connection.text(text) {
+//!                         out.extend_from_slice(&header);
+//!                         out.extend_from_slice(text.as_bytes());
+//!                     }
 //!                 }
 //!             }
 //!             Ok(None) => break Ok(()),
@@ -88,6 +91,13 @@
 //! let mut socket = Socket(io::Cursor::new(wire), Vec::new());
 //! let state = readable(&mut socket, &mut Connection::new(), &mut [0; 4096])?;
 //! assert_eq!((state, &socket.1[..]), (State::Closed, &b"\x81\x05Hello\x88\x02\x03\xe8"[..]));
+//! # // The same, met by an end that has closed already: no answer, and no error.
+//! # let wire = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58\x88\x82\0\0\0\0\x03\xe8".to_vec();
+//! # let mut socket = Socket(io::Cursor::new(wire), Vec::new());
+//! # let mut connection = Connection::<Server>::new();
+//! # connection.close(framewire::CloseCode::GOING_AWAY, "").map_err(io::Error::other)?;
+//! # let state = readable(&mut socket, &mut connection, &mut [0; 4096])?;
+//! # assert_eq!((state, &socket.1[..]), (State::Closed, &b""[..]));
 //! # }
 //! # Ok::<(), std::io::Error>(())
 //! ```

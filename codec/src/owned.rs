@@ -147,7 +147,7 @@ impl Reader {
     /// leaves what is in the buffer alone: it belongs to a message that is not whole.
     ///
     /// # Errors
-    /// As [`Connection::receive`].
+    /// As [`Connection::receive`]. What is in the buffer then is of no use to anybody.
     pub fn next<R: Role>(
         &mut self,
         connection: &mut Connection<R>,
@@ -166,8 +166,8 @@ impl Reader {
                     return Ok(None);
                 }
                 Some(Event::Text(text)) => {
-                    let len = text.len();
-                    Message::Text(cut_text(buffer, end, len))
+                    let (at, len) = (text.as_ptr().addr(), text.len());
+                    Message::Text(cut_text(buffer, at, len))
                 }
                 Some(Event::Binary(bytes)) => {
                     let len = bytes.len();
@@ -241,10 +241,12 @@ fn cut(buffer: &mut BytesMut, end: usize, len: usize) -> Bytes {
     buffer.split_to(len).freeze()
 }
 
+/// Cuts the `len` bytes at the address `at` out of the buffer, which were just lent as text, and drops what stands
+/// before them.
 #[allow(unsafe_code)]
-fn cut_text(buffer: &mut BytesMut, end: usize, len: usize) -> Utf8Bytes {
-    let bytes = cut(buffer, end, len);
-    // SAFETY: these are the very bytes that `Connection::receive` has just lent as a `&str`: a whole message is the
-    // last thing that it takes off its input, so it ends at `end`, and nothing has written to the buffer since.
+fn cut_text(buffer: &mut BytesMut, at: usize, len: usize) -> Utf8Bytes {
+    let start = at - buffer.as_ptr().addr();
+    let bytes = cut(buffer, start + len, len);
+    // SAFETY: the caller had them as a `&str` at this very address, and nothing has written to the buffer since.
     unsafe { Utf8Bytes::new_unchecked(bytes) }
 }

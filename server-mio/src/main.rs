@@ -59,7 +59,7 @@ fn run(options: Options) -> io::Result<()> {
     #[cfg(unix)]
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(files) if files < options.max_connections.get() as u64 => {
-            log::warn!("the limit on open files is {files}: further connections wait");
+            log::info!("the limit on open files is {files}: further connections wait");
         }
         Ok(_) => {}
         Err(error) => log::warn!("cannot raise the limit on open files: {error}"),

@@ -142,7 +142,8 @@ impl Server {
             Token(key) => {
                 let Some(session) = self.sessions.get_mut(key) else { return };
                 let (readable, writable) = (event.is_readable(), event.is_writable());
-                match session.ready(readable, writable, event.is_read_closed(), &mut self.shared) {
+                let short = event.is_read_closed() || event.is_priority();
+                match session.ready(readable, writable, short, &mut self.shared) {
                     Next::Wait => {}
                     next => self.follow(key, next),
                 }
@@ -218,6 +219,8 @@ impl Server {
             let mut session = Session::new(socket, self.shared.now);
             let key = Token(entry.key());
             let interests = Interest::READABLE | Interest::WRITABLE;
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            let interests = interests | Interest::PRIORITY;
             if let Err(error) = self.poll.registry().register(session.socket(), key, interests) {
                 return self.get_stuck(&error);
             }

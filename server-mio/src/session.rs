@@ -54,8 +54,9 @@ pub struct Session {
     pinged: bool,
     /// It waits for another turn already.
     queued: bool,
-    /// The peer has closed its side, says an event: what it sent before is still to be read.
-    closing: bool,
+    /// A short read need not be all: an event said that the peer closed its side, or that it sent urgent data, where
+    /// every read stops.
+    short: bool,
     /// The peer has closed its side, and all that it sent is read.
     ended: bool,
     /// Our side is closed.
@@ -123,7 +124,7 @@ impl Session {
             held_back: false,
             pinged: false,
             queued: false,
-            closing: false,
+            short: false,
             ended: false,
             shut: false,
         }
@@ -137,11 +138,11 @@ impl Session {
         self.held_back
     }
 
-    /// The socket can be read or written, or both. `closed`: the peer has closed its side, which only a read that
-    /// comes back empty tells for sure.
+    /// The socket can be read or written, or both. `short`: a read that brings less than it could is not the last: the
+    /// peer has closed its side, which only a read that comes back empty tells for sure, or has sent urgent data.
     #[inline]
-    pub fn ready(&mut self, mut readable: bool, writable: bool, closed: bool, shared: &mut Shared) -> Next {
-        self.closing |= closed;
+    pub fn ready(&mut self, mut readable: bool, writable: bool, short: bool, shared: &mut Shared) -> Next {
+        self.short |= short;
         if writable && self.busy.is_some() {
             match self.write_backlog(shared) {
                 Ok(resumed) => readable |= resumed, // no event will tell of what came meanwhile
@@ -155,7 +156,7 @@ impl Session {
                 // What filled the buffer, also by coincidence, need not be all; and no event will tell of the rest.
                 Ok(filled) => {
                     let rest = self.busy.as_ref().is_some_and(|busy| !busy.rest.is_empty());
-                    more = (filled || rest || self.closing) && !self.ended && !self.held_back;
+                    more = (filled || rest || self.short) && !self.ended && !self.held_back;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return self.lost(&error, shared),

@@ -83,18 +83,27 @@ fn accept(
         Subprotocols::Only(ours) => upgrade.subprotocols().find(|name| ours.iter().any(|our| our == name)),
     };
     let deflate = deflate.and_then(|config| upgrade.deflate(config));
-    let bytes = upgrade.accept().subprotocol(subprotocol).deflate(deflate).to_vec();
-    let deflate = deflate.map(|answer| answer.params());
-    Ok(Answer { bytes: bytes.unwrap_or_default(), open: true, deflate, error: false })
+    let deflate_params = deflate.map(|answer| answer.params());
+    Ok(match upgrade.accept().subprotocol(subprotocol).deflate(deflate).to_vec() {
+        Ok(bytes) => Answer { bytes, open: true, deflate: deflate_params, error: false },
+        Err(error) => {
+            log::error!("an answer could not be made: {error}"); // not reached: all of it was the client's own choice
+            Answer::close(Reply::new(500))
+        }
+    })
 }
 
 fn serve(request: &Request<'_, '_>) -> Reply<'static> {
     const HTML: &[(&str, &str)] =
         &[("Content-Type", "text/html; charset=utf-8"), ("Cache-Control", "no-store")];
-    match (request.method(), request.path()) {
-        ("GET" | "HEAD", "/") => Reply::new(200).headers(HTML).body(PAGE),
-        ("GET" | "HEAD", "/healthz") => Reply::new(200).body("ok\n"),
-        ("GET" | "HEAD", _) => Reply::new(404),
-        _ => Reply::from(HandshakeError::MethodNotAllowed),
+    const READ_ONLY: &[(&str, &str)] = &[("Allow", "GET, HEAD")];
+    let page = match request.path() {
+        "/" => Reply::new(200).headers(HTML).body(PAGE),
+        "/healthz" => Reply::new(200).body("ok\n"),
+        _ => return Reply::new(404),
+    };
+    match request.method() {
+        "GET" | "HEAD" => page,
+        _ => Reply::new(405).headers(READ_ONLY),
     }
 }

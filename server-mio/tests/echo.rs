@@ -257,3 +257,22 @@ fn a_thousand_connections_at_once() {
     let settled = Program::start(&[]).descriptors();
     until("all are let go", || program.descriptors() <= settled);
 }
+
+/// A read stops short where urgent data stood, and is not all for that: what came behind it needs no further event.
+#[test]
+#[cfg(target_os = "linux")]
+fn urgent_data_holds_nothing_up() {
+    let program = Program::start(&[]);
+    let mut client = program.connect();
+    program.signal("STOP"); // so that all of it is there at the first read
+    client.binary(b"before");
+    if let Socket::Tcp(socket) = &client.socket {
+        socket2::SockRef::from(socket).send_out_of_band(b"!").unwrap();
+    }
+    client.binary(b"behind");
+    thread::sleep(Duration::from_millis(200));
+    program.signal("CONT");
+    client.expect_binary(b"before");
+    client.expect_binary(b"behind");
+    client.close();
+}

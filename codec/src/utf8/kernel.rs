@@ -7,7 +7,12 @@ use crate::mask::Key;
 use core::fmt;
 use core::sync::atomic::{AtomicU8, Ordering};
 
-#[cfg(all(target_arch = "aarch64", target_feature = "neon", not(framewire_portable)))]
+#[cfg(all(
+    target_arch = "aarch64",
+    target_feature = "neon",
+    target_endian = "little",
+    not(framewire_portable)
+))]
 use super::neon;
 #[cfg(all(
     any(target_arch = "x86", target_arch = "x86_64"),
@@ -31,7 +36,12 @@ static KERNELS: &[Kernel] = &[
         not(framewire_portable)
     ))]
     avx2::KERNEL,
-    #[cfg(all(target_arch = "aarch64", target_feature = "neon", not(framewire_portable)))]
+    #[cfg(all(
+        target_arch = "aarch64",
+        target_feature = "neon",
+        target_endian = "little",
+        not(framewire_portable)
+    ))]
     neon::KERNEL,
 ];
 

@@ -46,11 +46,16 @@ const MAX: usize = 8 * Baseline::LEN;
     not(framewire_portable)
 ))]
 type Baseline = super::ssse3::Sse;
-#[cfg(all(target_arch = "aarch64", target_feature = "neon", not(framewire_portable)))]
+#[cfg(all(
+    target_arch = "aarch64",
+    target_feature = "neon",
+    target_endian = "little",
+    not(framewire_portable)
+))]
 type Baseline = super::neon::Neon;
 #[cfg(not(any(
     all(any(target_arch = "x86", target_arch = "x86_64"), target_feature = "sse2", not(framewire_portable)),
-    all(target_arch = "aarch64", target_feature = "neon", not(framewire_portable))
+    all(target_arch = "aarch64", target_feature = "neon", target_endian = "little", not(framewire_portable))
 )))]
 type Baseline = [u64; 2];
 
