@@ -12,6 +12,7 @@ import sys
 import time
 
 import kosoku
+from kosoku import _caseindex
 from harness import BIN, end_all, framewire, grid, publish
 
 # How many cases each section has: fewer would mean that some were not run.
@@ -29,16 +30,51 @@ SECTIONS = {
     "13": (126, "compression, parameters"),
 }
 INFORMATIONAL = {"7.1.6", "7.13.1", "7.13.2"}
+# How many cases are run at a time, against the server.
+CONCURRENCY = 4
+
+
+# These ask for permessage-deflate; the others are run as well without it.
+COMPRESSION = ["12.*", "13.*"]
+
+
+def mend():
+    """kosoku 0.1.0 hands messages that come uncompressed to a case as `str`, also to those of 12 and 13, which hash
+    them, and end in a TypeError. Peers may leave any message uncompressed (RFC 7692 section 6), and framewire does so
+    where it would not become shorter."""
+    _caseindex.initialize_shims()
+    import case12_x_x as compression
+
+    def on_message(self, message, binary, original=compression.onMessage):
+        if isinstance(message, str):
+            message = message.encode("latin-1" if binary else "utf-8")
+        original(self, message, binary)
+
+    for case in compression.Case12_X_X + compression.Case13_X_X:
+        case.onMessage = on_message
+
+
+async def patiently(running, seconds):
+    try:
+        return await asyncio.wait_for(running, seconds)
+    except kosoku.FailureError as failure:
+        return failure.results
 
 
 async def against_server(without):
-    """The server as it comes: with its default limits."""
-    server = framewire()
-    try:
-        return await asyncio.wait_for(kosoku.run_fuzzingclient(f"ws://{server.address}", None, without), 120)
-    finally:
-        if (status := server.stop()) != 0:
-            raise RuntimeError(f"the server ended with status {status}")
+    """The server as it comes, with its default limits; and where it is asked for it, with compression."""
+    results = []
+    for options, only, but, seconds in ([], None, COMPRESSION, 120), (["--compression"], COMPRESSION, [], 480):
+        if only and set(only) <= set(without):
+            continue
+        server = framewire(*options)
+        try:
+            cases = kosoku.run_fuzzingclient(f"ws://{server.address}", only, without + but, CONCURRENCY)
+            results += await patiently(cases, seconds)
+        finally:
+            if (status := server.stop()) != 0:
+                raise RuntimeError(f"the server ended with status {status}")
+    return results
 
 
 async def against_client(without):
@@ -46,9 +82,9 @@ async def against_client(without):
         url = f"ws://{server.address}:{server.port}"
         client = await asyncio.create_subprocess_exec(BIN / "examples" / "autobahn_client", url)
         try:
-            if status := await asyncio.wait_for(client.wait(), 120):
+            if status := await asyncio.wait_for(client.wait(), 600):
                 raise RuntimeError(f"the client ended with status {status}")
-            return await asyncio.wait_for(server.get_result(), 10)
+            return await patiently(server.get_result(), 10)
         finally:
             if client.returncode is None:
                 client.kill()
@@ -58,8 +94,6 @@ def run(role, without):
     began = time.monotonic()
     try:
         results = asyncio.run(role(without))
-    except kosoku.FailureError as failure:
-        results = failure.results
     except Exception as error:  # whatever it is, nothing was shown
         print(f"FAILED: {role.__name__}: {type(error).__name__}: {error}")
         results = []
@@ -78,6 +112,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--without", metavar="CASE", action="append", default=[])
     without = parser.parse_args().without
+    mend()
 
     good, data, columns = True, {}, {}
     for name, role in (("server", against_server), ("client", against_client)):

@@ -1,7 +1,7 @@
 //! The client that an Autobahn fuzzing server puts to the test: it echoes every message of every case.
 //!
 //! ```text
-//! cargo run --release --features handshake --example autobahn_client ws://127.0.0.1:9001
+//! cargo run --release --features deflate,handshake --example autobahn_client ws://127.0.0.1:9001
 //! ```
 //!
 //! `interop/run conformance` runs it, and judges.
@@ -10,6 +10,7 @@ mod blocking;
 
 use blocking::{Received, Socket};
 use core::error::Error;
+use framewire::extension::Offer;
 use std::{env, io};
 
 const AGENT: &str = "framewire";
@@ -18,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let url = env::args().nth(1).ok_or("usage: autobahn_client ws://HOST:PORT")?;
     let url = url.trim_end_matches('/');
 
-    let (mut socket, _) = Socket::connect(&format!("{url}/getCaseCount"), &[])?;
+    let (mut socket, _) = Socket::connect(&format!("{url}/getCaseCount"), &[], &[])?;
     let Received::Message(_, count) = socket.receive()? else { return Err("no count of cases".into()) };
     let count: u32 = String::from_utf8(count)?.trim().parse()?;
 
@@ -27,14 +28,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         let _ = echo(&format!("{url}/runCase?case={case}&agent={AGENT}"));
     }
     println!("{count} cases");
-    let (mut socket, _) = Socket::connect(&format!("{url}/updateReports?agent={AGENT}"), &[])?;
+    let (mut socket, _) = Socket::connect(&format!("{url}/updateReports?agent={AGENT}"), &[], &[])?;
     let _ = socket.receive();
     Ok(())
 }
 
 /// Sends back what comes, until the server closes.
 fn echo(url: &str) -> io::Result<()> {
-    let (mut socket, _) = Socket::connect(url, &[])?;
+    // The cases of 13.* limit the client's window.
+    let offer = Offer { client_max_window_bits: Some(15), ..Offer::default() };
+    let (mut socket, _) = Socket::connect(url, &[], &[offer])?;
     loop {
         match socket.receive()? {
             Received::Message(kind, payload) => socket.send(kind, &payload)?,

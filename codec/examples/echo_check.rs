@@ -1,17 +1,23 @@
 //! Sends one of everything to an echo server and checks what comes back.
 //!
 //! ```text
-//! cargo run --release --features handshake --example echo_check ws://127.0.0.1:9001
+//! cargo run --release --features deflate,handshake --example echo_check ws://127.0.0.1:9001
 //! ```
 //!
 //! Prints a line of JSON for each scenario; `interop/run servers` makes a table of them. With `--asked`, also those
 //! in which the server has to do something of its own accord when it is asked to: the servers in `interop/peers`.
+//!
+//! With `--deflate OFFERS AGREED`, it offers permessage-deflate and checks that: `interop/run compression` has it do so
+//! with all parameters. Both are written as in the header Sec-WebSocket-Extensions.
 
 mod blocking;
 
 use blocking::{Received, Socket};
 use core::error::Error;
-use framewire::{CloseCode, Kind};
+use framewire::{
+    CloseCode, Kind,
+    extension::{Answer, Offer, Params, elements},
+};
 use std::{env, process::ExitCode, time::Instant};
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -19,22 +25,33 @@ type Scenario = fn(&Server) -> Outcome;
 
 struct Server {
     url: String,
+    offers: Vec<Offer>,
+    /// What must be agreed on.
+    agreed: Option<Params>,
 }
 
 fn main() -> ExitCode {
-    let mut url = None;
+    let (mut url, mut offers, mut agreed) = (None, Vec::new(), None);
     let mut asked = false;
-    for argument in env::args().skip(1) {
+    let mut arguments = env::args().skip(1);
+    while let Some(argument) = arguments.next() {
         match &*argument {
             "--asked" => asked = true,
+            "--deflate" => {
+                let [list, answer] = [(); 2].map(|()| arguments.next().unwrap_or_default());
+                offers = elements(&list).flatten().filter_map(|offer| Offer::parse(&offer).ok()).collect();
+                let mut answers =
+                    elements(&answer).flatten().filter_map(|answer| Answer::parse(&answer).ok());
+                agreed = answers.next().map(|answer| answer.params());
+            }
             _ => url = Some(argument),
         }
     }
     let Some(url) = url else {
-        eprintln!("usage: echo_check [--asked] ws://HOST:PORT");
+        eprintln!("usage: echo_check [--asked] [--deflate OFFERS AGREED] ws://HOST:PORT");
         return ExitCode::from(2);
     };
-    let server = Server { url: url.trim_end_matches('/').to_owned() };
+    let server = Server { url: url.trim_end_matches('/').to_owned(), offers, agreed };
 
     let mut scenarios: Vec<(&str, Scenario)> = vec![
         ("text", text),
@@ -51,6 +68,9 @@ fn main() -> ExitCode {
     if asked {
         scenarios.push(("ping from the server", pinged));
         scenarios.push(("close by the server", closed));
+    }
+    if !server.offers.is_empty() {
+        scenarios = vec![("compressed", compressed)];
     }
     let mut failed = false;
     for (name, scenario) in scenarios {
@@ -73,7 +93,7 @@ fn main() -> ExitCode {
 
 impl Server {
     fn connect(&self, path: &str) -> Result<Socket, Box<dyn Error>> {
-        Ok(Socket::connect(&format!("{}{path}", self.url), &[])?.0)
+        Ok(Socket::connect(&format!("{}{path}", self.url), &[], &self.offers)?.0)
     }
 }
 
@@ -185,10 +205,46 @@ fn at_once(server: &Server) -> Outcome {
 }
 
 fn subprotocol(server: &Server) -> Outcome {
-    match Socket::connect(&format!("{}/", server.url), &["chat.v1", "chat.v2"])? {
+    match Socket::connect(&format!("{}/", server.url), &["chat.v1", "chat.v2"], &[])? {
         (socket, Some(chosen)) if chosen == "chat.v2" => end(socket),
         (_, chosen) => Err(format!("the server chose {chosen:?}").into()),
     }
+}
+
+fn compressed(server: &Server) -> Outcome {
+    let mut socket = server.connect("/")?;
+    if socket.agreed() != server.agreed {
+        return Err(format!("agreed: {:?}", socket.agreed()).into());
+    }
+    for text in ["Hello", "", "\u{6F22}\u{5B57}", "\u{1F9D1}\u{200D}\u{1F680}"] {
+        echoed(&mut socket, Kind::Text, text.as_bytes())?;
+        echoed(&mut socket, Kind::Text, text.repeat(1_000).as_bytes())?;
+    }
+    for size in [0, 1, 125, 126, 65_536, 1 << 20] {
+        echoed(&mut socket, Kind::Binary, &noise(size))?;
+        let before = socket.traffic;
+        echoed(&mut socket, Kind::Binary, &b"0123456789abcdef".repeat(size / 16))?;
+        let bound = (size / 16) as u64;
+        let spent = (socket.traffic.0 - before.0, socket.traffic.1 - before.1);
+        if size >= 65_536 && server.agreed.is_some() && (spent.0 > bound || spent.1 > bound) {
+            return Err(format!("{size} bytes came as {} and went as {}", spent.0, spent.1).into());
+        }
+    }
+    let text = "\u{1F44B}".repeat(100);
+    socket.send_fragments(Kind::Text, &[&text.as_bytes()[..201], b"", &text.as_bytes()[201..]])?;
+    expect(&mut socket, Kind::Text, text.as_bytes())?;
+    let bytes = [noise(30_000), vec![7; 30_000]].concat();
+    socket.send_fragments(Kind::Binary, &bytes.chunks(1_000).collect::<Vec<_>>())?;
+    expect(&mut socket, Kind::Binary, &bytes)?;
+    let small =
+        |i| format!("{{\"message\": {i}, \"what\": \"one of a thousand, none longer than the others\"}}");
+    for i in 0..1_000 {
+        socket.send(Kind::Text, small(i).as_bytes())?;
+    }
+    for i in 0..1_000 {
+        expect(&mut socket, Kind::Text, small(i).as_bytes())?;
+    }
+    end(socket)
 }
 
 fn echoed(socket: &mut Socket, kind: Kind, payload: &[u8]) -> Outcome {

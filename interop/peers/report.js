@@ -33,3 +33,12 @@ const late = seconds =>
   new Promise((_, reject) => setTimeout(() => reject(new Error(`nothing for ${seconds} s`)), seconds * 1000).unref());
 
 exports.sleep = seconds => new Promise(resolve => setTimeout(resolve, seconds * 1000));
+
+/** What `ws` calls the parameters of permessage-deflate. All messages are compressed, not only long ones. */
+exports.options = params => ({
+  threshold: 0,
+  serverNoContextTakeover: params.server_no_context_takeover || undefined,
+  clientNoContextTakeover: params.client_no_context_takeover || undefined,
+  serverMaxWindowBits: params.server_max_window_bits ?? undefined,
+  clientMaxWindowBits: params.client_max_window_bits ?? undefined,
+});

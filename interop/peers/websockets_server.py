@@ -1,10 +1,13 @@
 """An echo server on Python's `websockets`. At /ping it pings first, and echoes once the pong is there; at /close it
-closes instead of echoing."""
+closes instead of echoing. COMPRESSION has it compress with these parameters."""
 
 import asyncio
+import json
+import os
 
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
 
 async def echo(socket):
@@ -26,7 +29,12 @@ def choose(_, offered):
 
 
 async def main():
-    async with serve(echo, "127.0.0.1", 0, max_size=None, select_subprotocol=choose, backlog=1024) as server:
+    options = {"max_size": None, "select_subprotocol": choose, "backlog": 1024}
+    if (compression := json.loads(os.environ.get("COMPRESSION", "null"))) is not None:
+        demanded = compression.get("client_max_window_bits") is not None
+        factory = ServerPerMessageDeflateFactory(**compression, require_client_max_window_bits=demanded)
+        options |= {"compression": None, "extensions": [factory]}
+    async with serve(echo, "127.0.0.1", 0, **options) as server:
         host, port = server.sockets[0].getsockname()
         print(f"ws://{host}:{port}", flush=True)
         await server.serve_forever()

@@ -1,13 +1,16 @@
 // An echo server on Node's `ws`. At /ping it pings first, and echoes once the pong is there; at /close it closes
-// instead of echoing.
+// instead of echoing. COMPRESSION has it compress every message, with these parameters.
 "use strict";
 const { WebSocketServer } = require("ws");
+const { options } = require("./report.js");
 
+const compression = JSON.parse(process.env.COMPRESSION ?? "null");
 const server = new WebSocketServer({
   host: "127.0.0.1",
   port: 0,
   maxPayload: 0,
   backlog: 1024,
+  perMessageDeflate: compression && options(compression),
   handleProtocols: protocols => protocols.has("chat.v2") && "chat.v2",
 });
 server.on("connection", (socket, request) => {

@@ -5,7 +5,10 @@
 
 use core::time::Duration;
 use framewire::{
-    Assembler, Client, CloseCode, Connection, Event, Kind, Limits, ProtocolError, Rsv, State,
+    Assembler, Client, CloseCode, Connection, Event, HeaderBytes, Kind, Limits, Part, ProtocolError, Rsv,
+    SendError, State,
+    deflate::{DeflatePool, Deflater, InflateConfig, InflatePool, Inflater, NoWindow, Outgoing},
+    extension::{Offer, Params},
     handshake::{self, ClientKey, HeadBuffer, HeaderSlots, Opening, Response},
     mask::{self, Key},
 };
@@ -21,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Socket {
     stream: TcpStream,
     connection: Connection<Client>,
+    /// Where the server has agreed to compress.
+    compression: Option<Compression>,
     /// Parts of a message that is not whole yet.
     assembler: Assembler,
     /// What was read; `start..end` is not decoded yet.
@@ -29,6 +34,17 @@ pub struct Socket {
     end: usize,
     /// A frame before it is written. Kept, so that a message costs no allocation.
     tx: Vec<u8>,
+    /// Bytes read and written since the handshake.
+    pub traffic: (u64, u64),
+}
+
+/// permessage-deflate. The pools could serve any number of connections of a thread; here, each has its own.
+struct Compression {
+    params: Params,
+    inflater: Inflater<Client>,
+    deflater: Deflater<Client>,
+    inflate: InflatePool,
+    deflate: DeflatePool,
 }
 
 /// What the other end sent.
@@ -43,8 +59,9 @@ pub enum Received {
 }
 
 impl Socket {
-    /// Connects to `url`, which is `ws://HOST:PORT/PATH`. Also gives the subprotocol that the server chose.
-    pub fn connect(url: &str, subprotocols: &[&str]) -> io::Result<(Self, Option<String>)> {
+    /// Connects to `url`, which is `ws://HOST:PORT/PATH`. Also gives the subprotocol that the server chose. Without
+    /// `offers`, nothing is compressed.
+    pub fn connect(url: &str, subprotocols: &[&str], offers: &[Offer]) -> io::Result<(Self, Option<String>)> {
         let bare = url.strip_prefix("ws://").ok_or_else(|| invalid("the URL must begin with ws://"))?;
         let at = bare.find(['/', '?']).unwrap_or(bare.len());
         let (host, target) = match bare.split_at(at) {
@@ -56,7 +73,8 @@ impl Socket {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
 
-        let opening = Opening::new(host, target, ClientKey::new(random())).subprotocols(subprotocols);
+        let opening =
+            Opening::new(host, target, ClientKey::new(random())).subprotocols(subprotocols).deflate(offers);
         stream.write_all(&opening.to_vec().map_err(io::Error::other)?)?;
 
         // The head may arrive in pieces, and frames right behind it.
@@ -77,32 +95,49 @@ impl Socket {
             return Err(invalid(&format!("the server answered {}", response.status())));
         };
         let subprotocol = established.subprotocol.map(str::to_owned);
+        let compression = established.deflate.map(Compression::new).transpose().map_err(io::Error::other)?;
+        let mut connection = Connection::new();
+        if compression.is_some() {
+            connection = connection.with_extension_bits(Rsv::RSV1); // compressed messages are marked with it
+        }
 
         let socket = Self {
             stream,
-            connection: Connection::new(),
+            connection,
+            compression,
             assembler: Assembler::new(Limits::CLIENT.message as usize),
             rx,
             start,
             end,
             tx: Vec::new(),
+            traffic: (0, 0),
         };
         Ok((socket, subprotocol))
     }
 
+    /// How the server has agreed to compress.
+    pub fn agreed(&self) -> Option<Params> {
+        self.compression.as_ref().map(|compression| compression.params)
+    }
+
     /// Sends a message.
     pub fn send(&mut self, kind: Kind, payload: &[u8]) -> io::Result<()> {
-        let key = key();
-        let header = self.connection.message(key, kind, Rsv::NONE, payload.len() as u64);
-        self.write_frame(&header.map_err(io::Error::other)?, key, payload)
+        self.send_frame(payload, |connection, compression, key, bytes| match compression {
+            None => plain(connection.message(key, kind, Rsv::NONE, bytes.len() as u64), key, bytes),
+            Some(c) => c.deflater.message(connection, key, kind, bytes, &mut c.deflate),
+        })
     }
 
     /// Sends a message in fragments.
     pub fn send_fragments(&mut self, kind: Kind, fragments: &[&[u8]]) -> io::Result<()> {
         for (i, fragment) in fragments.iter().enumerate() {
-            let (key, last) = (key(), i + 1 == fragments.len());
-            let header = self.connection.fragment(key, kind, Rsv::NONE, fragment.len() as u64, last);
-            self.write_frame(&header.map_err(io::Error::other)?, key, fragment)?;
+            let last = i + 1 == fragments.len();
+            self.send_frame(fragment, |connection, compression, key, bytes| match compression {
+                None => {
+                    plain(connection.fragment(key, kind, Rsv::NONE, bytes.len() as u64, last), key, bytes)
+                }
+                Some(c) => c.deflater.fragment(connection, key, kind, bytes, last, &mut c.deflate),
+            })?;
         }
         Ok(())
     }
@@ -139,8 +174,8 @@ impl Socket {
             match event {
                 Event::Text(text) => return Ok(Received::Message(Kind::Text, text.as_bytes().to_vec())),
                 Event::Binary(bytes) => return Ok(Received::Message(Kind::Binary, bytes.to_vec())),
-                Event::Part(part) => match self.assembler.push(part) {
-                    Ok(Some(message)) => return Ok(Received::Message(message.kind, message.into_vec())),
+                Event::Part(part) => match assemble(part, self.compression.as_mut(), &mut self.assembler) {
+                    Ok(Some((kind, bytes))) => return Ok(Received::Message(kind, bytes)),
                     Ok(None) => {}
                     Err(error) => return Err(self.fail(error)),
                 },
@@ -158,6 +193,7 @@ impl Socket {
 
     fn read(&mut self) -> io::Result<()> {
         (self.start, self.end) = (0, self.stream.read(&mut self.rx)?);
+        self.traffic.0 += self.end as u64;
         if self.end == 0 {
             self.connection.receive_eof().map_err(io::Error::other)?;
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -183,13 +219,78 @@ impl Socket {
         while self.stream.read(&mut self.rx).is_ok_and(|n| n > 0) {}
     }
 
-    fn write_frame(&mut self, header: &[u8], key: Key, payload: &[u8]) -> io::Result<()> {
+    /// Has a copy of the payload masked, perhaps compressed, and gets a header for it; writes both.
+    fn send_frame(
+        &mut self,
+        payload: &[u8],
+        frame: impl for<'p> FnOnce(
+            &mut Connection<Client>,
+            Option<&'p mut Compression>,
+            Key,
+            &mut [u8],
+        ) -> Result<Outgoing<'p>, SendError>,
+    ) -> io::Result<()> {
         self.tx.clear();
-        self.tx.extend_from_slice(header);
-        self.tx.resize(header.len() + payload.len(), 0);
-        mask::apply_to(key, payload, &mut self.tx[header.len()..]);
+        self.tx.extend_from_slice(payload);
+        let sent = frame(&mut self.connection, self.compression.as_mut(), key(), &mut self.tx);
+        let sent = sent.map_err(io::Error::other)?;
+        match sent.payload {
+            Some(compressed) => {
+                self.tx.clear();
+                self.tx.extend_from_slice(&sent.header);
+                self.tx.extend_from_slice(compressed);
+            }
+            None => {
+                self.tx.splice(..0, sent.header.iter().copied());
+            }
+        }
+        self.traffic.1 += self.tx.len() as u64;
         self.stream.write_all(&self.tx)
     }
+}
+
+impl Compression {
+    fn new(params: Params) -> Result<Self, NoWindow> {
+        let inflate =
+            InflatePool::new(InflateConfig { message: Limits::CLIENT.message, ..InflateConfig::default() });
+        Ok(Self {
+            params,
+            inflater: Inflater::new(&params, &inflate)?,
+            deflater: Deflater::new(&params),
+            inflate,
+            deflate: DeflatePool::default(),
+        })
+    }
+}
+
+/// A frame that is not compressed.
+fn plain<'p>(
+    header: Result<HeaderBytes, SendError>,
+    key: Key,
+    bytes: &mut [u8],
+) -> Result<Outgoing<'p>, SendError> {
+    let header = header?;
+    mask::apply(key, bytes);
+    Ok(Outgoing { header, payload: None })
+}
+
+/// Inflates a part, where it is compressed; gives the message once it is whole.
+fn assemble(
+    part: Part<'_>,
+    compression: Option<&mut Compression>,
+    assembler: &mut Assembler,
+) -> Result<Option<(Kind, Vec<u8>)>, ProtocolError> {
+    let Some(Compression { inflater, inflate, .. }) = compression else {
+        return Ok(assembler.push(part)?.map(|message| (message.kind, message.into_vec())));
+    };
+    // Where connections share a pool, this is asked before the socket is read.
+    let mut ready = inflater.ready(inflate).expect("nobody else has a part in the pool");
+    let mut parts = ready.feed(part);
+    let mut whole = None;
+    while let Some(part) = parts.next_part()? {
+        whole = assembler.push(part)?.map(|message| (message.kind, message.into_vec()));
+    }
+    Ok(whole)
 }
 
 /// A new masking key: unpredictable for whoever provides the payload (RFC 6455 §10.3).
