@@ -6,6 +6,7 @@
 //!                                                                   handler   what a message gets: here, itself
 //!                                                                   outbox    the replies of one readiness event
 //!                                                                   backlog   what the socket would not take yet
+//!                                                                   shared    the receive buffer, pools; compression
 //! ```
 //!
 //! The codec is used as any host would use it: whoever replaces `handler.rs` has another server, as fast as this one.
@@ -21,6 +22,7 @@ mod options;
 mod outbox;
 mod server;
 mod session;
+mod shared;
 mod signals;
 mod site;
 mod socket;

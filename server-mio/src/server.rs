@@ -6,7 +6,8 @@
 
 use crate::{
     options::Config,
-    session::{Next, Session, Shared},
+    session::{Next, Session},
+    shared::Shared,
     signals::Signals,
     socket::Listener,
     stats::Stats,
