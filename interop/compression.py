@@ -64,9 +64,8 @@ def agreed(offer, server):
 
 
 def can_take(name, offer, server):
-    """As a server, ws refuses connections of which it can take no offer; it declines a limit on itself that is below
-    its own; and it answers its limit on the client also where the client offered less, which RFC 7692 section 7.1.2.2
-    does not allow."""
+    """As a server, ws declines windows smaller than it is set up with, and refuses connections of which it can take no
+    offer."""
     if name != "to ws":
         return True
     fits = all(offer[bits] in (None, True) or offer[bits] >= server.get(bits, 0) for bits in BITS)

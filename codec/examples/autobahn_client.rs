@@ -35,9 +35,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Sends back what comes, until the server closes.
 fn echo(url: &str) -> io::Result<()> {
-    // The cases of 13.* limit the client's window.
+    // The cases of 13.* limit the client's window, and have it take no context over, where an offer says that they may.
     let offer = Offer { client_max_window_bits: Some(15), ..Offer::default() };
-    let (mut socket, _) = Socket::connect(url, &[], &[offer])?;
+    let offers = [offer, Offer { client_no_context_takeover: true, ..offer }];
+    let (mut socket, _) = Socket::connect(url, &[], &offers)?;
     loop {
         match socket.receive()? {
             Received::Message(kind, payload) => socket.send(kind, &payload)?,
