@@ -9,11 +9,11 @@
 //! ```text
 //! frame      between frames ──header──▶ in a payload ──last byte──▶ between frames            (Decoder)
 //! incoming   no message ──text, binary──▶ message open ──fin──▶ no message                    (incoming, text)
+//!            any ──the peer's close, an error──▶ over, for good
 //! outgoing   no message ──fragment──▶ message open ──last fragment──▶ no message              (outgoing)
 //! closing    Open ──we close──▶ CloseSent ──peer closes──▶ Closed
 //!            Open ──peer closes──▶ CloseReceived ──we reply──▶ Closed
-//!            any  ──error──▶ Closed, for good                                                 (close_sent,
-//!                                                                                     close_received, error)
+//!            any  ──error──▶ Closed, for good                                          (close_sent, incoming, error)
 //! ```
 
 mod client;
@@ -76,21 +76,40 @@ pub struct Connection<R: Role> {
     incoming_len: u64,
     /// The payload of a control frame that was cut.
     spill: Spill,
-    /// The incoming message, from its first header to its last byte.
-    incoming: Option<Incoming>,
+    incoming: Flow<Incoming>,
     /// Where in a character an incoming text stands.
     text: Validator,
-    /// The outgoing message, from its first fragment to its last.
-    outgoing: Option<Kind>,
+    outgoing: Flow<Kind>,
     close_sent: bool,
-    close_received: bool,
+    /// Where there is one, both flows are over.
     error: Option<ProtocolError>,
     /// Reserved bits that an extension may set on the first frame of a message.
     extension_bits: Rsv,
     role: PhantomData<R>,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// An event of the cold path; see [`Connection::receive`].
+enum Rare<'b> {
+    Nothing,
+    Control(Opcode, Control<'b>),
+    Part(Part<'b>),
+    Text(&'b str),
+    Binary(&'b mut [u8]),
+}
+
+/// The messages of one direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flow<T> {
+    /// None is open.
+    Between,
+    /// One is: from its first header to its last byte, or from its first fragment to its last.
+    Open(T),
+    /// There will be no more: this side's close has passed, or the connection failed.
+    Over,
+}
+
+/// The incoming message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Incoming {
     kind: Kind,
     rsv: Rsv,
@@ -175,11 +194,10 @@ impl<R: Role> Connection<R> {
             limits: R::LIMITS,
             incoming_len: 0,
             spill: Spill::new(),
-            incoming: None,
+            incoming: Flow::Between,
             text: Validator::new(),
-            outgoing: None,
+            outgoing: Flow::Between,
             close_sent: false,
-            close_received: false,
             error: None,
             extension_bits: Rsv::NONE,
             role: PhantomData,
@@ -209,7 +227,8 @@ impl<R: Role> Connection<R> {
     /// The peer broke the protocol: see [`ProtocolError`]. All that was whole before the bad byte has come out by
     /// then. What is owed to the peer is [`fail`](Self::fail)'s to say. The error is final: each further call
     /// returns it again.
-    #[inline]
+    // Always: a call would leave the event in memory, see below.
+    #[inline(always)]
     pub fn receive<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
         // The straight path: nothing to remember, and a whole message is next.
         if self.is_straight() {
@@ -229,7 +248,17 @@ impl<R: Role> Connection<R> {
         if input.is_empty() && self.error.is_none() {
             return Ok(None);
         }
-        self.resume(input)
+        // An event that a function left in memory would be moved from there as a whole, by every host, at each message:
+        // for that a CPU waits longer than it takes to decode one. So it comes as something else, and is made here.
+        Ok(Some(match self.resume(input)? {
+            Rare::Nothing => return Ok(None),
+            Rare::Control(Opcode::Ping, payload) => Event::Ping(payload),
+            Rare::Control(Opcode::Pong, payload) => Event::Pong(payload),
+            Rare::Control(_, payload) => Event::Close(payload),
+            Rare::Part(part) => Event::Part(part),
+            Rare::Text(text) => Event::Text(text),
+            Rare::Binary(bytes) => Event::Binary(bytes),
+        }))
     }
 
     /// Bytes of the current data frame's payload that have not arrived yet: what is worth reading into one place.
@@ -251,16 +280,15 @@ impl<R: Role> Connection<R> {
         if let Some(error) = self.error {
             return Err(error);
         }
-        if !self.close_received {
-            return Err(*self.error.insert(ProtocolError::UnexpectedEof));
+        if self.incoming != Flow::Over {
+            return Err(self.set_error(ProtocolError::UnexpectedEof));
         }
         Ok(())
     }
 
     /// How far the connection is from its end.
     pub const fn state(&self) -> State {
-        match (self.close_sent, self.close_received) {
-            _ if self.error.is_some() => State::Closed,
+        match (matches!(self.outgoing, Flow::Over), matches!(self.incoming, Flow::Over)) {
             (false, false) => State::Open,
             (true, false) => State::CloseSent,
             (false, true) => State::CloseReceived,
@@ -271,32 +299,26 @@ impl<R: Role> Connection<R> {
     /// Whether the peer is expected to close soon: the host starts a timer, and closes the socket when it ends
     /// (RFC 6455 §7.1.1). Ask after a close was sent, a reply to one, or a failure.
     pub const fn close_expected(&self) -> bool {
-        self.close_sent || self.error.is_some()
+        matches!(self.outgoing, Flow::Over)
     }
 
     #[inline]
     fn is_straight(&self) -> bool {
-        self.decoder.is_between_frames()
-            & self.incoming.is_none()
-            & !self.close_received
-            & self.error.is_none()
+        self.decoder.is_between_frames() && self.incoming == Flow::Between
     }
 
     /// Everything but the straight path: what was cut, fragments, control frames, extensions, errors.
     #[cold]
     #[inline(never)]
-    fn resume<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
-        if let Some(error) = self.error {
-            return Err(self.end(error, input));
-        }
-        if self.close_received {
+    fn resume<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Rare<'b>, ProtocolError> {
+        if self.incoming == Flow::Over {
             mem::take(input);
-            return Ok(None);
+            return self.error.map_or(Ok(Rare::Nothing), Err);
         }
         self.next_event(input).map_err(|error| self.end(error, input))
     }
 
-    fn next_event<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
+    fn next_event<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Rare<'b>, ProtocolError> {
         loop {
             let header = match self.decoder.current() {
                 Some(header) => header,
@@ -305,10 +327,10 @@ impl<R: Role> Connection<R> {
                         self.admit(&header)?;
                         header
                     }
-                    None => return Ok(None),
+                    None => return Ok(Rare::Nothing),
                 },
             };
-            let Some(chunk) = self.decoder.next_chunk(header, input) else { return Ok(None) };
+            let Some(chunk) = self.decoder.next_chunk(header, input) else { return Ok(Rare::Nothing) };
             let frame_ends = chunk.is_last();
             let key = chunk.key();
 
@@ -319,23 +341,19 @@ impl<R: Role> Connection<R> {
                     continue;
                 }
                 let control = self.spill.take(chunk.bytes);
-                return match header.opcode {
-                    Opcode::Ping => Ok(Some(Event::Ping(control))),
-                    Opcode::Pong => Ok(Some(Event::Pong(control))),
-                    _ => {
-                        Close::parse(&control)?;
-                        self.close_received = true;
-                        mem::take(input);
-                        Ok(Some(Event::Close(control)))
-                    }
-                };
+                if header.opcode == Opcode::Close {
+                    Close::parse(&control)?;
+                    self.incoming = Flow::Over;
+                    mem::take(input);
+                }
+                return Ok(Rare::Control(header.opcode, control));
             }
 
             // Not reached: a data frame that was admitted belongs to a message.
-            let Some(Incoming { kind, rsv }) = self.incoming else { return Ok(None) };
+            let Flow::Open(Incoming { kind, rsv }) = self.incoming else { return Ok(Rare::Nothing) };
             let last = header.fin && frame_ends;
             if last {
-                self.incoming = None;
+                self.incoming = Flow::Between;
                 self.incoming_len = 0;
             }
             let bytes = chunk.bytes;
@@ -343,11 +361,11 @@ impl<R: Role> Connection<R> {
             if !rsv.is_none() || kind == Kind::Binary {
                 unmask::<R>(key, bytes);
                 if whole && rsv.is_none() {
-                    return Ok(Some(Event::Binary(bytes)));
+                    return Ok(Rare::Binary(bytes));
                 }
             } else if whole {
                 let text = unmask_text::<R>(key, bytes).map_err(|_| ProtocolError::InvalidUtf8)?;
-                return Ok(Some(Event::Text(text)));
+                return Ok(Rare::Text(text));
             } else {
                 let fed = if R::UNMASKS { self.text.feed_masked(key, bytes) } else { self.text.feed(bytes) };
                 fed.map_err(|_| ProtocolError::InvalidUtf8)?;
@@ -356,7 +374,7 @@ impl<R: Role> Connection<R> {
                 }
             }
             if last || !bytes.is_empty() {
-                return Ok(Some(Event::Part(Part { kind, rsv, bytes, last })));
+                return Ok(Rare::Part(Part { kind, rsv, bytes, last }));
             }
         }
     }
@@ -380,10 +398,10 @@ impl<R: Role> Connection<R> {
             return Ok(());
         }
         match (kind, self.incoming) {
-            (None, None) => return Err(ProtocolError::UnexpectedContinuation),
-            (Some(_), Some(_)) => return Err(ProtocolError::ExpectedContinuation),
-            (Some(kind), None) => self.incoming = Some(Incoming { kind, rsv: header.rsv }),
-            (None, Some(_)) => {}
+            (None, Flow::Open(_)) => {}
+            (None, _) => return Err(ProtocolError::UnexpectedContinuation),
+            (Some(_), Flow::Open(_)) => return Err(ProtocolError::ExpectedContinuation),
+            (Some(kind), _) => self.incoming = Flow::Open(Incoming { kind, rsv: header.rsv }),
         }
         if header.payload_len > self.limits.frame {
             return Err(ProtocolError::FrameTooBig);
@@ -398,6 +416,12 @@ impl<R: Role> Connection<R> {
     /// Ends the connection for good, and with it the interpretation of what arrived.
     fn end(&mut self, error: ProtocolError, input: &mut &mut [u8]) -> ProtocolError {
         mem::take(input);
+        self.set_error(error)
+    }
+
+    /// The first error is the one that ended the connection; it is given back.
+    fn set_error(&mut self, error: ProtocolError) -> ProtocolError {
+        (self.incoming, self.outgoing) = (Flow::Over, Flow::Over);
         *self.error.get_or_insert(error)
     }
 
@@ -412,9 +436,10 @@ impl<R: Role> Connection<R> {
         len: u64,
         key: Option<Key>,
     ) -> Result<HeaderBytes, SendError> {
-        self.may_send()?;
-        if self.outgoing.is_some() {
-            return Err(SendError::MessageOpen);
+        match self.outgoing {
+            Flow::Between => {}
+            Flow::Open(_) => return Err(SendError::MessageOpen),
+            Flow::Over => return Err(SendError::Closed),
         }
         self.may_set(rsv)?;
         data_header(opcode(kind), rsv, len, key, true)
@@ -423,7 +448,7 @@ impl<R: Role> Connection<R> {
     /// Whether a fragmented message is being sent.
     #[cfg(feature = "deflate")]
     pub(crate) const fn is_message_open(&self) -> bool {
-        self.outgoing.is_some()
+        matches!(self.outgoing, Flow::Open(_))
     }
 
     /// The header of the next fragment of a message.
@@ -435,24 +460,24 @@ impl<R: Role> Connection<R> {
         key: Option<Key>,
         last: bool,
     ) -> Result<HeaderBytes, SendError> {
-        self.may_send()?;
         let (opcode, rsv) = match self.outgoing {
-            None => {
+            Flow::Between => {
                 self.may_set(rsv)?;
                 (opcode(kind), rsv)
             }
-            Some(open) if open == kind => (Opcode::Continuation, Rsv::NONE),
-            Some(_) => return Err(SendError::KindChanged),
+            Flow::Open(open) if open == kind => (Opcode::Continuation, Rsv::NONE),
+            Flow::Open(_) => return Err(SendError::KindChanged),
+            Flow::Over => return Err(SendError::Closed),
         };
         let header = data_header(opcode, rsv, len, key, last)?;
-        self.outgoing = if last { None } else { Some(kind) };
+        self.outgoing = if last { Flow::Between } else { Flow::Open(kind) };
         Ok(header)
     }
 
     /// Whether anything may be sent at all. Asked first: where it may not, nothing else that is wrong can be mended.
     #[inline]
     fn may_send(&self) -> Result<(), SendError> {
-        if self.close_sent | self.error.is_some() { Err(SendError::Closed) } else { Ok(()) }
+        if self.outgoing == Flow::Over { Err(SendError::Closed) } else { Ok(()) }
     }
 
     /// Whether an extension gave these reserved bits a meaning.
@@ -488,7 +513,7 @@ impl<R: Role> Connection<R> {
         if reason.len() > Close::MAX_REASON {
             return Err(SendError::ControlTooLong);
         }
-        self.close_sent = true;
+        (self.outgoing, self.close_sent) = (Flow::Over, true);
         Ok(close_frame(code, reason, key))
     }
 
@@ -496,22 +521,21 @@ impl<R: Role> Connection<R> {
     #[inline]
     fn answer(&mut self, event: &Event<'_>, key: impl FnOnce() -> Option<Key>) -> Option<ControlFrame> {
         match event {
-            Event::Ping(payload) => self.answer_ping(payload, key()),
-            Event::Close(payload) => self.answer_close(payload, key()),
+            Event::Ping(payload) => self.answer_ping(&payload[..], key()),
+            Event::Close(payload) => self.answer_close(&payload[..], key()),
             _ => None,
         }
     }
 
     #[cold]
-    fn answer_ping(&self, payload: &Control<'_>, key: Option<Key>) -> Option<ControlFrame> {
+    fn answer_ping(&self, payload: &[u8], key: Option<Key>) -> Option<ControlFrame> {
         // Owed until the peer's close (RFC 6455 §5.5.2): our own close forbids data, not pongs (§5.5.1).
-        let over = self.error.is_some() || (self.close_sent && self.close_received);
-        (!over).then(|| ControlFrame::new(Opcode::Pong, key, payload))
+        (self.state() != State::Closed).then(|| ControlFrame::new(Opcode::Pong, key, payload))
     }
 
     #[cold]
-    fn answer_close(&mut self, payload: &Control<'_>, key: Option<Key>) -> Option<ControlFrame> {
-        let code = payload.as_close().code;
+    fn answer_close(&mut self, payload: &[u8], key: Option<Key>) -> Option<ControlFrame> {
+        let code = Close::parse(payload).unwrap_or(Close::NONE).code;
         self.send_close(code, "", key).ok()
     }
 
@@ -521,8 +545,7 @@ impl<R: Role> Connection<R> {
         error: ProtocolError,
         key: impl FnOnce() -> Option<Key>,
     ) -> Option<ControlFrame> {
-        // The first error is the one that ended the connection, and says whether anybody still listens.
-        let error = *self.error.get_or_insert(error);
+        let error = self.set_error(error); // the first one says whether anybody still listens
         let code = error.close_code();
         if self.close_sent || !code.may_be_sent() {
             return None;
@@ -572,19 +595,13 @@ fn whole_message<'b, R: Role>(input: &mut &'b mut [u8], limits: Limits) -> Optio
         },
         _ => return None, // not masked as the role demands
     };
-    if len > limits.frame || len > limits.message {
+    let head = if R::UNMASKS { head + 4 } else { head };
+    if len > limits.frame || len > limits.message || len > input.len().checked_sub(head)? as u64 {
         return None;
     }
-    let (key, head) = if R::UNMASKS {
-        (Key::new(*input.get(head..)?.first_chunk()?), head + 4)
-    } else {
-        (Key::default(), head)
-    };
-    if len > (input.len() - head) as u64 {
-        return None;
-    }
-    split_front(input, head);
+    let head = split_front(input, head);
     let payload = split_front(input, clamp(len, input.len()));
+    let key = if R::UNMASKS { Key::new(*head.last_chunk()?) } else { Key::default() };
     Some((kind, key, payload))
 }
 
