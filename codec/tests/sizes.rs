@@ -28,7 +28,7 @@ fn exactly_as_they_are_today() {
     assert_eq!(size_of::<Connection<Server>>(), connection);
     assert_eq!(size_of::<Connection<Client>>(), connection);
     assert_eq!(size_of::<Decoder>(), 24);
-    assert_eq!(size_of::<HeaderBytes>(), 15);
+    assert_eq!(size_of::<HeaderBytes>(), 16);
     assert_eq!(size_of::<Header>(), 16);
     assert_eq!(size_of::<ControlFrame>(), 132);
     assert_eq!(size_of::<Key>(), 4);
