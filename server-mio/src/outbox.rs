@@ -13,15 +13,24 @@ use framewire::{HeaderBytes, vectored::io_slices};
 use std::{
     borrow::Cow,
     io::{self, IoSlice, Write},
+    mem,
 };
 
 /// What is to be written. Borrowed payloads live as long as the receive buffer is lent, `'b`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Outbox<'b> {
-    cork: Vec<u8>,
+    memory: &'b mut Memory,
     /// Each with the length that the cork had when it came.
     large: Vec<(usize, Cow<'b, [u8]>)>,
-    len: usize,
+    /// Bytes in `large`.
+    large_len: usize,
+}
+
+/// The memory of an outbox, which the next one uses again.
+#[derive(Debug, Default)]
+pub struct Memory {
+    cork: Vec<u8>,
+    large: Vec<(usize, Cow<'static, [u8]>)>,
 }
 
 /// Payloads from this size on are written from where they are. Below it, a copy into the cork, which is in cache,
@@ -32,46 +41,64 @@ const REFERENCE_FROM: usize = 4 << 10;
 const MAX_SLICES: usize = 64;
 
 impl<'b> Outbox<'b> {
+    #[inline]
+    pub fn new(memory: &'b mut Memory) -> Self {
+        Self { memory, large: Vec::new(), large_len: 0 }
+    }
+
     /// Bytes to be written.
     #[inline]
     pub fn len(&self) -> usize {
-        self.len
+        self.memory.cork.len() + self.large_len
     }
 
     /// Queues bytes, which are copied: a control frame, a head.
     #[inline]
     pub fn push(&mut self, bytes: &[u8]) {
-        self.cork.extend_from_slice(bytes);
-        self.len += bytes.len();
+        self.memory.cork.extend_from_slice(bytes);
     }
 
     /// Queues a data frame.
-    #[inline]
+    #[inline(always)]
     pub fn push_frame(&mut self, header: HeaderBytes, payload: Cow<'b, [u8]>) {
-        self.push(&header);
+        header.append_to(&mut self.memory.cork);
         if payload.len() < REFERENCE_FROM {
             self.push(&payload);
         } else {
-            self.len += payload.len();
-            self.large.push((self.cork.len(), payload));
+            self.push_large(payload);
         }
     }
 
     /// Queues a data frame whose payload is only lent for the moment.
     pub fn push_copied(&mut self, header: HeaderBytes, payload: &[u8]) {
+        header.append_to(&mut self.memory.cork);
         if payload.len() < REFERENCE_FROM {
-            self.push(&header);
             self.push(payload);
         } else {
-            self.push_frame(header, payload.to_vec().into());
+            self.push_large(payload.to_vec().into());
         }
     }
 
+    #[inline(never)]
+    fn push_large(&mut self, payload: Cow<'b, [u8]>) {
+        if self.large.capacity() == 0 {
+            self.large = mem::take(&mut self.memory.large);
+        }
+        self.large_len += payload.len();
+        self.large.push((self.memory.cork.len(), payload));
+    }
+
     /// Writes as much as the socket takes at once, and tells how much that is.
+    #[inline]
     pub fn write(&self, socket: &mut impl Write) -> io::Result<usize> {
         if self.large.is_empty() {
-            return retry(|| socket.write(&self.cork));
+            return retry(|| socket.write(&self.memory.cork));
         }
+        self.write_vectored(socket)
+    }
+
+    #[inline(never)]
+    fn write_vectored(&self, socket: &mut impl Write) -> io::Result<usize> {
         let mut written = 0;
         loop {
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
@@ -81,7 +108,7 @@ impl<'b> Outbox<'b> {
                 Ok(n) => {
                     written += n;
                     // A short write: the socket is full. It will say when it is not.
-                    if n < offered || written == self.len {
+                    if n < offered || written == self.len() {
                         return Ok(written);
                     }
                 }
@@ -104,27 +131,33 @@ impl<'b> Outbox<'b> {
         };
         let mut start = 0;
         for (end, payload) in self.large.drain(..) {
-            keep(Cow::Borrowed(&self.cork[start..end]));
+            keep(Cow::Borrowed(&self.memory.cork[start..end]));
             keep(payload);
             start = end;
         }
-        keep(Cow::Borrowed(&self.cork[start..]));
-        self.cork.clear();
-        self.len = 0;
+        keep(Cow::Borrowed(&self.memory.cork[start..]));
+        self.memory.cork.clear();
+        self.large_len = 0;
     }
 
-    /// An empty outbox for another receive buffer, with the memory of this one. The payloads that were handed over
-    /// go to `freed`.
-    pub fn recycle<'a>(mut self, mut freed: impl FnMut(Vec<u8>)) -> Outbox<'a> {
-        self.cork.clear();
+    /// Empties it, and gives its memory back. The payloads that were handed over go to `freed`.
+    #[inline]
+    pub fn recycle(self, freed: impl FnMut(Vec<u8>)) {
+        self.memory.cork.clear();
+        if self.large.capacity() != 0 {
+            self.recycle_large(freed);
+        }
+    }
+
+    #[inline(never)]
+    fn recycle_large(mut self, mut freed: impl FnMut(Vec<u8>)) {
         for (_, payload) in self.large.drain(..) {
             if let Cow::Owned(bytes) = payload {
                 freed(bytes);
             }
         }
         // Collecting in place keeps the vector's memory: only the lifetime of what it could hold changes.
-        let large = self.large.into_iter().map(|_| (0, Cow::Borrowed(&[][..]))).collect();
-        Outbox { cork: self.cork, large, len: 0 }
+        self.memory.large = self.large.into_iter().map(|_| (0, Cow::Borrowed(&[][..]))).collect();
     }
 
     /// The pieces in the order of the wire; some may be empty.
@@ -134,9 +167,9 @@ impl<'b> Outbox<'b> {
             .large
             .iter()
             .zip(starts)
-            .flat_map(|((end, payload), start)| [&self.cork[start..*end], payload]);
+            .flat_map(|((end, payload), start)| [&self.memory.cork[start..*end], payload]);
         let last = self.large.last().map_or(0, |&(end, _)| end);
-        between.chain([&self.cork[last..]])
+        between.chain([&self.memory.cork[last..]])
     }
 }
 
@@ -194,9 +227,9 @@ pub mod tests {
     }
 
     /// Replies of every kind, and the bytes that they are.
-    fn replies<'b>(rx: &'b [u8], sizes: &[usize]) -> (Outbox<'b>, Vec<u8>) {
+    fn replies<'b>(memory: &'b mut Memory, rx: &'b [u8], sizes: &[usize]) -> (Outbox<'b>, Vec<u8>) {
         let mut connection = Connection::<Server>::new();
-        let (mut outbox, mut wire) = (Outbox::default(), Vec::new());
+        let (mut outbox, mut wire) = (Outbox::new(memory), Vec::new());
         for (i, &len) in sizes.iter().enumerate() {
             let payload = &rx[i..i + len];
             let header = connection.message(Kind::Binary, Rsv::NONE, len as u64).unwrap();
@@ -221,9 +254,10 @@ pub mod tests {
     fn every_partial_write() {
         let rx: Vec<u8> = (0..6 * L).map(|i| (i * 7 + i / 251) as u8).collect();
         for sizes in MIXES {
-            let total = replies(&rx, sizes).1.len();
+            let total = replies(&mut Memory::default(), &rx, sizes).1.len();
             for room in (0..total).step_by(13).chain(0..total.min(300)).chain([total]) {
-                let (mut outbox, wire) = replies(&rx, sizes);
+                let mut memory = Memory::default();
+                let (mut outbox, wire) = replies(&mut memory, &rx, sizes);
                 let mut sink = Sink::new(room, usize::MAX);
                 let written = match outbox.write(&mut sink) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
@@ -243,7 +277,8 @@ pub mod tests {
     #[test]
     fn more_pieces_than_one_write_takes() {
         let rx = vec![5; L + 200];
-        let (outbox, wire) = replies(&rx, &[L; 200]);
+        let mut memory = Memory::default();
+        let (outbox, wire) = replies(&mut memory, &rx, &[L; 200]);
         let mut sink = Sink::new(usize::MAX, usize::MAX);
         assert_eq!(outbox.write(&mut sink).unwrap(), wire.len());
         assert!(sink.taken == wire);
@@ -253,11 +288,16 @@ pub mod tests {
     #[test]
     fn recycling() {
         let rx = vec![5; L + 9];
-        let (outbox, _) = replies(&rx, &[L; 9]);
-        let (cork, large) = (outbox.cork.as_ptr(), outbox.large.capacity());
-        let mut freed = 0;
-        let outbox: Outbox<'static> = outbox.recycle(|bytes| freed += bytes.len());
-        assert_eq!((outbox.len(), outbox.cork.len(), outbox.large.len()), (0, 0, 0));
-        assert_eq!((outbox.cork.as_ptr(), outbox.large.capacity(), freed), (cork, large, 3 * L));
+        let mut memory = Memory::default();
+        let mut seen = Vec::new();
+        for _ in 0..2 {
+            let (outbox, _) = replies(&mut memory, &rx, &[L; 9]);
+            let mut freed = 0;
+            outbox.recycle(|bytes| freed += bytes.len());
+            assert_eq!((memory.cork.len(), memory.large.len(), freed), (0, 0, 3 * L));
+            seen.push((memory.cork.as_ptr(), memory.large.as_ptr(), memory.large.capacity()));
+        }
+        assert_eq!(seen[0], seen[1]);
+        assert!(seen[0].2 >= 9);
     }
 }

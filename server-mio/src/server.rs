@@ -7,7 +7,7 @@
 use crate::{
     options::Config,
     session::{Next, Session},
-    shared::Shared,
+    shared::{Buffers, Shared},
     signals::Signals,
     socket::Listener,
     stats::Stats,
@@ -37,6 +37,7 @@ pub struct Server {
     stuck: bool,
     /// When that was last said, on the loop's clock.
     complained: Option<u32>,
+    buffers: Buffers,
     shared: Shared,
     began: Instant,
     /// When the next sessions are swept, and where the last sweep stopped.
@@ -75,6 +76,7 @@ impl Server {
             starved: VecDeque::new(),
             stuck: false,
             complained: None,
+            buffers: Buffers::new(&config),
             shared: Shared::new(config),
             began: now,
             sweep: now + SWEEP,
@@ -144,7 +146,7 @@ impl Server {
                 let Some(session) = self.sessions.get_mut(key) else { return };
                 let (readable, writable) = (event.is_readable(), event.is_writable());
                 let short = event.is_read_closed() || event.is_priority();
-                match session.ready(readable, writable, short, &mut self.shared) {
+                match session.ready(readable, writable, short, &mut self.buffers, &mut self.shared) {
                     Next::Wait => {}
                     next => self.follow(key, next),
                 }
@@ -180,7 +182,7 @@ impl Server {
                 key => {
                     // It may be another session, in a place that has become free since: its look comes to nothing.
                     if let Some(session) = self.sessions.get_mut(key) {
-                        let next = session.again(&mut self.shared);
+                        let next = session.again(&mut self.buffers, &mut self.shared);
                         self.follow(key, next);
                     }
                 }

@@ -16,18 +16,15 @@
 //! inflated of it, the rest of it waits.
 
 use crate::{
-    compression::{Compression, Pools},
+    compression::Compression,
     handler::{self, Reply},
     options::Config,
-    outbox::{Outbox, retry},
-    shared::{Busy, DIRECT_FROM, Shared},
+    outbox::{Memory, Outbox, retry},
+    shared::{Buffers, Busy, DIRECT_FROM, Shared},
     site,
     socket::Socket,
 };
-use framewire::{
-    Assembler, CloseCode, Connection, Event, Kind, Part, ProtocolError, Rsv, Server, State,
-    deflate::{DeflatePool, Deflater},
-};
+use framewire::{Assembler, CloseCode, Connection, Event, Kind, Part, ProtocolError, Rsv, Server, State};
 use std::{
     borrow::Cow,
     io::{self, IoSliceMut, Read},
@@ -110,7 +107,14 @@ impl Session {
     /// The socket can be read or written, or both. `short`: a read that brings less than it could is not the last: the
     /// peer has closed its side, which only a read that comes back empty tells for sure, or has sent urgent data.
     #[inline]
-    pub fn ready(&mut self, mut readable: bool, writable: bool, short: bool, shared: &mut Shared) -> Next {
+    pub fn ready(
+        &mut self,
+        mut readable: bool,
+        writable: bool,
+        short: bool,
+        buffers: &mut Buffers,
+        shared: &mut Shared,
+    ) -> Next {
         self.short |= short;
         if writable && self.busy.is_some() {
             match self.write_backlog(shared) {
@@ -121,7 +125,7 @@ impl Session {
         let mut more = false;
         let starved = readable && self.is_starved(shared);
         if readable && !self.held_back && !self.ended && !starved {
-            match self.read(shared) {
+            match self.read(buffers, shared) {
                 // What filled the buffer, also by coincidence, need not be all; and no event will tell of the rest.
                 Ok(filled) => {
                     let rest = self.busy.as_ref().is_some_and(|busy| !busy.rest.is_empty());
@@ -150,9 +154,9 @@ impl Session {
     }
 
     /// The turn that [`Next::Again`] or [`Next::Starved`] asked for.
-    pub fn again(&mut self, shared: &mut Shared) -> Next {
+    pub fn again(&mut self, buffers: &mut Buffers, shared: &mut Shared) -> Next {
         self.queued = false;
-        self.ready(true, false, false, shared)
+        self.ready(true, false, false, buffers, shared)
     }
 
     /// About once a second: is the peer's time up?
@@ -234,15 +238,15 @@ impl Session {
 
     /// One receive, and what follows from it. Whether there may be more to receive.
     #[inline]
-    fn read(&mut self, shared: &mut Shared) -> io::Result<bool> {
-        let mut rx = mem::take(&mut shared.rx);
-        let mut outbox: Outbox<'_> = mem::take(&mut shared.outbox);
-        let filled = self.read_into(&mut rx, &mut outbox, shared).and_then(|filled| {
-            self.write(&mut outbox, shared)?;
-            Ok(filled)
-        });
-        shared.outbox = outbox.recycle(|bytes| shared.pool.put_buffer(bytes));
-        shared.rx = rx;
+    fn read(&mut self, buffers: &mut Buffers, shared: &mut Shared) -> io::Result<bool> {
+        let mut outbox = Outbox::new(&mut buffers.outbox);
+        let mut filled = self.read_into(&mut buffers.rx, &mut outbox, shared);
+        if filled.is_ok() {
+            if let Err(error) = self.write(&mut outbox, shared) {
+                filled = Err(error);
+            }
+        }
+        outbox.recycle(|bytes| shared.pool.put_buffer(bytes));
         filled
     }
 
@@ -259,7 +263,7 @@ impl Session {
                 let rest = mem::take(&mut busy.rest);
                 let input = &mut rx[..rest.len()];
                 input.copy_from_slice(&rest);
-                self.frames(input, outbox, shared);
+                self.more_frames(input, outbox, shared);
                 return Ok(true); // the socket was not asked
             }
             // Not what is compressed: the assembler has what that inflates to.
@@ -307,58 +311,46 @@ impl Session {
         // An error is final: it comes again below.
         if let Ok(Some(message)) = received {
             shared.stats.messages.add(1);
-            let (kind, payload) = (message.kind, Cow::Owned(message.into_vec()));
-            let deflate = sender(&mut self.compression, &mut shared.compression);
-            handler::message(kind, payload, Reply::new(&mut self.connection, outbox, deflate));
+            let (kind, payload) = (message.kind, message.into_vec());
+            self.handle_owned(kind, payload, outbox, shared);
         }
-        self.frames(&mut rx[..n - direct], outbox, shared);
+        self.more_frames(&mut rx[..n - direct], outbox, shared);
         Ok(n == room + rest)
     }
 
-    /// The host's loop (the front page of framewire's documentation), whole.
-    #[inline]
+    /// The host's loop (the front page of framewire's documentation). What is not a message that came whole is rare, and
+    /// apart, so that the loop is short.
+    #[inline(always)]
     fn frames<'b>(&mut self, mut input: &'b mut [u8], outbox: &mut Outbox<'b>, shared: &mut Shared) {
         shared.stats.bytes.add(input.len() as u64);
-        let (mut messages, mut inflated) = (0, 0);
+        let (mut messages, mut collected) = (0, 0);
         let outcome = loop {
-            let event = match self.connection.receive(&mut input) {
-                Ok(Some(event)) => event,
-                Ok(None) => break Ok(()),
-                Err(error) => break Err(error),
-            };
-            if let Some(frame) = self.connection.reply(&event) {
-                outbox.push(&frame);
-            }
-            let (kind, payload) = match event {
-                Event::Text(text) => (Kind::Text, Cow::Borrowed(text.as_bytes())),
-                Event::Binary(bytes) => (Kind::Binary, Cow::Borrowed(&*bytes)),
-                Event::Part(part) if !part.rsv.is_none() => match self.inflate(part, shared) {
+            let (kind, payload) = match self.connection.receive(&mut input) {
+                Ok(Some(Event::Text(text))) => (Kind::Text, text.as_bytes()),
+                Ok(Some(Event::Binary(bytes))) => (Kind::Binary, &*bytes),
+                Ok(Some(event)) => match self.collect(event, outbox, shared) {
                     Ok(Some((kind, payload))) => {
-                        inflated += payload.len();
-                        (kind, Cow::Owned(payload))
+                        messages += 1;
+                        collected += payload.len();
+                        self.handle_owned(kind, payload, outbox, shared);
+                        if collected < shared.config.high_water
+                            || input.is_empty()
+                            || self.compression.is_none()
+                        {
+                            continue;
+                        }
+                        shared.stats.bytes.subtract(input.len() as u64); // counted when it is looked at
+                        shared.busy(&mut self.busy).rest = input.to_vec();
+                        break Ok(());
                     }
                     Ok(None) => continue,
                     Err(error) => break Err(error),
                 },
-                Event::Part(part) => {
-                    let frame = part.bytes.len() as u64 + self.connection.remaining();
-                    let assembler = shared.assembler(&mut self.busy, frame);
-                    match assembler.push(part) {
-                        Ok(Some(message)) => (message.kind, Cow::Owned(message.into_vec())),
-                        Ok(None) => continue,
-                        Err(error) => break Err(error),
-                    }
-                }
-                _ => continue,
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
             };
             messages += 1;
-            let deflate = sender(&mut self.compression, &mut shared.compression);
-            handler::message(kind, payload, Reply::new(&mut self.connection, outbox, deflate));
-            if inflated >= shared.config.high_water && !input.is_empty() {
-                shared.stats.bytes.subtract(input.len() as u64); // counted when it is looked at
-                shared.busy(&mut self.busy).rest = input.to_vec();
-                break Ok(());
-            }
+            self.handle(kind, Cow::Borrowed(payload), outbox, shared);
         };
         shared.stats.messages.add(messages);
         if let Err(error) = outcome {
@@ -371,8 +363,60 @@ impl Session {
         }
     }
 
-    /// Inflates a part of a message; gives the message once it is whole.
     #[inline(never)]
+    fn more_frames<'b>(&mut self, input: &'b mut [u8], outbox: &mut Outbox<'b>, shared: &mut Shared) {
+        self.frames(input, outbox, shared);
+    }
+
+    #[inline(never)]
+    fn handle_owned(&mut self, kind: Kind, payload: Vec<u8>, outbox: &mut Outbox<'_>, shared: &mut Shared) {
+        self.handle(kind, Cow::Owned(payload), outbox, shared);
+    }
+
+    #[inline(always)]
+    fn handle<'b>(
+        &mut self,
+        kind: Kind,
+        payload: Cow<'b, [u8]>,
+        outbox: &mut Outbox<'b>,
+        shared: &mut Shared,
+    ) {
+        handler::message(
+            kind,
+            payload,
+            Reply {
+                connection: &mut self.connection,
+                outbox,
+                compression: &mut self.compression,
+                pools: &mut shared.compression,
+            },
+        );
+    }
+
+    /// An event that is not a whole message: what is owed for it goes out, and a message comes where it was the last part
+    /// of one.
+    #[inline(never)]
+    fn collect(
+        &mut self,
+        event: Event<'_>,
+        outbox: &mut Outbox<'_>,
+        shared: &mut Shared,
+    ) -> Result<Option<(Kind, Vec<u8>)>, ProtocolError> {
+        if let Some(frame) = self.connection.reply(&event) {
+            outbox.push(&frame);
+        }
+        match event {
+            Event::Part(part) if !part.rsv.is_none() => self.inflate(part, shared),
+            Event::Part(part) => {
+                let frame = part.bytes.len() as u64 + self.connection.remaining();
+                let message = shared.assembler(&mut self.busy, frame).push(part)?;
+                Ok(message.map(|message| (message.kind, message.into_vec())))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Inflates a part of a message; gives the message once it is whole.
     fn inflate(
         &mut self,
         part: Part<'_>,
@@ -415,7 +459,7 @@ impl Session {
                 self.compression = Compression::new(&params, pools).ok().map(Box::new);
                 self.connection = mem::take(&mut self.connection).with_extension_bits(Rsv::RSV1);
             }
-            self.frames(&mut input[consumed..], outbox, shared);
+            self.more_frames(&mut input[consumed..], outbox, shared);
         } else {
             self.drain(shared);
         }
@@ -470,7 +514,8 @@ impl Session {
         shared: &mut Shared,
         what: impl FnOnce(&mut Self, &mut Outbox<'_>, &mut Shared),
     ) -> Next {
-        let mut outbox = Outbox::default();
+        let mut memory = Memory::default();
+        let mut outbox = Outbox::new(&mut memory);
         what(self, &mut outbox, shared);
         match self.write(&mut outbox, shared) {
             Ok(()) => self.settle(shared),
@@ -559,15 +604,6 @@ impl Session {
         }
         Next::Wait
     }
-}
-
-/// What compresses the replies to a peer that agreed on it.
-#[inline]
-fn sender<'a>(
-    compression: &'a mut Option<Box<Compression>>,
-    pools: &'a mut Option<Box<Pools>>,
-) -> Option<(&'a mut Deflater<Server>, &'a mut DeflatePool)> {
-    Some((&mut compression.as_mut()?.deflater, &mut pools.as_mut()?.deflate))
 }
 
 /// A socket that takes nothing now took nothing: that is no error.

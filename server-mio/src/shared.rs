@@ -1,6 +1,6 @@
 //! What the sessions of one loop share, and what is lent to one of them while something of it is unfinished.
 
-use crate::{backlog::Backlog, compression::Pools, options::Config, outbox::Outbox, stats::Stats};
+use crate::{backlog::Backlog, compression::Pools, options::Config, outbox, stats::Stats};
 use framewire::{
     Assembler,
     handshake::{self, HeadBuffer},
@@ -14,12 +14,17 @@ pub struct Shared {
     pub stats: Arc<Stats>,
     /// Seconds since the loop began.
     pub now: u32,
-    /// Into this, every connection of the loop is read.
-    pub rx: Vec<u8>,
-    pub outbox: Outbox<'static>,
     pub pool: Pool,
     /// Where compression is offered.
     pub compression: Option<Box<Pools>>,
+}
+
+/// What every event of the loop begins with: empty.
+#[derive(Debug)]
+pub struct Buffers {
+    /// Into this, every connection of the loop is read.
+    pub rx: Vec<u8>,
+    pub outbox: outbox::Memory,
 }
 
 /// What is unfinished.
@@ -40,8 +45,6 @@ impl Shared {
         Self {
             stats: Arc::default(),
             now: 0,
-            rx: vec![0; config.receive_buffer],
-            outbox: Outbox::default(),
             pool: Pool::default(),
             compression: config.compression.as_ref().map(|config| Box::new(Pools::new(config))),
             config,
@@ -79,6 +82,12 @@ impl Shared {
             *assembler = Assembler::with_memory(limit, memory.unwrap_or_default());
         }
         assembler
+    }
+}
+
+impl Buffers {
+    pub fn new(config: &Config) -> Self {
+        Self { rx: vec![0; config.receive_buffer], outbox: outbox::Memory::default() }
     }
 }
 
