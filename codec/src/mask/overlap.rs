@@ -17,6 +17,9 @@
 //! With `a = 0` the two vectors of an end are the same one. That is work for nothing, and cheaper than a branch: over
 //! lengths that vary, one that asks for half the range goes wrong every second time, for the price of many vectors.
 //!
+//! [`ends`] is the same without that, for vectors so wide that the work for nothing would show: it takes as many from
+//! either end as its caller says, and its caller is the one to branch.
+//!
 //! [`stream`] is the loop for what is longer:
 //!
 //! ```text
@@ -119,6 +122,35 @@ pub(super) unsafe fn four<V: Vector>(key: Key, from: *const u8, to: *mut u8, len
         b.store(to.add(second));
         c.store(to.add(last - second));
         d.store(to.add(last));
+    }
+}
+
+/// Masks `N` to `2 * N` vectors of bytes, without a branch.
+///
+/// # Safety
+///
+/// As for [`Run`](super::kernel::Run); the CPU has the instructions of `V`; `len` is `N` to `2 * N` times its size.
+#[inline(always)]
+#[allow(dead_code)] // x86 alone has vectors as wide as that
+pub(super) unsafe fn ends<V: Vector, const N: usize>(key: Key, from: *const u8, to: *mut u8, len: usize) {
+    let width = size_of::<V>();
+    debug_assert!((N * width..=2 * N * width).contains(&len));
+    let back = len - N * width;
+    // SAFETY: the caller promises the CPU, and memory for `len` bytes. `N` vectors fit in them, from the first byte as
+    // well as up to the last.
+    unsafe {
+        let head = V::splat(key);
+        let tail = V::splat(key.advance(len)); // `back` is in phase with `len`
+        // No closures here: they would not be compiled for the CPU's instructions, and so not be inlined.
+        let (mut front, mut rear) = ([head; N], [tail; N]);
+        for i in 0..N {
+            front[i] = V::masked(from.add(i * width), head);
+            rear[i] = V::masked(from.add(back + i * width), tail);
+        }
+        for i in 0..N {
+            front[i].store(to.add(i * width));
+            rear[i].store(to.add(back + i * width));
+        }
     }
 }
 
