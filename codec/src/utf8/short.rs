@@ -37,7 +37,7 @@ pub(super) fn is_ascii(bytes: &[u8]) -> bool {
 }
 
 /// Four vectors from the front, and four from the back.
-const MAX: usize = 8 * Baseline::LEN;
+pub(super) const MAX: usize = 8 * Baseline::LEN;
 
 /// Sixteen bytes, in what every CPU has that this is compiled for.
 #[cfg(all(
