@@ -22,6 +22,7 @@ pub(super) const KERNEL: Kernel = unsafe { Kernel::new("avx2", cpu::has_avx2, ru
 /// As for [`Run`](super::kernel::Run): the CPU has AVX2.
 #[target_feature(enable = "avx2")]
 unsafe fn run(key: Key, from: *const u8, to: *mut u8, len: usize) {
+    // A branch for each pair of vectors: it costs lengths that vary 1.5 ns, and saves those that do not as much as 1.1.
     // SAFETY: the caller's promise; each branch leaves the lengths that its callee wants.
     unsafe {
         if len < WIDE {
