@@ -507,6 +507,21 @@ fn long_text() {
     }
 }
 
+/// Long ASCII goes by in large steps; none of them may pass over what is not ASCII, nor unmask it twice.
+#[test]
+fn long_ascii_with_a_character_anywhere() {
+    let mut room = Room::new();
+    for way in ways() {
+        for (turn, at) in (0..2680).step_by(9).enumerate() {
+            let mut plain = text(UNITS[0], 2700);
+            plain[at..at + 3].copy_from_slice("日".as_bytes());
+            way.check(&plain, &mut room, turn, KEY);
+            plain[at + 1] = b'x';
+            way.check(&plain, &mut room, turn, KEY);
+        }
+    }
+}
+
 #[test]
 fn mutated_text_in_chunks() {
     fn property(
