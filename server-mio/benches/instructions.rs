@@ -19,22 +19,22 @@ mod callgrind;
 const LOADS: [(&str, u64, Load); 4] = [
     (
         "125 B, 100 connections",
-        440,
+        426,
         Load { first: 0x82, size: 125, connections: 100, in_flight: 1, rounds: 40 },
     ),
     (
         "125 B of text, 100 connections",
-        486,
+        492,
         Load { first: 0x81, size: 125, connections: 100, in_flight: 1, rounds: 40 },
     ),
     (
         "16 B, 100 connections, 16 in flight",
-        175,
+        177,
         Load { first: 0x82, size: 16, connections: 100, in_flight: 16, rounds: 20 },
     ),
     (
         "1 KiB, 10 connections, 16 in flight",
-        400,
+        396,
         Load { first: 0x82, size: 1024, connections: 10, in_flight: 16, rounds: 40 },
     ),
 ];
