@@ -14,87 +14,10 @@ use core::{
 };
 use framewire::{
     Client, CloseCode, Connection, Kind, Part, ProtocolError, Rsv, SendError, Server,
-    deflate::{DeflateConfig, DeflatePool, Deflater, InflateConfig, InflatePool, Inflater, Outgoing},
+    deflate::{DeflateConfig, DeflatePool, Deflater, InflateConfig, InflatePool, Inflater},
     extension::{self, Config, Offer, Params},
-    mask::Key,
 };
 use std::alloc::System;
-
-/// The verbs of the two roles as one: what goes on the wire.
-trait Sender: Side {
-    fn deflate(
-        deflater: &mut Deflater<Self>,
-        conn: &mut Connection<Self>,
-        pool: &mut DeflatePool,
-        kind: Kind,
-        payload: &[u8],
-    ) -> Result<Vec<u8>, SendError>;
-    fn deflate_fragment(
-        deflater: &mut Deflater<Self>,
-        conn: &mut Connection<Self>,
-        pool: &mut DeflatePool,
-        kind: Kind,
-        payload: &[u8],
-        last: bool,
-    ) -> Result<Vec<u8>, SendError>;
-}
-
-fn wire(out: &Outgoing<'_>, given: &[u8]) -> Vec<u8> {
-    [&out.header[..], out.payload.as_deref().unwrap_or(given)].concat()
-}
-
-impl Sender for Server {
-    fn deflate(
-        deflater: &mut Deflater<Self>,
-        conn: &mut Connection<Self>,
-        pool: &mut DeflatePool,
-        kind: Kind,
-        payload: &[u8],
-    ) -> Result<Vec<u8>, SendError> {
-        Ok(wire(&deflater.message(conn, kind, payload, pool)?, payload))
-    }
-    fn deflate_fragment(
-        deflater: &mut Deflater<Self>,
-        conn: &mut Connection<Self>,
-        pool: &mut DeflatePool,
-        kind: Kind,
-        payload: &[u8],
-        last: bool,
-    ) -> Result<Vec<u8>, SendError> {
-        Ok(wire(&deflater.fragment(conn, kind, payload, last, pool)?, payload))
-    }
-}
-
-impl Sender for Client {
-    fn deflate(
-        deflater: &mut Deflater<Self>,
-        conn: &mut Connection<Self>,
-        pool: &mut DeflatePool,
-        kind: Kind,
-        payload: &[u8],
-    ) -> Result<Vec<u8>, SendError> {
-        let mut given = payload.to_vec();
-        match deflater.message(conn, Key::new(key(payload.len())), kind, &mut given, pool) {
-            Ok(out) => Ok(wire(&out, &given)),
-            Err(error) => {
-                assert_eq!(given, payload, "what was refused stays as it was");
-                Err(error)
-            }
-        }
-    }
-    fn deflate_fragment(
-        deflater: &mut Deflater<Self>,
-        conn: &mut Connection<Self>,
-        pool: &mut DeflatePool,
-        kind: Kind,
-        payload: &[u8],
-        last: bool,
-    ) -> Result<Vec<u8>, SendError> {
-        let mut given = payload.to_vec();
-        let out = deflater.fragment(conn, Key::new(key(payload.len())), kind, &mut given, last, pool)?;
-        Ok(wire(&out, &given))
-    }
-}
 
 /// One end that sends and the other that receives.
 struct Link<S: Sender>
