@@ -634,6 +634,25 @@ fn what_it_holds_is_what_was_said() {
     assert!(most >= 3 * DeflatePool::COMPRESSOR + 8 * (1 << 15) - 10_000, "{most}");
 }
 
+/// One compressor for windows of all sizes: it makes room for the next before that is there.
+#[test]
+fn the_cap_on_compressors_holds_while_one_is_replaced() {
+    let mut pool = DeflatePool::new(DeflateConfig { compressors: 1, ..DeflateConfig::default() });
+    let ((), _, most) = counted(|| {
+        for bits in [15, 9, 15, 10, 15] {
+            let mut conn = Connection::<Server>::new().with_extension_bits(Rsv::RSV1);
+            let params = Params { server_max_window_bits: bits, ..NO_TAKEOVER };
+            let out = Deflater::<Server>::new(&params)
+                .message(&mut conn, Kind::Text, &[b'x'; 1000], &mut pool)
+                .unwrap()
+                .payload;
+            assert!(out.is_some());
+        }
+    });
+    assert_eq!(pool.compressors(), 1);
+    assert!(most <= DeflatePool::COMPRESSOR + 10_000, "{most}");
+}
+
 /// A thousand and more to one, of zeros, and of the densest that there is: no more memory than the limit says, no more
 /// work than its length asks for.
 #[test]
