@@ -298,6 +298,15 @@ impl Peer {
         Ok(())
     }
 
+    /// Drops the messages of which no byte has been written; says how many.
+    pub(crate) fn cancel(&mut self) -> usize {
+        let Outgoing { flights, unsent, written } = &mut self.outgoing;
+        let begun = *unsent + usize::from(*written > 0);
+        let dropped = flights.len() - begun;
+        flights.truncate(begun);
+        dropped
+    }
+
     /// Says goodbye.
     pub(crate) fn close(&mut self, shared: &mut Shared) -> Result<(), Failure> {
         if let Ok(frame) = self.connection.close(shared.random.key(), CloseCode::NORMAL, "") {
