@@ -30,12 +30,15 @@ impl Cell {
 
     /// A few that show most.
     pub(crate) fn quick() -> Vec<Self> {
-        let mut cells = Vec::new();
-        for size in [16, 125, 1 << 10, 16 << 10] {
-            cells.extend([1, 16].map(|in_flight| Self { connections: 100, size, in_flight }));
-        }
-        cells.extend([Self::new(10, 1 << 20, 1)]);
-        cells
+        vec![
+            Self::new(100, 16, 1),
+            Self::new(100, 16, 16),
+            Self::new(100, 125, 1),
+            Self::new(100, 1 << 10, 16),
+            Self::new(100, 16 << 10, 1),
+            Self::new(100, 16 << 10, 16),
+            Self::new(10, 1 << 20, 1),
+        ]
     }
 
     /// How many times as long as a small one it is measured: so that each connection has a few replies.

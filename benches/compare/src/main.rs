@@ -68,7 +68,7 @@ fn measure(options: &Options) -> Outcome<()> {
     if !able.iter().any(|each| each.is_ours()) {
         return Err("framewire-echo itself does not pass the check: see raw.jsonl".into());
     }
-    if settings.counts {
+    if settings.counts > 0 {
         counts::all(&able, &settings, &mut journal)?;
     }
     rounds::all(&able, &settings, &mut journal)?;

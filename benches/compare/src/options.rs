@@ -11,7 +11,7 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub(crate) struct Options {
-    /// A few cells in some three minutes.
+    /// A few cells in some four minutes.
     #[arg(long, conflicts_with = "full")]
     quick: bool,
 
@@ -27,7 +27,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "CELLS", value_delimiter = ',')]
     cells: Vec<Cell>,
 
-    /// Only the sizes, or kind of message, that the cells say: binary instead of text.
+    /// What messages are made of: ASCII text, which a server has to check, or any bytes.
     #[arg(long, value_enum, default_value_t = Kind::Text)]
     payload: Kind,
 
@@ -90,7 +90,8 @@ pub(crate) struct Settings {
     pub(crate) payload: Kind,
     pub(crate) rounds: usize,
     pub(crate) seconds: f64,
-    pub(crate) counts: bool,
+    /// In how many cells system calls and instructions are counted; none: no memory is looked at either.
+    pub(crate) counts: usize,
     pub(crate) server_core: usize,
     pub(crate) load_core: usize,
     /// The generator: where it is is nobody's business.
@@ -104,10 +105,10 @@ impl Options {
     }
 
     pub(crate) fn settings(&self) -> Outcome<Settings> {
-        let (cells, rounds, seconds) = match (self.quick, self.full) {
-            (true, _) => (Cell::quick(), 3, 0.25),
-            (_, true) => (Cell::grid(), 7, 2.0),
-            _ => (Cell::grid(), 3, 0.6),
+        let (cells, rounds, seconds, counts) = match (self.quick, self.full) {
+            (true, _) => (Cell::quick(), 3, 0.25, 2),
+            (_, true) => (Cell::grid(), 7, 2.0, 4),
+            _ => (Cell::grid(), 3, 0.6, 4),
         };
         let cores = machine::cores()?;
         let server_core = self.server_core.unwrap_or(cores[0]);
@@ -118,7 +119,7 @@ impl Options {
             payload: self.payload,
             rounds: self.rounds.unwrap_or(rounds),
             seconds: self.seconds.unwrap_or(seconds),
-            counts: !self.no_counts,
+            counts: if self.no_counts { 0 } else { counts },
             server_core,
             load_core: load_core.ok_or("two cores are needed: one for the server, one for the load")?,
             load: self

@@ -165,7 +165,7 @@ impl<'a> Report<'a> {
 
     fn write_verdict(&self, text: &mut String) {
         text.push_str(
-            "## Verdict\n\nMessages per CPU-second of the server. *Ahead*: our worst round is better than its best. *Inside*: the \
+            "## Verdict\n\nMessages per CPU-second of the server, in thousands. *Ahead*: our worst round is better than its best. *Inside*: the \
              rounds overlap. *Behind*: our best is worse than its worst.\n\n\
              | cell | framewire-echo | best peer | ours to its | inside the spread of | behind |\n|---|---:|---|---:|---|---|\n",
         );
@@ -179,7 +179,7 @@ impl<'a> Report<'a> {
                 (Some(ours), None) => (with_spread(ours), "–".into()),
                 (None, _) => ("**failed**".into(), "–".into()),
             };
-            let best = best.map_or_else(|| "–".into(), |(name, best)| format!("{name}, {}", thousands(best)));
+            let best = best.map_or_else(|| "–".into(), |(name, best)| format!("{name}, {}", kilo(best)));
             let list = |verdict| {
                 let names = self.names_with(cell, verdict);
                 if names.is_empty() { "–".to_owned() } else { names.join(", ") }
@@ -248,10 +248,10 @@ impl<'a> Report<'a> {
     }
 
     fn write_counts(&self, text: &mut String) {
-        if !self.head.settings.counts {
+        if self.head.settings.counts == 0 {
             return;
         }
-        text.push_str("## Counted\n\nOf two runs of which one has twice the messages, the difference: without start and connections.\n\n");
+        text.push_str("## Counted\n\nOf two runs of which one has twice the messages, the difference: without start and connections. Messages of 1M are binary here, whatever the others are.\n\n");
         text.push_str(
             "System calls for a message (strace):\n\n| | cell | calls | of them |\n|---|---|---:|---|\n",
         );
@@ -387,20 +387,22 @@ fn spread(values: &[f64]) -> (f64, f64) {
     (values.iter().copied().fold(f64::INFINITY, f64::min), values.iter().copied().fold(0.0, f64::max))
 }
 
-/// In thousands, with as many digits as mean something.
+/// Median, lowest and highest, in thousands.
 fn with_spread(values: &[f64]) -> String {
     let (low, high) = spread(values);
-    let kilo = |value: f64| {
-        let value = value / 1e3;
-        if value < 10.0 {
-            format!("{value:.2}")
-        } else if value < 100.0 {
-            format!("{value:.1}")
-        } else {
-            format!("{value:.0}")
-        }
-    };
     format!("{} ({}–{})", kilo(median(values)), kilo(low), kilo(high))
+}
+
+/// In thousands, with as many digits as mean something.
+fn kilo(value: f64) -> String {
+    let value = value / 1e3;
+    if value < 10.0 {
+        format!("{value:.2}")
+    } else if value < 100.0 {
+        format!("{value:.1}")
+    } else {
+        format!("{value:.0}")
+    }
 }
 
 /// A whole number with commas.

@@ -68,7 +68,7 @@ fn takes_part(contender: &Contender, cell: Cell) -> bool {
 fn measure(contender: &Contender, server: &Server, cell: Cell, settings: &Settings) -> Outcome<Report> {
     let seconds = settings.seconds * cell.patience();
     let warm_up = 0.15 * cell.patience();
-    let mut options = load(cell, settings, contender);
+    let mut options = load(cell, settings.payload, contender);
     options.extend(
         format!("-d {seconds} --warm-up {warm_up} --pid {}", server.pid()).split(' ').map(str::to_owned),
     );
@@ -76,9 +76,9 @@ fn measure(contender: &Contender, server: &Server, cell: Cell, settings: &Settin
 }
 
 /// The generator's options for a cell.
-pub(crate) fn load(cell: Cell, settings: &Settings, contender: &Contender) -> Vec<String> {
+pub(crate) fn load(cell: Cell, payload: Kind, contender: &Contender) -> Vec<String> {
     let Cell { connections, size, in_flight } = cell;
-    let payload = match settings.payload {
+    let payload = match payload {
         Kind::Text => "text",
         Kind::Binary => "binary",
     };

@@ -27,8 +27,7 @@ impl Server {
 
     /// The same, under a program that watches it.
     pub(crate) fn start_under(watcher: &[&str], contender: &Contender, settings: &Settings) -> Outcome<Self> {
-        let mut child = Command::new("taskset")
-            .args(["-c", &settings.server_core.to_string()])
+        let mut child = pinned(settings.server_core)
             .args(watcher)
             .args(&contender.command)
             .envs(contender.environment.iter().map(|(name, value)| (name, value)))
@@ -36,7 +35,7 @@ impl Server {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .map_err(|error| format!("taskset: {error}"))?;
+            .map_err(|error| format!("setpriv: {error}"))?;
         let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
         let (send, lines) = channel();
         // Reads on to the end, as a server that cannot print might stop.
@@ -89,8 +88,7 @@ impl Server {
         options: &[String],
         limit: Duration,
     ) -> Outcome<(Report, String)> {
-        let mut child = Command::new("taskset")
-            .args(["-c", &settings.load_core.to_string()])
+        let mut child = pinned(settings.load_core)
             .args(wrapper)
             .arg(&settings.load)
             .arg(format!("ws://127.0.0.1:{}/", self.port))
@@ -141,6 +139,13 @@ impl Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A command on this core only, which does not outlive us.
+fn pinned(core: usize) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "taskset", "-c", &core.to_string()]);
+    command
 }
 
 impl Drop for Server {

@@ -22,7 +22,7 @@ mod random;
 mod report;
 mod schedule;
 
-pub use failure::Failure;
+pub use failure::{Failure, Wrong};
 pub use generator::run;
 pub use options::{Format, Options};
 pub use plan::{Handler, Load, Payload, Plan, Sizes, Until, Url};
