@@ -23,7 +23,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
 
-    /// Only these cells: CONNECTIONSxSIZExIN-FLIGHT, such as 100x125x1,1000x16Kx16.
+    /// Only these cells, each connections x size x messages in flight: 100x125x1,1000x16Kx16.
     #[arg(long, value_name = "CELLS", value_delimiter = ',')]
     cells: Vec<Cell>,
 
