@@ -112,7 +112,7 @@ fn calls(contender: &Contender, cell: Cell, settings: &Settings) -> Outcome<(f64
     let count = |messages| -> Outcome<Calls> {
         let server = Server::start_under(&["strace", "-c", "-f", "-o", &path], contender, settings)?;
         server.load(settings, &options(contender, cell, settings, messages), LIMIT)?;
-        server.stop()?;
+        server.stop();
         let calls = summary(&fs::read_to_string(&file)?);
         if calls.is_empty() { Err("strace has counted nothing".into()) } else { Ok(calls) }
     };
@@ -151,7 +151,7 @@ fn by_callgrind(contender: &Contender, cell: Cell, settings: &Settings) -> Outco
         contender.environment.push((NO_STRING_INSTRUCTIONS.0.into(), NO_STRING_INSTRUCTIONS.1.into()));
         let server = Server::start_under(&watcher, &contender, settings)?;
         server.load(settings, &options(&contender, cell, settings, messages), LIMIT)?;
-        server.stop()?;
+        server.stop();
         let text = fs::read_to_string(&log)?;
         let _ = fs::remove_file(log);
         let collected =

@@ -118,9 +118,8 @@ impl Server {
     }
 
     /// Ends it, and waits for that; who watches it has then said what it saw.
-    pub(crate) fn stop(mut self) -> Outcome<()> {
+    pub(crate) fn stop(mut self) {
         self.end();
-        Ok(())
     }
 
     fn end(&mut self) {

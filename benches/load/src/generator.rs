@@ -82,10 +82,14 @@ impl Tally {
         }
     }
 
+    /// Some of a reply has come.
+    pub(crate) fn hear(&mut self, now: u64) {
+        self.heard = now;
+    }
+
     #[inline]
     pub(crate) fn reply(&mut self, flight: &Flight, now: u64) {
         self.outstanding -= 1;
-        self.heard = now;
         if self.is_counting {
             self.messages += 1;
             self.bytes += u64::from(flight.len);
@@ -93,6 +97,14 @@ impl Tally {
         if if self.by_intention { self.is_within(flight.intended) } else { self.is_counting } {
             self.latency.saturating_record(now.saturating_sub(flight.intended));
         }
+    }
+
+    /// So many more replies are owed.
+    fn ask(&mut self, count: usize, now: u64) {
+        if self.outstanding == 0 {
+            self.heard = now; // whose silence was no fault so far
+        }
+        self.outstanding += count;
     }
 
     fn sent(&mut self, intended: u64, now: u64) {
@@ -368,10 +380,10 @@ impl<'a> Generator<'a> {
     fn send(&mut self, peer: usize, count: usize) -> Result<(), Failure> {
         let count = self.quota.min(count as u64);
         self.quota -= count;
-        self.tally.outstanding += count as usize;
         let peer = &mut self.peers[peer];
         if count > 0 {
             let now = self.clock.elapsed().as_nanos() as u64;
+            self.tally.ask(count as usize, now);
             for _ in 0..count {
                 peer.push(self.shared.corpus.next(&mut self.shared.random, now));
             }
@@ -390,7 +402,7 @@ impl<'a> Generator<'a> {
                 self.peers[peer].push(self.shared.corpus.next(&mut self.shared.random, intended));
                 self.due.push((peer, intended));
                 self.quota -= 1;
-                self.tally.outstanding += 1;
+                self.tally.ask(1, now);
             }
             if self.due.is_empty() {
                 return Ok(());

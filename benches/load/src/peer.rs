@@ -226,6 +226,7 @@ impl Peer {
             let answer =
                 checked.map_err(|wrong| Failure::Reply { connection: *index, message: *answered, wrong })?;
             *received += bytes.len();
+            tally.hear(now);
             if let Some(flight) = answer {
                 *received = 0;
                 *answered += 1;

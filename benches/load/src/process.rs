@@ -55,7 +55,7 @@ fn ticks(stat: &str) -> Option<(u64, u64)> {
     Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
 }
 
-/// Nanoseconds that the threads of a process have run.
+/// Nanoseconds that the threads of a process have run, where the kernel tells.
 fn scheduled(pid: u32) -> Option<u64> {
     let mut total = 0;
     for task in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
@@ -63,7 +63,7 @@ fn scheduled(pid: u32) -> Option<u64> {
         let Ok(schedstat) = fs::read_to_string(task.ok()?.path().join("schedstat")) else { continue };
         total += schedstat.split_ascii_whitespace().next()?.parse::<u64>().ok()?;
     }
-    Some(total)
+    (total > 0).then_some(total)
 }
 
 fn wrong(file: &str) -> io::Error {

@@ -166,6 +166,15 @@ fn a_server_that_says_nothing() {
     assert!(matches!(failure, Failure::Silent { owed: 2, .. }), "{failure}");
 }
 
+/// Nobody is silent who has nothing to say.
+#[test]
+fn a_schedule_with_long_pauses() {
+    let server = start(|message| message.frame());
+    let report =
+        load(server, "-n 3 --rate 2 -c 1 --patience 0.3 --late-bound 3600").expect("a server that echoes");
+    assert_eq!(report.messages, 3);
+}
+
 #[test]
 fn a_server_that_does_not_even_shake_hands() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -176,7 +185,7 @@ fn a_server_that_does_not_even_shake_hands() {
     thread::spawn(move || {
         for stream in listener.incoming() {
             let _ = stream.and_then(|mut stream| {
-                stream.read(&mut [0; 2000])?;
+                let _request = stream.read(&mut [0; 2000])?;
                 stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
             });
         }

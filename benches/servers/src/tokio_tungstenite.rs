@@ -7,7 +7,10 @@ use tokio_tungstenite::{
 };
 
 pub(crate) async fn serve(stream: TcpStream, handler: Handler) -> Outcome {
-    let config = WebSocketConfig::default().max_message_size(Some(MAX)).max_frame_size(Some(MAX));
+    let config = WebSocketConfig::default()
+        .read_buffer_size(16 << 10)
+        .max_message_size(Some(MAX))
+        .max_frame_size(Some(MAX));
     let mut ws = accept_async_with_config(stream, Some(config)).await?;
     while let Some(message) = ws.next().await {
         let mut message = message?;
