@@ -219,7 +219,7 @@ impl<'a> Generator<'a> {
                 let Token(i) = event.token();
                 if let Some(peer) = &mut peers[i] {
                     // What a server says unasked.
-                    peer.read(&mut self.shared, &mut self.tally, now)?;
+                    peer.read(event.is_read_closed(), &mut self.shared, &mut self.tally, now)?;
                     peer.unblock();
                     peer.flush(&mut self.shared)?;
                     continue;
@@ -363,8 +363,9 @@ impl<'a> Generator<'a> {
                 peer.unblock();
             }
             let mut answered = 0;
-            if event.is_readable() || event.is_read_closed() || event.is_error() {
-                answered = peer.read(&mut self.shared, &mut self.tally, now)?;
+            let ended = event.is_read_closed() || event.is_error();
+            if event.is_readable() || ended {
+                answered = peer.read(ended, &mut self.shared, &mut self.tally, now)?;
             }
             if self.schedule.is_some() {
                 self.peers[i].flush(&mut self.shared)?;

@@ -181,9 +181,11 @@ impl Peer {
         self.outgoing.flights.push_back(flight);
     }
 
-    /// Reads what there is, and checks it; says how many messages it has answered.
+    /// Reads what there is, and checks it; says how many messages it has answered. Where the server is known to have
+    /// `ended` it, up to that end, of which nobody tells again.
     pub(crate) fn read(
         &mut self,
+        ended: bool,
         shared: &mut Shared,
         tally: &mut Tally,
         now: u64,
@@ -199,7 +201,7 @@ impl Peer {
                     if let Err(failure) = self.take(&mut rx[..n], shared, tally, now) {
                         break Err(failure);
                     }
-                    if n < rx.len() {
+                    if n < rx.len() && !ended {
                         break Ok(()); // drained: more will be told of
                     }
                 }

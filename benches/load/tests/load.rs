@@ -154,6 +154,17 @@ fn a_server_that_leaves() {
 }
 
 #[test]
+fn a_server_that_drops_the_connection() {
+    // The thread of the connection panics.
+    let server = start(|message| {
+        assert!(message.number < 10, "as it must");
+        message.frame()
+    });
+    let failure = load(server, "-n 100 -c 1 -i 4").expect_err("it is dropped");
+    assert!(matches!(failure, Failure::Ended { connection: 0, .. } | Failure::Socket { .. }), "{failure}");
+}
+
+#[test]
 fn a_server_that_breaks_the_protocol() {
     let server = start(|_| vec![0x83, 0x00]);
     assert!(matches!(load(server, "-n 10"), Err(Failure::Protocol { .. })));
