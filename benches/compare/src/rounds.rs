@@ -70,9 +70,11 @@ fn measure(contender: &Contender, server: &Server, cell: Cell, settings: &Settin
     let warm_up = 0.15 * cell.patience();
     let mut options = load(cell, settings.payload, contender);
     options.extend(
-        format!("-d {seconds} --warm-up {warm_up} --pid {}", server.pid()).split(' ').map(str::to_owned),
+        format!("-d {seconds} --warm-up {warm_up} --patience 30 --pid {}", server.pid())
+            .split(' ')
+            .map(str::to_owned),
     );
-    server.load(settings, &options, Duration::from_secs_f64(20.0 + 5.0 * seconds))
+    server.load(settings, &options, Duration::from_secs_f64(30.0 + 20.0 * seconds))
 }
 
 /// The generator's options for a cell.
