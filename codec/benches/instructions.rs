@@ -8,7 +8,7 @@
 //! it takes less, write that down.
 
 use framewire::{
-    Client, Connection, Event, Kind, Rsv, Server,
+    Assembler, Client, Connection, Event, Kind, Rsv, Server,
     mask::{self, Key},
 };
 use std::{env, hint::black_box, process};
@@ -19,7 +19,7 @@ mod callgrind;
 /// Name, budget in instructions a message, messages, and what to do with so many.
 type Path = (&'static str, u64, usize, fn(usize));
 
-const PATHS: [Path; 14] = [
+const PATHS: [Path; 16] = [
     ("decode binary, 16 B", 117, 4000, |n| decode(n, &binary(16))),
     ("decode binary, 125 B", 108, 4000, |n| decode(n, &binary(125))),
     ("decode binary, 64 KiB", 4657, 20, |n| decode(n, &binary(65536))),
@@ -29,6 +29,8 @@ const PATHS: [Path; 14] = [
     ("decode text of 3 bytes a letter, 126 B", 293, 4000, |n| decode(n, &text("字", 126))),
     ("decode text of 3 bytes a letter, 16 KiB", 14024, 100, |n| decode(n, &text("字", 16383))),
     ("decode a message in three fragments", 1075, 2000, |n| decode(n, &fragments())),
+    ("decode binary, 16 KiB in reads of 1,448 B", 8963, 100, |n| collect(n, &binary(16384))),
+    ("decode text, 16 KiB in reads of 1,448 B", 10110, 100, |n| collect(n, &text("a", 16384))),
     ("decode a ping and reply", 398, 2000, |n| decode(n, &frame(0x89, b"ping"))),
     ("encode a server's header", 37, 4000, encode_server),
     ("encode a client's header and mask 125 B", 89, 4000, encode_client),
@@ -69,6 +71,36 @@ fn decode(count: usize, frame: &[u8]) {
                 Event::Binary(bytes) => used(bytes),
                 Event::Part(part) => used(part.bytes),
                 _ => {}
+            }
+        }
+    });
+}
+
+/// Messages that are cut, put together: what a frame lacks is received where it belongs.
+fn collect(count: usize, frame: &[u8]) {
+    let mut connection = Connection::<Server>::new();
+    let mut assembler = Assembler::new(1 << 20);
+    let wire = frame.repeat(count);
+    let mut socket = wire.chunks(1448);
+    let mut rx = [0; 1448];
+    measured(|| {
+        while let Some(bytes) = socket.next() {
+            let missing = connection.remaining();
+            let spare = assembler.spare(missing);
+            let direct = spare.len().min(bytes.len());
+            let (bytes, rest) = bytes.split_at(direct);
+            spare[..direct].copy_from_slice(bytes);
+            if let Some(message) = assembler.receive(&mut connection, direct).expect("sound frames") {
+                used(message.bytes());
+            }
+            rx[..rest.len()].copy_from_slice(rest);
+            let mut input = &mut rx[..rest.len()];
+            while let Some(event) = connection.receive(&mut input).expect("sound frames") {
+                if let Event::Part(part) = event {
+                    if let Some(message) = assembler.push(part).expect("few bytes") {
+                        used(message.bytes());
+                    }
+                }
             }
         }
     });
