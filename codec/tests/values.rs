@@ -192,7 +192,7 @@ fn heads() {
 fn pools_can_be_shown() {
     use framewire::{
         Client,
-        deflate::{DeflatePool, Deflater, InflatePool, Inflater},
+        deflate::{DeflatePool, Deflater, InflateConfig, InflatePool, Inflater},
         extension::Params,
     };
     let (inflate, mut deflate) = (InflatePool::default(), DeflatePool::default());
@@ -206,4 +206,8 @@ fn pools_can_be_shown() {
     let inflater = Inflater::<Client>::new(&params, &inflate).unwrap();
     let shown = format!("{deflate:?} {deflater:?} {inflate:?} {inflater:?}");
     assert!(!shown.contains("secret") && shown.contains("Pool"), "{shown}");
+    // No memory, no window; and it says so.
+    let none = InflatePool::new(InflateConfig { windows: 0, ..InflateConfig::default() });
+    let refused = Inflater::<Client>::new(&Params::default(), &none).map(|_| ()).unwrap_err();
+    assert_eq!(refused.to_string(), "no window is left for a peer with context takeover");
 }

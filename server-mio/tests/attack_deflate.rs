@@ -78,7 +78,7 @@ fn streams_that_inflate_to_nothing() {
     let stored: &[u8] = &[0, 0, 0, 0xFF, 0xFF];
     for (name, blocks, ratio) in [
         ("empty stored blocks", stored.repeat(200_000), 60.0),
-        ("empty blocks with a code each", code_tables(4000), 150.0),
+        ("empty blocks with a code each", code_tables(4000), 250.0),
     ] {
         let siege = Siege::new(Unit::Byte, OPTIONS);
         let (toll, mut peer) = siege.stand(|program| {
