@@ -81,10 +81,9 @@ fn collect(count: usize, frame: &[u8]) {
     let mut connection = Connection::<Server>::new();
     let mut assembler = Assembler::new(1 << 20);
     let wire = frame.repeat(count);
-    let mut socket = wire.chunks(1448);
     let mut rx = [0; 1448];
     measured(|| {
-        while let Some(bytes) = socket.next() {
+        for bytes in wire.chunks(1448) {
             let missing = connection.remaining();
             let spare = assembler.spare(missing);
             let direct = spare.len().min(bytes.len());
