@@ -39,7 +39,7 @@ EXEMPT = {
 PATIENCE = 180
 
 
-def run(client):
+def run(client, command):
     """Three servers: one that takes large messages, one that is strict, and one that is told to stop."""
     print(f"{client}:", flush=True)
     large = framewire("--max-message", "64M")
@@ -50,7 +50,7 @@ def run(client):
     )
     leaving = framewire()
     results = run_peer(
-        CLIENTS[client],
+        command,
         PATIENCE,
         {
             "LARGE": large.address,
@@ -72,7 +72,7 @@ def main():
     chosen = sys.argv[1:] or list(CLIENTS)
     if unknown := set(chosen) - set(CLIENTS):
         sys.exit(f"no client is called {', '.join(unknown)}; there are {', '.join(CLIENTS)}")
-    return judge("clients", chosen, SCENARIOS, {client: run(client) for client in chosen}, EXEMPT)
+    return judge("clients", chosen, SCENARIOS, {client: run(client, CLIENTS[client]) for client in chosen}, EXEMPT)
 
 
 if __name__ == "__main__":

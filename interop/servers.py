@@ -35,9 +35,9 @@ EXEMPT = {
 }
 
 
-def run(name):
+def run(name, start):
     print(f"{name}:", flush=True)
-    server = SERVERS[name]()
+    server = start()
     asked = [] if name == "framewire-echo" else ["--asked"]
     results = run_peer([BIN / "examples/echo_check", *asked, f"ws://{server.match[1]}"], 90)
     server.stop()
@@ -48,7 +48,7 @@ def main():
     chosen = sys.argv[1:] or list(SERVERS)
     if unknown := set(chosen) - set(SERVERS):
         sys.exit(f"no server is called {', '.join(unknown)}; there are {', '.join(SERVERS)}")
-    return judge("servers", chosen, SCENARIOS, {name: run(name) for name in chosen}, EXEMPT)
+    return judge("servers", chosen, SCENARIOS, {name: run(name, SERVERS[name]) for name in chosen}, EXEMPT)
 
 
 if __name__ == "__main__":

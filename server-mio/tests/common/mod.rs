@@ -2,6 +2,8 @@
 
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "each test file uses its own part of this")]
 
+pub mod siege;
+
 use framewire::{
     Assembler, Client as ClientRole, Connection, Event, Kind, Limits,
     handshake::{ClientKey, HeadBuffer, HeaderSlots, Limits as HeadLimits, Opening, Response},
@@ -105,14 +107,13 @@ impl Program {
         self.child.try_wait().expect("our child").is_none()
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Bytes of memory of its own that are resident: heap and stacks, not the program's text.
     pub fn memory(&self) -> usize {
-        if cfg!(framewire_asan) {
-            return 0; // AddressSanitizer keeps what is freed for a while: that is not the server's
-        }
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("procfs");
-        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("RssAnon");
-        line.trim().trim_end_matches("kB").trim().parse::<usize>().expect("a number") * KIB
+        memory(self.pid())
     }
 
     /// CPU time that it has used, in ticks of 10 ms.
@@ -153,6 +154,16 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Bytes of memory of its own that a process has resident.
+pub fn memory(pid: u32) -> usize {
+    if cfg!(framewire_asan) {
+        return 0; // AddressSanitizer keeps what is freed for a while: that is not the server's
+    }
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("procfs");
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("RssAnon");
+    line.trim().trim_end_matches("kB").trim().parse::<usize>().expect("a number") * KIB
 }
 
 pub fn tcp(address: &str) -> TcpStream {

@@ -1,0 +1,307 @@
+//! What strangers can do, and what it may cost: memory, CPU time as a ratio to what somebody honest takes, and nobody
+//! else's service. Each prints a row of docs/security.md's table.
+//!
+//! They take a while, and measure: by `.ci/run attack`, optimised, one after the other. What the server has to answer
+//! is tested, smaller, in the other files.
+
+mod common;
+
+use common::{
+    siege::{Siege, Unit, exchange, pour},
+    *,
+};
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    thread,
+    time::Duration,
+};
+
+/// What a peer's unfinished business takes beside what the formula of docs/operations.md names.
+const PLACE: usize = 600;
+
+/// What the allocator keeps, and the buffers that all connections share.
+const SLACK: usize = 2 * MIB;
+
+/// The default of `--high-water`.
+const HIGH_WATER: usize = MIB;
+
+/// The default of a receive buffer, and the replies to what it holds.
+const BUFFERS: usize = 512 * KIB;
+
+#[test]
+#[ignore = "measures"]
+fn declared_lengths() {
+    const PEERS: usize = 1000;
+    // No limit of the operator's either: the promise does not rest on it.
+    let siege = Siege::new(Unit::Connection, &["--max-message", &i64::MAX.to_string()]);
+    let (toll, mut peers) = siege.stand(|program| {
+        let peers: Vec<Client> = (0..PEERS)
+            .map(|i| {
+                let mut peer = program.connect();
+                peer.send(&head(FIN | BINARY, 1 << (17 + i % 46)));
+                peer
+            })
+            .collect();
+        (PEERS, peers)
+    });
+    toll.is_within("declared lengths to 2^62, and no byte", PEERS * PLACE + SLACK, 2.0);
+    // It goes on waiting for them.
+    let peer = &mut peers[0];
+    peer.send(&[0; 1 << 17]);
+    peer.expect_binary(&mask_away(1 << 17));
+}
+
+/// What so many zeros on the wire are.
+fn mask_away(len: usize) -> Vec<u8> {
+    let frame = raw(0, &vec![0; len]);
+    frame[frame.len() - len..].to_vec()
+}
+
+#[test]
+#[ignore = "measures"]
+fn fragments() {
+    const COUNT: usize = 4_000_000;
+    for (payload, name, memory) in
+        [(&b""[..], "empty fragments of one message", 0), (b"x", "fragments of one byte", 2 * COUNT)]
+    {
+        let siege = Siege::new(Unit::Byte, &[]);
+        let (toll, mut client) = siege.stand(|program| {
+            let mut client = program.connect();
+            client.send(&raw(BINARY, b""));
+            let wire = raw(CONTINUATION, payload).repeat(10_000);
+            (0..COUNT / 10_000).for_each(|_| client.send(&wire));
+            (COUNT * (6 + payload.len()), client)
+        });
+        toll.is_within(&format!("4,000,000 {name}"), memory + SLACK, 20.0);
+        client.send(&frame(CONTINUATION, b""));
+        client.expect_binary(&payload.repeat(COUNT));
+        client.close();
+    }
+}
+
+/// So that the server gets to see each write by itself.
+const PAUSE: Duration = Duration::from_micros(10);
+
+#[test]
+#[ignore = "measures"]
+fn byte_by_byte() {
+    let siege = Siege::new(Unit::Write, &[]);
+    let (toll, ()) = siege.stand(|program| {
+        let mut sent = 0;
+        for _ in 0..4 {
+            let mut peer = program.tcp();
+            let head = upgrade(&format!("Cookie: {}", "c".repeat(8000)));
+            for byte in &head.as_bytes()[..8100] {
+                peer.write_all(&[*byte]).unwrap();
+                thread::sleep(PAUSE);
+                sent += 1;
+            }
+        }
+        (sent, ())
+    });
+    toll.is_within("a head, byte by byte", 4 * (8 * KIB + PLACE) + SLACK, 4.0);
+
+    let siege = Siege::new(Unit::Write, &[]);
+    let (toll, ()) = siege.stand(|program| {
+        let mut client = program.connect();
+        client.send(&head(FIN | BINARY, 16 << 20));
+        client.send(&[0; 64 * KIB]);
+        for _ in 0..30_000 {
+            client.send(&[0]);
+            thread::sleep(PAUSE);
+        }
+        (30_000, ())
+    });
+    toll.is_within("a frame of 16 MiB, byte by byte", 4 * 64 * KIB + SLACK, 4.0);
+}
+
+#[test]
+#[ignore = "measures"]
+fn floods_of_control_frames_unread() {
+    const PEERS: usize = 20;
+    let each = HIGH_WATER + BUFFERS;
+    for (name, wire) in [
+        ("pings of no bytes, pongs not read", frame(PING, b"")),
+        ("pings of 125 bytes, pongs not read", frame(PING, &[b'p'; 125])),
+        ("messages of one byte, echoes not read", frame(BINARY, b"x")),
+    ] {
+        let siege = Siege::new(Unit::Byte, &[]);
+        let wire = wire.repeat(10_000);
+        let (toll, peers) = siege.stand(|program| {
+            let peers: Vec<Client> = (0..PEERS).map(|_| program.connect()).collect();
+            (pour_all(&peers, &wire), peers)
+        });
+        toll.is_within(&format!("20 peers: {name}"), PEERS * each + SLACK, 50.0);
+        drop(peers);
+    }
+}
+
+#[test]
+#[ignore = "measures"]
+fn floods_after_the_end() {
+    let closes = close(1000, "bye").repeat(10_000);
+    let headers = "X-Another: and one more\r\n".repeat(4000).into_bytes();
+    let start = "GET / HTTP/1.1\r\n".as_bytes();
+    for (name, first, wire) in
+        [("closes", None, &closes), ("noise after a close", Some(close(1000, "")), &noise(MIB, 1))]
+    {
+        let siege = Siege::new(Unit::Byte, &["--close-timeout", "60"]);
+        let (toll, _peer) = siege.stand(|program| {
+            let mut client = program.connect();
+            first.iter().for_each(|first| client.send(first));
+            (pour(&client.socket, wire, 64 * MIB), client)
+        });
+        toll.is_within(&format!("64 MiB of {name}, nothing read"), SLACK, 2.0);
+    }
+    let siege = Siege::new(Unit::Byte, &["--close-timeout", "60"]);
+    let (toll, mut peer) = siege.stand(|program| {
+        let mut peer = program.tcp();
+        peer.write_all(start).unwrap();
+        let mut sent = 0;
+        while sent < 64 * MIB {
+            peer.write_all(&headers).unwrap();
+            sent += headers.len();
+        }
+        (sent, peer)
+    });
+    toll.is_within("64 MiB of headers", 8 * KIB + SLACK, 2.0);
+    let mut answer = [0; 12];
+    peer.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 431");
+}
+
+/// Nothing is saved by a key that masks nothing. (Nor spoilt: codec/tests/attack.rs.)
+#[test]
+#[ignore = "measures"]
+fn keys_of_zero() {
+    let siege = Siege::new(Unit::Byte, &[]);
+    let message = [&[FIN | BINARY, 0x80 | 125, 0, 0, 0, 0], &noise(125, 3)[..]].concat();
+    let (toll, ()) = siege.stand(|program| (exchange(program, &message) + exchange(program, &message), ()));
+    toll.is_within("keys of zero", HIGH_WATER + BUFFERS + SLACK, 3.0);
+}
+
+#[test]
+#[ignore = "measures"]
+fn connections_that_fail() {
+    const COUNT: usize = 2000;
+    let siege = Siege::new(Unit::Connection, &[]);
+    let wrong: Vec<Vec<u8>> = (1..8)
+        .flat_map(|bits| [CONTINUATION, TEXT, PING].map(|opcode| raw(FIN | bits << 4 | opcode, b"")))
+        .collect();
+    let (toll, ()) = siege.stand(|program| {
+        for i in 0..COUNT {
+            let mut client = program.connect();
+            client.send(&wrong[i % wrong.len()]);
+            client.expect_close(1002);
+        }
+        (COUNT, ())
+    });
+    toll.is_within("connections that break the protocol", SLACK, 2.0);
+
+    let siege = Siege::new(Unit::Connection, &[]);
+    let garbage = noise(300, 1);
+    let (toll, ()) = siege.stand(|program| {
+        for i in 0..COUNT {
+            let mut peer = program.tcp();
+            if i % 2 == 0 {
+                peer.write_all(&garbage).unwrap();
+            }
+        }
+        (COUNT, ())
+    });
+    toll.is_within("connections of garbage, and of nothing", SLACK, 2.0);
+}
+
+/// A text that goes wrong somewhere in its first MiB, in fragments of a few bytes.
+#[test]
+#[ignore = "measures"]
+fn text_that_goes_wrong() {
+    let siege = Siege::new(Unit::Byte, &[]);
+    let text = words(MIB);
+    let (toll, ()) = siege.stand(|program| {
+        let (mut random, mut sent) = (Random(1), 0);
+        for round in 0..40 {
+            let mut bytes = text.clone().into_bytes();
+            let at = random.below(bytes.len());
+            bytes[at] = 0xFF;
+            let mut wire = raw(TEXT, b"");
+            bytes[..=at].chunks(1 + round % 7).for_each(|bytes| wire.extend(raw(CONTINUATION, bytes)));
+            let mut client = program.connect();
+            client.send(&wire);
+            client.expect_close(1007);
+            sent += wire.len();
+        }
+        (sent, ())
+    });
+    toll.is_within("text that goes wrong, in tiny fragments", 2 * MIB + SLACK, 30.0);
+}
+
+#[test]
+#[ignore = "measures"]
+fn half_open_handshakes() {
+    const PEERS: usize = 10_000;
+    let head = &upgrade(&format!("Cookie: {}", "c".repeat(8000)))[..8000];
+    for (name, head, each) in
+        [("with 8,000 bytes of head", head, 8 * KIB + PLACE), ("without a byte", "", 200)]
+    {
+        let siege = Siege::new(Unit::Connection, &["--handshake-timeout", "20", "--close-timeout", "1"]);
+        let descriptors = siege.program.descriptors();
+        let (toll, peers) = siege.stand(|program| {
+            let peers: Vec<TcpStream> = (0..PEERS)
+                .map(|_| {
+                    let mut peer = program.tcp();
+                    peer.write_all(head.as_bytes()).unwrap();
+                    peer
+                })
+                .collect();
+            until("all of them are accepted", || program.descriptors() >= descriptors + PEERS);
+            (PEERS, peers)
+        });
+        toll.is_within(&format!("10,000 half-open handshakes {name}"), PEERS * each + SLACK, 2.0);
+        until("the server lets go of them", || siege.program.descriptors() <= descriptors + 1);
+        drop(peers);
+    }
+}
+
+/// They are owed megabytes, and take a byte a second.
+#[test]
+#[ignore = "measures"]
+fn slow_readers() {
+    const PEERS: usize = 20;
+    let options = ["--idle-timeout", "5", "--pong-timeout", "5"];
+    let siege = Siege::new(Unit::Byte, &options);
+    let descriptors = siege.program.descriptors();
+    let wire = frame(BINARY, &noise(100_000, 1));
+    let (toll, mut peers) = siege.stand(|program| {
+        let mut peers: Vec<Client> = (0..PEERS).map(|_| program.connect()).collect();
+        let sent = pour_all(&peers, &wire);
+        read_slowly(&mut peers, 3);
+        (sent, peers)
+    });
+    let each = HIGH_WATER + 2 * 100_000 + BUFFERS;
+    toll.is_within("20 peers that read a byte a second", PEERS * each + SLACK, 3.0);
+    // A byte a second is no sign of life where the kernel has room for it.
+    until("they are given up", || {
+        read_slowly(&mut peers, 1);
+        siege.program.descriptors() <= descriptors + 1
+    });
+}
+
+/// Pours from all of them at once.
+fn pour_all(peers: &[Client], wire: &[u8]) -> usize {
+    thread::scope(|scope| {
+        let pouring: Vec<_> =
+            peers.iter().map(|peer| scope.spawn(|| pour(&peer.socket, wire, 64 * MIB))).collect();
+        pouring.into_iter().map(|pouring| pouring.join().unwrap()).sum()
+    })
+}
+
+fn read_slowly(peers: &mut [Client], seconds: usize) {
+    for _ in 0..seconds {
+        for peer in &mut *peers {
+            let _ = peer.socket.read(&mut [0]); // or it is given up
+        }
+        thread::sleep(Duration::from_secs(1));
+    }
+}

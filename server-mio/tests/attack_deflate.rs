@@ -1,0 +1,190 @@
+//! What compression adds to what strangers can do. As in attack.rs; what somebody honest takes is not compressed.
+
+mod common;
+
+use common::{
+    siege::{Siege, Unit},
+    *,
+};
+use framewire::{
+    Client as ClientRole, Connection, Kind, Rsv,
+    deflate::{DeflatePool, Deflater},
+    extension::Params,
+    mask::Key,
+};
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+};
+
+/// What the pools of compression hold at most, as set.
+const POOLS: usize = 16 * MIB;
+
+const OPTIONS: &[&str] = &["--compression", "--compression-memory", "16M"];
+
+/// The default of `--max-message`.
+const MESSAGE: usize = 16 * MIB;
+
+const SLACK: usize = 2 * MIB;
+
+/// First bytes of a compressed message: of all of it, and of its first fragment.
+const WHOLE: u8 = FIN | FIRST;
+const FIRST: u8 = 0x40 | BINARY;
+
+/// A thousand to one, just within the limit: it is inflated, compressed, and sent back.
+#[test]
+#[ignore = "measures"]
+fn bombs_within_the_limit() {
+    let bomb = bomb(MESSAGE);
+    let siege = Siege::new(Unit::Byte, OPTIONS);
+    let (toll, ()) = siege.stand(|program| {
+        let mut peer = connect(program);
+        for _ in 0..10 {
+            peer.write_all(&bomb).unwrap();
+            let mut head = [0; 4];
+            peer.read_exact(&mut head).unwrap();
+            assert_eq!(head[..2], [WHOLE, 126]);
+            peer.read_exact(&mut vec![0; u16::from_be_bytes([head[2], head[3]]).into()]).unwrap();
+        }
+        (10 * bomb.len(), ())
+    });
+    toll.is_within("bombs of 16 MiB, echoed", POOLS + 4 * MESSAGE + SLACK, 6000.0);
+}
+
+/// Over the limit: given up there, at the price of inflating as much as the limit allows.
+#[test]
+#[ignore = "measures"]
+fn bombs_over_the_limit() {
+    const COUNT: usize = 200;
+    let bomb = bomb(MIB + MIB / 8);
+    let siege = Siege::new(Unit::Connection, &[OPTIONS, &["--max-message", "1M"]].concat());
+    let (toll, ()) = siege.stand(|program| {
+        for _ in 0..COUNT {
+            let mut peer = connect(program);
+            peer.write_all(&bomb).unwrap();
+            let mut answer = [0; 4];
+            peer.read_exact(&mut answer).unwrap();
+            assert_eq!((answer[0], &answer[2..]), (FIN | CLOSE, &1009_u16.to_be_bytes()[..]));
+        }
+        (COUNT, ())
+    });
+    toll.is_within("bombs of 1 KiB, for a limit of 1 MiB", POOLS + 4 * MIB + SLACK, 40.0);
+}
+
+/// Work without a byte of output: no limit on what comes out says anything about that.
+#[test]
+#[ignore = "measures"]
+fn streams_that_inflate_to_nothing() {
+    let stored: &[u8] = &[0, 0, 0, 0xFF, 0xFF];
+    for (name, blocks, ratio) in [
+        ("empty stored blocks", stored.repeat(200_000), 60.0),
+        ("empty blocks with a code each", code_tables(4000), 250.0),
+    ] {
+        let siege = Siege::new(Unit::Byte, OPTIONS);
+        let (toll, mut peer) = siege.stand(|program| {
+            let mut peer = connect(program);
+            peer.write_all(&raw(FIRST, &[])).unwrap();
+            let wire = raw(CONTINUATION, &blocks);
+            let times = 12 * MIB / wire.len(); // the limit counts what is received, too
+            (0..times).for_each(|_| peer.write_all(&wire).unwrap());
+            (times * wire.len(), peer)
+        });
+        toll.is_within(&format!("{name}, one message"), POOLS + SLACK, ratio);
+        // And the message is empty indeed.
+        peer.write_all(&frame(CONTINUATION, b"\0")).unwrap();
+        let mut echo = [0; 2];
+        peer.read_exact(&mut echo).unwrap();
+        assert_eq!(echo, [FIN | BINARY, 0]);
+    }
+}
+
+#[test]
+#[ignore = "measures"]
+fn fragments() {
+    const COUNT: usize = 1_000_000;
+    for (name, payload, ratio) in
+        [("empty fragments", &b""[..], 60.0), ("fragments of one byte", b"\0", 100.0)]
+    {
+        let siege = Siege::new(Unit::Byte, OPTIONS);
+        let (toll, _peer) = siege.stand(|program| {
+            let mut peer = connect(program);
+            peer.write_all(&raw(FIRST, &[])).unwrap();
+            // One byte at a time, these are stored blocks without content.
+            let wire = match payload {
+                b"" => raw(CONTINUATION, b"").repeat(5000),
+                _ => [0, 0, 0, 0xFF, 0xFF].map(|byte| raw(CONTINUATION, &[byte])).concat().repeat(1000),
+            };
+            (0..COUNT / 5000).for_each(|_| peer.write_all(&wire).unwrap());
+            (COUNT * (6 + payload.len()), peer)
+        });
+        toll.is_within(&format!("1,000,000 {name}, compressed"), POOLS + SLACK, ratio);
+    }
+}
+
+fn connect(program: &Program) -> TcpStream {
+    let mut peer = program.tcp();
+    peer.write_all(upgrade("Sec-WebSocket-Extensions: permessage-deflate\r\n").as_bytes()).unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        peer.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    assert!(head.windows(18).any(|at| at == b"permessage-deflate"), "{}", String::from_utf8_lossy(&head));
+    peer
+}
+
+/// A message of zeros.
+fn bomb(len: usize) -> Vec<u8> {
+    let mut connection = Connection::<ClientRole>::new().with_extension_bits(Rsv::RSV1);
+    let mut deflater = Deflater::<ClientRole>::new(&Params::default());
+    let (key, mut pool) = (Key::new([1, 2, 3, 4]), DeflatePool::default());
+    let mut zeros = vec![0; len];
+    let sent = deflater.message(&mut connection, key, Kind::Binary, &mut zeros, &mut pool).unwrap();
+    [&sent.header[..], sent.payload.as_deref().unwrap()].concat()
+}
+
+/// Blocks (RFC 1951 §3.2.7) that say at length how they are coded, and then that they end: 286 codes of lengths and
+/// literals, of 8 and 9 bits, and 30 of distances, of 4 and 5.
+fn code_tables(blocks: usize) -> Vec<u8> {
+    let mut bits = Bits::default();
+    for _ in 0..blocks {
+        bits.push(0b100, 3); // not the last; with codes of its own
+        bits.push(286 - 257, 5);
+        bits.push(30 - 1, 5);
+        bits.push(12 - 4, 4);
+        // Lengths of the codes of lengths: of the lengths 8, 9, 5 and 4 two bits, of no other any.
+        for length in [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4] {
+            bits.push(if [4, 5, 8, 9].contains(&length) { 2 } else { 0 }, 3);
+        }
+        // Codes count up with the length they stand for: 4 is 00, 5 is 01, 8 is 10, 9 is 11; first bit first.
+        let lengths = [(226, 0b01), (60, 0b11), (2, 0b00), (28, 0b10)];
+        lengths.into_iter().for_each(|(count, code)| (0..count).for_each(|_| bits.push(code, 2)));
+        // The end of a block is the symbol 256: of 9 bits, the thirty-first of those.
+        let code: u32 = (226 << 1) + 30;
+        (0..9).rev().for_each(|bit| bits.push(code >> bit & 1, 1));
+    }
+    bits.push(0, 3); // an empty stored block brings it back to a whole byte
+    bits.bytes.extend([0, 0, 0xFF, 0xFF]);
+    bits.bytes
+}
+
+#[derive(Default)]
+struct Bits {
+    bytes: Vec<u8>,
+    /// Bits that the last byte has room for.
+    room: u32,
+}
+
+impl Bits {
+    fn push(&mut self, value: u32, count: u32) {
+        for bit in 0..count {
+            if self.room == 0 {
+                self.bytes.push(0);
+                self.room = 8;
+            }
+            *self.bytes.last_mut().expect("pushed") |= ((value >> bit & 1) as u8) << (8 - self.room);
+            self.room -= 1;
+        }
+    }
+}
