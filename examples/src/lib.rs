@@ -1,5 +1,5 @@
 //! A WebSocket over any `AsyncRead + AsyncWrite`: a [`Stream`] and a [`Sink`] of messages, over the stage
-//! [`owned`](framewire::owned) of the codec. The tokio programs here share it; copy it into a host of your own, and
+//! [`owned`] of the codec. The tokio programs here share it; copy it into a host of your own, and
 //! change in it what you need otherwise. This file is all there is between the codec and tokio.
 //!
 //! The host owns: when to give up (no timer is in here; wrap what may take long in `tokio::time::timeout`), how much may
