@@ -2,7 +2,7 @@
 //!
 //! The host owns: the listener and the tasks, and every timer. A head has ten seconds to arrive; a peer that was silent
 //! for [`IDLE`] is pinged, and one that is silent for as long again is given up. Bytes to messages and back is
-//! `src/lib.rs`.
+//! `src/websocket.rs`.
 
 use framewire_examples::WebSocket;
 use futures_util::{SinkExt, StreamExt};
