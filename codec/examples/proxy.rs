@@ -77,13 +77,26 @@ fn relay_head(from: &mut TcpStream, to: &mut TcpStream) -> io::Result<Vec<u8>> {
     }
 }
 
+/// One direction, to its end; where that is an error, the other ends with it.
+fn relay_frames(from: TcpStream, to: TcpStream, first: &mut [u8]) -> io::Result<Traffic> {
+    let traffic = pass_frames(&from, &to, first);
+    // What fails here has been closed already.
+    if traffic.is_ok() {
+        to.shutdown(Shutdown::Write).ok();
+    } else {
+        to.shutdown(Shutdown::Both).ok();
+        from.shutdown(Shutdown::Both).ok();
+    }
+    traffic
+}
+
 /// Passes frames on, to the end of the stream. `first` is what is here already.
-fn relay_frames(mut from: TcpStream, mut to: TcpStream, first: &mut [u8]) -> io::Result<Traffic> {
+fn pass_frames(mut from: &TcpStream, mut to: &TcpStream, first: &mut [u8]) -> io::Result<Traffic> {
     let mut decoder = Decoder::pass_through();
     let mut traffic = Traffic::default();
     let mut key = mask::Key::default();
     let (mut rx, mut tx) = (vec![0; 64 << 10], Vec::new());
-    let mut relay = |mut input: &mut [u8], to: &mut TcpStream| {
+    let mut relay = |mut input: &mut [u8]| {
         tx.clear();
         while let Some(chunk) = decoder.decode(&mut input).map_err(io::Error::other)? {
             let masked = chunk.header.key.is_some();
@@ -102,15 +115,13 @@ fn relay_frames(mut from: TcpStream, mut to: TcpStream, first: &mut [u8]) -> io:
         }
         to.write_all(&tx)
     };
-    relay(first, &mut to)?;
+    relay(first)?;
     loop {
         match from.read(&mut rx)? {
-            0 => break,
-            n => relay(&mut rx[..n], &mut to)?,
+            0 => return Ok(traffic),
+            n => relay(&mut rx[..n])?,
         }
     }
-    to.shutdown(Shutdown::Write).ok(); // the other end may have gone first
-    Ok(traffic)
 }
 
 /// Unpredictable for whoever provides the payload (RFC 6455 §10.3).

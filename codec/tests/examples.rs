@@ -19,7 +19,13 @@ mod std_threads;
 use blocking::{Received, Socket};
 use bytes::Buf;
 use framewire::{CloseCode, Kind};
-use std::{io, net::TcpListener, thread};
+use std::{
+    io,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    thread,
+    time::Duration,
+};
 
 #[test]
 fn loopback() {
@@ -56,6 +62,13 @@ fn proxy() {
     let mut sockets: Vec<_> = (0..3).map(|_| connect(&relay)).collect();
     sockets.iter_mut().for_each(|socket| echoes(socket, 3 << 20));
     sockets.into_iter().for_each(end);
+    // What is no frame ends both directions.
+    let mut stream = TcpStream::connect(&relay).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.write_all(&[REQUEST, b"\x83\x80\0\0\0\0"].concat()).unwrap(); // opcode 3
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest); // an end, or a reset
+    assert!(rest.starts_with(b"HTTP/1.1 101 "), "{}", rest.escape_ascii());
 }
 
 #[test]
@@ -98,10 +111,7 @@ fn huge_upload() {
     }
     for len in [0, 5, 100_000, (20 << 20) + 3] {
         let mut check = Check { offset: 0, longest: 0 };
-        let received = thread::scope(|scope| {
-            let check = &mut check;
-            scope.spawn(move || huge_upload::run(len, check)).join().unwrap().unwrap()
-        });
+        let received = huge_upload::run(len, &mut check).unwrap();
         assert_eq!((received, check.offset), (len, len));
         assert!(check.longest <= 256 << 10, "{} bytes at once", check.longest);
     }
@@ -123,13 +133,11 @@ fn embedded() {
             Ok(())
         }
     }
-    let head = b"GET / HTTP/1.1\r\nHost: lamp\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     // Masked with zero bytes: two whole messages, one in fragments, a ping, one that is too long.
     let frames = b"\x81\x87\0\0\0\0lamp on\x82\x81\0\0\0\0x\x01\x84\0\0\0\0lamp\x80\x81\0\0\0\0?\
         \x89\x81\0\0\0\0!\x81\xC1\0\0\0\0";
     for piece in [1, 7, 100, 1_000] {
-        let mut wire = Wire([&head[..], frames].concat(), Vec::new(), piece);
+        let mut wire = Wire([REQUEST, frames].concat(), Vec::new(), piece);
         embedded::device::Device::new().serve(&mut wire).unwrap();
         let text = wire.1.escape_ascii().to_string();
         let (answer, rest) = text.split_once("\\r\\n\\r\\n").unwrap();
@@ -144,6 +152,9 @@ fn embedded() {
         assert!(wire.1.starts_with(format!("HTTP/1.1 {status} ").as_bytes()), "{}", wire.1.escape_ascii());
     }
 }
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: lamp\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 /// Starts a server on a free port, which lives as long as the test program does; its address.
 fn spawn(serve: impl FnOnce(TcpListener) -> io::Result<()> + Send + 'static) -> String {

@@ -46,6 +46,8 @@ pub struct WebSocket<S, R: Role> {
     unflushed: bool,
     received: u64,
     failure: Option<ProtocolError>,
+    /// The stream of messages has.
+    ended: bool,
     close: Option<(CloseCode, String)>,
 }
 
@@ -115,6 +117,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Side> WebSocket<S, R> {
             unflushed: false,
             received: 0,
             failure: None,
+            ended: false,
             close: None,
         }
     }
@@ -174,6 +177,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Side> WebSocket<S, R> {
         }
     }
 
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Message>>> {
+        loop {
+            if let Some(message) = self.next_in_hand() {
+                return Poll::Ready(Some(Ok(message)));
+            }
+            let written = self.poll_write(cx)?;
+            if self.connection.state() == State::Closed {
+                ready!(written);
+                let _ = ready!(pin!(self.stream.shutdown()).poll(cx)); // the peer may have been first
+                return Poll::Ready(self.failure.map(|error| Err(io::Error::other(error))));
+            }
+            if self.tx.remaining() >= HIGH_WATER {
+                ready!(written); // back-pressure: who does not read is not read
+            }
+            self.rx.reserve(READ);
+            match ready!(pin!(self.stream.read_buf(&mut self.rx)).poll(cx))? {
+                0 => match self.connection.receive_eof() {
+                    Ok(()) => return Poll::Ready(None),
+                    Err(error) => self.fail(error),
+                },
+                n => self.received += n as u64,
+            }
+        }
+    }
+
     /// Writes what waits: as many frames as there are, in one vectored write.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.tx.has_remaining() {
@@ -191,34 +219,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Side> WebSocket<S, R> {
     }
 }
 
-/// Ends after the peer's close, with an error where there was none. What is owed to the peer is written by then.
+/// Ends after the peer's close, or after an error. What is owed to the peer is written by then.
 impl<S: AsyncRead + AsyncWrite + Unpin, R: Side> Stream for WebSocket<S, R> {
     type Item = io::Result<Message>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        loop {
-            if let Some(message) = this.next_in_hand() {
-                return Poll::Ready(Some(Ok(message)));
-            }
-            let written = this.poll_write(cx)?;
-            if this.connection.state() == State::Closed {
-                ready!(written);
-                let _ = ready!(pin!(this.stream.shutdown()).poll(cx)); // the peer may have been first
-                return Poll::Ready(this.failure.take().map(|error| Err(io::Error::other(error))));
-            }
-            if this.tx.remaining() >= HIGH_WATER {
-                ready!(written); // back-pressure: who does not read is not read
-            }
-            this.rx.reserve(READ);
-            match ready!(pin!(this.stream.read_buf(&mut this.rx)).poll(cx))? {
-                0 => match this.connection.receive_eof() {
-                    Ok(()) => return Poll::Ready(None),
-                    Err(error) => this.fail(error),
-                },
-                n => this.received += n as u64,
-            }
+        if this.ended {
+            return Poll::Ready(None);
         }
+        let next = ready!(this.poll_receive(cx));
+        this.ended = !matches!(next, Some(Ok(_)));
+        Poll::Ready(next)
     }
 }
 

@@ -32,14 +32,14 @@ struct Peer {
 }
 
 pub(crate) fn run() -> io::Result<()> {
-    let mut ring = match IoUring::new(2 * PEERS as u32) {
+    let ring = IoUring::new(2 * PEERS as u32).and_then(|ring| Ok((Buffers::register(&ring)?, ring)));
+    let (mut buffers, mut ring) = match ring {
         Ok(ring) => ring,
         Err(error) => {
-            println!("skipped: the kernel refuses io_uring: {error}");
+            println!("skipped: the kernel refuses io_uring, or memory for it: {error}");
             return Ok(());
         }
     };
-    let mut buffers = Buffers::register(&ring)?;
     let listener = TcpListener::bind(env::args().nth(1).as_deref().unwrap_or("127.0.0.1:9007"))?;
     println!("listening on ws://{}/", listener.local_addr()?);
 
