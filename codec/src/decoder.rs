@@ -170,6 +170,17 @@ impl Decoder {
     ///
     /// Once it is whole, the frame's chunks are to be taken; the first at once where the payload is empty.
     pub(crate) fn next_header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, ProtocolError> {
+        if self.head_len == 0 {
+            if let Some(header) = Header::parse(input)? {
+                let head = split_front(input, header.wire_len());
+                if header.payload_len > input.len() as u64 {
+                    self.head[..head.len()].copy_from_slice(head); // for the chunks that are still to come
+                }
+                self.head_len = head.len() as u8;
+                self.remaining = header.payload_len;
+                return Ok(Some(header));
+            }
+        }
         let kept = usize::from(self.head_len);
         let fresh = input.len().min(Header::MAX_LEN - kept);
         self.head[kept..kept + fresh].copy_from_slice(&input[..fresh]);

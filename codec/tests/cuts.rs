@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use framewire::{Client, Connection, Decoder, Header, Limits, ProtocolError, Rsv, Server};
+use framewire::{Client, Connection, Decoder, Limits, ProtocolError, Rsv, Server};
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 
 const LIMITS: Limits = Limits { frame: 1 << 20, message: 1 << 20 };
@@ -205,69 +205,6 @@ fn every_error_cut_at_every_place() {
     }
     role::<Server>();
     role::<Client>();
-}
-
-/// Frames, each with its payload so far and whether that is all of it; and the error.
-type Frames = (Vec<(Header, Vec<u8>, bool)>, Option<ProtocolError>);
-
-/// Reads a wire with a decoder.
-fn decode(mut decoder: Decoder, wire: &[u8], cuts: &[usize]) -> Frames {
-    let mut frames: Vec<(Header, Vec<u8>, bool)> = vec![];
-    let mut from = 0;
-    for cut in cuts.iter().copied().chain([wire.len()]) {
-        let mut piece = wire[from..cut].to_vec();
-        from = cut;
-        let mut input = &mut piece[..];
-        loop {
-            let chunk = match decoder.decode(&mut input) {
-                Ok(Some(chunk)) => chunk,
-                Ok(None) => break,
-                Err(error) => return (frames, Some(error)),
-            };
-            if chunk.offset == 0 {
-                assert!(chunk.is_first());
-                frames.push((chunk.header, vec![], false));
-            }
-            let (header, payload, whole) = frames.last_mut().expect("a first chunk");
-            assert!(!*whole, "a chunk behind the last");
-            assert_eq!((*header, payload.len() as u64), (chunk.header, chunk.offset));
-            assert!(chunk.is_last() || !chunk.bytes.is_empty(), "an empty chunk");
-            payload.extend_from_slice(chunk.bytes);
-            *whole = chunk.is_last();
-            let missing = header.payload_len - payload.len() as u64;
-            assert_eq!((decoder.remaining(), decoder.is_between_frames()), (missing, *whole));
-        }
-        assert!(input.is_empty(), "the input is taken");
-    }
-    (frames, None)
-}
-
-/// What a decoder is to make of a wire, frame by frame.
-fn decoded(mut wire: &[u8], unmask: bool) -> Frames {
-    let mut frames = vec![];
-    loop {
-        let head = match read_head(wire) {
-            Ok(Some(head)) => head,
-            Ok(None) => return (frames, None),
-            Err(error) => return (frames, Some(error)),
-        };
-        let header = Header::parse(wire).unwrap().unwrap(); // held to the same oracle in header.rs
-        let behind = &wire[head.wire_len..];
-        let have = head.len.min(behind.len() as u64) as usize;
-        let whole = have as u64 == head.len;
-        if whole || have > 0 {
-            let key = if unmask { head.key.unwrap_or_default() } else { [0; 4] };
-            frames.push((header, masked(key, &behind[..have]), whole));
-        }
-        if !whole {
-            return (frames, None);
-        }
-        wire = &behind[have..];
-    }
-}
-
-fn decoders() -> [(Decoder, bool); 2] {
-    [(Decoder::new(), true), (Decoder::pass_through(), false)]
 }
 
 #[test]

@@ -366,6 +366,23 @@ fn a_message_over_the_limit_is_an_error_however_it_is_cut() {
     }
 }
 
+/// A message that ends inside a block, as if what tells so were data: it is corrupt, not text or too big by that.
+#[test]
+fn a_truncated_message_is_corrupt_whatever_the_limit() {
+    let stored = b"\xf8\xff"; // with the tail, the head of a stored block, and the first of its 255 bytes
+    for message in 0..10 {
+        for part in [1, 2, 64] {
+            let mut pool = InflatePool::new(InflateConfig { message, part, ..InflateConfig::default() });
+            for cut in 0..stored.len() {
+                let got = inflate::<Server>(&TAKEOVER, &mut pool, Kind::Binary, stored, &[cut]);
+                let expected =
+                    if message == 0 { ProtocolError::MessageTooBig } else { ProtocolError::CorruptDeflate };
+                assert_eq!(got, Err(expected), "{message} {part} {cut}");
+            }
+        }
+    }
+}
+
 /// A new stream costs the copying of a window: of two bytes each, a frame could ask for half a million.
 #[test]
 fn final_blocks_are_bounded_by_the_input() {

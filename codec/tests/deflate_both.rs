@@ -14,87 +14,10 @@ use core::{
 };
 use framewire::{
     Client, CloseCode, Connection, Kind, Part, ProtocolError, Rsv, SendError, Server,
-    deflate::{DeflateConfig, DeflatePool, Deflater, InflateConfig, InflatePool, Inflater, Outgoing},
+    deflate::{DeflateConfig, DeflatePool, Deflater, InflateConfig, InflatePool, Inflater},
     extension::{self, Config, Offer, Params},
-    mask::Key,
 };
 use std::alloc::System;
-
-/// The verbs of the two roles as one: what goes on the wire.
-trait Sender: Side {
-    fn deflate(
-        deflater: &mut Deflater<Self>,
-        conn: &mut Connection<Self>,
-        pool: &mut DeflatePool,
-        kind: Kind,
-        payload: &[u8],
-    ) -> Result<Vec<u8>, SendError>;
-    fn deflate_fragment(
-        deflater: &mut Deflater<Self>,
-        conn: &mut Connection<Self>,
-        pool: &mut DeflatePool,
-        kind: Kind,
-        payload: &[u8],
-        last: bool,
-    ) -> Result<Vec<u8>, SendError>;
-}
-
-fn wire(out: &Outgoing<'_>, given: &[u8]) -> Vec<u8> {
-    [&out.header[..], out.payload.as_deref().unwrap_or(given)].concat()
-}
-
-impl Sender for Server {
-    fn deflate(
-        deflater: &mut Deflater<Self>,
-        conn: &mut Connection<Self>,
-        pool: &mut DeflatePool,
-        kind: Kind,
-        payload: &[u8],
-    ) -> Result<Vec<u8>, SendError> {
-        Ok(wire(&deflater.message(conn, kind, payload, pool)?, payload))
-    }
-    fn deflate_fragment(
-        deflater: &mut Deflater<Self>,
-        conn: &mut Connection<Self>,
-        pool: &mut DeflatePool,
-        kind: Kind,
-        payload: &[u8],
-        last: bool,
-    ) -> Result<Vec<u8>, SendError> {
-        Ok(wire(&deflater.fragment(conn, kind, payload, last, pool)?, payload))
-    }
-}
-
-impl Sender for Client {
-    fn deflate(
-        deflater: &mut Deflater<Self>,
-        conn: &mut Connection<Self>,
-        pool: &mut DeflatePool,
-        kind: Kind,
-        payload: &[u8],
-    ) -> Result<Vec<u8>, SendError> {
-        let mut given = payload.to_vec();
-        match deflater.message(conn, Key::new(key(payload.len())), kind, &mut given, pool) {
-            Ok(out) => Ok(wire(&out, &given)),
-            Err(error) => {
-                assert_eq!(given, payload, "what was refused stays as it was");
-                Err(error)
-            }
-        }
-    }
-    fn deflate_fragment(
-        deflater: &mut Deflater<Self>,
-        conn: &mut Connection<Self>,
-        pool: &mut DeflatePool,
-        kind: Kind,
-        payload: &[u8],
-        last: bool,
-    ) -> Result<Vec<u8>, SendError> {
-        let mut given = payload.to_vec();
-        let out = deflater.fragment(conn, Key::new(key(payload.len())), kind, &mut given, last, pool)?;
-        Ok(wire(&out, &given))
-    }
-}
 
 /// One end that sends and the other that receives.
 struct Link<S: Sender>
@@ -709,6 +632,25 @@ fn what_it_holds_is_what_was_said() {
     });
     assert!(most <= 3 * DeflatePool::COMPRESSOR + 8 * (1 << 15) + 50_000 + 8 * 200, "{most}");
     assert!(most >= 3 * DeflatePool::COMPRESSOR + 8 * (1 << 15) - 10_000, "{most}");
+}
+
+/// One compressor for windows of all sizes: it makes room for the next before that is there.
+#[test]
+fn the_cap_on_compressors_holds_while_one_is_replaced() {
+    let mut pool = DeflatePool::new(DeflateConfig { compressors: 1, ..DeflateConfig::default() });
+    let ((), _, most) = counted(|| {
+        for bits in [15, 9, 15, 10, 15] {
+            let mut conn = Connection::<Server>::new().with_extension_bits(Rsv::RSV1);
+            let params = Params { server_max_window_bits: bits, ..NO_TAKEOVER };
+            let out = Deflater::<Server>::new(&params)
+                .message(&mut conn, Kind::Text, &[b'x'; 1000], &mut pool)
+                .unwrap()
+                .payload;
+            assert!(out.is_some());
+        }
+    });
+    assert_eq!(pool.compressors(), 1);
+    assert!(most <= DeflatePool::COMPRESSOR + 10_000, "{most}");
 }
 
 /// A thousand and more to one, of zeros, and of the densest that there is: no more memory than the limit says, no more

@@ -13,8 +13,10 @@ const SMALL: usize = 600;
 const LARGE: [usize; 8] = [4095, 4096, 4097, 8191, 8192, 8193, 16_384, 65_539];
 
 /// Lengths either side of where a kernel changes its ways.
-const EDGES: [usize; 24] =
-    [0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 159, 161, 257];
+const EDGES: [usize; 27] = [
+    0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 159, 161, 192, 193, 256,
+    257,
+];
 
 #[test]
 fn apply_at_every_length_alignment_and_phase() {

@@ -20,6 +20,7 @@ mod handler;
 mod listener;
 mod options;
 mod outbox;
+mod reply;
 mod server;
 mod session;
 mod shared;

@@ -43,6 +43,8 @@ pub struct Server {
     /// When the next sessions are swept, and where the last sweep stopped.
     sweep: Instant,
     swept: usize,
+    /// Turns of the loop for which it was put off.
+    postponed: usize,
     /// By when everything is over, once it is ending.
     ending: Option<Instant>,
 }
@@ -50,6 +52,9 @@ pub struct Server {
 // Sessions have their slab's keys for tokens; these are far above any.
 const SIGNALS: Token = Token(usize::MAX >> 1);
 const LISTENERS: usize = (usize::MAX >> 1) + 1;
+
+/// The most events of one turn of the loop.
+const EVENTS: usize = 1024;
 
 /// A sweep looks at a quarter of the sessions, so that no turn of the loop is long: each is seen once a second.
 const SWEEP: Duration = Duration::from_millis(250);
@@ -81,6 +86,7 @@ impl Server {
             began: now,
             sweep: now + SWEEP,
             swept: 0,
+            postponed: 0,
             ending: None,
         };
         server.signals.register(server.poll.registry(), SIGNALS)?;
@@ -100,7 +106,7 @@ impl Server {
 
     /// Serves until a signal ends it.
     pub fn run(mut self) -> io::Result<()> {
-        let mut events = Events::with_capacity(1024);
+        let mut events = Events::with_capacity(EVENTS);
         loop {
             match self.poll.poll(&mut events, self.timeout()) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -114,7 +120,7 @@ impl Server {
             }
             self.look_again();
             self.feed_starved();
-            if now >= self.sweep {
+            if now >= self.sweep && !self.postpone_sweep(&events) {
                 self.sweep(now);
             }
             if let Some(deadline) = self.ending {
@@ -245,6 +251,14 @@ impl Server {
             self.shared.stats.errors.add(1);
             log::warn!("connections wait, none is accepted: {why}");
         }
+    }
+
+    /// Whether peers may have been heard of whose turn has not come: nobody is to be judged before. Each has one event
+    /// at most, so there is an end to that. Where the loop was stopped for long, it takes some turns.
+    fn postpone_sweep(&mut self, events: &Events) -> bool {
+        let more = self.postponed < self.sessions.len() / EVENTS && events.iter().count() >= EVENTS;
+        self.postponed = if more { self.postponed + 1 } else { 0 };
+        more
     }
 
     /// What time alone brings about.

@@ -17,9 +17,10 @@
 
 use crate::{
     compression::Compression,
-    handler::{self, Reply},
+    handler,
     options::Config,
     outbox::{Memory, Outbox, retry},
+    reply::Reply,
     shared::{Buffers, Busy, DIRECT_FROM, Shared},
     site,
     socket::Socket,

@@ -251,6 +251,27 @@ fn a_stopped_server_asks_before_it_drops() {
     client.check();
 }
 
+/// The answers of more peers than the loop hears at one go had arrived while it was stopped.
+#[test]
+#[ignore = "takes 20 seconds"]
+fn a_stopped_server_hears_all_before_it_drops() {
+    let program = Program::start(&["--idle-timeout", "4", "--pong-timeout", "10"]);
+    let mut clients: Vec<Client> = (0..2500).map(|_| program.connect()).collect();
+    for client in &mut clients {
+        assert_eq!(client.next(), Got::Ping(Vec::new()));
+    }
+    program.signal("STOP");
+    for client in &mut clients {
+        client.send(&frame(PONG, b""));
+        client.text("still here?");
+    }
+    thread::sleep(Duration::from_secs(13));
+    program.signal("CONT");
+    for client in &mut clients {
+        client.expect_text("still here?");
+    }
+}
+
 /// What was received of a message that can never be whole is let go of at once, and the failure counted once, however
 /// much of it is still to come.
 #[test]

@@ -197,7 +197,7 @@ impl DeflatePool {
     fn choose(&mut self, bits: u8, warm: Option<(u64, u64)>) -> usize {
         let find = |warm| self.compressors.iter().position(|c| c.bits == bits && c.warm == warm);
         let found = find(warm).or_else(|| find(None));
-        let index = match found {
+        let mut index = match found {
             Some(index) => index,
             None if self.compressors.len() < self.config.compressors => {
                 self.compressors.push(Compressor::new(self.config.level, bits));
@@ -208,12 +208,13 @@ impl DeflatePool {
                 self.compressors.iter().enumerate().min_by_key(oldest).map_or(0, |(index, _)| index)
             }
         };
-        let compressor = &mut self.compressors[index];
-        if compressor.bits != bits {
-            *compressor = Compressor::new(self.config.level, bits);
+        if self.compressors[index].bits != bits {
+            self.compressors.swap_remove(index); // before there is another: the cap holds all the time
+            self.compressors.push(Compressor::new(self.config.level, bits));
+            index = self.compressors.len() - 1;
         }
         self.clock += 1;
-        compressor.used = self.clock;
+        self.compressors[index].used = self.clock;
         index
     }
 

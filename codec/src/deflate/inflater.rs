@@ -426,6 +426,7 @@ impl Core {
                 lent.wire_len += taken as u64;
                 lent.is_fresh &= taken == 0;
             } else if input.source == Source::Probe && given > 0 {
+                filled -= given; // not of the message: neither text nor too much
                 break Err(Corrupt);
             }
             match (status, input.source) {

@@ -27,12 +27,15 @@ cfg_word! {
 /// The last kernel that needs no question to the CPU, being part of the target.
 const BASE: Kernel = KERNELS[BASELINE];
 
+/// The one that most CPUs of the target have. It is called by name: a jump through the table would cost a short payload
+/// a tenth.
+const LAST: Kernel = KERNELS[KERNELS.len() - 1];
+
 /// Whether there is a kernel for some CPUs of the target only.
 const CHOICE: bool = KERNELS.len() > BASELINE + 1;
 
-/// Up to this many bytes wider vectors gain nothing over the baseline's, so it is not asked whether there are any.
-/// It is also the fewest bytes that [`stream`](super::overlap::stream) can mask with the widest vectors.
-pub(super) const SHORT: usize = 128;
+/// Below this many bytes, which is one vector of the widest kernel, it is not asked whether the CPU has it.
+pub(super) const WIDE: usize = 32;
 
 /// What each kernel does: `to[i] = from[i] ^ key[i % 4]` for each `i` below the last argument, `len`, of any value.
 ///
@@ -61,7 +64,7 @@ pub(super) fn apply_to(key: Key, from: &[u8], to: &mut [u8]) -> usize {
 
 /// A [`Run`] that any CPU of the target can execute: it calls the fastest kernel that this one has.
 ///
-/// A comparison and two calls are all that is inlined into callers. Half a kilobyte of kernel in each of them would
+/// Two comparisons and the calls are all that is inlined into callers. Half a kilobyte of kernel in each of them would
 /// save no more than a fraction of a nanosecond.
 ///
 /// # Safety
@@ -69,12 +72,15 @@ pub(super) fn apply_to(key: Key, from: &[u8], to: &mut [u8]) -> usize {
 /// As for [`Run`], save for the CPU.
 #[inline]
 unsafe fn run(key: Key, from: *const u8, to: *mut u8, len: usize) {
-    if CHOICE && len > SHORT {
-        // SAFETY: the caller's promise.
-        unsafe { run_fastest(key, from, to, len) }
-    } else {
+    if !CHOICE || len < WIDE {
         // SAFETY: the caller's promise about memory; every CPU of the target has what the base needs.
         unsafe { (BASE.run)(key, from, to, len) }
+    } else if FASTEST.load(Relaxed) == KERNELS.len() - 1 {
+        // SAFETY: the caller's promise about memory; `FASTEST` says that the CPU has the last kernel.
+        unsafe { (LAST.run)(key, from, to, len) }
+    } else {
+        // SAFETY: the caller's promise.
+        unsafe { run_other(key, from, to, len) }
     }
 }
 
@@ -82,32 +88,21 @@ unsafe fn run(key: Key, from: *const u8, to: *mut u8, len: usize) {
 /// but the number itself, and every thread finds the same one.
 static FASTEST: AtomicUsize = AtomicUsize::new(usize::MAX);
 
-/// [`run`], for what is worth a jump through the table.
-///
-/// # Safety
-///
-/// As for [`run`].
-unsafe fn run_fastest(key: Key, from: *const u8, to: *mut u8, len: usize) {
-    match KERNELS.get(FASTEST.load(Relaxed)) {
-        // SAFETY: the caller's promise about memory; `FASTEST` is never anything but `MAX` or an available kernel.
-        Some(kernel) => unsafe { (kernel.run)(key, from, to, len) },
-        // SAFETY: the caller's promise.
-        None => unsafe { run_first(key, from, to, len) },
-    }
-}
-
-/// [`run_fastest`] before it is known which one that is. It runs the kernel as well, so that nothing is left to do
-/// after the call, and nothing to save around it.
+/// [`run`] on a CPU that lacks the last kernel, or as long as it is not known which one is the fastest. It runs the
+/// kernel as well, so that nothing is left to do after the call, and nothing to save around it.
 ///
 /// # Safety
 ///
 /// As for [`run`].
 #[cold]
-unsafe fn run_first(key: Key, from: *const u8, to: *mut u8, len: usize) {
-    let fastest = KERNELS.iter().rposition(Kernel::is_available).unwrap_or(BASELINE);
-    FASTEST.store(fastest, Relaxed);
-    // SAFETY: the caller's promise about memory; the CPU was asked just now.
-    unsafe { (KERNELS[fastest].run)(key, from, to, len) }
+unsafe fn run_other(key: Key, from: *const u8, to: *mut u8, len: usize) {
+    let kernel = KERNELS.get(FASTEST.load(Relaxed)).unwrap_or_else(|| {
+        let fastest = KERNELS.iter().rposition(Kernel::is_available).unwrap_or(BASELINE);
+        FASTEST.store(fastest, Relaxed);
+        &KERNELS[fastest]
+    });
+    // SAFETY: the caller's promise about memory; `FASTEST` is never anything but `MAX` or an available kernel.
+    unsafe { (kernel.run)(key, from, to, len) }
 }
 
 /// One way to mask, for tests and benches that want that one and no other.

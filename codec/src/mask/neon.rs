@@ -5,7 +5,7 @@
 use core::arch::aarch64::{uint8x16_t, vdupq_n_u32, veorq_u8, vld1q_u8, vreinterpretq_u8_u32, vst1q_u8};
 
 use super::Key;
-use super::kernel::{Kernel, SHORT};
+use super::kernel::Kernel;
 use super::overlap::{self, Pair, Vector};
 
 // SAFETY: this module is compiled only where the target has NEON.
@@ -20,7 +20,7 @@ unsafe fn run(key: Key, from: *const u8, to: *mut u8, len: usize) {
     unsafe {
         if len <= 32 {
             overlap::words(key, from, to, len);
-        } else if len <= SHORT {
+        } else if len <= 128 {
             overlap::four::<Pair<uint8x16_t>>(key, from, to, len);
         } else {
             overlap::stream::<uint8x16_t>(key, from, to, len);

@@ -17,6 +17,9 @@
 //! With `a = 0` the two vectors of an end are the same one. That is work for nothing, and cheaper than a branch: over
 //! lengths that vary, one that asks for half the range goes wrong every second time, for the price of many vectors.
 //!
+//! [`ends`] is the same without that, for vectors so wide that the work for nothing would show: it takes as many from
+//! either end as its caller says, and its caller is the one to branch.
+//!
 //! [`stream`] is the loop for what is longer:
 //!
 //! ```text
@@ -30,12 +33,17 @@
 //! The head and the tail are loaded first and stored last. The blocks between them are stored aligned, and the last
 //! of them reaches into the tail by less than its length. So one vector and at most one block of extra work buy
 //! aligned stores, at any length: from 1 KiB to where memory is slower than the CPU they save a third of the time.
+//! From [`LONG`] on, four blocks are a turn of the loop for as long as there are four; counting the turns is a fifth of
+//! the work otherwise.
 //!
 //! A vector that starts `n` bytes into the payload takes the key advanced by `n`.
 
 #![allow(unsafe_code)] // kernels
 
 use super::Key;
+
+/// From this length on, a second loop that goes round less often is worth its own end.
+const LONG: usize = 4096;
 
 /// A register's worth of bytes. Its size is the number of bytes that it loads and stores.
 ///
@@ -117,6 +125,35 @@ pub(super) unsafe fn four<V: Vector>(key: Key, from: *const u8, to: *mut u8, len
     }
 }
 
+/// Masks `N` to `2 * N` vectors of bytes, without a branch.
+///
+/// # Safety
+///
+/// As for [`Run`](super::kernel::Run); the CPU has the instructions of `V`; `len` is `N` to `2 * N` times its size.
+#[inline(always)]
+#[allow(dead_code)] // x86 alone has vectors as wide as that
+pub(super) unsafe fn ends<V: Vector, const N: usize>(key: Key, from: *const u8, to: *mut u8, len: usize) {
+    let width = size_of::<V>();
+    debug_assert!((N * width..=2 * N * width).contains(&len));
+    let back = len - N * width;
+    // SAFETY: the caller promises the CPU, and memory for `len` bytes. `N` vectors fit in them, from the first byte as
+    // well as up to the last.
+    unsafe {
+        let head = V::splat(key);
+        let tail = V::splat(key.advance(len)); // `back` is in phase with `len`
+        // No closures here: they would not be compiled for the CPU's instructions, and so not be inlined.
+        let (mut front, mut rear) = ([head; N], [tail; N]);
+        for i in 0..N {
+            front[i] = V::masked(from.add(i * width), head);
+            rear[i] = V::masked(from.add(back + i * width), tail);
+        }
+        for i in 0..N {
+            front[i].store(to.add(i * width));
+            rear[i].store(to.add(back + i * width));
+        }
+    }
+}
+
 /// Masks four vectors of bytes or more.
 ///
 /// # Safety
@@ -130,13 +167,21 @@ pub(super) unsafe fn stream<V: Vector>(key: Key, from: *const u8, to: *mut u8, l
     let skip = width - to.addr() % width;
     let last = len - block;
     // SAFETY: the caller promises the CPU, and memory for `len` bytes, which are a block or more. The head is the
-    // first vector and the tail the last block of them; every other block starts before `last`, so it ends before
-    // `len`.
+    // first vector and the tail the last block of them; four blocks are taken only where all four end before `len`;
+    // every other block starts before `last`, so it ends before `len`.
     unsafe {
         let head = V::masked(from, V::splat(key));
         let tail = Pair::masked(from.add(last), Pair::<Pair<V>>::splat(key.advance(last)));
         let key = Pair::<Pair<V>>::splat(key.advance(skip));
         let mut at = skip;
+        if len >= LONG {
+            while at <= len - 4 * block {
+                for _ in 0..4 {
+                    Pair::masked(from.add(at), key).store(to.add(at));
+                    at += block;
+                }
+            }
+        }
         while at < last {
             Pair::masked(from.add(at), key).store(to.add(at));
             at += block;

@@ -8,7 +8,7 @@ use core::arch::x86::{__m128i, _mm_loadu_si128, _mm_set1_epi32, _mm_storeu_si128
 use core::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_set1_epi32, _mm_storeu_si128, _mm_xor_si128};
 
 use super::Key;
-use super::kernel::{Kernel, SHORT};
+use super::kernel::Kernel;
 use super::overlap::{self, Pair, Vector};
 
 // SAFETY: this module is compiled only where the target has SSE2.
@@ -23,7 +23,7 @@ pub(super) unsafe fn run(key: Key, from: *const u8, to: *mut u8, len: usize) {
     unsafe {
         if len <= 32 {
             overlap::words(key, from, to, len);
-        } else if len <= SHORT {
+        } else if len <= 128 {
             overlap::four::<Pair<__m128i>>(key, from, to, len);
         } else {
             overlap::stream::<__m128i>(key, from, to, len);

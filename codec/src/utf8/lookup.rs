@@ -36,21 +36,25 @@
 //! ```
 //!
 //! ASCII ends in two blocks that overlap, whatever the length, as the short path has it: everything that is masked
-//! twice is loaded before any of it is stored. From the first block that is not ASCII on, pairs of vectors are
-//! classified; a pair that turns out to be ASCII ends that, as nothing can be left open then.
+//! twice is loaded before any of it is stored. Up to eight vectors of text are these two blocks and nothing else; in long
+//! text there are eight vectors to a test, as long as they last. From the first block that is not ASCII on, pairs of
+//! vectors are classified; a pair that turns out to be ASCII ends that, as nothing can be left open then. A text whose
+//! first vector is not ASCII is classified at once.
 //!
-//! Stores are aligned in all but the shortest text: a vector from the very start first, then those from the next
-//! aligned address on. Again they overlap, so the first one is stored last.
+//! Stores are aligned in all text of more than eight vectors: a vector from the very start first, then those from the
+//! next aligned address on. Again they overlap, so the first one is stored last; and not at all if nothing else was
+//! stored, since what is classified is unmasked there.
 #![allow(unsafe_code)]
 
 use super::dfa::State;
+use super::short;
 use super::vector::Lookup;
 use crate::mask::Key;
 use core::marker::PhantomData;
 use core::slice;
 
-/// From this length on, aligned stores are worth a vector more.
-const ALIGN_FROM: usize = 256;
+/// From this length on, a second loop that goes round less often is worth its own end.
+const LONG: usize = 2048;
 
 /// The state after `len` bytes at `at`, of a text that starts there; unmasks them first, if they are `MASKED`.
 ///
@@ -69,20 +73,29 @@ pub(super) unsafe fn scan<V: Lookup, const MASKED: bool>(
     len: usize,
     classify: unsafe fn(Key, *mut u8, usize) -> State,
 ) -> State {
-    // SAFETY: the caller says that these bytes are there. The first vector, and so a step to an aligned address
-    // within it, is taken only if there are more.
+    // SAFETY: the caller says that these bytes are there. What is left for each method is as much as it takes: `MAX` is
+    // four vectors or more, and a step to an aligned address is less than one.
     unsafe {
-        let mut text = Text::<V, MASKED>::new(key, at, len);
-        if MASKED && len >= ALIGN_FROM {
-            let first = text.get(0);
-            if first.is_ascii() {
-                text.skip(at.addr().wrapping_neg() % V::LEN);
-                let state = text.ascii_or(classify);
-                first.store(at);
-                return state;
-            }
+        if len <= short::MAX {
+            return classify(key, at, len); // were it ASCII, it would have taken the short path
         }
-        text.ascii_or(classify)
+        let mut text = Text::<V, MASKED>::new(key, at, len);
+        let first = text.get(0);
+        if !first.is_ascii() {
+            return classify(key, at, len);
+        }
+        if len <= 8 * V::LEN {
+            let ascii = if len <= 6 * V::LEN { text.ends::<3>() } else { text.ends::<4>() };
+            return if ascii { State::ACCEPT } else { classify(key, at, len) };
+        }
+        let skip = if MASKED { at.addr().wrapping_neg() % V::LEN } else { 0 };
+        text.skip(skip);
+        let ascii = text.ascii_to_end();
+        if !ascii && text.left == len - skip {
+            return classify(key, at, len); // nothing is stored yet, and the first vector must not be
+        }
+        store::<V, MASKED, 1>(at, [first]);
+        if ascii { State::ACCEPT } else { classify(text.key, text.at, text.left) }
     }
 }
 
@@ -117,30 +130,49 @@ impl<V: Lookup, const MASKED: bool> Text<V, MASKED> {
         Self { at, left, key, vector: PhantomData }
     }
 
-    /// Takes any number of bytes, as [`scan`] does.
+    /// Whether all that is left is ASCII. If so, unmasks it; if not, takes what is ASCII before the block that is not,
+    /// and leaves four vectors or more. Takes more than seven vectors.
     #[inline(always)]
-    unsafe fn ascii_or(&mut self, classify: unsafe fn(Key, *mut u8, usize) -> State) -> State {
-        // SAFETY: no block is taken unless that many bytes are left.
+    unsafe fn ascii_to_end(&mut self) -> bool {
+        // SAFETY: no block is taken unless more than eight vectors are left, so more than four are left of them.
         unsafe {
+            if self.left >= LONG {
+                while self.left > 12 * V::LEN {
+                    let block = self.vectors::<8>();
+                    if !is_ascii(&block) {
+                        return false;
+                    }
+                    self.put(block);
+                }
+            }
             while self.left > 8 * V::LEN {
-                let block = self.block();
+                let block = self.vectors::<4>();
                 if !is_ascii(&block) {
-                    return classify(self.key, self.at, self.left);
+                    return false;
                 }
                 self.put(block);
             }
-            if self.left >= 4 * V::LEN {
-                let front = self.block();
-                if is_ascii(&front) {
-                    let back = self.block_at_end();
-                    if is_ascii(&back) {
-                        store::<V, MASKED, 4>(self.at, front);
-                        store::<V, MASKED, 4>(self.at.add(self.left - 4 * V::LEN), back);
-                        return State::ACCEPT;
-                    }
-                }
+            self.ends::<4>()
+        }
+    }
+
+    /// Whether all that is left is ASCII. If so, unmasks it, by `N` vectors from either end. Takes `N` to `2 * N`
+    /// vectors' bytes.
+    #[inline(always)]
+    unsafe fn ends<const N: usize>(&self) -> bool {
+        // SAFETY: the caller promises `N` vectors.
+        unsafe {
+            let (front, back) = (self.vectors::<N>(), self.vectors_at_end::<N>());
+            let mut all = front[0].or(back[0]);
+            for (&front, &back) in front[1..].iter().zip(&back[1..]) {
+                all = all.or(front).or(back);
             }
-            classify(self.key, self.at, self.left)
+            let ascii = all.is_ascii();
+            if ascii {
+                store::<V, MASKED, N>(self.at, front);
+                store::<V, MASKED, N>(self.at.add(self.left - N * V::LEN), back);
+            }
+            ascii
         }
     }
 
@@ -173,7 +205,7 @@ impl<V: Lookup, const MASKED: bool> Text<V, MASKED> {
         // SAFETY: no block is taken unless more bytes than that are left.
         unsafe {
             while self.left >= 6 * V::LEN {
-                let block = self.block();
+                let block = self.vectors::<4>();
                 if !is_ascii(&block) {
                     break;
                 }
@@ -238,17 +270,30 @@ impl<V: Lookup, const MASKED: bool> Text<V, MASKED> {
         }
     }
 
+    /// The vectors that come next. Takes nothing.
     #[inline(always)]
-    unsafe fn block(&self) -> [V; 4] {
-        // SAFETY: the caller promises four vectors.
-        unsafe { [self.get(0), self.get(V::LEN), self.get(2 * V::LEN), self.get(3 * V::LEN)] }
+    unsafe fn vectors<const N: usize>(&self) -> [V; N] {
+        // SAFETY: the caller promises `N` vectors.
+        unsafe {
+            let mut vectors = [self.get(0); N];
+            for (i, vector) in vectors.iter_mut().enumerate() {
+                *vector = self.get(i * V::LEN);
+            }
+            vectors
+        }
     }
 
+    /// The vectors up to the end. Takes nothing.
     #[inline(always)]
-    unsafe fn block_at_end(&self) -> [V; 4] {
-        let [a, b, c, d] = [4 * V::LEN, 3 * V::LEN, 2 * V::LEN, V::LEN];
-        // SAFETY: the caller promises four vectors.
-        unsafe { [self.get_at_end(a), self.get_at_end(b), self.get_at_end(c), self.get_at_end(d)] }
+    unsafe fn vectors_at_end<const N: usize>(&self) -> [V; N] {
+        // SAFETY: the caller promises `N` vectors.
+        unsafe {
+            let mut vectors = [self.get_at_end(N * V::LEN); N];
+            for (i, vector) in vectors.iter_mut().enumerate() {
+                *vector = self.get_at_end((N - i) * V::LEN);
+            }
+            vectors
+        }
     }
 
     /// Takes these vectors, which come next.

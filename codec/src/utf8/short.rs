@@ -37,7 +37,7 @@ pub(super) fn is_ascii(bytes: &[u8]) -> bool {
 }
 
 /// Four vectors from the front, and four from the back.
-const MAX: usize = 8 * Baseline::LEN;
+pub(super) const MAX: usize = 8 * Baseline::LEN;
 
 /// Sixteen bytes, in what every CPU has that this is compiled for.
 #[cfg(all(
@@ -69,7 +69,7 @@ unsafe fn ascii<const MASKED: bool>(key: Key, at: *mut u8, len: usize) -> bool {
     // SAFETY: the caller says that the bytes are there. Each class has the length that its words ask for.
     unsafe {
         if len > 32 {
-            both_ends::<Baseline, 4, MASKED>(key, at, len)
+            starts_as_ascii::<Baseline, MASKED>(key, at) && both_ends::<Baseline, 4, MASKED>(key, at, len)
         } else if len >= 16 {
             both_ends::<Baseline, 1, MASKED>(key, at, len)
         } else if len >= 4 {
@@ -77,6 +77,20 @@ unsafe fn ascii<const MASKED: bool>(key: Key, at: *mut u8, len: usize) -> bool {
         } else {
             up_to_three::<MASKED>(key, at, len)
         }
+    }
+}
+
+/// Whether the first word is ASCII. Mostly, what is not shows there, before the other seven are loaded.
+///
+/// # Safety
+///
+/// As for [`ascii`]; and there are `W::LEN` bytes or more, and every CPU that this is compiled for has `W`.
+#[inline(always)]
+unsafe fn starts_as_ascii<W: Plain, const MASKED: bool>(key: Key, at: *const u8) -> bool {
+    // SAFETY: the caller says that there is a word.
+    unsafe {
+        let word = W::load(at);
+        (if MASKED { word.xor(W::repeat(key.to_bytes())) } else { word }).is_ascii()
     }
 }
 

@@ -2,12 +2,16 @@
 //! miniz_oxide), and a host that has the stage in its loop.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
-use super::common::{Side, to};
+#[path = "rfc1951.rs"]
+pub(crate) mod rfc1951;
+
+use super::common::{Side, key, to};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use framewire::{
-    Assembler, Connection, Event, Kind, Limits, Part, ProtocolError, Rsv,
-    deflate::{InflateConfig, InflatePool, Inflater},
+    Assembler, Client, Connection, Event, Kind, Limits, Part, ProtocolError, Rsv, SendError, Server,
+    deflate::{DeflatePool, Deflater, InflateConfig, InflatePool, Inflater, Outgoing},
     extension::Params,
+    mask::Key,
 };
 
 /// The first byte of a compressed message's first frame, where that is all of it.
@@ -236,170 +240,78 @@ pub(crate) fn frame_to<S: Side>(first: u8, payload: &[u8]) -> Vec<u8> {
     to::<S>(first, payload)
 }
 
-/// RFC 1951, read slowly, with all of a message in hand.
-pub(crate) mod rfc1951 {
-    /// What a message's payload inflates to; `None` where it is corrupt, or not whole.
-    pub(crate) fn message(payload: &[u8]) -> Option<Vec<u8>> {
-        let wire = [payload, &[0, 0, 0xff, 0xff]].concat();
-        let (mut bits, mut out) = (Bits { wire: &wire, at: 0 }, Vec::new());
-        if payload.is_empty() {
-            return Some(out);
-        }
-        while bits.at < wire.len() * 8 {
-            let last = bits.take(1)? == 1;
-            match bits.take(2)? {
-                0 => stored(&mut bits, &mut out)?,
-                1 => {
-                    let lens = [vec![8; 144], vec![9; 112], vec![7; 24], vec![8; 8]].concat();
-                    coded(&mut bits, &mut out, &Code::new(&lens, true)?, &Code::new(&[5; 30], true)?)?;
-                }
-                2 => {
-                    let (lens, distances) = codes(&mut bits)?;
-                    coded(&mut bits, &mut out, &lens, &distances)?;
-                }
-                _ => return None,
-            }
-            if last {
-                bits.align();
-                if bits.at == payload.len() * 8 || bits.at == wire.len() * 8 {
-                    return Some(out);
-                }
-                if bits.at > payload.len() * 8 {
-                    return None;
-                }
-            }
-        }
-        Some(out)
+/// The verbs of the two roles as one: what goes on the wire.
+pub(crate) trait Sender: Side {
+    fn deflate(
+        deflater: &mut Deflater<Self>,
+        conn: &mut Connection<Self>,
+        pool: &mut DeflatePool,
+        kind: Kind,
+        payload: &[u8],
+    ) -> Result<Vec<u8>, SendError>;
+    fn deflate_fragment(
+        deflater: &mut Deflater<Self>,
+        conn: &mut Connection<Self>,
+        pool: &mut DeflatePool,
+        kind: Kind,
+        payload: &[u8],
+        last: bool,
+    ) -> Result<Vec<u8>, SendError>;
+}
+
+fn sent(out: &Outgoing<'_>, given: &[u8]) -> Vec<u8> {
+    [&out.header[..], out.payload.as_deref().unwrap_or(given)].concat()
+}
+
+impl Sender for Server {
+    fn deflate(
+        deflater: &mut Deflater<Self>,
+        conn: &mut Connection<Self>,
+        pool: &mut DeflatePool,
+        kind: Kind,
+        payload: &[u8],
+    ) -> Result<Vec<u8>, SendError> {
+        Ok(sent(&deflater.message(conn, kind, payload, pool)?, payload))
     }
-
-    struct Bits<'a> {
-        wire: &'a [u8],
-        at: usize,
+    fn deflate_fragment(
+        deflater: &mut Deflater<Self>,
+        conn: &mut Connection<Self>,
+        pool: &mut DeflatePool,
+        kind: Kind,
+        payload: &[u8],
+        last: bool,
+    ) -> Result<Vec<u8>, SendError> {
+        Ok(sent(&deflater.fragment(conn, kind, payload, last, pool)?, payload))
     }
+}
 
-    impl Bits<'_> {
-        fn take(&mut self, n: usize) -> Option<usize> {
-            (0..n).try_fold(0, |value, i| {
-                let bit = self.wire.get(self.at / 8)? >> (self.at % 8) & 1;
-                self.at += 1;
-                Some(value | usize::from(bit) << i)
-            })
-        }
-
-        fn align(&mut self) {
-            self.at = self.at.next_multiple_of(8);
-        }
-    }
-
-    /// §3.2.2. As zlib has it: of codes that leave something free, only that of a single bit will do.
-    struct Code {
-        /// By length.
-        symbols: Vec<Vec<usize>>,
-    }
-
-    impl Code {
-        fn new(lens: &[usize], may_be_incomplete: bool) -> Option<Self> {
-            let mut symbols = vec![Vec::new(); 16];
-            for (symbol, &len) in lens.iter().enumerate().filter(|&(_, &len)| len > 0) {
-                symbols[len].push(symbol);
-            }
-            let mut free: isize = 1;
-            for of_len in &symbols[1..] {
-                free = 2 * free - of_len.len() as isize;
-                if free < 0 {
-                    return None;
-                }
-            }
-            let fixed = lens.len() == 30 && lens.iter().all(|&len| len == 5);
-            let single = symbols[2..].iter().all(Vec::is_empty);
-            (free == 0 || fixed || (may_be_incomplete && single)).then_some(Self { symbols })
-        }
-
-        fn read(&self, bits: &mut Bits<'_>) -> Option<usize> {
-            let (mut code, mut first) = (0, 0);
-            for of_len in &self.symbols[1..] {
-                code = code * 2 + bits.take(1)?;
-                first *= 2;
-                if let Some(&symbol) = of_len.get(code - first) {
-                    return Some(symbol);
-                }
-                first += of_len.len();
-            }
-            None
-        }
-    }
-
-    fn stored(bits: &mut Bits<'_>, out: &mut Vec<u8>) -> Option<()> {
-        bits.align();
-        let (len, check) = (bits.take(16)?, bits.take(16)?);
-        if len ^ check != 0xffff {
-            return None;
-        }
-        for _ in 0..len {
-            out.push(bits.take(8)? as u8);
-        }
-        Some(())
-    }
-
-    /// §3.2.7
-    fn codes(bits: &mut Bits<'_>) -> Option<(Code, Code)> {
-        let (lens, distances, of_lens) = (bits.take(5)? + 257, bits.take(5)? + 1, bits.take(4)? + 4);
-        if lens > 286 || distances > 30 {
-            return None;
-        }
-        let mut code = [0; 19];
-        for place in
-            [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15].into_iter().take(of_lens)
-        {
-            code[place] = bits.take(3)?;
-        }
-        let code = Code::new(&code, false)?;
-        let mut all = Vec::new();
-        while all.len() < lens + distances {
-            let (what, times) = match code.read(bits)? {
-                16 => (*all.last()?, 3 + bits.take(2)?),
-                17 => (0, 3 + bits.take(3)?),
-                18 => (0, 11 + bits.take(7)?),
-                len => (len, 1),
-            };
-            all.extend(core::iter::repeat_n(what, times));
-        }
-        if all.len() > lens + distances || all[256] == 0 {
-            return None;
-        }
-        Some((Code::new(&all[..lens], true)?, Code::new(&all[lens..], true)?))
-    }
-
-    /// §3.2.5
-    fn coded(bits: &mut Bits<'_>, out: &mut Vec<u8>, lens: &Code, distances: &Code) -> Option<()> {
-        loop {
-            match lens.read(bits)? {
-                256 => return Some(()),
-                literal @ 0..256 => out.push(literal as u8),
-                symbol @ 257..286 => {
-                    let len = match symbol - 257 {
-                        28 => 258,
-                        n @ 0..8 => 3 + n,
-                        n => {
-                            let extra = n / 4 - 1;
-                            3 + ((4 + n % 4) << extra) + bits.take(extra)?
-                        }
-                    };
-                    let distance = match distances.read(bits)? {
-                        n @ 0..4 => 1 + n,
-                        n @ 4..30 => {
-                            let extra = n / 2 - 1;
-                            1 + ((2 + n % 2) << extra) + bits.take(extra)?
-                        }
-                        _ => return None,
-                    };
-                    let from = out.len().checked_sub(distance)?;
-                    for i in from..from + len {
-                        out.push(out[i]);
-                    }
-                }
-                _ => return None,
+impl Sender for Client {
+    fn deflate(
+        deflater: &mut Deflater<Self>,
+        conn: &mut Connection<Self>,
+        pool: &mut DeflatePool,
+        kind: Kind,
+        payload: &[u8],
+    ) -> Result<Vec<u8>, SendError> {
+        let mut given = payload.to_vec();
+        match deflater.message(conn, Key::new(key(payload.len())), kind, &mut given, pool) {
+            Ok(out) => Ok(sent(&out, &given)),
+            Err(error) => {
+                assert_eq!(given, payload, "what was refused stays as it was");
+                Err(error)
             }
         }
+    }
+    fn deflate_fragment(
+        deflater: &mut Deflater<Self>,
+        conn: &mut Connection<Self>,
+        pool: &mut DeflatePool,
+        kind: Kind,
+        payload: &[u8],
+        last: bool,
+    ) -> Result<Vec<u8>, SendError> {
+        let mut given = payload.to_vec();
+        let out = deflater.fragment(conn, Key::new(key(payload.len())), kind, &mut given, last, pool)?;
+        Ok(sent(&out, &given))
     }
 }

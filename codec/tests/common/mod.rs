@@ -4,8 +4,8 @@
 
 use core::str;
 use framewire::{
-    Client, CloseCode, Connection, ControlFrame, Event, Kind, Limits, Part, ProtocolError, Role, Rsv,
-    SendError, Server, State, mask::Key,
+    Client, CloseCode, Connection, ControlFrame, Decoder, Event, Header, Kind, Limits, Part, ProtocolError,
+    Role, Rsv, SendError, Server, State, mask::Key,
 };
 
 pub(crate) const TEXT: u8 = 0x81;
@@ -478,4 +478,67 @@ fn oracle_frames<S: Side>(
         wire = &wire[head.wire_len + have..];
     }
     Ok(())
+}
+
+/// Frames, each with its payload so far and whether that is all of it; and the error.
+pub(crate) type Frames = (Vec<(Header, Vec<u8>, bool)>, Option<ProtocolError>);
+
+/// Reads a wire with a decoder.
+pub(crate) fn decode(mut decoder: Decoder, wire: &[u8], cuts: &[usize]) -> Frames {
+    let mut frames: Vec<(Header, Vec<u8>, bool)> = vec![];
+    let mut from = 0;
+    for cut in cuts.iter().copied().chain([wire.len()]) {
+        let mut piece = wire[from..cut].to_vec();
+        from = cut;
+        let mut input = &mut piece[..];
+        loop {
+            let chunk = match decoder.decode(&mut input) {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => break,
+                Err(error) => return (frames, Some(error)),
+            };
+            if chunk.offset == 0 {
+                assert!(chunk.is_first());
+                frames.push((chunk.header, vec![], false));
+            }
+            let (header, payload, whole) = frames.last_mut().expect("a first chunk");
+            assert!(!*whole, "a chunk behind the last");
+            assert_eq!((*header, payload.len() as u64), (chunk.header, chunk.offset));
+            assert!(chunk.is_last() || !chunk.bytes.is_empty(), "an empty chunk");
+            payload.extend_from_slice(chunk.bytes);
+            *whole = chunk.is_last();
+            let missing = header.payload_len - payload.len() as u64;
+            assert_eq!((decoder.remaining(), decoder.is_between_frames()), (missing, *whole));
+        }
+        assert!(input.is_empty(), "the input is taken");
+    }
+    (frames, None)
+}
+
+/// What a decoder is to make of a wire, frame by frame.
+pub(crate) fn decoded(mut wire: &[u8], unmask: bool) -> Frames {
+    let mut frames = vec![];
+    loop {
+        let head = match read_head(wire) {
+            Ok(Some(head)) => head,
+            Ok(None) => return (frames, None),
+            Err(error) => return (frames, Some(error)),
+        };
+        let header = Header::parse(wire).unwrap().unwrap(); // held to the same oracle in header.rs
+        let behind = &wire[head.wire_len..];
+        let have = head.len.min(behind.len() as u64) as usize;
+        let whole = have as u64 == head.len;
+        if whole || have > 0 {
+            let key = if unmask { head.key.unwrap_or_default() } else { [0; 4] };
+            frames.push((header, masked(key, &behind[..have]), whole));
+        }
+        if !whole {
+            return (frames, None);
+        }
+        wire = &behind[have..];
+    }
+}
+
+pub(crate) fn decoders() -> [(Decoder, bool); 2] {
+    [(Decoder::new(), true), (Decoder::pass_through(), false)]
 }

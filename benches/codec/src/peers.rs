@@ -1,0 +1,35 @@
+//! Everybody: a file each, and a line each in [`PEERS`].
+
+mod by_hand;
+mod fastwebsockets;
+mod framewire;
+mod framewire_bytes;
+mod gather;
+mod nexus;
+mod sockudo;
+mod soketto;
+mod tokio_websockets;
+mod tungstenite;
+mod web_socket;
+mod ws_framer;
+mod wtx;
+mod yawc;
+
+use crate::peer::Entry;
+
+/// All that are measured beside each other, in the order of the tables.
+pub const PEERS: &[Entry] = &[
+    Entry::of::<by_hand::ByHand>(),
+    Entry::of::<framewire::Framewire>(),
+    Entry::of::<framewire_bytes::FramewireBytes>(),
+    Entry::of::<fastwebsockets::FastWebSockets>(),
+    Entry::of::<nexus::Nexus>(),
+    Entry::of::<sockudo::Sockudo>(),
+    Entry::of::<soketto::Soketto>(),
+    Entry::of::<tokio_websockets::TokioWebSockets>(),
+    Entry::of::<tungstenite::Tungstenite>(),
+    Entry::of::<web_socket::WebSocketCrate>(),
+    Entry::of::<ws_framer::WsFramer>(),
+    Entry::of::<wtx::Wtx>(),
+    Entry::of::<yawc::Yawc>(),
+];

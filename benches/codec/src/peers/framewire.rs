@@ -1,0 +1,223 @@
+//! Framewire as a host with a receive buffer links it: events that borrow the buffer, the rest of a large frame read to
+//! where it will stay, replies gathered.
+
+use super::gather::Gather;
+use crate::{
+    batch::Compression,
+    peer::{About, Outcome, Peer, Sink, Validation},
+    socket::Socket,
+    work::Part,
+};
+use bytes::Bytes;
+use framewire::deflate::{DeflatePool, Deflater, InflatePool, Inflater};
+use framewire::{Assembler, Connection, Event, Kind, Rsv, Server};
+use std::io::IoSlice;
+
+pub(super) struct Framewire {
+    socket: Socket,
+    connection: Connection<Server>,
+    assembler: Assembler,
+    rx: Vec<u8>,
+    /// Bytes in `rx` that are to be decoded.
+    filled: usize,
+    deflate: Option<Deflate>,
+}
+
+struct Deflate {
+    inflater: Inflater<Server>,
+    inflate_pool: InflatePool,
+    deflater: Deflater<Server>,
+    deflate_pool: DeflatePool,
+}
+
+impl Peer for Framewire {
+    const ABOUT: About =
+        About { name: "framewire", package: "framewire", part: Part::Ours, validates: Validation::Always };
+    const IN_HAND: bool = true;
+
+    type Outgoing = (Kind, Bytes);
+
+    fn new(socket: Socket) -> Self {
+        Self {
+            connection: Connection::new(),
+            assembler: Assembler::new(16 << 20),
+            rx: vec![0; socket.wire_len()],
+            filled: 0,
+            socket,
+            deflate: None,
+        }
+    }
+
+    fn with_deflate(socket: Socket, compression: Compression) -> Option<Self> {
+        let params = compression.params();
+        let inflate_pool = InflatePool::default();
+        let deflate = Deflate {
+            inflater: Inflater::new(&params, &inflate_pool).ok()?,
+            inflate_pool,
+            deflater: Deflater::new(&params),
+            deflate_pool: compression.pool(),
+        };
+        let connection = Connection::new().with_extension_bits(Rsv::RSV1);
+        Some(Self { connection, deflate: Some(deflate), ..Self::new(socket) })
+    }
+
+    #[inline]
+    fn fill(&mut self) -> bool {
+        if !self.socket.arrive() {
+            return false;
+        }
+        if self.connection.remaining() == 0 {
+            self.filled = self.socket.read(&mut self.rx);
+        }
+        true
+    }
+
+    #[inline]
+    fn decode(&mut self, sink: &mut impl Sink) -> Outcome {
+        if self.deflate.is_some() {
+            return self.inflate(sink);
+        }
+        while self.connection.remaining() > 0 {
+            let spare = self.assembler.spare(self.connection.remaining());
+            match self.socket.read(spare) {
+                0 => return Ok(()),
+                n => {
+                    if let Some(message) = self.assembler.receive(&mut self.connection, n)? {
+                        sink.message(message.kind, message.bytes());
+                    }
+                }
+            }
+            if self.connection.remaining() == 0 {
+                self.filled = self.socket.read(&mut self.rx);
+            }
+        }
+        let mut input = &mut self.rx[..self.filled];
+        loop {
+            match self.connection.receive(&mut input) {
+                Ok(Some(event)) => {
+                    if let Some(frame) = self.connection.reply(&event) {
+                        self.socket.write(&frame);
+                    }
+                    match event {
+                        Event::Text(text) => sink.message(Kind::Text, text.as_bytes()),
+                        Event::Binary(bytes) => sink.message(Kind::Binary, bytes),
+                        Event::Part(part) => {
+                            if let Some(message) = self.assembler.push(part)? {
+                                sink.message(message.kind, message.bytes());
+                            }
+                        }
+                        _ => {}
+                    }
+                }
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn outgoing(kind: Kind, payload: &Bytes) -> Self::Outgoing {
+        (kind, payload.clone())
+    }
+
+    #[inline]
+    fn encode(&mut self, messages: &mut Vec<Self::Outgoing>) {
+        if let Some(Deflate { deflater, deflate_pool, .. }) = &mut self.deflate {
+            for (kind, payload) in &*messages {
+                let sent = deflater
+                    .message(&mut self.connection, *kind, payload, deflate_pool)
+                    .expect("an open connection");
+                let payload = sent.payload.as_deref().unwrap_or(payload);
+                self.socket.write_vectored(&[IoSlice::new(&sent.header), IoSlice::new(payload)]);
+            }
+            return;
+        }
+        let mut out = Gather::new(&self.socket);
+        for (kind, payload) in &*messages {
+            let header = self.connection.message(*kind, Rsv::NONE, payload.len() as u64);
+            out.push(header.expect("an open connection"), payload);
+        }
+        out.flush();
+    }
+
+    #[inline]
+    fn echo(&mut self) -> Outcome {
+        let Self { socket, connection, assembler, rx, filled, .. } = self;
+        while connection.remaining() > 0 {
+            let spare = assembler.spare(connection.remaining());
+            match socket.read(spare) {
+                0 => return Ok(()),
+                n => {
+                    if let Some(message) = assembler.receive(connection, n)? {
+                        let header =
+                            connection.message(message.kind, Rsv::NONE, message.bytes().len() as u64)?;
+                        socket.write_vectored(&[IoSlice::new(&header), IoSlice::new(message.bytes())]);
+                    }
+                }
+            }
+            if connection.remaining() == 0 {
+                *filled = socket.read(rx);
+            }
+        }
+        let mut input = &mut rx[..*filled];
+        let mut out = Gather::new(socket);
+        loop {
+            match connection.receive(&mut input) {
+                Ok(Some(event)) => {
+                    if let Some(frame) = connection.reply(&event) {
+                        out.flush();
+                        socket.write(&frame);
+                    }
+                    match event {
+                        Event::Text(text) => out.push(connection.text(text)?, text.as_bytes()),
+                        Event::Binary(bytes) => out.push(connection.binary(bytes)?, bytes),
+                        Event::Part(part) => {
+                            if let Some(message) = assembler.push(part)? {
+                                out.flush();
+                                let bytes = message.bytes();
+                                let header =
+                                    connection.message(message.kind, Rsv::NONE, bytes.len() as u64)?;
+                                socket.write_vectored(&[IoSlice::new(&header), IoSlice::new(bytes)]);
+                            }
+                        }
+                        _ => {}
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        out.flush();
+        Ok(())
+    }
+}
+
+impl Framewire {
+    /// The loop of `framewire::deflate`.
+    fn inflate(&mut self, sink: &mut impl Sink) -> Outcome {
+        let Some(Deflate { inflater, inflate_pool, .. }) = &mut self.deflate else { return Ok(()) };
+        let mut ready = inflater.ready(inflate_pool).expect("a pool for one connection");
+        if self.filled == 0 {
+            self.filled = self.socket.read(&mut self.rx); // inside a frame: its bytes are not the message's
+        }
+        let mut input = &mut self.rx[..std::mem::take(&mut self.filled)];
+        loop {
+            match self.connection.receive(&mut input) {
+                Ok(Some(Event::Text(text))) => sink.message(Kind::Text, text.as_bytes()),
+                Ok(Some(Event::Binary(bytes))) => sink.message(Kind::Binary, bytes),
+                Ok(Some(Event::Part(part))) => {
+                    let mut parts = ready.feed(part);
+                    while let Some(part) = parts.next_part()? {
+                        if part.last && self.assembler.is_empty() {
+                            sink.message(part.kind, part.bytes);
+                        } else if let Some(message) = self.assembler.push(part)? {
+                            sink.message(message.kind, message.bytes());
+                        }
+                    }
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! A connection without a kernel: it gives the bytes of a [`Batch`] in reads of some length, and takes what is written.
+//!
+//! Reading copies the bytes into the reader's buffer, as a kernel would: once, for everybody. Writing only looks at what
+//! it is given: what a kernel does with it is not the codec's, and who copies payload before it writes pays for that
+//! himself. What is asynchronous is polled once, with a waker that does nothing: there is nothing to wait for.
+
+use crate::{
+    batch::{Arrival, Batch},
+    work::used,
+};
+use std::{
+    cell::{Cell, RefCell},
+    future::Future,
+    io::{self, IoSlice},
+    pin::{Pin, pin},
+    rc::Rc,
+    task::{Context, Poll, Waker},
+};
+
+/// One end of the connection; a clone is the same end.
+#[derive(Clone)]
+pub struct Socket(Rc<Inner>);
+
+/// What was written, and in how many writes: with a kernel, each would be a system call.
+#[derive(Debug)]
+pub struct Sent {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// How often.
+    pub writes: usize,
+}
+
+struct Inner {
+    batch: Rc<Batch>,
+    /// Where in the wire each read ends.
+    reads: Vec<usize>,
+    /// Reads that have arrived.
+    arrived: Cell<usize>,
+    /// Whether a read that is used up is followed by the next, instead of by `WouldBlock`.
+    flows: Cell<bool>,
+    /// Bytes of the wire that were read.
+    at: Cell<usize>,
+    writes: Cell<usize>,
+    written: Cell<usize>,
+    record: RefCell<Option<Vec<u8>>>,
+}
+
+impl Socket {
+    /// A connection whose other end sends this batch.
+    pub fn new(batch: &Rc<Batch>, arrival: Arrival) -> Self {
+        Self(Rc::new(Inner {
+            batch: batch.clone(),
+            reads: batch.reads(arrival),
+            arrived: Cell::new(0),
+            flows: Cell::new(false),
+            at: Cell::new(0),
+            writes: Cell::new(0),
+            written: Cell::new(0),
+            record: RefCell::new(None),
+        }))
+    }
+
+    /// Starts again: nothing has arrived, nothing was written.
+    pub fn rewind(&self) {
+        self.0.arrived.set(0);
+        self.0.flows.set(false);
+        self.0.at.set(0);
+        self.0.writes.set(0);
+        self.0.written.set(0);
+    }
+
+    /// The next read's bytes arrive; `false` where there are none any more. What a poll says to a server.
+    #[inline]
+    pub fn arrive(&self) -> bool {
+        let arrived = self.0.arrived.get();
+        if arrived == self.0.reads.len() {
+            return false;
+        }
+        self.0.arrived.set(arrived + 1);
+        true
+    }
+
+    /// All bytes arrive, though still in reads of their length: for those whose futures must not be dropped while they
+    /// wait, and which are to read no more than there is. `false` where that was already so.
+    pub fn arrive_all(&self) -> bool {
+        !self.0.flows.replace(true) && self.arrive()
+    }
+
+    /// Messages that will arrive.
+    pub fn messages(&self) -> usize {
+        self.0.batch.payloads.len()
+    }
+
+    /// Bytes that will arrive.
+    pub fn wire_len(&self) -> usize {
+        self.0.batch.wire.len()
+    }
+
+    /// Bytes of the longest message that will arrive.
+    pub fn longest(&self) -> usize {
+        self.0.batch.payloads.iter().map(bytes::Bytes::len).max().unwrap_or(0)
+    }
+
+    /// Up to `max` of the bytes that have arrived; none where it would block.
+    #[inline]
+    pub fn take(&self, max: usize) -> &[u8] {
+        let Inner { batch, reads, arrived, flows, at, .. } = &*self.0;
+        let start = at.get();
+        let mut read = arrived.get();
+        if flows.get() && read < reads.len() && reads[read - 1] == start {
+            read += 1;
+            arrived.set(read);
+        }
+        let end = if read == 0 { 0 } else { reads[read - 1] };
+        let end = end.min(start.saturating_add(max));
+        at.set(end);
+        &batch.wire[start..end]
+    }
+
+    /// Reads; 0 where it would block.
+    #[inline]
+    pub fn read(&self, to: &mut [u8]) -> usize {
+        let bytes = self.take(to.len());
+        to[..bytes.len()].copy_from_slice(bytes);
+        bytes.len()
+    }
+
+    /// Writes all of it.
+    #[inline]
+    pub fn write(&self, bytes: &[u8]) {
+        self.0.writes.set(self.0.writes.get() + 1);
+        self.look(bytes);
+    }
+
+    /// Writes all of them, at once.
+    #[inline]
+    pub fn write_vectored(&self, slices: &[IoSlice<'_>]) -> usize {
+        let before = self.0.written.get();
+        self.0.writes.set(self.0.writes.get() + 1);
+        for slice in slices {
+            self.look(slice);
+        }
+        self.0.written.get() - before
+    }
+
+    /// From now on, keeps what is written.
+    pub fn record(&self) {
+        self.0.record.replace(Some(Vec::new()));
+    }
+
+    /// What was kept, and in how many writes it was written.
+    pub fn sent(&self) -> Sent {
+        Sent { bytes: self.0.record.take().expect("`record` was called"), writes: self.0.writes.get() }
+    }
+
+    #[inline]
+    fn look(&self, bytes: &[u8]) {
+        used(bytes);
+        self.0.written.set(self.0.written.get() + bytes.len());
+        if let Some(record) = &mut *self.0.record.borrow_mut() {
+            record.extend_from_slice(bytes);
+        }
+    }
+}
+
+/// The value of a future that has nothing to wait for.
+///
+/// # Panics
+/// Where it waits all the same.
+#[inline]
+pub fn ready<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("everything has arrived, and everything can be written"),
+    }
+}
+
+/// Polls once; `None` where it would block.
+#[inline]
+pub fn poll<T>(poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Option<T> {
+    match poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}
+
+impl io::Read for Socket {
+    #[inline]
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        match Self::read(self, to) {
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            n => Ok(n),
+        }
+    }
+}
+
+impl io::Write for Socket {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Self::write(self, bytes);
+        Ok(bytes.len())
+    }
+
+    #[inline]
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        Ok(Self::write_vectored(self, slices))
+    }
+
+    #[inline]
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl tokio::io::AsyncRead for Socket {
+    #[inline]
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        to: &mut tokio::io::ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.take(to.remaining()) {
+            [] => Poll::Pending,
+            bytes => {
+                to.put_slice(bytes);
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+}
+
+impl tokio::io::AsyncWrite for Socket {
+    #[inline]
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Self::write(&self, bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    #[inline]
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(Self::write_vectored(&self, slices)))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    #[inline]
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl futures_util::io::AsyncRead for Socket {
+    #[inline]
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, to: &mut [u8]) -> Poll<io::Result<usize>> {
+        match Self::read(&self, to) {
+            0 => Poll::Pending,
+            n => Poll::Ready(Ok(n)),
+        }
+    }
+}
+
+impl futures_util::io::AsyncWrite for Socket {
+    #[inline]
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Self::write(&self, bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    #[inline]
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(Self::write_vectored(&self, slices)))
+    }
+
+    #[inline]
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,164 @@
+//! What there is to start.
+
+use crate::{Outcome, options::Options};
+use framewire_load::Handler;
+use serde::{Deserialize, Serialize};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// A server that can be measured.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Contender {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) handler: Handler,
+    /// Whether it is a program of machine code, whose instructions can be counted one by one.
+    pub(crate) is_native: bool,
+    #[serde(skip)]
+    pub(crate) command: Vec<String>,
+    #[serde(skip)]
+    pub(crate) environment: Vec<(String, String)>,
+}
+
+impl Contender {
+    pub(crate) const OURS: &str = "framewire-echo";
+    pub(crate) const OURS_LENGTH: &str = "framewire-length";
+
+    pub(crate) fn is_ours(&self) -> bool {
+        self.name == Self::OURS
+    }
+}
+
+/// Rust libraries: as `framewire-peers` knows them, and as Cargo.lock does; whether they are measured with the other
+/// handler too.
+const LIBRARIES: [(&str, &str, bool); 7] = [
+    ("tokio-tungstenite", "tokio-tungstenite", true),
+    ("tokio-websockets", "tokio-websockets", false),
+    ("fastwebsockets", "fastwebsockets", true),
+    ("sockudo-ws", "sockudo-ws", true),
+    ("yawc", "yawc", false),
+    ("wtx", "wtx", false),
+    ("web-socket", "web-socket", false),
+];
+
+/// All that were asked for; ours among them always.
+pub(crate) fn all(options: &Options) -> Outcome<Vec<Contender>> {
+    let bin = |name: &str| options.bin.join(name).display().to_string();
+    let own = own_version();
+    let new = |name: &str, version: String, handler, is_native, command| Contender {
+        name: name.into(),
+        version,
+        handler,
+        is_native,
+        command,
+        environment: Vec::new(),
+    };
+    let listen = ["--listen", "127.0.0.1:0"].map(str::to_owned);
+    let ours = |name| [vec![bin(name)], listen.to_vec()].concat();
+    let mut all = vec![
+        new(Contender::OURS, own.clone(), Handler::Echo, true, ours("framewire-echo")),
+        new(Contender::OURS_LENGTH, own, Handler::Length, true, ours("framewire-length")),
+    ];
+    for (name, package, has_length) in LIBRARIES {
+        let command = vec![bin("framewire-peers"), name.to_owned()];
+        let version = locked(package);
+        all.push(new(name, version.clone(), Handler::Echo, true, command.clone()));
+        if has_length {
+            let command = [command, ["--handler", "length"].map(str::to_owned).to_vec()].concat();
+            all.push(new(&format!("{name} (length)"), version, Handler::Length, true, command));
+        }
+    }
+    let script = |name: &str| options.scripts.join(name).display().to_string();
+    if let Some(node) = &options.node {
+        let modules = node.join("node_modules");
+        let bun = bun(&modules)?;
+        let version = output(&bun, &["--version"]);
+        let command = vec![bun, script("bun.js")];
+        all.push(new("bun", version.clone(), Handler::Echo, false, command.clone()));
+        let command = [command, vec!["length".to_owned()]].concat();
+        all.push(new("bun (length)", version, Handler::Length, false, command));
+        let version =
+            format!("{} on Node {}", pinned(&script("package.json"), "\"ws\": \""), output("node", &["-v"]));
+        let mut ws = new("ws", version, Handler::Echo, false, vec!["node".into(), script("ws.js")]);
+        ws.environment.push(("NODE_PATH".into(), modules.display().to_string()));
+        all.push(ws);
+    }
+    if let Some(python) = &options.python {
+        let python = python.join("bin/python").display().to_string();
+        for (name, file) in [("websockets", "websockets_server.py"), ("picows", "picows_server.py")] {
+            let version = format!(
+                "{} on uvloop {}, {}",
+                pinned(&script("requirements.txt"), &format!("{name}==")),
+                pinned(&script("requirements.txt"), "uvloop=="),
+                output(&python, &["-V"]),
+            );
+            all.push(new(name, version, Handler::Echo, false, vec![python.clone(), script(file)]));
+        }
+    }
+    if let Some(unknown) = options.only.iter().find(|name| all.iter().all(|each| each.name != **name)) {
+        let names: Vec<&str> = all.iter().map(|each| &*each.name).collect();
+        return Err(format!("{unknown} is none of: {}", names.join(", ")).into());
+    }
+    let wants_length = options.only.is_empty() || options.only.iter().any(|name| name.contains("length"));
+    all.retain(|each| match &*each.name {
+        Contender::OURS => true,
+        Contender::OURS_LENGTH => wants_length,
+        name => options.only.is_empty() || options.only.iter().any(|only| only == name),
+    });
+    Ok(all)
+}
+
+/// The program itself, not what npm puts before it: that would be a process more.
+fn bun(modules: &Path) -> Outcome<String> {
+    let of = |package: PathBuf| Some(package.join("bin/bun")).filter(|path| path.exists());
+    let packages = fs::read_dir(modules.join("@oven"))?;
+    // There may be one for processors without AVX2 beside it, whose name is longer.
+    let mut found: Vec<PathBuf> = packages.filter_map(|entry| of(entry.ok()?.path())).collect();
+    found.sort_by_key(|path| path.as_os_str().len());
+    let first = found.first().ok_or("npm has not brought bun's program")?;
+    Ok(first.display().to_string())
+}
+
+fn own_version() -> String {
+    let git = |arguments: &[&str]| output("git", arguments);
+    let commit = git(&["rev-parse", "--short=12", "HEAD"]);
+    let changed =
+        if git(&["status", "--porcelain", "--untracked-files=no"]).is_empty() { "" } else { ", changed" };
+    format!("{} ({commit}{changed})", env!("CARGO_PKG_VERSION"))
+}
+
+fn locked(package: &str) -> String {
+    let lock = include_str!("../../Cargo.lock");
+    let entry = lock.split_once(&format!("name = \"{package}\"\nversion = \""));
+    entry.and_then(|(_, rest)| rest.split('"').next()).unwrap_or("unknown").to_owned()
+}
+
+/// The version that a list of packages pins, behind these words.
+fn pinned(list: &str, words: &str) -> String {
+    let list = fs::read_to_string(list).unwrap_or_default();
+    let version = list.split_once(words).map(|(_, rest)| {
+        rest.chars().take_while(|letter| letter.is_ascii_digit() || *letter == '.').collect::<String>()
+    });
+    version.unwrap_or_else(|| "unknown".into())
+}
+
+/// What a command prints, trimmed; nothing where it fails.
+pub(crate) fn output(command: &str, arguments: &[&str]) -> String {
+    let output = Command::new(command).args(arguments).output();
+    output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_library_is_locked() {
+        for (_, package, _) in LIBRARIES {
+            assert_ne!(locked(package), "unknown", "{package}");
+        }
+    }
+}

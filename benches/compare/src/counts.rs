@@ -1,0 +1,240 @@
+//! What a message takes that can be counted rather than timed: system calls, instructions; and what a connection takes
+//! while nothing happens on it. Load on the machine does not change these.
+
+use crate::{
+    Outcome,
+    cell::Cell,
+    contender::Contender,
+    options::{Kind, Settings},
+    record::{self, Journal, Record},
+    rounds,
+    server::Server,
+};
+use framewire_load::{Handler, resident};
+use std::{collections::BTreeMap, env, fs, path::PathBuf, process::Command, thread, time::Duration};
+
+/// Counts all that can be counted of all contenders.
+pub(crate) fn all(contenders: &[Contender], settings: &Settings, journal: &mut Journal) -> Outcome<()> {
+    let has_counters = has_counters();
+    for contender in contenders {
+        eprintln!("counting what {} takes", contender.name);
+        for &cell in CALLS.iter().take(settings.counts) {
+            let doing = record::calls(cell);
+            if contender.handler == Handler::Length || journal.has(contender, &doing) {
+                continue;
+            }
+            match calls(contender, cell, settings) {
+                Ok((per_message, by_name)) => {
+                    journal.write(Record::Calls {
+                        contender: contender.name.clone(),
+                        cell,
+                        per_message,
+                        by_name,
+                    })?;
+                }
+                Err(error) => journal.fail(contender, doing, &error)?,
+            }
+        }
+        for &cell in INSTRUCTIONS.iter().take(settings.counts) {
+            let doing = record::instructions(cell);
+            if journal.has(contender, &doing)
+                || !(has_counters || contender.is_native)
+                || (contender.handler == Handler::Length && cell.size > 1 << 10)
+            {
+                continue;
+            }
+            let counted = if has_counters {
+                by_counters(contender, cell, settings).map(|(user, kernel)| ("perf stat", user, Some(kernel)))
+            } else {
+                by_callgrind(contender, cell, settings).map(|user| ("callgrind", user, None))
+            };
+            match counted {
+                Ok((tool, user, kernel)) => journal.write(Record::Instructions {
+                    contender: contender.name.clone(),
+                    cell,
+                    tool: tool.into(),
+                    user,
+                    kernel,
+                })?,
+                Err(error) => journal.fail(contender, doing, &error)?,
+            }
+        }
+        if contender.handler == Handler::Echo && !journal.has(contender, record::IDLE) {
+            match idle(contender, settings) {
+                Ok(bytes) => {
+                    let contender = contender.name.clone();
+                    journal.write(Record::Idle { contender, connections: IDLE, bytes })?;
+                }
+                Err(error) => journal.fail(contender, record::IDLE.into(), &error)?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What the goals name: one message at a time on many connections, many at a time, and large ones.
+const CALLS: [Cell; 4] =
+    [Cell::new(100, 125, 1), Cell::new(100, 16, 16), Cell::new(10, 16 << 10, 16), Cell::new(4, 1 << 20, 1)];
+const INSTRUCTIONS: [Cell; 3] = [Cell::new(100, 125, 1), Cell::new(100, 16, 16), Cell::new(4, 1 << 20, 1)];
+
+/// Connections that idle.
+const IDLE: usize = 2000;
+
+/// How long one count may take.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Messages of the shorter run. The longer has twice as many, and what it took more was taken by messages alone.
+fn messages(cell: Cell) -> u64 {
+    let large = (20_000_000 / cell.size as u64).clamp(100, 4000);
+    large * if cell.size < 1000 { cell.in_flight as u64 } else { 1 }
+}
+
+fn difference(cell: Cell, mut count: impl FnMut(u64) -> Outcome<f64>) -> Outcome<f64> {
+    let n = messages(cell);
+    Ok((count(2 * n)? - count(n)?) / n as f64)
+}
+
+/// The generator's options: always the same messages.
+fn options(contender: &Contender, cell: Cell, settings: &Settings, messages: u64) -> Vec<String> {
+    // Text costs a server much more to check than to echo; large messages are to show what the rest costs.
+    let payload = if cell.size >= 1 << 20 { Kind::Binary } else { settings.payload };
+    let mut options = rounds::load(cell, payload, contender);
+    options.extend(format!("-n {messages} --seed 1 --patience 30").split(' ').map(str::to_owned));
+    options
+}
+
+type Calls = BTreeMap<String, f64>;
+
+/// System calls for a message, and how many of each name.
+fn calls(contender: &Contender, cell: Cell, settings: &Settings) -> Outcome<(f64, Vec<(String, f64)>)> {
+    let file = scratch("strace");
+    let path = file.display().to_string();
+    let count = |messages| -> Outcome<Calls> {
+        let server = Server::start_under(&["strace", "-c", "-f", "-o", &path], contender, settings)?;
+        server.load(settings, &options(contender, cell, settings, messages), LIMIT)?;
+        server.stop();
+        let calls = summary(&fs::read_to_string(&file)?);
+        if calls.is_empty() { Err("strace has counted nothing".into()) } else { Ok(calls) }
+    };
+    let n = messages(cell);
+    let (few, many) = (count(n)?, count(2 * n)?);
+    let mut by_name = Vec::new();
+    for (name, more) in many {
+        let per = (more - few.get(&name).unwrap_or(&0.0)) / n as f64;
+        if per.abs() >= 0.005 {
+            by_name.push((name, per));
+        }
+    }
+    by_name.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    let _ = fs::remove_file(file);
+    Ok((by_name.iter().map(|(_, per)| per).sum(), by_name))
+}
+
+/// The table that `strace -c` prints: calls in the fourth column, the name in the last.
+fn summary(table: &str) -> Calls {
+    let row = |line: &str| {
+        let columns: Vec<&str> = line.split_ascii_whitespace().collect();
+        let is_share = columns.first()?.parse::<f64>().is_ok();
+        let name = columns.last().filter(|name| is_share && **name != "total")?;
+        Some(((*name).to_owned(), columns.get(3)?.parse().ok()?))
+    };
+    table.lines().filter_map(row).collect()
+}
+
+/// Instructions for a message in user mode, counted one by one in a processor that valgrind plays.
+fn by_callgrind(contender: &Contender, cell: Cell, settings: &Settings) -> Outcome<f64> {
+    difference(cell, |messages| {
+        let log = scratch("callgrind");
+        let to = format!("--log-file={}", log.display());
+        let watcher = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", &to];
+        let mut contender = contender.clone();
+        contender.environment.push((NO_STRING_INSTRUCTIONS.0.into(), NO_STRING_INSTRUCTIONS.1.into()));
+        let server = Server::start_under(&watcher, &contender, settings)?;
+        server.load(settings, &options(&contender, cell, settings, messages), LIMIT)?;
+        server.stop();
+        let text = fs::read_to_string(&log)?;
+        let _ = fs::remove_file(log);
+        let collected =
+            text.rsplit_once("Collected :").and_then(|(_, rest)| rest.split_ascii_whitespace().next());
+        Ok(collected.ok_or("callgrind has counted nothing")?.parse()?)
+    })
+}
+
+/// For the C library: copies with vectors, not with the one instruction (`rep movsb`) that valgrind plays, and counts, as
+/// one for each byte.
+const NO_STRING_INSTRUCTIONS: (&str, &str) = ("GLIBC_TUNABLES", "glibc.cpu.hwcaps=-ERMS,-FSRM");
+
+/// Instructions for a message in user mode and in the kernel, counted by the processor.
+fn by_counters(contender: &Contender, cell: Cell, settings: &Settings) -> Outcome<(f64, f64)> {
+    let count = |messages| -> Outcome<(f64, f64)> {
+        let server = Server::start(contender, settings)?;
+        let pid = server.pid().to_string();
+        let wrapper = ["perf", "stat", "-x", ",", "-e", EVENTS, "-p", &pid, "--"];
+        let options = options(contender, cell, settings, messages);
+        let (_, errors) = server.load_under(&wrapper, settings, &options, LIMIT)?;
+        counted(&errors).ok_or_else(|| format!("perf says {errors}").into())
+    };
+    let n = messages(cell);
+    let (few, many) = (count(n)?, count(2 * n)?);
+    Ok(((many.0 - few.0) / n as f64, (many.1 - few.1) / n as f64))
+}
+
+const EVENTS: &str = "instructions:u,instructions:k";
+
+/// Lines of `perf stat -x,`: the count, its unit, the event.
+fn counted(lines: &str) -> Option<(f64, f64)> {
+    let event = |name: &str| lines.lines().find(|line| line.contains(name))?.split(',').next()?.parse().ok();
+    Some((event("instructions:u")?, event("instructions:k")?))
+}
+
+/// Whether this machine counts instructions: virtual ones seldom do.
+fn has_counters() -> bool {
+    let output = Command::new("perf").args(["stat", "-x", ",", "-e", EVENTS, "true"]).output();
+    output.is_ok_and(|output| {
+        counted(&String::from_utf8_lossy(&output.stderr)).is_some_and(|(user, _)| user > 0.0)
+    })
+}
+
+/// Bytes of the server's own memory for a connection that has had one message each way and idles.
+fn idle(contender: &Contender, settings: &Settings) -> Outcome<f64> {
+    let server = Server::start(contender, settings)?;
+    let load = |options: &str| {
+        let options = format!("{options} -s 125 --hold 0.5 --pid {}", server.pid());
+        let options: Vec<String> = options.split(' ').map(str::to_owned).collect();
+        server.load(settings, &options, LIMIT)
+    };
+    load("-c 20 -n 20000")?; // what is needed once
+    thread::sleep(Duration::from_millis(500));
+    let (_, before) = resident(server.pid())?;
+    let report = load(&format!("-c {IDLE} -n {IDLE}"))?;
+    let after = report.server_anonymous.ok_or("its memory cannot be seen")?;
+    Ok((after as f64 - before as f64) / IDLE as f64)
+}
+
+fn scratch(name: &str) -> PathBuf {
+    env::temp_dir().join(format!("framewire-compare-{}-{name}", std::process::id()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_strace_prints() {
+        let table = "% time     seconds  usecs/call     calls    errors syscall\n\
+                     ------ ----------- ----------- --------- --------- ----------------\n \
+                     60.00    0.000600           3       200           sendto\n \
+                     40.00    0.000400           2       201         1 recvfrom\n\
+                     ------ ----------- ----------- --------- --------- ----------------\n\
+                     100.00    0.001000           2       401         1 total\n";
+        let expected = [("recvfrom".to_owned(), 201.0), ("sendto".to_owned(), 200.0)];
+        assert_eq!(summary(table), Calls::from(expected));
+    }
+
+    #[test]
+    fn what_perf_prints() {
+        let lines = "1243224,,instructions:u,1000,100.00,,\n9000,,instructions:k,1000,100.00,,\n";
+        assert_eq!(counted(lines), Some((1_243_224.0, 9000.0)));
+        assert_eq!(counted("<not supported>,,instructions:u,0,100.00,,\n"), None);
+    }
+}

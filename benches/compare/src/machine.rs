@@ -1,0 +1,102 @@
+//! On what, with what, how: the head of a report.
+
+use crate::{
+    Outcome,
+    contender::{Contender, output},
+    options::Settings,
+};
+use serde::{Deserialize, Serialize};
+use std::fs;
+
+/// What has to be known of a run.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Head {
+    pub(crate) date: String,
+    pub(crate) settings: Settings,
+    pub(crate) contenders: Vec<Contender>,
+    /// Names and values, as they are shown.
+    pub(crate) machine: Vec<(String, String)>,
+}
+
+pub(crate) fn head(settings: &Settings, contenders: &[Contender]) -> Head {
+    Head {
+        date: output("date", &["-u", "+%Y-%m-%d %H:%M UTC"]),
+        settings: settings.clone(),
+        contenders: contenders.to_vec(),
+        machine: machine(),
+    }
+}
+
+fn machine() -> Vec<(String, String)> {
+    let cpuinfo = read("/proc/cpuinfo");
+    let cpu = |name: &str| {
+        let line = cpuinfo.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+        line.split_once(':').map_or_else(String::new, |(_, value)| value.trim().to_owned())
+    };
+    let flags = cpu("flags");
+    let has = |flag: &&str| flags.split(' ').any(|each| each == *flag);
+    let vectors: Vec<&str> = ["sse2", "ssse3", "avx2", "avx512bw"].into_iter().filter(has).collect();
+    let memory = read("/proc/meminfo").lines().next().unwrap_or_default().replace("MemTotal:", "");
+    let governor = read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
+    let cores = cpuinfo.lines().filter(|line| line.starts_with("processor")).count();
+    [
+        (
+            "processor",
+            format!("{} (family {}, model {})", cpu("model name"), cpu("cpu family"), cpu("model")),
+        ),
+        ("vectors", vectors.join(", ")),
+        ("cores", cores.to_string()),
+        ("virtual", if has(&"hypervisor") { "yes" } else { "no" }.to_owned()),
+        ("governor", if governor.is_empty() { "not to be seen".to_owned() } else { governor }),
+        ("mitigations", mitigations()),
+        ("memory", memory.trim().to_owned()),
+        ("kernel", output("uname", &["-srm"])),
+        ("load average at the start", load_average()),
+        ("compiler", output("rustc", &["-V"])),
+        ("Rust flags", flags_of_ours()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+/// How the native programs are built.
+fn flags_of_ours() -> String {
+    let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
+    format!(
+        "release, fat LTO, one codegen unit; RUSTFLAGS: {}",
+        if flags.is_empty() { "none" } else { &flags }
+    )
+}
+
+/// Weaknesses of the processor against which the kernel does something, and what.
+fn mitigations() -> String {
+    let mut all = Vec::new();
+    for entry in fs::read_dir("/sys/devices/system/cpu/vulnerabilities").into_iter().flatten().flatten() {
+        let state = read(&entry.path().display().to_string());
+        if let Some(what) = state.strip_prefix("Mitigation: ") {
+            all.push(format!("{}: {what}", entry.file_name().display()));
+        }
+    }
+    all.sort();
+    if all.is_empty() { "none".into() } else { all.join("; ") }
+}
+
+pub(crate) fn load_average() -> String {
+    read("/proc/loadavg").split(' ').take(3).collect::<Vec<_>>().join(", ")
+}
+
+/// The cores that we may use.
+pub(crate) fn cores() -> Outcome<Vec<usize>> {
+    let status = read("/proc/self/status");
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).ok_or("no /proc")?;
+    let mut cores = Vec::new();
+    for range in list.trim().split(',') {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        cores.extend(first.parse::<usize>()?..=last.parse()?);
+    }
+    Ok(cores)
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_default().trim().to_owned()
+}

@@ -1,0 +1,76 @@
+//! Measures framewire-echo and servers on other WebSocket libraries beside one another, and reports.
+//!
+//! ```text
+//! options ──▶ main ──▶ rounds    messages, over and over, in turn     ──▶ record    raw.jsonl, a line for each thing seen
+//!                      counts    syscalls, instructions, memory                        │
+//!                      check     who does the work at all                              ▼
+//!                        contender   what there is to start                          report ──▶ README.md, plots
+//!                        server      one of them, running
+//! ```
+//!
+//! Everything seen is written down as it is seen; the report is made of that alone, and so can be made again.
+
+mod cell;
+mod check;
+mod contender;
+mod counts;
+mod machine;
+mod options;
+mod plot;
+mod record;
+mod report;
+mod rounds;
+mod server;
+
+use clap::Parser;
+use options::Options;
+use record::{Journal, Record};
+use std::{error::Error, fs, process::ExitCode};
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("framewire-compare: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Outcome<()> {
+    if !options.report_only {
+        measure(options)?;
+    }
+    let records = record::read(&options.raw())?;
+    let report = report::Report::new(&records)?;
+    for (name, svg) in report.plots() {
+        fs::write(options.out.join(name), svg)?;
+    }
+    let path = options.out.join("README.md");
+    fs::write(&path, report.markdown())?;
+    eprintln!("{}", report.summary());
+    eprintln!("the report is in {}", path.display());
+    Ok(())
+}
+
+fn measure(options: &Options) -> Outcome<()> {
+    fs::create_dir_all(&options.out)?;
+    let settings = options.settings()?;
+    let contenders = contender::all(options)?;
+    let mut journal = Journal::open(&options.raw(), options.resume, &settings)?;
+    if !journal.has_head() {
+        journal.write(Record::Head(Box::new(machine::head(&settings, &contenders))))?;
+    }
+    check::all(&contenders, &settings, &mut journal)?;
+    let able: Vec<_> = contenders.iter().filter(|each| journal.is_able(&each.name)).cloned().collect();
+    if !able.iter().any(|each| each.is_ours()) {
+        return Err("framewire-echo itself does not pass the check: see raw.jsonl".into());
+    }
+    if settings.counts > 0 {
+        counts::all(&able, &settings, &mut journal)?;
+    }
+    rounds::all(&able, &settings, &mut journal)?;
+    journal.write(Record::End { load_average: machine::load_average() })
+}

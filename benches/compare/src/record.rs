@@ -1,0 +1,128 @@
+//! Everything that was seen, a line of JSON each.
+
+use crate::{Outcome, cell::Cell, contender::Contender, machine::Head, options::Settings};
+use framewire_load::Report;
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::{self, File, OpenOptions},
+    io::Write,
+    path::Path,
+};
+
+/// Something that was seen.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub(crate) enum Record {
+    /// On what, with what, how.
+    Head(Box<Head>),
+    /// Whether a contender does the work: sends back what it gets. If so, whether it refuses a text that is none.
+    Check { contender: String, failure: Option<String>, validates_utf8: bool },
+    /// A cell, once.
+    Run { contender: String, cell: Cell, round: usize, report: Box<Report> },
+    /// System calls for a message; each by its name.
+    Calls { contender: String, cell: Cell, per_message: f64, by_name: Vec<(String, f64)> },
+    /// Instructions for a message.
+    Instructions { contender: String, cell: Cell, tool: String, user: f64, kernel: Option<f64> },
+    /// Bytes of the server's own memory for a connection that idles.
+    Idle { contender: String, connections: usize, bytes: f64 },
+    /// What could not be measured, and why.
+    Failed { contender: String, doing: String, why: String },
+    /// It is done.
+    End { load_average: String },
+}
+
+impl Record {
+    /// Who was seen, doing what: what need not be seen twice.
+    fn subject(&self) -> Option<(String, String)> {
+        match self {
+            Self::Head(_) | Self::End { .. } => None,
+            Self::Check { contender, .. } => Some((contender.clone(), "check".into())),
+            Self::Run { contender, cell, round, .. } => Some((contender.clone(), run(*cell, *round))),
+            Self::Calls { contender, cell, .. } => Some((contender.clone(), calls(*cell))),
+            Self::Instructions { contender, cell, .. } => Some((contender.clone(), instructions(*cell))),
+            Self::Idle { contender, .. } => Some((contender.clone(), IDLE.into())),
+            Self::Failed { contender, doing, .. } => Some((contender.clone(), doing.clone())),
+        }
+    }
+}
+
+pub(crate) const IDLE: &str = "idle connections";
+
+pub(crate) fn run(cell: Cell, round: usize) -> String {
+    format!("{cell}, round {}", round + 1)
+}
+
+pub(crate) fn calls(cell: Cell) -> String {
+    format!("{cell}, system calls")
+}
+
+pub(crate) fn instructions(cell: Cell) -> String {
+    format!("{cell}, instructions")
+}
+
+/// The file, while it grows.
+pub(crate) struct Journal {
+    file: File,
+    records: Vec<Record>,
+}
+
+impl Journal {
+    /// A new one; or the one that is there, where its settings are these.
+    pub(crate) fn open(path: &Path, resume: bool, settings: &Settings) -> Outcome<Self> {
+        let records = if resume && path.exists() { read(path)? } else { Vec::new() };
+        if let Some(Record::Head(head)) = records.first()
+            && serde_json::to_value(&head.settings)? != serde_json::to_value(settings)?
+        {
+            return Err(format!("{} was begun with other settings", path.display()).into());
+        }
+        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+        if records.is_empty() {
+            file.set_len(0)?;
+        } else {
+            file.write_all(b"\n")?; // the last line may have been cut
+        }
+        Ok(Self { file, records })
+    }
+
+    pub(crate) fn has_head(&self) -> bool {
+        !self.records.is_empty()
+    }
+
+    pub(crate) fn write(&mut self, record: Record) -> Outcome<()> {
+        self.file.write_all((serde_json::to_string(&record)? + "\n").as_bytes())?;
+        self.records.push(record);
+        Ok(())
+    }
+
+    /// Writes that this could not be measured.
+    pub(crate) fn fail(
+        &mut self,
+        contender: &Contender,
+        doing: String,
+        why: &dyn std::fmt::Display,
+    ) -> Outcome<()> {
+        eprintln!("  {}: {doing}: {why}", contender.name);
+        self.write(Record::Failed { contender: contender.name.clone(), doing, why: why.to_string() })
+    }
+
+    /// Whether this has been seen, or has failed, before.
+    pub(crate) fn has(&self, contender: &Contender, doing: &str) -> bool {
+        self.records
+            .iter()
+            .filter_map(Record::subject)
+            .any(|(who, what)| who == contender.name && what == doing)
+    }
+
+    /// Whether a contender has passed the check.
+    pub(crate) fn is_able(&self, name: &str) -> bool {
+        self.records.iter().any(
+            |record| matches!(record, Record::Check { contender, failure: None, .. } if contender == name),
+        )
+    }
+}
+
+/// What a file holds. A line that was cut counts for nothing.
+pub(crate) fn read(path: &Path) -> Outcome<Vec<Record>> {
+    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+}

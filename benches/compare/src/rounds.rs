@@ -1,0 +1,121 @@
+//! Messages, over and over, in turn.
+
+use crate::{
+    Outcome,
+    cell::Cell,
+    check::handler,
+    contender::Contender,
+    options::{Kind, Settings},
+    record::{self, Journal, Record},
+    server::Server,
+};
+use framewire_load::{Handler, Report};
+use std::time::Duration;
+
+/// Measures all cells of all contenders, so many rounds. In a round every server is a fresh process, and in every cell
+/// they take turns in another order, one right after the other: what happens on the machine happens to all.
+pub(crate) fn all(contenders: &[Contender], settings: &Settings, journal: &mut Journal) -> Outcome<()> {
+    for round in 0..settings.rounds {
+        let mut running = Vec::new();
+        for contender in contenders {
+            if settings.cells.iter().all(|&cell| is_done(contender, cell, round, journal)) {
+                continue;
+            }
+            match Server::start(contender, settings) {
+                Ok(server) => running.push((contender, server)),
+                Err(error) => journal.fail(contender, format!("round {}", round + 1), &error)?,
+            }
+        }
+        for (i, &cell) in settings.cells.iter().enumerate() {
+            if !running.is_empty() {
+                eprintln!("round {} of {}, {cell}", round + 1, settings.rounds);
+            }
+            for which in order(running.len(), (round * settings.cells.len() + i) as u64) {
+                let (contender, server) = &mut running[which];
+                if is_done(contender, cell, round, journal) {
+                    continue;
+                }
+                match measure(contender, server, cell, settings) {
+                    Ok(report) => journal.write(Record::Run {
+                        contender: contender.name.clone(),
+                        cell,
+                        round,
+                        report: Box::new(report),
+                    })?,
+                    Err(error) => {
+                        journal.fail(contender, record::run(cell, round), &error)?;
+                        // It may be in any state now.
+                        if let Ok(fresh) = Server::start(contender, settings) {
+                            *server = fresh;
+                        }
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_done(contender: &Contender, cell: Cell, round: usize, journal: &Journal) -> bool {
+    !takes_part(contender, cell) || journal.has(contender, &record::run(cell, round))
+}
+
+/// The other handler is measured where the message itself costs little, so that it counts.
+fn takes_part(contender: &Contender, cell: Cell) -> bool {
+    contender.handler == Handler::Echo || (cell.connections == 100 && cell.size <= 1 << 10)
+}
+
+fn measure(contender: &Contender, server: &Server, cell: Cell, settings: &Settings) -> Outcome<Report> {
+    let seconds = settings.seconds * cell.patience();
+    let warm_up = 0.15 * cell.patience();
+    let mut options = load(cell, settings.payload, contender);
+    options.extend(
+        format!("-d {seconds} --warm-up {warm_up} --patience 30 --pid {}", server.pid())
+            .split(' ')
+            .map(str::to_owned),
+    );
+    server.load(settings, &options, Duration::from_secs_f64(30.0 + 20.0 * seconds))
+}
+
+/// The generator's options for a cell.
+pub(crate) fn load(cell: Cell, payload: Kind, contender: &Contender) -> Vec<String> {
+    let Cell { connections, size, in_flight } = cell;
+    let payload = match payload {
+        Kind::Text => "text",
+        Kind::Binary => "binary",
+    };
+    let handler = handler(contender);
+    let options =
+        format!("-c {connections} -s {size} -i {in_flight} --payload {payload} --handler {handler}");
+    options.split(' ').map(str::to_owned).collect()
+}
+
+/// The numbers below `count` in an order that looks random and is the same each time.
+fn order(count: usize, seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    let mut state = seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    for i in (1..count).rev() {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        order.swap(i, (state % (i as u64 + 1)) as usize);
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_has_a_turn_and_nobody_always_the_first() {
+        let mut first = std::collections::HashSet::new();
+        for seed in 0..100 {
+            let mut turns = order(12, seed);
+            first.insert(turns[0]);
+            turns.sort_unstable();
+            assert_eq!(turns, (0..12).collect::<Vec<_>>());
+        }
+        assert_eq!(first.len(), 12);
+    }
+}

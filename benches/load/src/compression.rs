@@ -1,0 +1,99 @@
+//! permessage-deflate, where it was agreed on.
+
+use crate::{corpus::Corpus, failure::Failure, peer::Outgoing};
+use framewire::{
+    Client, Connection, Part, ProtocolError,
+    deflate::{DeflateConfig, DeflatePool, Deflater, InflateConfig, InflatePool, Inflater},
+    extension::Params,
+};
+use std::io;
+
+/// What all connections share.
+pub(crate) struct Pools {
+    inflate: InflatePool,
+    deflate: DeflatePool,
+    /// A payload, while it is compressed.
+    payload: Vec<u8>,
+}
+
+/// What one connection has.
+pub(crate) struct Compression {
+    inflater: Inflater<Client>,
+    deflater: Deflater<Client>,
+    /// Frames that the socket would not take yet. A compressed message cannot be made a second time.
+    coded: Vec<u8>,
+}
+
+impl Pools {
+    /// Enough for so many connections.
+    pub(crate) fn new(connections: usize) -> Self {
+        let windows = connections * (32 << 10);
+        Self {
+            inflate: InflatePool::new(InflateConfig {
+                messages: connections,
+                windows,
+                message: u64::MAX,
+                ..InflateConfig::default()
+            }),
+            deflate: DeflatePool::new(DeflateConfig { windows: 2 * windows, ..DeflateConfig::default() }),
+            payload: Vec::new(),
+        }
+    }
+}
+
+impl Compression {
+    pub(crate) fn new(params: &Params, pools: &Pools) -> Result<Self, Failure> {
+        let inflater = Inflater::new(params, &pools.inflate)
+            .map_err(|error| Failure::Own(io::Error::other(format!("{error:?}"))))?;
+        Ok(Self { inflater, deflater: Deflater::new(params), coded: Vec::new() })
+    }
+
+    /// What waits to be written.
+    pub(crate) fn coded(&mut self) -> &mut Vec<u8> {
+        &mut self.coded
+    }
+
+    /// Puts further messages behind what waits, until there is enough for a write.
+    pub(crate) fn gather(
+        &mut self,
+        connection: &mut Connection<Client>,
+        outgoing: &mut Outgoing,
+        corpus: &Corpus,
+        pools: &mut Pools,
+        enough: usize,
+    ) {
+        while self.coded.len() < enough {
+            let Some(flight) = outgoing.next_whole() else { break };
+            pools.payload.clear();
+            pools.payload.extend_from_slice(corpus.payload(&flight));
+            let sent = self.deflater.message(
+                connection,
+                flight.key,
+                corpus.kind(),
+                &mut pools.payload,
+                &mut pools.deflate,
+            );
+            let Ok(sent) = sent else { break }; // the server closes, which is told of elsewhere
+            self.coded.extend_from_slice(&sent.header);
+            self.coded.extend_from_slice(sent.payload.as_deref().unwrap_or(&pools.payload));
+        }
+    }
+
+    /// Has each part that comes out of a part looked at.
+    pub(crate) fn inflate<E>(
+        &mut self,
+        part: Part<'_>,
+        pools: &mut Pools,
+        mut check: impl FnMut(Part<'_>) -> Result<(), E>,
+    ) -> Result<Result<(), E>, ProtocolError> {
+        // There are as many decompressors as connections.
+        let mut ready = self.inflater.ready(&mut pools.inflate).expect("a decompressor");
+        let mut parts = ready.feed(part);
+        while let Some(part) = parts.next_part()? {
+            if let Err(error) = check(part) {
+                return Ok(Err(error));
+            }
+        }
+        Ok(Ok(()))
+    }
+}

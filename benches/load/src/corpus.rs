@@ -1,0 +1,138 @@
+//! What is sent, and what must come back.
+
+use crate::{
+    plan::{Handler, Payload, Plan, Sizes},
+    random::Random,
+};
+use framewire::{Kind, mask::Key};
+use std::io::Write;
+
+/// The bytes of all messages: each is a piece of them that begins at a random place, so that no two that follow one
+/// another are alike, and a reply is checked against where its message came from, without a copy of it.
+#[derive(Debug)]
+pub(crate) struct Corpus {
+    bytes: Vec<u8>,
+    sizes: Sizes,
+    payload: Payload,
+    handler: Handler,
+}
+
+/// A message that was sent, or is about to be: nothing of it but where it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Flight {
+    start: u32,
+    pub(crate) len: u32,
+    pub(crate) key: Key,
+    /// When it was to be sent, in nanoseconds of the run's clock.
+    pub(crate) intended: u64,
+}
+
+impl Corpus {
+    /// Places where a message may begin. More would leave the processor's cache, as what a server receives does not.
+    const PLACES: u32 = 64 << 10;
+    /// The most bytes that a place is moved so as not to cut a character.
+    const SLACK: usize = 256;
+
+    pub(crate) fn new(plan: &Plan, random: &mut Random) -> Self {
+        let len = Self::PLACES as usize + plan.sizes.largest() + Self::SLACK;
+        let mut bytes = Vec::with_capacity(len + 4);
+        while bytes.len() < len {
+            match plan.payload {
+                Payload::Binary => bytes.extend(random.next().to_ne_bytes()),
+                Payload::Text => bytes.push(b' ' + random.below(95) as u8),
+                Payload::Mixed => {
+                    let (first, count) =
+                        [('!', 94), ('а', 32), ('一', 20_000), ('😀', 64)][random.below(4) as usize];
+                    let letter = char::from_u32(first as u32 + random.below(count)).expect("a character");
+                    bytes.extend(letter.encode_utf8(&mut [0; 4]).as_bytes());
+                }
+            }
+        }
+        Self { bytes, sizes: plan.sizes.clone(), payload: plan.payload, handler: plan.handler }
+    }
+
+    /// Another message.
+    pub(crate) fn next(&self, random: &mut Random, intended: u64) -> Flight {
+        let len =
+            self.sizes.at(if self.sizes.is_one() { 0 } else { random.below(self.sizes.total_weight()) });
+        let mut start = random.below(Self::PLACES);
+        if self.payload == Payload::Mixed {
+            // Both ends are between characters for one place in six or so.
+            let is_between = |at: u32| self.bytes.get(at as usize).is_none_or(|byte| byte >> 6 != 0b10);
+            while !(is_between(start) && is_between(start + len)) {
+                start = (start + 1) % Self::PLACES;
+            }
+        }
+        Flight { start, len, key: random.key(), intended }
+    }
+
+    pub(crate) const fn kind(&self) -> Kind {
+        self.payload.kind()
+    }
+
+    pub(crate) fn payload(&self, flight: &Flight) -> &[u8] {
+        &self.bytes[flight.start as usize..][..flight.len as usize]
+    }
+
+    /// Has `check` look at the reply that a message must get.
+    #[inline]
+    pub(crate) fn with_reply<T>(&self, flight: &Flight, check: impl FnOnce(Kind, &[u8]) -> T) -> T {
+        let payload = self.payload(flight);
+        match self.handler {
+            Handler::Echo => check(self.kind(), payload),
+            Handler::Length => {
+                let mut text = [0; 16];
+                let mut rest = &mut text[..];
+                let last = payload.last().copied().unwrap_or(0);
+                write!(rest, "{} {last}", payload.len()).expect("thirteen digits and a space");
+                let left = rest.len();
+                check(Kind::Text, &text[..text.len() - left])
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::Options;
+    use clap::Parser;
+
+    fn corpus(arguments: &[&str]) -> (Corpus, Random) {
+        let options = Options::parse_from([&["framewire-load", "ws://localhost:1"], arguments].concat());
+        let mut random = Random::new(Some(7));
+        (Corpus::new(&options.plan(), &mut random), random)
+    }
+
+    #[test]
+    fn a_text_is_text_and_as_long_as_asked() {
+        for (payload, sizes) in [("text", "1,16,125"), ("mixed", "0,1,2,3,4,5,16,125,1K")] {
+            let (corpus, mut random) = corpus(&["--payload", payload, "--size", sizes]);
+            for _ in 0..5000 {
+                let flight = corpus.next(&mut random, 0);
+                let text = std::str::from_utf8(corpus.payload(&flight));
+                assert_eq!(text.map(str::len), Ok(flight.len as usize));
+            }
+        }
+    }
+
+    #[test]
+    fn messages_and_keys_vary() {
+        let (corpus, mut random) = corpus(&["--size", "16"]);
+        let flights: Vec<Flight> = (0..100).map(|_| corpus.next(&mut random, 0)).collect();
+        for pair in flights.windows(2) {
+            assert_ne!(corpus.payload(&pair[0]), corpus.payload(&pair[1]));
+            assert_ne!(pair[0].key, pair[1].key);
+        }
+    }
+
+    #[test]
+    fn the_other_handler() {
+        let (corpus, mut random) = corpus(&["--size", "125", "--handler", "length"]);
+        let flight = corpus.next(&mut random, 0);
+        let last = corpus.payload(&flight)[124];
+        corpus.with_reply(&flight, |kind, reply| {
+            assert_eq!((kind, reply), (Kind::Text, format!("125 {last}").as_bytes()));
+        });
+    }
+}

@@ -1,0 +1,451 @@
+//! The loop: connect, warm up, measure, drain.
+
+use crate::{
+    compression::Pools,
+    corpus::{Corpus, Flight},
+    failure::Failure,
+    peer::{Opening, Peer, Shared},
+    plan::{Load, Plan, Until},
+    process::Usage,
+    random::Random,
+    report::Report,
+    schedule::Schedule,
+};
+use hdrhistogram::Histogram;
+use mio::{Events, Interest, Poll, Token};
+use std::{
+    io,
+    net::ToSocketAddrs,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Does what the plan says. `progress` is told now and then how much of it is done, from 0 to 1, and what is going on.
+pub fn run(plan: &Plan, mut progress: impl FnMut(f64, &str)) -> Result<Report, Failure> {
+    let mut generator = Generator::new(plan)?;
+    generator.connect(&mut progress)?;
+    let measured = generator.measure(&mut progress)?;
+    progress(1.0, "waiting for the last replies");
+    generator.drain()?;
+    if !plan.hold.is_zero() {
+        thread::sleep(plan.hold);
+    }
+    let idle = generator.usage()?;
+    let compressed = generator.peers.iter().any(Peer::is_compressed);
+    generator.close();
+    Ok(Report::new(plan, &measured, idle, compressed, &generator.tally))
+}
+
+/// What was seen between the end of the warm-up and the end of the run.
+pub(crate) struct Measured {
+    pub(crate) seconds: f64,
+    /// At both ends.
+    pub(crate) server: Option<(Usage, Usage)>,
+    pub(crate) own: (Usage, Usage),
+}
+
+/// What has come back.
+pub(crate) struct Tally {
+    /// Whether replies that arrive now count.
+    is_counting: bool,
+    /// Whether latency is of what was to be sent in the time that counts, or of what came back in it. Only the former
+    /// includes what came back too late, and so only that tells an open loop's truth.
+    by_intention: bool,
+    from: u64,
+    to: u64,
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
+    /// Sent, or to be sent, and not answered.
+    outstanding: usize,
+    /// When the server was last heard of.
+    heard: u64,
+    /// In nanoseconds; as is how late the sender was.
+    pub(crate) latency: Histogram<u64>,
+    pub(crate) lateness: Histogram<u64>,
+}
+
+impl Tally {
+    fn new(by_intention: bool) -> Self {
+        // Of a thousandth of a value, up to an hour.
+        let histogram = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).expect("valid bounds");
+        Self {
+            is_counting: false,
+            by_intention,
+            from: u64::MAX,
+            to: u64::MAX,
+            messages: 0,
+            bytes: 0,
+            outstanding: 0,
+            heard: 0,
+            latency: histogram.clone(),
+            lateness: histogram,
+        }
+    }
+
+    /// Some of a reply has come.
+    pub(crate) fn hear(&mut self, now: u64) {
+        self.heard = now;
+    }
+
+    #[inline]
+    pub(crate) fn reply(&mut self, flight: &Flight, now: u64) {
+        self.outstanding -= 1;
+        if self.is_counting {
+            self.messages += 1;
+            self.bytes += u64::from(flight.len);
+        }
+        if if self.by_intention { self.is_within(flight.intended) } else { self.is_counting } {
+            self.latency.saturating_record(now.saturating_sub(flight.intended));
+        }
+    }
+
+    /// So many more replies are owed.
+    fn ask(&mut self, count: usize, now: u64) {
+        if self.outstanding == 0 {
+            self.heard = now; // whose silence was no fault so far
+        }
+        self.outstanding += count;
+    }
+
+    fn sent(&mut self, intended: u64, now: u64) {
+        if self.is_within(intended) {
+            self.lateness.saturating_record(now - intended);
+        }
+    }
+
+    const fn is_within(&self, intended: u64) -> bool {
+        self.from <= intended && intended < self.to
+    }
+}
+
+struct Generator<'a> {
+    plan: &'a Plan,
+    poll: Poll,
+    events: Events,
+    clock: Instant,
+    peers: Vec<Peer>,
+    shared: Shared,
+    tally: Tally,
+    /// Of an open loop, once it has begun.
+    schedule: Option<Schedule>,
+    /// Messages that may still be sent.
+    quota: u64,
+    /// Which were due just now: by whom, and since when.
+    due: Vec<(usize, u64)>,
+}
+
+impl<'a> Generator<'a> {
+    /// Connections that are being opened at once: fewer than the shortest queue that a listener has.
+    const OPENING: usize = 64;
+    /// How often something other than the sockets is looked at.
+    const TICK: Duration = Duration::from_millis(50);
+    /// The poll sleeps by the millisecond; what is due sooner is waited for awake.
+    const AWAKE: u64 = 2_000_000;
+    /// An open loop that is so far ahead will never be caught up with.
+    const OVERRUN: usize = 4_000_000;
+
+    fn new(plan: &'a Plan) -> Result<Self, Failure> {
+        // A connection is a file descriptor. What this allows is seen when they are opened.
+        let _ = rlimit::increase_nofile_limit(u64::MAX);
+        let mut random = Random::new(plan.seed);
+        let corpus = Corpus::new(plan, &mut random);
+        let pools = plan.compression.then(|| Pools::new(plan.connections));
+        let is_open_loop = matches!(plan.load, Load::Rate(_));
+        Ok(Self {
+            plan,
+            poll: Poll::new().map_err(Failure::Own)?,
+            // Few at once where a schedule is to be kept between them.
+            events: Events::with_capacity(if is_open_loop { 64 } else { 1024 }),
+            clock: Instant::now(),
+            peers: Vec::with_capacity(plan.connections),
+            shared: Shared {
+                rx: vec![0; Shared::BUFFER],
+                tx: vec![0; Shared::BUFFER],
+                corpus,
+                random,
+                pools,
+            },
+            tally: Tally::new(is_open_loop),
+            schedule: None,
+            quota: match plan.until {
+                Until::Time(_) => u64::MAX,
+                Until::Messages(messages) => messages,
+            },
+            due: Vec::new(),
+        })
+    }
+
+    fn now(&self) -> u64 {
+        self.clock.elapsed().as_nanos() as u64
+    }
+
+    /// Opens all connections.
+    fn connect(&mut self, progress: &mut impl FnMut(f64, &str)) -> Result<(), Failure> {
+        let (host, target) = (&self.plan.url.host, &self.plan.url.target);
+        let unresolved = |error| Failure::Resolve(self.plan.url.address.clone(), error);
+        let address = self.plan.url.address.to_socket_addrs().map_err(unresolved)?.next();
+        let address = address.ok_or_else(|| unresolved(io::Error::other("it has no address")))?;
+
+        let count = self.plan.connections;
+        let mut opening: Vec<Option<Opening>> = (0..count).map(|_| None).collect();
+        let mut peers: Vec<Option<Peer>> = (0..count).map(|_| None).collect();
+        let (mut begun, mut done) = (0, 0);
+        while done < count {
+            let mut now = self.now();
+            if begun == done {
+                self.tally.heard = now; // nothing is owed
+            }
+            let ramp = self.plan.ramp.as_nanos() as u64;
+            while begun < count
+                && begun - done < Self::OPENING
+                && now >= (ramp as f64 * begun as f64 / count as f64) as u64
+            {
+                let mut new = Opening::start(begun, address, host, target, &mut self.shared)?;
+                let interests = Interest::READABLE | Interest::WRITABLE;
+                self.poll
+                    .registry()
+                    .register(&mut new.socket, Token(begun), interests)
+                    .map_err(Failure::Own)?;
+                opening[begun] = Some(new);
+                begun += 1;
+                now = self.now();
+            }
+            self.check_silence(now, begun - done)?;
+            progress(0.0, "connecting");
+            let pause = if ramp > 0 { Duration::from_millis(1) } else { Self::TICK };
+            self.poll(pause)?;
+            let now = self.now();
+            for event in &self.events {
+                let Token(i) = event.token();
+                if let Some(peer) = &mut peers[i] {
+                    // What a server says unasked.
+                    peer.read(event.is_read_closed(), &mut self.shared, &mut self.tally, now)?;
+                    peer.unblock();
+                    peer.flush(&mut self.shared)?;
+                    continue;
+                }
+                let Some(each) = &mut opening[i] else { continue };
+                let Some(mut opened) = each.ready(host, target, &mut self.shared)? else { continue };
+                let each = opening[i].take().expect("it is being opened");
+                let peer = peers[i].insert(each.into_peer(&opened, &self.shared)?);
+                peer.take(&mut opened.rest, &mut self.shared, &mut self.tally, now)?;
+                done += 1;
+                self.tally.heard = now;
+            }
+        }
+        self.peers = peers.into_iter().flatten().collect();
+        Ok(())
+    }
+
+    /// Loads the server; counts what comes back once the warm-up is over.
+    fn measure(&mut self, progress: &mut impl FnMut(f64, &str)) -> Result<Measured, Failure> {
+        let begin = self.now();
+        self.tally.heard = begin;
+        let warm = begin + self.plan.warm_up.as_nanos() as u64;
+        let mut started = None;
+        if warm == begin {
+            started = Some(self.start_counting()?);
+        }
+        match self.plan.load {
+            Load::Rate(rate) => self.schedule = Some(Schedule::new(self.now(), rate)),
+            Load::InFlight(count) => {
+                for i in 0..self.peers.len() {
+                    self.send(i, count)?;
+                }
+            }
+        }
+        let mut shown = begin;
+        loop {
+            let now = self.now();
+            self.check_silence(now, self.tally.outstanding)?;
+            let mut wake = warm;
+            if let Some(before) = &started {
+                let (is_over, part) = match self.plan.until {
+                    Until::Time(time) => {
+                        wake = self.tally.from + time.as_nanos() as u64;
+                        (now >= wake, (now - self.tally.from) as f64 / time.as_nanos() as f64)
+                    }
+                    Until::Messages(count) => {
+                        wake = u64::MAX;
+                        (self.tally.messages >= count, self.tally.messages as f64 / count as f64)
+                    }
+                };
+                if is_over {
+                    return self.stop_counting(before);
+                }
+                if now - shown > Self::TICK.as_nanos() as u64 {
+                    shown = now;
+                    progress(part, "measuring");
+                }
+            } else if now >= warm {
+                started = Some(self.start_counting()?);
+                continue;
+            } else if now - shown > Self::TICK.as_nanos() as u64 {
+                shown = now;
+                progress(0.0, "warming up");
+            }
+            self.turn(wake.saturating_sub(now))?;
+        }
+    }
+
+    fn start_counting(&mut self) -> Result<(Option<Usage>, Usage), Failure> {
+        let usage = (self.usage()?, own_usage()?);
+        self.tally.from = self.now();
+        self.tally.is_counting = true;
+        Ok(usage)
+    }
+
+    fn stop_counting(&mut self, before: &(Option<Usage>, Usage)) -> Result<Measured, Failure> {
+        self.tally.is_counting = false;
+        self.tally.to = self.now();
+        self.quota = 0;
+        let seconds = (self.tally.to - self.tally.from) as f64 / 1e9;
+        let server = before.0.zip(self.usage()?);
+        Ok(Measured { seconds, server, own: (before.1, own_usage()?) })
+    }
+
+    /// Waits for all replies that are still to come.
+    fn drain(&mut self) -> Result<(), Failure> {
+        let begin = self.now();
+        if self.schedule.take().is_none() {
+            // Of a closed loop, what was not sent is nobody's loss; of an open one, it is the very thing to see.
+            for peer in &mut self.peers {
+                self.tally.outstanding -= peer.cancel();
+            }
+        }
+        self.tally.heard = self.tally.heard.max(begin);
+        while self.tally.outstanding > 0 {
+            let now = self.now();
+            self.check_silence(now, self.tally.outstanding)?;
+            // A server that says just enough not to be silent.
+            if now - begin > 6 * self.plan.patience.as_nanos() as u64 {
+                return Err(self.silent(self.tally.outstanding));
+            }
+            self.turn(u64::MAX)?;
+        }
+        Ok(())
+    }
+
+    /// Closes all connections, as well as that can be done in a second: everything that counts is known by now.
+    fn close(&mut self) {
+        let begin = self.now();
+        for peer in &mut self.peers {
+            let _ = peer.close(&mut self.shared);
+        }
+        while self.now() - begin < 1_000_000_000 && !self.peers.iter().all(Peer::is_closed) {
+            if self.turn(100_000_000).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Waits for the sockets, for so many nanoseconds at most, and does what there is to do.
+    fn turn(&mut self, wait: u64) -> Result<(), Failure> {
+        let mut wait = Duration::from_nanos(wait).min(Self::TICK);
+        if let Some(schedule) = self.schedule.as_ref().filter(|_| self.quota > 0) {
+            let due = schedule.due().saturating_sub(self.now());
+            wait = wait.min(Duration::from_nanos(due.saturating_sub(Self::AWAKE)));
+        }
+        self.poll(wait)?;
+        let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        let outcome = self.handle(&events);
+        self.events = events;
+        outcome?;
+        self.send_due()
+    }
+
+    fn handle(&mut self, events: &Events) -> Result<(), Failure> {
+        for event in events {
+            let Token(i) = event.token();
+            let now = self.now();
+            let peer = &mut self.peers[i];
+            if event.is_writable() {
+                peer.unblock();
+            }
+            let mut answered = 0;
+            let ended = event.is_read_closed() || event.is_error();
+            if event.is_readable() || ended {
+                answered = peer.read(ended, &mut self.shared, &mut self.tally, now)?;
+            }
+            if self.schedule.is_some() {
+                self.peers[i].flush(&mut self.shared)?;
+                self.send_due()?;
+            } else {
+                self.send(i, answered)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends so many messages on a connection, as far as any may still be sent; and what it owes.
+    fn send(&mut self, peer: usize, count: usize) -> Result<(), Failure> {
+        let count = self.quota.min(count as u64);
+        self.quota -= count;
+        let peer = &mut self.peers[peer];
+        if count > 0 {
+            let now = self.clock.elapsed().as_nanos() as u64;
+            self.tally.ask(count as usize, now);
+            for _ in 0..count {
+                peer.push(self.shared.corpus.next(&mut self.shared.random, now));
+            }
+        }
+        peer.flush(&mut self.shared)
+    }
+
+    /// Sends what an open loop's schedule says is due, on the connections in turn.
+    fn send_due(&mut self) -> Result<(), Failure> {
+        loop {
+            let now = self.now();
+            let Some(schedule) = &mut self.schedule else { return Ok(()) };
+            while self.quota > 0 && self.due.len() < 64 {
+                let Some((n, intended)) = schedule.take(now) else { break };
+                let peer = (n % self.peers.len() as u64) as usize;
+                self.peers[peer].push(self.shared.corpus.next(&mut self.shared.random, intended));
+                self.due.push((peer, intended));
+                self.quota -= 1;
+                self.tally.ask(1, now);
+            }
+            if self.due.is_empty() {
+                return Ok(());
+            }
+            if self.tally.outstanding > Self::OVERRUN {
+                return Err(Failure::Overrun { owed: self.tally.outstanding });
+            }
+            for i in 0..self.due.len() {
+                let (peer, intended) = self.due[i];
+                // Where the socket is full, it is not the sender that is late.
+                let now = self.now();
+                self.tally.sent(intended, now);
+                self.peers[peer].flush(&mut self.shared)?;
+            }
+            self.due.clear();
+        }
+    }
+
+    fn poll(&mut self, wait: Duration) -> Result<(), Failure> {
+        match self.poll.poll(&mut self.events, Some(wait)) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(Failure::Own(error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_silence(&self, now: u64, owed: usize) -> Result<(), Failure> {
+        // Where nothing is owed, the server has nothing to say.
+        let is_silent =
+            owed > 0 && now.saturating_sub(self.tally.heard) > self.plan.patience.as_nanos() as u64;
+        if is_silent { Err(self.silent(owed)) } else { Ok(()) }
+    }
+
+    const fn silent(&self, owed: usize) -> Failure {
+        Failure::Silent { owed, patience: self.plan.patience }
+    }
+
+    fn usage(&self) -> Result<Option<Usage>, Failure> {
+        let of = |pid| Usage::of(pid).map_err(|error| Failure::Process(pid, error));
+        self.plan.pid.map(of).transpose()
+    }
+}
+
+fn own_usage() -> Result<Usage, Failure> {
+    Usage::of(std::process::id()).map_err(Failure::Own)
+}

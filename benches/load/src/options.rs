@@ -1,0 +1,157 @@
+//! What the command line says.
+// The comments on the options are the text of --help, and no Markdown.
+#![allow(rustdoc::bare_urls)]
+
+use crate::plan::{Handler, Load, Payload, Plan, Sizes, Until, Url};
+use clap::{Parser, ValueEnum};
+use std::{num::NonZeroUsize, time::Duration};
+
+/// Loads a WebSocket echo server, checks every reply byte for byte, and says how many messages it does and how long
+/// they take. One thread. Ends with 0 where all went well, 1 where it did not, 3 where the run is void because the
+/// sender was late.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "framewire-load", version, max_term_width = 100)]
+pub struct Options {
+    /// The server: ws://HOST:PORT/PATH.
+    pub url: Url,
+
+    /// Connections, between which the messages are spread evenly.
+    #[arg(short, long, value_name = "N", default_value = "100", help_heading = "Load")]
+    pub connections: NonZeroUsize,
+
+    /// Closed loop: so many messages of each connection are under way at any time, and a reply makes the next one go.
+    #[arg(
+        short,
+        long,
+        value_name = "N",
+        default_value = "1",
+        conflicts_with = "rate",
+        help_heading = "Load"
+    )]
+    pub in_flight: NonZeroUsize,
+
+    /// Open loop: so many messages a second over all connections, by a schedule, whatever becomes of them. Latency
+    /// is counted from when a message was to be sent: what a slow server keeps waiting shows in it.
+    #[arg(short, long, value_name = "PER SECOND", value_parser = rate, help_heading = "Load")]
+    pub rate: Option<f64>,
+
+    /// How long to measure, in seconds.
+    #[arg(short, long, value_name = "SECONDS", default_value = "5", value_parser = seconds, help_heading = "Load")]
+    pub duration: Duration,
+
+    /// So many messages instead of a time; without a warm-up.
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..),
+          conflicts_with_all = ["duration", "warm_up"], help_heading = "Load")]
+    pub messages: Option<u64>,
+
+    /// How long to load the server before anything is counted.
+    #[arg(short, long, value_name = "SECONDS", default_value = "0.5", value_parser = seconds, help_heading = "Load")]
+    pub warm_up: Duration,
+
+    /// Open the connections over so long, evenly.
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds, help_heading = "Load")]
+    pub ramp: Duration,
+
+    /// Bytes of a message, or several sizes and how often each: 16:50,125:30,1K:20.
+    #[arg(short, long, value_name = "SIZES", default_value = "125", help_heading = "Messages")]
+    pub size: Sizes,
+
+    /// What messages are made of.
+    #[arg(short, long, value_enum, default_value_t = Payload::Text, help_heading = "Messages")]
+    pub payload: Payload,
+
+    /// What the server answers.
+    #[arg(long, value_enum, default_value_t = Handler::Echo, help_heading = "Messages")]
+    pub handler: Handler,
+
+    /// Offer permessage-deflate. (Random bytes do not become fewer by it; texts become a little fewer.)
+    #[arg(long, help_heading = "Messages")]
+    pub compression: bool,
+
+    /// The same messages and keys each time for the same number.
+    #[arg(long, value_name = "N", help_heading = "Messages")]
+    pub seed: Option<u64>,
+
+    /// The server's process, on this machine: its CPU time and its memory are looked at.
+    #[arg(long, help_heading = "Server")]
+    pub pid: Option<u32>,
+
+    /// Leave the connections open for so long after the last reply, before the server's memory is looked at.
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds, help_heading = "Server")]
+    pub hold: Duration,
+
+    /// How long the server may be silent while it owes a reply.
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds, help_heading = "Server")]
+    pub patience: Duration,
+
+    /// An open loop is void where the sender was later than this with one message in a hundred.
+    #[arg(long, value_name = "SECONDS", default_value = "0.001", value_parser = seconds, help_heading = "Server")]
+    pub late_bound: Duration,
+
+    /// How to print what was measured.
+    #[arg(short, long, value_enum, default_value_t = Format::Human, help_heading = "Output")]
+    pub format: Format,
+}
+
+/// How to print what was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A table to read.
+    Human,
+    /// A line of JSON.
+    Json,
+    /// A line of names, and one of values.
+    Csv,
+}
+
+impl Options {
+    /// What is to be done.
+    pub fn plan(&self) -> Plan {
+        Plan {
+            url: self.url.clone(),
+            connections: self.connections.get(),
+            sizes: self.size.clone(),
+            payload: self.payload,
+            handler: self.handler,
+            load: self.rate.map_or_else(|| Load::InFlight(self.in_flight.get()), Load::Rate),
+            until: self.messages.map_or(Until::Time(self.duration), Until::Messages),
+            ramp: self.ramp,
+            warm_up: if self.messages.is_some() { Duration::ZERO } else { self.warm_up },
+            hold: self.hold,
+            patience: self.patience,
+            late_bound: self.late_bound,
+            compression: self.compression,
+            pid: self.pid,
+            seed: self.seed,
+        }
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| (0.0..=86_400.0).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| "a number of seconds, at most a day's".into())
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse::<f64>().ok().filter(|rate| (0.01..=1e8).contains(rate));
+    rate.ok_or_else(|| "a number of messages from 0.01 to 100000000".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_options_do_not_contradict_one_another() {
+        Options::command().debug_assert();
+        let parse = |arguments: &str| {
+            Options::try_parse_from(format!("framewire-load ws://h:1 {arguments}").split_whitespace())
+        };
+        assert_eq!(parse("--rate 1e3").expect("a rate").plan().load, Load::Rate(1000.0));
+        assert_eq!(parse("-n 5").expect("a number").plan().warm_up, Duration::ZERO);
+        for wrong in ["--rate 0", "--rate 5 -i 2", "-n 5 -d 1", "-n 0", "-d -1", "-c 0", "-d inf"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,508 @@
+//! One connection.
+
+use crate::{
+    compression::{Compression, Pools},
+    corpus::{Corpus, Flight},
+    failure::{Failure, Wrong},
+    generator::Tally,
+    random::Random,
+};
+use framewire::{
+    Client, CloseCode, Connection, Event, Kind, Limits, Rsv, State,
+    extension::{Offer, Params},
+    handshake::{self, ClientKey, HeadBuffer, HeaderSlots, Response},
+    mask,
+};
+use mio::net::TcpStream;
+use std::{
+    collections::VecDeque,
+    io::{self, Read, Write},
+    net::SocketAddr,
+};
+
+/// What the connections of the thread share.
+pub(crate) struct Shared {
+    pub(crate) rx: Vec<u8>,
+    pub(crate) tx: Vec<u8>,
+    pub(crate) corpus: Corpus,
+    pub(crate) random: Random,
+    /// Where compression is offered.
+    pub(crate) pools: Option<Pools>,
+}
+
+impl Shared {
+    /// As much as is read and written at once.
+    pub(crate) const BUFFER: usize = 256 << 10;
+}
+
+/// A connection before its opening handshake is done.
+pub(crate) struct Opening {
+    index: usize,
+    pub(crate) socket: TcpStream,
+    key: ClientKey,
+    head: HeadBuffer,
+    request: Vec<u8>,
+    is_sent: bool,
+}
+
+/// What the opening handshake has brought.
+pub(crate) struct Opened {
+    /// Where compression was agreed on.
+    deflate: Option<Params>,
+    /// What the server sent right behind it.
+    pub(crate) rest: Vec<u8>,
+}
+
+impl Opening {
+    const OFFERS: [Offer; 1] = [Offer {
+        server_no_context_takeover: false,
+        client_no_context_takeover: false,
+        server_max_window_bits: None,
+        client_max_window_bits: Some(15),
+    }];
+
+    pub(crate) fn start(
+        index: usize,
+        address: SocketAddr,
+        host: &str,
+        target: &str,
+        shared: &mut Shared,
+    ) -> Result<Self, Failure> {
+        let failed = |error| Failure::Connect(address.to_string(), error);
+        let socket = TcpStream::connect(address).map_err(failed)?;
+        let key = ClientKey::new(shared.random.nonce());
+        let request = request(host, target, key, shared.pools.is_some());
+        let request = request.to_vec().map_err(|error| Failure::Own(io::Error::other(error)))?;
+        let head = HeadBuffer::new(handshake::Limits::default());
+        Ok(Self { index, socket, key, head, request, is_sent: false })
+    }
+
+    /// Goes on as far as it can; `None` while the handshake is not done.
+    pub(crate) fn ready(
+        &mut self,
+        host: &str,
+        target: &str,
+        shared: &mut Shared,
+    ) -> Result<Option<Opened>, Failure> {
+        let failed = |error| Failure::Connect(host.to_owned(), error);
+        if !self.is_sent {
+            if let Some(error) = self.socket.take_error().map_err(failed)? {
+                return Err(failed(error));
+            }
+            if self.socket.peer_addr().is_err() {
+                return Ok(None); // woken too early
+            }
+            self.socket.set_nodelay(true).map_err(failed)?;
+            // A few hundred bytes into an empty buffer.
+            self.socket.write_all(&self.request).map_err(failed)?;
+            self.is_sent = true;
+        }
+        loop {
+            let n = match self.socket.read(&mut shared.rx) {
+                Ok(0) => {
+                    let how = "the server ended it in the opening handshake".to_owned();
+                    return Err(Failure::Ended { connection: self.index, how });
+                }
+                Ok(n) => n,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) => return Err(failed(error)),
+            };
+            let Some(head) = self.head.push(&shared.rx[..n]).map_err(Failure::Handshake)? else { continue };
+            let mut slots = HeaderSlots::<64>::new();
+            let response = Response::parse(head.bytes, &mut slots).map_err(Failure::Handshake)?;
+            let opening = request(host, target, self.key, shared.pools.is_some());
+            let established = opening.check(&response).map_err(Failure::Handshake)?;
+            let established = established.ok_or_else(|| Failure::Status(response.status()))?;
+            return Ok(Some(Opened {
+                deflate: established.deflate,
+                rest: shared.rx[head.consumed..n].to_vec(),
+            }));
+        }
+    }
+
+    /// The connection that it has become.
+    pub(crate) fn into_peer(self, opened: &Opened, shared: &Shared) -> Result<Peer, Failure> {
+        let mut connection = Connection::new().with_limits(Limits::NONE);
+        let compression = match (&opened.deflate, &shared.pools) {
+            (Some(params), Some(pools)) => {
+                connection = connection.with_extension_bits(Rsv::RSV1);
+                Some(Box::new(Compression::new(params, pools)?))
+            }
+            _ => None,
+        };
+        Ok(Peer {
+            index: self.index,
+            socket: self.socket,
+            connection,
+            compression,
+            outgoing: Outgoing::default(),
+            owed: Vec::new(),
+            is_blocked: false,
+            received: 0,
+            answered: 0,
+        })
+    }
+}
+
+fn request<'a>(host: &'a str, target: &'a str, key: ClientKey, compress: bool) -> handshake::Opening<'a> {
+    let opening = handshake::Opening::new(host, target, key);
+    if compress { opening.deflate(&Opening::OFFERS) } else { opening }
+}
+
+/// A connection that is open.
+pub(crate) struct Peer {
+    index: usize,
+    socket: TcpStream,
+    connection: Connection<Client>,
+    compression: Option<Box<Compression>>,
+    outgoing: Outgoing,
+    /// Control frames that go out before the next message.
+    owed: Vec<u8>,
+    /// The socket takes no more for now.
+    is_blocked: bool,
+    /// Bytes of the reply that is arriving.
+    received: usize,
+    /// Replies that were whole.
+    answered: u64,
+}
+
+/// The messages that are not answered yet. None is kept as bytes: what the socket did not take is made once more.
+#[derive(Debug, Default)]
+pub(crate) struct Outgoing {
+    flights: VecDeque<Flight>,
+    /// The first of them that has not been written wholly, and how much of its frame has been.
+    unsent: usize,
+    written: usize,
+}
+
+impl Peer {
+    /// Queues a message.
+    pub(crate) fn push(&mut self, flight: Flight) {
+        self.outgoing.flights.push_back(flight);
+    }
+
+    /// Reads what there is, and checks it; says how many messages it has answered. Where the server is known to have
+    /// `ended` it, up to that end, of which nobody tells again.
+    pub(crate) fn read(
+        &mut self,
+        ended: bool,
+        shared: &mut Shared,
+        tally: &mut Tally,
+        now: u64,
+    ) -> Result<usize, Failure> {
+        let before = self.answered;
+        let mut rx = std::mem::take(&mut shared.rx);
+        let outcome = loop {
+            match self.socket.read(&mut rx) {
+                Ok(0) => {
+                    break self.connection.receive_eof().map_err(|_| self.ended("it ended without a close"));
+                }
+                Ok(n) => {
+                    if let Err(failure) = self.take(&mut rx[..n], shared, tally, now) {
+                        break Err(failure);
+                    }
+                    if n < rx.len() && !ended {
+                        break Ok(()); // drained: more will be told of
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Err(self.socket_failed(error)),
+            }
+        };
+        shared.rx = rx;
+        outcome.map(|()| (self.answered - before) as usize)
+    }
+
+    /// Checks what was received.
+    pub(crate) fn take(
+        &mut self,
+        mut input: &mut [u8],
+        shared: &mut Shared,
+        tally: &mut Tally,
+        now: u64,
+    ) -> Result<(), Failure> {
+        let Self { index, connection, compression, outgoing, owed, received, answered, .. } = self;
+        let mut check = |kind, bytes: &[u8], last| {
+            let checked = outgoing.check(kind, bytes, *received, last, &shared.corpus);
+            let answer =
+                checked.map_err(|wrong| Failure::Reply { connection: *index, message: *answered, wrong })?;
+            *received += bytes.len();
+            tally.hear(now);
+            if let Some(flight) = answer {
+                *received = 0;
+                *answered += 1;
+                tally.reply(&flight, now);
+            }
+            Ok(())
+        };
+        loop {
+            let event = match connection.receive(&mut input) {
+                Ok(Some(event)) => event,
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(Failure::Protocol { connection: *index, error }),
+            };
+            let closing = connection.state() == State::Closed;
+            if let Some(frame) = connection.reply(&event, || shared.random.key()) {
+                owed.extend_from_slice(&frame);
+            }
+            match event {
+                Event::Text(text) => check(Kind::Text, text.as_bytes(), true)?,
+                Event::Binary(bytes) => check(Kind::Binary, bytes, true)?,
+                Event::Part(part) => match (compression.as_mut(), shared.pools.as_mut()) {
+                    (Some(compression), Some(pools)) => compression
+                        .inflate(part, pools, |part| check(part.kind, part.bytes, part.last))
+                        .map_err(|error| Failure::Protocol { connection: *index, error })??,
+                    _ => check(part.kind, part.bytes, part.last)?,
+                },
+                Event::Close(_) if closing => return Ok(()),
+                Event::Close(payload) => {
+                    let close = payload.as_close();
+                    let how = format!("the server closes it: {} {}", close.code.get(), close.reason);
+                    return Err(Failure::Ended { connection: *index, how: how.trim_end().to_owned() });
+                }
+                Event::Ping(_) | Event::Pong(_) => {}
+            }
+        }
+    }
+
+    /// The socket says that it takes bytes again.
+    pub(crate) fn unblock(&mut self) {
+        self.is_blocked = false;
+    }
+
+    /// Writes what is queued, as far as the socket takes it.
+    pub(crate) fn flush(&mut self, shared: &mut Shared) -> Result<(), Failure> {
+        while !self.is_blocked {
+            // Control frames stand between messages.
+            if !self.owed.is_empty() && self.outgoing.written == 0 && !self.has_coded() {
+                let n = self.write_owed()?;
+                self.owed.drain(..n);
+                continue;
+            }
+            if self.compression.is_some() {
+                if !self.flush_coded(shared)? {
+                    return Ok(());
+                }
+                continue;
+            }
+            let len = self.outgoing.gather(
+                &mut self.connection,
+                &shared.corpus,
+                &mut shared.tx,
+                self.owed.is_empty(),
+            );
+            if len == 0 {
+                return Ok(());
+            }
+            let n = self.write(&shared.tx[..len])?;
+            self.outgoing.advance(n);
+        }
+        Ok(())
+    }
+
+    /// Drops the messages of which no byte has been written; says how many.
+    pub(crate) fn cancel(&mut self) -> usize {
+        let Outgoing { flights, unsent, written } = &mut self.outgoing;
+        let begun = *unsent + usize::from(*written > 0);
+        let dropped = flights.len() - begun;
+        flights.truncate(begun);
+        dropped
+    }
+
+    /// Says goodbye.
+    pub(crate) fn close(&mut self, shared: &mut Shared) -> Result<(), Failure> {
+        if let Ok(frame) = self.connection.close(shared.random.key(), CloseCode::NORMAL, "") {
+            self.owed.extend_from_slice(&frame);
+        }
+        self.flush(shared)
+    }
+
+    pub(crate) const fn is_closed(&self) -> bool {
+        matches!(self.connection.state(), State::Closed)
+    }
+
+    pub(crate) const fn is_compressed(&self) -> bool {
+        self.compression.is_some()
+    }
+
+    fn has_coded(&mut self) -> bool {
+        self.compression.as_mut().is_some_and(|compression| !compression.coded().is_empty())
+    }
+
+    /// Whether there may be more to write.
+    fn flush_coded(&mut self, shared: &mut Shared) -> Result<bool, Failure> {
+        let (Some(mut compression), Some(pools)) = (self.compression.take(), shared.pools.as_mut()) else {
+            return Ok(false);
+        };
+        if self.owed.is_empty() {
+            let Self { connection, outgoing, .. } = self;
+            compression.gather(connection, outgoing, &shared.corpus, pools, Shared::BUFFER);
+        }
+        let coded = compression.coded();
+        let written = if coded.is_empty() { Ok(None) } else { self.write(coded).map(Some) };
+        if let Ok(Some(n)) = written {
+            coded.drain(..n);
+        }
+        self.compression = Some(compression);
+        written.map(|n| n.is_some())
+    }
+
+    fn write_owed(&mut self) -> Result<usize, Failure> {
+        let owed = std::mem::take(&mut self.owed);
+        let written = self.write(&owed);
+        self.owed = owed;
+        written
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, Failure> {
+        let written = loop {
+            match self.socket.write(bytes) {
+                Ok(n) => break n,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break 0,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.socket_failed(error)),
+            }
+        };
+        self.is_blocked = written < bytes.len();
+        Ok(written)
+    }
+
+    fn socket_failed(&self, error: io::Error) -> Failure {
+        Failure::Socket { connection: self.index, error }
+    }
+
+    fn ended(&self, how: &str) -> Failure {
+        Failure::Ended { connection: self.index, how: how.to_owned() }
+    }
+}
+
+impl mio::event::Source for Peer {
+    fn register(
+        &mut self,
+        registry: &mio::Registry,
+        token: mio::Token,
+        interests: mio::Interest,
+    ) -> io::Result<()> {
+        self.socket.register(registry, token, interests)
+    }
+
+    fn reregister(
+        &mut self,
+        registry: &mio::Registry,
+        token: mio::Token,
+        interests: mio::Interest,
+    ) -> io::Result<()> {
+        self.socket.reregister(registry, token, interests)
+    }
+
+    fn deregister(&mut self, registry: &mio::Registry) -> io::Result<()> {
+        self.socket.deregister(registry)
+    }
+}
+
+impl Outgoing {
+    /// Holds what has arrived, behind `received` bytes of the same reply, against the message that is next to be
+    /// answered; gives that message once its reply is whole.
+    #[inline]
+    fn check(
+        &mut self,
+        kind: Kind,
+        bytes: &[u8],
+        received: usize,
+        last: bool,
+        corpus: &Corpus,
+    ) -> Result<Option<Flight>, Wrong> {
+        let Some(&flight) = self.flights.front() else { return Err(Wrong::Unasked) };
+        // A server may stream back what has arrived, but not end a message that has not.
+        if self.unsent == 0 && (last || self.written == 0) {
+            return Err(Wrong::Unasked);
+        }
+        corpus.with_reply(&flight, |expected_kind, expected| {
+            if kind != expected_kind {
+                return Err(Wrong::Kind { is: kind, expected: expected_kind });
+            }
+            let rest = &expected[received..];
+            if rest.get(..bytes.len()) != Some(bytes) {
+                let differ = rest.iter().zip(bytes).position(|(expected, is)| expected != is);
+                return Err(match differ {
+                    Some(i) => Wrong::Byte { at: received + i, is: bytes[i], expected: rest[i] },
+                    None => Wrong::Longer { expected: expected.len() },
+                });
+            }
+            if last && bytes.len() < rest.len() {
+                return Err(Wrong::Shorter { is: received + bytes.len(), expected: expected.len() });
+            }
+            Ok(())
+        })?;
+        if !last {
+            return Ok(None);
+        }
+        self.unsent -= 1;
+        Ok(self.flights.pop_front())
+    }
+
+    /// Writes to `tx` what the socket is to get next, masked; says how many bytes. No further than to the end of the
+    /// frame that is begun where `go_on` says so.
+    fn gather(
+        &self,
+        connection: &mut Connection<Client>,
+        corpus: &Corpus,
+        tx: &mut [u8],
+        go_on: bool,
+    ) -> usize {
+        let mut len = 0;
+        let mut skip = self.written;
+        for flight in self.flights.range(self.unsent..) {
+            let header = connection.message(flight.key, corpus.kind(), Rsv::NONE, u64::from(flight.len));
+            let Ok(header) = header else { break }; // the server closes, which is told of elsewhere
+            let head = &header[skip.min(header.len())..];
+            if head.len() > tx.len() - len {
+                break;
+            }
+            tx[len..len + head.len()].copy_from_slice(head);
+            len += head.len();
+            let done = skip.saturating_sub(header.len());
+            let payload = &corpus.payload(flight)[done..];
+            let n = payload.len().min(tx.len() - len);
+            mask::apply_to(flight.key.advance(done), &payload[..n], &mut tx[len..]);
+            len += n;
+            if n < payload.len() || (skip > 0 && !go_on) {
+                break;
+            }
+            skip = 0;
+        }
+        len
+    }
+
+    /// So many bytes were taken.
+    fn advance(&mut self, mut n: usize) {
+        while n > 0 {
+            let rest = frame_len(self.flights[self.unsent].len) - self.written;
+            if n < rest {
+                self.written += n;
+                return;
+            }
+            n -= rest;
+            self.unsent += 1;
+            self.written = 0;
+        }
+    }
+
+    /// The next message, which somebody else writes wholly.
+    pub(crate) fn next_whole(&mut self) -> Option<Flight> {
+        let flight = self.flights.get(self.unsent).copied()?;
+        self.unsent += 1;
+        Some(flight)
+    }
+}
+
+/// Header, key and payload.
+const fn frame_len(payload: u32) -> usize {
+    let header = match payload {
+        0..=125 => 2,
+        126..=0xFFFF => 4,
+        _ => 10,
+    };
+    header + 4 + payload as usize
+}

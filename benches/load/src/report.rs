@@ -1,0 +1,205 @@
+//! What was measured, for people and for programs.
+
+use crate::{
+    generator::{Measured, Tally},
+    options::Format,
+    plan::{Handler, Load, Payload, Plan},
+    process::Usage,
+};
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+use std::fmt::Write;
+
+/// One run. Flat, so that it is a row of a table.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Report {
+    pub url: String,
+    pub connections: usize,
+    /// Bytes of a message, or several and their weights.
+    pub size: String,
+    pub payload: Payload,
+    pub handler: Handler,
+    /// Where the loop is closed.
+    pub in_flight: Option<usize>,
+    /// Where it is open: messages a second that were to be sent.
+    pub rate: Option<f64>,
+    /// Whether permessage-deflate was agreed on.
+    pub compressed: bool,
+
+    /// What was measured over.
+    pub seconds: f64,
+    /// Replies, all of them checked; and their messages' bytes, one way.
+    pub messages: u64,
+    pub bytes: u64,
+    pub messages_per_second: f64,
+
+    /// From when a message was to be sent to when all of its reply was there, in microseconds.
+    pub latency_p50: f64,
+    pub latency_p90: f64,
+    pub latency_p99: f64,
+    pub latency_p999: f64,
+    pub latency_max: f64,
+
+    /// How late an open loop's sender was, in microseconds.
+    pub late_p50: Option<f64>,
+    pub late_p99: Option<f64>,
+    pub late_max: Option<f64>,
+    /// Why nothing of this counts.
+    pub void: Option<String>,
+
+    /// The server's CPU time in seconds, and of it that in user mode.
+    pub server_cpu: Option<f64>,
+    pub server_user: Option<f64>,
+    pub messages_per_cpu_second: Option<f64>,
+    /// The server's resident memory in bytes, and of it what is its own, with all connections open and nothing under way.
+    pub server_resident: Option<u64>,
+    pub server_anonymous: Option<u64>,
+    /// Our own CPU time in seconds: near the run's own, it was we who were slow.
+    pub generator_cpu: f64,
+}
+
+impl Report {
+    pub(crate) fn new(
+        plan: &Plan,
+        measured: &Measured,
+        idle: Option<Usage>,
+        compressed: bool,
+        tally: &Tally,
+    ) -> Self {
+        let seconds = measured.seconds;
+        let micros = |nanoseconds: u64| nanoseconds as f64 / 1e3;
+        let at = |histogram: &Histogram<u64>, quantile| micros(histogram.value_at_quantile(quantile));
+        let (latency, late) = (&tally.latency, &tally.lateness);
+        let rate = match plan.load {
+            Load::Rate(rate) => Some(rate),
+            Load::InFlight(_) => None,
+        };
+        let bound = plan.late_bound.as_nanos() as f64 / 1e3;
+        let late_p99 = rate.map(|_| at(late, 0.99));
+        let void = late_p99.filter(|&p99| p99 > bound).map(|p99| {
+            format!(
+                "the sender was {p99:.0} µs late with one message in a hundred; {bound:.0} are allowed (--late-bound)"
+            )
+        });
+        let server = measured.server.map(|(before, after)| after.since(&before));
+        Self {
+            url: plan.url.to_string(),
+            connections: plan.connections,
+            size: plan.sizes.to_string(),
+            payload: plan.payload,
+            handler: plan.handler,
+            in_flight: match plan.load {
+                Load::InFlight(count) => Some(count),
+                Load::Rate(_) => None,
+            },
+            rate,
+            compressed,
+            seconds,
+            messages: tally.messages,
+            bytes: tally.bytes,
+            messages_per_second: tally.messages as f64 / seconds,
+            latency_p50: at(latency, 0.5),
+            latency_p90: at(latency, 0.9),
+            latency_p99: at(latency, 0.99),
+            latency_p999: at(latency, 0.999),
+            latency_max: micros(latency.max()),
+            late_p50: rate.map(|_| at(late, 0.5)),
+            late_p99,
+            late_max: rate.map(|_| micros(late.max())),
+            void,
+            server_cpu: server.map(|(cpu, _)| cpu),
+            server_user: server.map(|(_, user)| user),
+            messages_per_cpu_second: server
+                .filter(|&(cpu, _)| cpu > 0.0)
+                .map(|(cpu, _)| tally.messages as f64 / cpu),
+            server_resident: idle.map(|idle| idle.resident),
+            server_anonymous: idle.map(|idle| idle.anonymous),
+            generator_cpu: measured.own.1.since(&measured.own.0).0,
+        }
+    }
+
+    /// As text that ends with a newline.
+    pub fn format(&self, format: Format) -> String {
+        match format {
+            Format::Human => self.table(),
+            Format::Json => serde_json::to_string(self).expect("numbers and strings") + "\n",
+            Format::Csv => {
+                let mut csv = csv::Writer::from_writer(Vec::new());
+                csv.serialize(self).expect("a flat struct");
+                String::from_utf8(csv.into_inner().expect("memory")).expect("numbers and strings")
+            }
+        }
+    }
+
+    fn table(&self) -> String {
+        let mut text = String::new();
+        let mut line = |name: &str, value: String| {
+            let _ = writeln!(text, "{name:<12} {value}");
+        };
+        let load = match (self.in_flight, self.rate) {
+            (Some(count), _) => format!("{count} in flight (closed loop)"),
+            (_, Some(rate)) => format!("{rate} messages/s to be sent (open loop)"),
+            _ => String::new(),
+        };
+        line("server", self.url.clone());
+        line(
+            "load",
+            format!(
+                "{} connections, {load}, {} bytes of {:?}{}",
+                self.connections,
+                self.size,
+                self.payload,
+                if self.compressed { ", compressed" } else { "" }
+            ),
+        );
+        line("measured", format!("{} replies in {:.2} s, all as they must be", self.messages, self.seconds));
+        line(
+            "throughput",
+            format!(
+                "{:.0} messages/s, {:.1} MB/s each way",
+                self.messages_per_second,
+                self.bytes as f64 / self.seconds / 1e6
+            ),
+        );
+        line(
+            "latency",
+            format!(
+                "p50 {:.1} µs, p90 {:.1}, p99 {:.1}, p99.9 {:.1}, max {:.1}",
+                self.latency_p50, self.latency_p90, self.latency_p99, self.latency_p999, self.latency_max
+            ),
+        );
+        if let (Some(p50), Some(p99), Some(max)) = (self.late_p50, self.late_p99, self.late_max) {
+            line("sender late", format!("p50 {p50:.1} µs, p99 {p99:.1}, max {max:.1}"));
+        }
+        if let (Some(cpu), Some(user)) = (self.server_cpu, self.server_user) {
+            let per = self.messages_per_cpu_second.unwrap_or(0.0);
+            line(
+                "server CPU",
+                format!(
+                    "{cpu:.2} s ({:.0} % of a core; {:.0} % of it in user mode), {per:.0} messages per CPU-second",
+                    100.0 * cpu / self.seconds,
+                    100.0 * user / cpu.max(f64::MIN_POSITIVE)
+                ),
+            );
+        }
+        if let (Some(resident), Some(own)) = (self.server_resident, self.server_anonymous) {
+            line("memory", format!("{:.1} MiB resident, {:.1} of its own", mebi(resident), mebi(own)));
+        }
+        line(
+            "generator",
+            format!(
+                "{:.2} s of CPU ({:.0} % of a core)",
+                self.generator_cpu,
+                100.0 * self.generator_cpu / self.seconds
+            ),
+        );
+        if let Some(why) = &self.void {
+            line("VOID", why.clone());
+        }
+        text
+    }
+}
+
+fn mebi(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}

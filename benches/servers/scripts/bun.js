@@ -1,0 +1,26 @@
+// Bun's own server: uWebSockets inside a JavaScript runtime.
+const length = process.argv.includes("length");
+
+const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch(request, server) {
+        if (!server.upgrade(request)) return new Response("a WebSocket is served here", { status: 426 });
+    },
+    websocket: {
+        perMessageDeflate: false,
+        maxPayloadLength: 64 << 20,
+        backpressureLimit: 1 << 30, // beyond it, messages would be dropped
+        idleTimeout: 0,
+        sendPings: false,
+        message: length
+            ? (socket, message) => {
+                  const bytes = typeof message === "string" ? Buffer.from(message) : message;
+                  socket.send(`${bytes.length} ${bytes.length ? bytes[bytes.length - 1] : 0}`);
+              }
+            : (socket, message) => {
+                  socket.send(message);
+              },
+    },
+});
+console.log(`listening on ws://127.0.0.1:${server.port}/`);

@@ -1,0 +1,29 @@
+//! The opening handshake, for libraries that leave it to HTTP servers. It is not measured.
+
+use framewire::handshake::{HeadBuffer, HeaderSlots, Limits, Request};
+use std::io;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+/// Takes the request and accepts it.
+pub(crate) async fn accept(stream: &mut TcpStream) -> io::Result<()> {
+    let mut buffer = HeadBuffer::new(Limits::default());
+    // Byte by byte would be safe with every client; ours sends nothing before it has our answer.
+    let mut rx = [0; 2048];
+    let head = loop {
+        let n = stream.read(&mut rx).await?;
+        if n == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if let Some(head) = buffer.push(&rx[..n]).map_err(io::Error::other)? {
+            break head.bytes.to_vec();
+        }
+    };
+    let mut slots = HeaderSlots::<64>::new();
+    let request = Request::parse(&head, &mut slots).map_err(io::Error::other)?;
+    let upgrade = request.upgrade().map_err(io::Error::other)?;
+    let upgrade = upgrade.ok_or_else(|| io::Error::other("no WebSocket is asked for"))?;
+    stream.write_all(&upgrade.accept().to_vec().map_err(io::Error::other)?).await
+}

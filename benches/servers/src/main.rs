@@ -1,0 +1,91 @@
+//! Echo servers on other WebSocket libraries, each as its authors write one for speed: a thread (tokio's, where it is
+//! built for tokio), TCP_NODELAY, no compression, messages of up to 64 MiB. Where a library can gather replies, those to
+//! all messages that are in hand leave with one write.
+
+mod fastwebsockets;
+mod handshake;
+mod sockudo_ws;
+mod tokio_tungstenite;
+mod tokio_websockets;
+mod web_socket;
+mod wtx;
+mod yawc;
+
+use clap::{Parser, ValueEnum};
+use std::{error::Error, io, io::Write};
+use tokio::net::{TcpListener, TcpStream};
+
+/// An echo server on another library, on a free port of the loopback interface, which it prints.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Options {
+    /// Which.
+    #[arg(value_enum)]
+    library: Library,
+
+    /// What a message gets.
+    #[arg(long, value_enum, default_value_t = Handler::Echo)]
+    handler: Handler,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Library {
+    Fastwebsockets,
+    SockudoWs,
+    TokioTungstenite,
+    TokioWebsockets,
+    WebSocket,
+    Wtx,
+    Yawc,
+}
+
+/// What a message gets: itself, or a text with how many bytes it has and the value of the last one.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Handler {
+    Echo,
+    Length,
+}
+
+impl Handler {
+    fn length(payload: &[u8]) -> String {
+        format!("{} {}", payload.len(), payload.last().copied().unwrap_or(0))
+    }
+}
+
+/// The largest message.
+const MAX: usize = 64 << 20;
+
+type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
+
+fn main() -> io::Result<()> {
+    let Options { library, handler } = Options::parse();
+    rlimit::increase_nofile_limit(u64::MAX)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match library {
+        Library::Fastwebsockets => runtime.block_on(listen(move |s| fastwebsockets::serve(s, handler))),
+        Library::SockudoWs => runtime.block_on(listen(move |s| sockudo_ws::serve(s, handler))),
+        Library::TokioTungstenite => runtime.block_on(listen(move |s| tokio_tungstenite::serve(s, handler))),
+        Library::TokioWebsockets => runtime.block_on(listen(move |s| tokio_websockets::serve(s, handler))),
+        Library::WebSocket => runtime.block_on(listen(move |s| web_socket::serve(s, handler))),
+        Library::Wtx => runtime.block_on(listen(move |s| wtx::serve(s, handler))),
+        Library::Yawc => runtime.block_on(listen(move |s| yawc::serve(s, handler))),
+    }
+}
+
+/// A task for each connection, of which tokio does not keep account: it would make a busy one wait for no other.
+async fn listen<F: Future<Output = Outcome> + Send + 'static>(
+    serve: impl Fn(TcpStream) -> F,
+) -> io::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    println!("listening on ws://{}/", listener.local_addr()?);
+    io::stdout().flush()?;
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let connection = serve(stream);
+        tokio::spawn(tokio::task::unconstrained(async move {
+            // A client that leaves is nothing to speak of.
+            let _ = connection.await;
+        }));
+    }
+}

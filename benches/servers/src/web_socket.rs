@@ -1,0 +1,32 @@
+use crate::{Handler, MAX, Outcome, handshake};
+use tokio::{
+    io::{AsyncWriteExt, BufReader, BufWriter},
+    net::TcpStream,
+};
+use web_socket::{DataType, Event, MessageType, WebSocket};
+
+/// It reads and writes as it goes along, so both are buffered; what it has written leaves when all that was read is done.
+pub(crate) async fn serve(mut stream: TcpStream, handler: Handler) -> Outcome {
+    handshake::accept(&mut stream).await?;
+    let mut ws = WebSocket::server(BufReader::new(BufWriter::new(stream)));
+    ws.max_payload_len = MAX;
+    loop {
+        match (ws.recv().await?, handler) {
+            (Event::Data { ty: DataType::Complete(kind), data }, Handler::Echo) => match kind {
+                // It takes a text to be what its peer says that it is, and so have we to.
+                MessageType::Text => {
+                    ws.send_raw(web_socket::Frame { fin: true, opcode: 1, data: &data }).await?;
+                }
+                MessageType::Binary => ws.send(&*data).await?,
+            },
+            (Event::Data { data, .. }, Handler::Length) => ws.send(&*Handler::length(&data)).await?,
+            (Event::Ping(data), _) => ws.send_pong(data).await?,
+            (Event::Close { .. }, _) => return Ok(ws.close(()).await?),
+            (Event::Error(error), _) => return Err(error.into()),
+            _ => {}
+        }
+        if ws.stream.buffer().is_empty() {
+            ws.stream.flush().await?;
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! What a message costs in instructions, against what it may: `cargo bench --bench instructions`. Needs valgrind.
+//!
+//! Instructions are the same in each run, whatever else the machine does, so a change of one in a hundred shows, where
+//! a clock has long lost it in noise. Callgrind counts those between the start and the end of [`measured`], in which the
+//! host's loop is, but not the preparation of its input.
+//!
+//! The budgets are what the recorded compiler gives on x86-64 with AVX2; where a path takes more, the run fails. Where
+//! it takes less, write that down.
+
+use framewire::{
+    Assembler, Client, Connection, Event, Kind, Rsv, Server,
+    mask::{self, Key},
+};
+use std::{env, hint::black_box, process};
+
+#[path = "callgrind/mod.rs"]
+mod callgrind;
+
+/// Name, budget in instructions a message, messages, and what to do with so many.
+type Path = (&'static str, u64, usize, fn(usize));
+
+const PATHS: [Path; 16] = [
+    ("decode binary, 16 B", 117, 4000, |n| decode(n, &binary(16))),
+    ("decode binary, 125 B", 108, 4000, |n| decode(n, &binary(125))),
+    ("decode binary, 64 KiB", 4657, 20, |n| decode(n, &binary(65536))),
+    ("decode text, 16 B", 132, 4000, |n| decode(n, &text("a", 16))),
+    ("decode text, 125 B", 175, 4000, |n| decode(n, &text("a", 125))),
+    ("decode text, 1 KiB", 299, 1000, |n| decode(n, &text("a", 1024))),
+    ("decode text of 3 bytes a letter, 126 B", 293, 4000, |n| decode(n, &text("字", 126))),
+    ("decode text of 3 bytes a letter, 16 KiB", 14024, 100, |n| decode(n, &text("字", 16383))),
+    ("decode a message in three fragments", 1075, 2000, |n| decode(n, &fragments())),
+    ("decode binary, 16 KiB in reads of 1,448 B", 8963, 100, |n| collect(n, &binary(16384))),
+    ("decode text, 16 KiB in reads of 1,448 B", 10110, 100, |n| collect(n, &text("a", 16384))),
+    ("decode a ping and reply", 398, 2000, |n| decode(n, &frame(0x89, b"ping"))),
+    ("encode a server's header", 37, 4000, encode_server),
+    ("encode a client's header and mask 125 B", 89, 4000, encode_client),
+    ("echo in memory, 16 B", 171, 4000, |n| echo(n, &binary(16))),
+    ("echo in memory, 125 B", 237, 4000, |n| echo(n, &text("a", 125))),
+];
+
+fn main() {
+    let arguments: Vec<String> = env::args().collect();
+    if let [_, run, path, count] = &arguments[..] {
+        if run == "--run" {
+            let count = count.parse().expect("a number");
+            let (.., run) = PATHS.iter().find(|(name, ..)| name == path).expect("a path");
+            return run(count);
+        }
+    }
+    let this = env::current_exe().expect("a file");
+    let mut gate = callgrind::Gate::new();
+    for (name, budget, count, _) in PATHS {
+        let mut command = callgrind::command(&this, &["--toggle-collect=*measured*"]);
+        command.args(["--run", name, &count.to_string()]);
+        let taken = callgrind::instructions(command.spawn().expect("valgrind is to be had"));
+        gate.judge(name, taken as f64 / count as f64, budget);
+    }
+    process::exit(gate.verdict());
+}
+
+/// So many of these frames, as reads of 64 KiB and more give them.
+fn decode(count: usize, frame: &[u8]) {
+    let mut connection = Connection::<Server>::new();
+    each_read(count, frame, |mut input| {
+        while let Some(event) = connection.receive(&mut input).expect("sound frames") {
+            if let Some(frame) = connection.reply(&event) {
+                used(&frame);
+            }
+            match &event {
+                Event::Text(text) => used(text.as_bytes()),
+                Event::Binary(bytes) => used(bytes),
+                Event::Part(part) => used(part.bytes),
+                _ => {}
+            }
+        }
+    });
+}
+
+/// Messages that are cut, put together: what a frame lacks is received where it belongs.
+fn collect(count: usize, frame: &[u8]) {
+    let mut connection = Connection::<Server>::new();
+    let mut assembler = Assembler::new(1 << 20);
+    let wire = frame.repeat(count);
+    let mut socket = wire.chunks(1448);
+    let mut rx = [0; 1448];
+    measured(|| {
+        while let Some(bytes) = socket.next() {
+            let missing = connection.remaining();
+            let spare = assembler.spare(missing);
+            let direct = spare.len().min(bytes.len());
+            let (bytes, rest) = bytes.split_at(direct);
+            spare[..direct].copy_from_slice(bytes);
+            if let Some(message) = assembler.receive(&mut connection, direct).expect("sound frames") {
+                used(message.bytes());
+            }
+            rx[..rest.len()].copy_from_slice(rest);
+            let mut input = &mut rx[..rest.len()];
+            while let Some(event) = connection.receive(&mut input).expect("sound frames") {
+                if let Event::Part(part) = event {
+                    if let Some(message) = assembler.push(part).expect("few bytes") {
+                        used(message.bytes());
+                    }
+                }
+            }
+        }
+    });
+}
+
+fn echo(count: usize, frame: &[u8]) {
+    let mut connection = Connection::<Server>::new();
+    let mut tx = Vec::with_capacity(1 << 20);
+    each_read(count, frame, |mut input| {
+        tx.clear();
+        while let Some(event) = connection.receive(&mut input).expect("sound frames") {
+            let (kind, payload) = match &event {
+                Event::Text(text) => (Kind::Text, text.as_bytes()),
+                Event::Binary(bytes) => (Kind::Binary, &**bytes),
+                _ => continue,
+            };
+            let header = connection.message(kind, Rsv::NONE, payload.len() as u64).expect("it is open");
+            header.append_to(&mut tx);
+            tx.extend_from_slice(payload);
+        }
+        used(&tx);
+    });
+}
+
+fn encode_server(count: usize) {
+    let mut connection = Connection::<Server>::new();
+    let payload = [b'a'; 300];
+    measured(|| {
+        for i in 0..count {
+            used(&connection.binary(black_box(&payload[..i % 300])).expect("it is open"));
+        }
+    });
+}
+
+fn encode_client(count: usize) {
+    let mut connection = Connection::<Client>::new();
+    let mut payload = [b'a'; 125];
+    measured(|| {
+        for i in 0..count {
+            let key = Key::new((i as u32).wrapping_mul(0x9E37_79B9).to_ne_bytes());
+            used(&connection.binary(key, black_box(&mut payload)).expect("it is open"));
+        }
+    });
+}
+
+/// So many frames, in reads of some 64 KiB.
+fn each_read(count: usize, frame: &[u8], mut read: impl FnMut(&mut [u8])) {
+    let at_once = (65536 / frame.len()).clamp(1, count);
+    let wire = frame.repeat(at_once);
+    let mut left = count;
+    while left > 0 {
+        let now = left.min(at_once);
+        let mut rx = wire[..now * frame.len()].to_vec();
+        measured(|| read(black_box(&mut rx)));
+        left -= now;
+    }
+}
+
+/// What callgrind counts, which knows it by its name.
+#[inline(never)]
+fn measured(mut run: impl FnMut()) {
+    run();
+}
+
+fn binary(len: usize) -> Vec<u8> {
+    frame(0x82, &vec![7; len])
+}
+
+fn text(letter: &str, len: usize) -> Vec<u8> {
+    frame(0x81, letter.repeat(len / letter.len()).as_bytes())
+}
+
+fn fragments() -> Vec<u8> {
+    [frame(0x01, b"What is"), frame(0x00, " naïve".as_bytes()), frame(0x80, b" here?")].concat()
+}
+
+/// A frame of a client.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut wire = vec![first];
+    match payload.len() {
+        len @ 0..=125 => wire.push(0x80 | len as u8),
+        len @ 126..=0xFFFF => wire.extend([&[0xFE][..], &(len as u16).to_be_bytes()].concat()),
+        len => wire.extend([&[0xFF][..], &(len as u64).to_be_bytes()].concat()),
+    }
+    let key = [0x37, 0xfa, 0x21, 0x3d];
+    wire.extend(key);
+    let start = wire.len();
+    wire.extend(payload);
+    mask::apply(key.into(), &mut wire[start..]);
+    wire
+}
+
+fn used(payload: &[u8]) {
+    black_box((payload.as_ptr(), payload.len()));
+}

@@ -1,0 +1,63 @@
+//! Levels 2 and 3: a wire, whole, cut, and byte by byte, gives the same frames, messages, replies and error, and they are
+//! those that RFC 6455, read slowly, asks for; for both roles.
+
+use crate::common::{Outcome, Side, decode, decoded, decoders, oracle, play, rsv, to};
+use crate::input::{Input, Pieces};
+use framewire::{Client, Connection, Limits, Server};
+
+/// Options, pieces, and a wire: as it is, or as frames that its role's peer would send.
+pub fn check(input: &[u8]) {
+    let mut input = Input::new(input);
+    let options = input.byte();
+    let pieces = input.pieces();
+    let limits = [
+        Limits::NONE,
+        Limits::SERVER,
+        Limits { frame: 16, message: u64::MAX },
+        Limits { frame: u64::MAX, message: 100 },
+    ][usize::from(options & 3)];
+    let rest = input.rest();
+    if options & 0x80 == 0 {
+        levels(rest, pieces);
+        same::<Server>(rest, pieces, limits, options);
+        same::<Client>(rest, pieces, limits, options);
+    } else {
+        same::<Server>(&frames::<Server>(rest), pieces, limits, options);
+        same::<Client>(&frames::<Client>(rest), pieces, limits, options);
+    }
+}
+
+/// Frames, each from a first byte, a length, and a payload: so an input need not know masks and lengths.
+pub(crate) fn frames<S: Side>(plan: &[u8]) -> Vec<u8> {
+    let mut plan = Input::new(plan);
+    let mut wire = Vec::new();
+    while !plan.is_empty() {
+        let first = plan.byte();
+        wire.extend(to::<S>(first, plan.block()));
+    }
+    wire
+}
+
+/// Level 2.
+fn levels(wire: &[u8], pieces: Pieces<'_>) {
+    for (decoder, unmask) in decoders() {
+        let expected = decoded(wire, unmask);
+        for cuts in ways(wire.len(), pieces) {
+            assert_eq!(decode(decoder.clone(), wire, &cuts), expected, "cut at {cuts:?}");
+        }
+    }
+}
+
+/// Level 3. The bits of the options that stand where the reserved bits do say which of them an extension may set.
+fn same<S: Side>(wire: &[u8], pieces: Pieces<'_>, limits: Limits, options: u8) {
+    let expected: Outcome = oracle::<S>(wire, limits, rsv(options));
+    for cuts in ways(wire.len(), pieces) {
+        let mut conn = Connection::<S>::new().with_limits(limits).with_extension_bits(rsv(options));
+        assert_eq!(play(&mut conn, wire, &cuts), expected, "cut at {cuts:?}");
+    }
+}
+
+/// Whole, in the pieces that were asked for, and byte by byte (where that is not too much).
+fn ways(len: usize, pieces: Pieces<'_>) -> [Vec<usize>; 3] {
+    [Vec::new(), pieces.cuts(len), (1..len.min(1 << 10)).collect()]
+}

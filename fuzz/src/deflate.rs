@@ -1,0 +1,281 @@
+//! What is compressed comes back: any messages, whole and in fragments, over several connections with parameters of
+//! their own that share their pools. What is sent is never longer than uncompressed, refers no farther back than was
+//! agreed on, and is read by our inflater, cut anywhere, by flate2, and by RFC 1951 read slowly. Memory stays within
+//! what was said.
+
+use crate::coded::{
+    Decoder, Host, Oracle, Sender,
+    rfc1951::{End, Reader},
+};
+use crate::common::Side;
+use crate::input::{Input, Pieces, repeated};
+use crate::meter::Meter;
+use framewire::{
+    Client, Connection, Kind, Rsv, SendError, Server,
+    deflate::{DeflateConfig, DeflatePool, Deflater, InflateConfig, InflatePool},
+    extension::Params,
+    frame,
+    owned::PreparedMessage,
+};
+
+/// Options, pieces, the parameters of each connection, then calls: a byte that says what and where, and a payload.
+pub fn check(input: &[u8]) {
+    let mut input = Input::new(input);
+    let options = input.bytes();
+    match options[0] & 1 {
+        0 => Hall::<Server>::new(options, &mut input).play(&mut input),
+        _ => Hall::<Client>::new(options, &mut input).play(&mut input),
+    }
+}
+
+const LINKS: usize = 3;
+
+struct Hall<'a, S: Broadcast> {
+    config: DeflateConfig,
+    deflate: DeflatePool,
+    inflate: InflatePool,
+    links: Vec<Link<S>>,
+    pieces: Pieces<'a>,
+    meter: Meter,
+    longest: usize,
+}
+
+impl<'a, S: Broadcast> Hall<'a, S>
+where
+    S::Peer: Side,
+{
+    fn new(options: [u8; 3], input: &mut Input<'a>) -> Self {
+        let config = DeflateConfig {
+            level: options[0] >> 1 & 15,
+            compressors: usize::from(options[0] >> 5 & 3),
+            min_len: usize::from(options[1]),
+            windows: usize::from(options[2] & 15) << 12,
+        };
+        let inflate =
+            InflatePool::new(InflateConfig { part: 1 << (options[2] >> 4), ..InflateConfig::default() });
+        let pieces = input.pieces();
+        let links = (0..LINKS).map(|_| Link::new(input.byte(), &inflate)).collect();
+        let (deflate, meter) = (DeflatePool::new(config), Meter::default());
+        Self { config, deflate, inflate, links, pieces, meter, longest: 0 }
+    }
+
+    fn play(mut self, input: &mut Input<'_>) {
+        while !input.is_empty() {
+            let call = input.byte();
+            let kind = if call & 0x80 == 0 { Kind::Binary } else { Kind::Text };
+            let payload = match (call & 0x40, kind) {
+                (0, Kind::Text) => input.text().into_bytes(),
+                (0, Kind::Binary) => input.block().to_vec(),
+                (_, Kind::Text) => input.text().repeat(usize::from(input.byte() % 32)).into_bytes(),
+                (..) => repeated(input.block(), input.length()),
+            };
+            self.longest = self.longest.max(payload.len());
+            self.call(usize::from(call % 4) % LINKS, call >> 2 & 15, kind, &payload);
+        }
+        let held = self.config.compressors.max(1) * DeflatePool::COMPRESSOR + self.config.windows;
+        // What the test itself copies is in this, too.
+        let most = held + 6 * self.longest + (16 << 10);
+        assert!(self.meter.peak() <= most, "{} bytes, and not {most}", self.meter.peak());
+        assert!(self.deflate.windows() <= self.config.windows);
+    }
+
+    fn call(&mut self, who: usize, call: u8, kind: Kind, payload: &[u8]) {
+        let Self { deflate, inflate, pieces, meter, .. } = self;
+        let link = &mut self.links[who];
+        match call {
+            0..=5 => {
+                let sent =
+                    meter.run(|| S::deflate(&mut link.deflater, &mut link.conn, deflate, kind, payload));
+                link.message(sent, kind, payload, inflate, *pieces);
+            }
+            6..=10 => {
+                let last = call > 8;
+                let sent = meter.run(|| {
+                    S::deflate_fragment(&mut link.deflater, &mut link.conn, deflate, kind, payload, last)
+                });
+                link.fragment(sent, kind, payload, last, inflate, *pieces);
+            }
+            11 => {
+                let sent = S::message(&mut link.conn, kind, payload);
+                link.message(sent, kind, payload, inflate, *pieces);
+            }
+            12 => link.deflater.release(),
+            _ => {
+                let mut prepared = PreparedMessage::new(kind, payload);
+                for link in &mut self.links {
+                    let sent = meter
+                        .run(|| S::broadcast(&mut prepared, &mut link.deflater, &mut link.conn, deflate));
+                    let Some(sent) = sent else { return };
+                    link.message(sent, kind, payload, inflate, *pieces);
+                }
+            }
+        }
+    }
+}
+
+/// One end that sends, the other, which receives, and what those who look on make of it.
+struct Link<S: Sender>
+where
+    S::Peer: Side,
+{
+    conn: Connection<S>,
+    deflater: Deflater<S>,
+    host: Host<S::Peer>,
+    takes_over: bool,
+    bits: u8,
+    /// The message of which fragments were sent: kind, payload, what went on the wire, and whether it is compressed.
+    open: Option<Sent>,
+    window: Vec<u8>,
+    other: Decoder,
+}
+
+struct Sent {
+    kind: Kind,
+    payload: Vec<u8>,
+    wire: Vec<u8>,
+    coded: bool,
+}
+
+impl<S: Sender> Link<S>
+where
+    S::Peer: Side,
+{
+    fn new(options: u8, inflate: &InflatePool) -> Self {
+        let (takes_over, bits) = (options & 8 == 0, 8 + options % 8);
+        let params = Params {
+            server_no_context_takeover: !takes_over,
+            client_no_context_takeover: !takes_over,
+            server_max_window_bits: bits,
+            client_max_window_bits: bits,
+        };
+        Self {
+            conn: Connection::new().with_extension_bits(Rsv::RSV1),
+            deflater: Deflater::new(&params),
+            host: Host::new(&params, inflate),
+            takes_over,
+            bits,
+            open: None,
+            window: Vec::new(),
+            other: Decoder::new(),
+        }
+    }
+
+    fn message(
+        &mut self,
+        sent: Result<Vec<u8>, SendError>,
+        kind: Kind,
+        payload: &[u8],
+        pool: &mut InflatePool,
+        pieces: Pieces<'_>,
+    ) {
+        if self.open.is_some() {
+            assert_eq!(sent, Err(SendError::MessageOpen));
+            return;
+        }
+        let wire = sent.expect("it may be sent");
+        assert!(wire.len() <= payload.len() + 14, "never longer than uncompressed");
+        self.open = Some(Sent { kind, payload: vec![], wire: vec![], coded: wire[0] & 0x40 != 0 });
+        self.arrive(&wire, payload, true, pool, pieces);
+    }
+
+    fn fragment(
+        &mut self,
+        sent: Result<Vec<u8>, SendError>,
+        kind: Kind,
+        payload: &[u8],
+        last: bool,
+        pool: &mut InflatePool,
+        pieces: Pieces<'_>,
+    ) {
+        if self.open.as_ref().is_some_and(|open| open.kind != kind) {
+            assert_eq!(sent, Err(SendError::KindChanged));
+            return;
+        }
+        let wire = sent.expect("it may be sent");
+        self.open.get_or_insert_with(|| Sent {
+            kind,
+            payload: vec![],
+            wire: vec![],
+            coded: wire[0] & 0x40 != 0,
+        });
+        self.arrive(&wire, payload, last, pool, pieces);
+    }
+
+    /// A frame arrives.
+    fn arrive(
+        &mut self,
+        wire: &[u8],
+        payload: &[u8],
+        last: bool,
+        pool: &mut InflatePool,
+        pieces: Pieces<'_>,
+    ) {
+        for piece in pieces.of(wire) {
+            self.host.read(pool, piece).expect("what we send is right");
+        }
+        let open = self.open.as_mut().expect("a message has begun");
+        open.payload.extend_from_slice(payload);
+        let mut wire = wire.to_vec();
+        let (_, coded) = frame::take(&mut &mut wire[..]).expect("right").expect("whole");
+        open.wire.extend_from_slice(coded);
+        if !last {
+            assert!(self.host.messages.is_empty());
+            return;
+        }
+        let sent = self.open.take().expect("a message has begun");
+        assert_eq!(self.host.messages.pop(), Some((sent.kind, sent.payload.clone())));
+        assert!(self.host.messages.is_empty() && !self.host.inflater.is_open());
+        if sent.coded {
+            assert!(self.bits > 8, "zlib cannot compress with 8 bits");
+            self.others_read(&sent);
+        }
+    }
+
+    fn others_read(&mut self, sent: &Sent) {
+        if !self.takes_over {
+            self.other = Decoder::new();
+        }
+        assert_eq!(self.other.read(&sent.wire), Oracle::Whole(sent.payload.clone()), "flate2");
+        let reach = 1 << self.bits;
+        if sent.payload.len() < 4000 {
+            let reader = Reader { window: &self.window, reach, ..Reader::ALONE };
+            assert_eq!(reader.whole(&sent.wire), (sent.payload.clone(), End::Whole), "slowly");
+        }
+        if self.takes_over {
+            self.window.extend_from_slice(&sent.payload);
+            self.window.drain(..self.window.len().saturating_sub(reach));
+        }
+    }
+}
+
+/// What only a server has: messages that are compressed once for many.
+trait Broadcast: Sender {
+    fn broadcast(
+        message: &mut PreparedMessage,
+        deflater: &mut Deflater<Self>,
+        conn: &mut Connection<Self>,
+        pool: &mut DeflatePool,
+    ) -> Option<Result<Vec<u8>, SendError>>;
+}
+
+impl Broadcast for Server {
+    fn broadcast(
+        message: &mut PreparedMessage,
+        deflater: &mut Deflater<Self>,
+        conn: &mut Connection<Self>,
+        pool: &mut DeflatePool,
+    ) -> Option<Result<Vec<u8>, SendError>> {
+        Some(message.send(conn, deflater, pool).map(|bytes| bytes.to_vec()))
+    }
+}
+
+impl Broadcast for Client {
+    fn broadcast(
+        _: &mut PreparedMessage,
+        _: &mut Deflater<Self>,
+        _: &mut Connection<Self>,
+        _: &mut DeflatePool,
+    ) -> Option<Result<Vec<u8>, SendError>> {
+        None
+    }
+}

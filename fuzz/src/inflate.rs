@@ -1,0 +1,233 @@
+//! Compressed messages of any bytes, from several peers at once through pools that they share: each is read as RFC 1951,
+//! read slowly, says, as soon as its bytes are there, whatever the parts it comes in; flate2 agrees where both accept;
+//! errors are those that the bytes deserve, in their order; and no more comes out, and no more memory is held, than was
+//! said.
+
+use crate::coded::{
+    Decoder, Oracle as Another, code,
+    rfc1951::{End, Reader},
+};
+use crate::common::Side;
+use crate::input::{Input, repeated};
+use crate::meter::Meter;
+use crate::whatwg::Oracle;
+use framewire::{
+    Client, Kind, Part, ProtocolError, Rsv, Server,
+    deflate::{InflateConfig, InflatePool, Inflater},
+    extension::Params,
+};
+
+/// Two bytes of options, then parts: a byte that says whose it is and what of a message, and a block.
+pub fn check(input: &[u8]) {
+    let mut input = Input::new(input);
+    let options: [u8; 2] = input.bytes();
+    match options[0] & 1 {
+        0 => Hall::<Server>::new(options).play(&mut input),
+        _ => Hall::<Client>::new(options).play(&mut input),
+    }
+}
+
+const PEERS: usize = 3;
+
+/// Some peers, and two pools, between which a connection may move in the middle of a message.
+struct Hall<S: Side> {
+    params: Params,
+    config: InflateConfig,
+    pools: [InflatePool; 2],
+    peers: Vec<Peer<S>>,
+    meter: Meter,
+}
+
+impl<S: Side> Hall<S> {
+    fn new(options: [u8; 2]) -> Self {
+        let (no_takeover, bits) = (options[0] & 2 != 0, 8 + (options[0] >> 2 & 7));
+        let params = Params {
+            server_no_context_takeover: no_takeover,
+            client_no_context_takeover: no_takeover,
+            server_max_window_bits: bits,
+            client_max_window_bits: bits,
+        };
+        let window = 1 << bits.max(9);
+        let config = InflateConfig {
+            messages: 1 + usize::from(options[0] >> 5 & 3),
+            windows: if options[0] & 0x80 == 0 { PEERS * window } else { (PEERS - 1) * window },
+            message: 1 << (options[1] % 18),
+            part: 1 << (options[1] >> 4),
+        };
+        let mut meter = Meter::default();
+        let pools = meter.run(|| [InflatePool::new(config), InflatePool::new(config)]);
+        let mut hall = Self { params, config, pools, peers: Vec::new(), meter };
+        for _ in 0..PEERS {
+            let fits = no_takeover || hall.pools[0].windows() + window <= config.windows;
+            let peer = hall.peer();
+            assert_eq!(peer.is_some(), fits, "a window within the budget");
+            hall.peers.extend(peer);
+        }
+        hall
+    }
+
+    fn peer(&mut self) -> Option<Peer<S>> {
+        let inflater = self.meter.run(|| Inflater::new(&self.params, &self.pools[0])).ok()?;
+        let takes_over = !self.params.server_no_context_takeover;
+        let other = takes_over.then(Decoder::new);
+        Some(Peer { inflater, window: Vec::new(), message: None, other })
+    }
+
+    fn play(mut self, input: &mut Input<'_>) {
+        while !input.is_empty() {
+            let what = input.byte();
+            let bytes = match what >> 4 & 3 {
+                0 | 1 => input.block().to_vec(),
+                2 => code(input.block()), // by another implementation
+                _ => code(&repeated(input.block(), input.length())),
+            };
+            self.feed(usize::from(what % 4) % self.peers.len(), what, bytes);
+        }
+        drop(self.meter.run(|| self.peers));
+        assert!(self.pools.iter().all(|pool| pool.windows() == 0), "windows come back");
+        let windows = self.config.windows;
+        let messages = self.config.messages
+            * (InflatePool::DECOMPRESSOR + (1 << self.params.server_max_window_bits.max(9)));
+        let most = 2 * (self.config.part + messages) + windows + (1 << 10);
+        assert!(self.meter.peak() <= most, "{} bytes, and not {most}", self.meter.peak());
+    }
+
+    fn feed(&mut self, who: usize, what: u8, mut bytes: Vec<u8>) {
+        let (last, moved) = (what & 4 != 0, what & 8 != 0);
+        let (part_size, limit) = (self.config.part, self.config.message as usize);
+        let pool = &mut self.pools[usize::from(moved)];
+        let peer = &mut self.peers[who];
+        let free = pool.has_decompressor();
+        let Some(mut ready) = self.meter.run(|| peer.inflater.ready(pool)) else {
+            assert!(!free && !peer.inflater.is_open(), "no cause to wait");
+            return;
+        };
+        let kind = if what & 0x40 == 0 { Kind::Binary } else { Kind::Text };
+        let coded = what & 0x80 == 0;
+        let mut message =
+            peer.message.take().unwrap_or(Message { kind, coded, wire: vec![], out: vec![], ended: false });
+        message.wire.extend_from_slice(&bytes);
+        let rsv = if message.coded { Rsv::RSV1 } else { Rsv::NONE };
+        let mut parts = ready.feed(Part { kind: message.kind, rsv, bytes: &mut bytes, last });
+        let outcome = loop {
+            let parts = &mut parts;
+            match self.meter.run(move || parts.next_part()) {
+                Ok(Some(part)) => {
+                    assert!(part.rsv.is_none() && part.kind == message.kind && !message.ended);
+                    assert!(!message.coded || part.bytes.len() <= part_size, "a part too long");
+                    assert!(!part.bytes.is_empty() || part.last || !message.coded, "an empty part");
+                    message.out.extend_from_slice(part.bytes);
+                    message.ended = part.last;
+                    part.bytes.fill(b'#'); // the host's now: nothing may depend on it
+                }
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        drop(parts);
+
+        if !message.coded {
+            assert_eq!((outcome, message.ended), (Ok(()), last));
+            assert_eq!(message.out, message.wire, "as it came");
+            peer.message = (!last).then_some(message);
+            return;
+        }
+        assert!(message.out.len() <= limit, "more than the limit");
+        let reader = Reader { window: &peer.window, limit, ..Reader::ALONE };
+        if last || outcome.is_err() {
+            let expected = message.verdict(reader.whole(&message.wire), true);
+            match expected {
+                Ok(bytes) => {
+                    assert_eq!((outcome, message.ended), (Ok(()), true), "{:x?}", message.wire);
+                    assert_eq!(message.out, bytes);
+                    peer.message_ended(&message, &self.params);
+                }
+                Err(error) => {
+                    assert_eq!(outcome, Err(error), "{:x?}", message.wire);
+                    self.replace(who, moved);
+                }
+            }
+        } else {
+            assert!(!message.ended);
+            if message.wire.len() < 256 {
+                // What is in the bytes so far has come out, and an error in them has been one; but zlib reads all code
+                // lengths before it says that they are no code.
+                let verdict = message.verdict(reader.start(&message.wire), false);
+                assert!(verdict == Err(ProtocolError::CorruptDeflate) || verdict == Ok(message.out.clone()));
+            }
+            peer.message = Some(message);
+        }
+    }
+
+    /// The host fails a connection with an error, which stays, and holds nothing any more; somebody else comes.
+    fn replace(&mut self, who: usize, moved: bool) {
+        let peer = &mut self.peers[who];
+        assert!(!peer.inflater.is_open(), "nothing is held behind an error");
+        if let Some(mut ready) = peer.inflater.ready(&mut self.pools[usize::from(moved)]) {
+            let mut more = [0xf2, 0x48];
+            let part = Part { kind: Kind::Binary, rsv: Rsv::RSV1, bytes: &mut more, last: true };
+            assert!(ready.feed(part).next_part().is_err(), "the error stays");
+        }
+        let gone = self.peers.swap_remove(who);
+        self.meter.run(|| drop(gone));
+        let new = self.peer().expect("its window came back");
+        self.peers.push(new);
+    }
+}
+
+struct Peer<S: Side> {
+    inflater: Inflater<S>,
+    /// What its next message may refer to.
+    window: Vec<u8>,
+    /// The one that has begun.
+    message: Option<Message>,
+    /// Another implementation, as long as it can follow: not past a final block.
+    other: Option<Decoder>,
+}
+
+impl<S: Side> Peer<S> {
+    fn message_ended(&mut self, message: &Message, params: &Params) {
+        let takes_over = !params.server_no_context_takeover;
+        if takes_over {
+            self.window.extend_from_slice(&message.out);
+            let size = 1 << params.server_max_window_bits.max(9);
+            self.window.drain(..self.window.len().saturating_sub(size));
+        } else {
+            self.other = Some(Decoder::new());
+        }
+        let Some(other) = &mut self.other else { return };
+        match other.read(&message.wire) {
+            Another::Whole(bytes) => assert_eq!(message.out, bytes),
+            Another::Final(bytes) => {
+                assert!(message.out.starts_with(&bytes));
+                self.other = None;
+            }
+            Another::Corrupt => panic!("corrupt, says another: {:x?}", message.wire),
+        }
+    }
+}
+
+struct Message {
+    kind: Kind,
+    coded: bool,
+    /// What came, and what came out.
+    wire: Vec<u8>,
+    out: Vec<u8>,
+    ended: bool,
+}
+
+impl Message {
+    /// What is to become of bytes that were read slowly. In their order: what is wrong first is the error.
+    fn verdict(&self, (bytes, end): (Vec<u8>, End), whole: bool) -> Result<Vec<u8>, ProtocolError> {
+        let fits = if end == End::TooBig { &bytes[..bytes.len() - 1] } else { &bytes[..] };
+        let (impossible, complete) = Oracle::judge(fits);
+        let is_text = self.kind == Kind::Text;
+        match end {
+            _ if is_text && impossible.is_some() => Err(ProtocolError::InvalidUtf8),
+            End::TooBig => Err(ProtocolError::MessageTooBig),
+            End::Corrupt => Err(ProtocolError::CorruptDeflate),
+            End::Whole if is_text && whole && !complete => Err(ProtocolError::InvalidUtf8),
+            End::Whole | End::Truncated => Ok(bytes),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What an echo costs the server in user instructions, against what it may: `cargo bench --bench instructions`. Needs
+//! valgrind.
+//!
+//! A client that goes in step (each connection sends its messages in one write, then all replies are awaited) makes the
+//! server do the same in each run. It is run under callgrind twice, for a number of rounds and for twice as many; the
+//! difference, start-up and handshakes gone, is divided by the number of messages.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::Path,
+    process::{self, Command, Stdio},
+};
+
+#[path = "../../codec/benches/callgrind/mod.rs"]
+mod callgrind;
+
+/// Name, budget in instructions a message, and the load.
+const LOADS: [(&str, u64, Load); 4] = [
+    (
+        "125 B, 100 connections",
+        426,
+        Load { first: 0x82, size: 125, connections: 100, in_flight: 1, rounds: 40 },
+    ),
+    (
+        "125 B of text, 100 connections",
+        492,
+        Load { first: 0x81, size: 125, connections: 100, in_flight: 1, rounds: 40 },
+    ),
+    (
+        "16 B, 100 connections, 16 in flight",
+        177,
+        Load { first: 0x82, size: 16, connections: 100, in_flight: 16, rounds: 20 },
+    ),
+    (
+        "1 KiB, 10 connections, 16 in flight",
+        396,
+        Load { first: 0x82, size: 1024, connections: 10, in_flight: 16, rounds: 40 },
+    ),
+];
+
+#[derive(Clone, Copy)]
+struct Load {
+    first: u8,
+    size: u16,
+    connections: usize,
+    in_flight: usize,
+    rounds: usize,
+}
+
+fn main() {
+    let mut gate = callgrind::Gate::new();
+    for (name, budget, load) in LOADS {
+        let (once, twice) = (cost(load, load.rounds), cost(load, 2 * load.rounds));
+        let messages = load.connections * load.in_flight * load.rounds;
+        gate.judge(name, (twice - once) as f64 / messages as f64, budget);
+    }
+    process::exit(gate.verdict());
+}
+
+/// The instructions of a server that lives for so many rounds.
+fn cost(load: Load, rounds: usize) -> u64 {
+    let mut command = callgrind::command(Path::new(env!("CARGO_BIN_EXE_framewire-echo")), &[]);
+    let mut server = command
+        .args(["--listen", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("valgrind is to be had");
+    let said = BufReader::new(server.stdout.take().expect("it is piped")).lines();
+    let address = said
+        .map_while(Result::ok)
+        .find_map(|line| Some(line.split_once("ws://")?.1.trim_end_matches('/').to_owned()));
+    drive(&address.expect("it says where it listens"), load, rounds);
+    let stopped = Command::new("kill").arg(server.id().to_string()).status().expect("kill is to be had");
+    assert!(stopped.success());
+    callgrind::instructions(server)
+}
+
+fn drive(address: &str, load: Load, rounds: usize) {
+    let payload: Vec<u8> = (b' '..b'z').cycle().take(load.size.into()).collect();
+    let head = |mask: u8| match load.size {
+        len @ 0..=125 => vec![load.first, mask | len as u8],
+        len => [&[load.first, mask | 126][..], &len.to_be_bytes()].concat(),
+    };
+    let key = [0x37, 0xfa, 0x21, 0x3d];
+    let masked: Vec<u8> = payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
+    let sent = [&head(0x80), &key[..], &masked].concat().repeat(load.in_flight);
+    let expected = [head(0), payload].concat().repeat(load.in_flight);
+
+    let mut sockets: Vec<_> = (0..load.connections).map(|_| open(address)).collect();
+    let mut received = vec![0; expected.len()];
+    for _ in 0..rounds {
+        for socket in &mut sockets {
+            socket.write_all(&sent).expect("the server takes it");
+        }
+        for socket in &mut sockets {
+            socket.read_exact(&mut received).expect("the server replies");
+            assert!(received == expected);
+        }
+    }
+}
+
+fn open(address: &str) -> TcpStream {
+    const HEAD: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let mut socket = TcpStream::connect(address).expect("the server listens");
+    socket.set_nodelay(true).expect("a socket");
+    socket.write_all(HEAD).expect("the server takes it");
+    let (mut answer, mut byte) = (Vec::new(), [0]);
+    while !answer.ends_with(b"\r\n\r\n") {
+        socket.read_exact(&mut byte).expect("the server answers");
+        answer.push(byte[0]);
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 101 "));
+    socket
+}
