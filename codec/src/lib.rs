@@ -29,8 +29,10 @@
 #![cfg_attr(not(feature = "handshake"), doc = "`handshake`")]
 //! (feature `handshake`); [`extension`] has the parameters of permessage-deflate as values.
 //!
-//! Whole programs: `examples/echo_server.rs`, and the client in `examples/blocking`, both on blocking sockets; the
-//! crate `framewire-echo` is a server on mio.
+//! Whole programs: in `examples/`, from `loopback`, which needs no socket, over a server and a client on blocking sockets
+//! (`std_threads`, `blocking`) to a relay, a broadcast, a 10 GiB upload and a device without an operating system; in the
+//! repository, the same on tokio, hyper, rustls and io_uring; and the crate `framewire-echo`, a server on mio. The
+//! repository's `docs/integrate.md` explains them.
 //!
 //! # The host's loop
 //!
@@ -125,6 +127,7 @@
 //! | `deflate` | | `deflate`; implies `std` |
 
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::std_instead_of_core, clippy::alloc_instead_of_core)]
 
 #[cfg(feature = "alloc")]

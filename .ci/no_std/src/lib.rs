@@ -5,11 +5,15 @@
 //! the codec proves neither: on a host it passes with a dependency that links std. main.c links and runs it.
 #![no_std]
 
+#[cfg(feature = "device")]
+#[path = "../../../codec/examples/embedded/device.rs"]
+mod device;
+
 use core::hint::black_box;
 use framewire::{Client, CloseCode, Connection, Decoder, Event, Kind, Server, State, frame, mask, utf8};
 
 /// What is run, by number: the public API of each level, really called. A new level gets a line here.
-const CHECKS: &[fn() -> bool] = &[masking, validation, frames, chunks, a_server, a_client];
+const CHECKS: &[fn() -> bool] = &[masking, validation, frames, chunks, a_server, a_client, a_device];
 
 /// The masked "Hello" of RFC 6455 §5.7.
 const HELLO: [u8; 11] = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
@@ -82,6 +86,43 @@ fn a_client() -> bool {
     let message = connection.message(key(), Kind::Binary, frame::Rsv::NONE, 70_000).is_ok();
     let closed = connection.close(key(), CloseCode::NORMAL, "").is_ok();
     sent && refused && message && closed && payload == HELLO[6..]
+}
+
+/// The example `embedded`, from its handshake to its close.
+#[cfg(feature = "device")]
+fn a_device() -> bool {
+    struct Wire {
+        rest: &'static [u8],
+        written: usize,
+    }
+    impl device::Link for Wire {
+        type Error = ();
+        fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ()> {
+            let n = self.rest.len().min(buffer.len()).min(50);
+            buffer[..n].copy_from_slice(&self.rest[..n]);
+            self.rest = &self.rest[n..];
+            Ok(n)
+        }
+        fn write_all(&mut self, bytes: &[u8]) -> Result<(), ()> {
+            self.written += bytes.len();
+            Ok(())
+        }
+    }
+    let mut wire = Wire {
+        rest: black_box(
+            b"GET / HTTP/1.1\r\nHost: lamp\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\
+            \x81\x87\0\0\0\0lamp on\x88\x82\0\0\0\0\x03\xe8",
+        ),
+        written: 0,
+    };
+    let answers = 129 + (2 + "the lamp is on".len()) + 4; // the 101, a text, the close
+    device::Device::new().serve(&mut wire).is_ok() && wire.written == answers
+}
+
+#[cfg(not(feature = "device"))]
+fn a_device() -> bool {
+    true
 }
 
 /// Runs every check and returns the number of the first that failed, counted from 1, or 0.

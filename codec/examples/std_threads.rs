@@ -1,8 +1,8 @@
 //! A whole WebSocket server on blocking sockets, a thread for each connection: the opening handshake, messages whole
-//! and in parts, pings, closing, errors. `cargo run --example echo_server --features handshake [ADDR]`
+//! and in parts, pings, closing, errors. `cargo run --example std_threads --features handshake [ADDR]`
 //!
-//! What the codec leaves to its host is all here: sockets, buffers, when to write, and the limits. What a real host has
-//! besides: timeouts, and more connections than threads (`server-mio` has both).
+//! The host owns: sockets, buffers, when to write, the limits, and time, here no more than a timeout
+//! of the socket's. What a larger one has besides is more connections than threads: see `server-mio`.
 
 use framewire::{
     Assembler, Connection, Event, Kind, Rsv, Server, State,
@@ -13,18 +13,26 @@ use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     thread,
+    time::Duration,
 };
 
 /// The largest message that is echoed, in bytes.
-const MAX_MESSAGE: usize = 1 << 20;
+const MAX_MESSAGE: usize = 4 << 20;
+
+/// How long a peer may be silent, or not take what it is sent.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn main() -> io::Result<()> {
     let listener = TcpListener::bind(env::args().nth(1).as_deref().unwrap_or("127.0.0.1:9002"))?;
     println!("listening on ws://{}/", listener.local_addr()?);
+    serve(&listener)
+}
+
+pub(crate) fn serve(listener: &TcpListener) -> io::Result<()> {
     for stream in listener.incoming() {
         let stream = stream?;
         thread::spawn(move || {
-            if let Err(error) = serve(stream) {
+            if let Err(error) = session(stream) {
                 eprintln!("{error}");
             }
         });
@@ -33,7 +41,10 @@ fn main() -> io::Result<()> {
 }
 
 /// One connection, from its first byte to its last.
-fn serve(mut stream: TcpStream) -> io::Result<()> {
+fn session(mut stream: TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
     let mut rx = vec![0; 64 << 10];
     let Some((start, end)) = open(&mut stream, &mut rx)? else { return Ok(()) };
     let mut connection = Connection::<Server>::new();

@@ -1,0 +1,142 @@
+//! The device: a lamp that is switched by WebSocket. No std, no allocator, and three fixed buffers.
+//!
+//! The host owns: the link, the buffers and their sizes, and what happens when something does not fit into one. The codec
+//! takes 184 bytes for the connection where there is no allocator, and stack.
+
+use framewire::{
+    Connection, Event, Kind, Limits, Part, ProtocolError, Server, State,
+    handshake::{self, HandshakeError, HeadScanner, HeaderSlots, Reply, Request},
+};
+
+/// What carries the bytes: a TCP stack such as smoltcp's, a modem behind a UART.
+pub(crate) trait Link {
+    type Error;
+    /// Waits for some bytes; 0 at the end of the stream.
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Self::Error>;
+    fn write_all(&mut self, bytes: &[u8]) -> Result<(), Self::Error>;
+}
+
+/// Everything there is, for one connection after another: it may be a `static`.
+pub(crate) struct Device {
+    lamp: bool,
+    /// What was read. A message that fits into it, and arrives whole, is copied nowhere.
+    rx: [u8; 512],
+    /// A head, and the answer to it.
+    head: [u8; HEAD],
+    /// A message that arrives in parts.
+    message: [u8; MESSAGE],
+    message_len: usize,
+}
+
+const HEAD: usize = 1024;
+const MESSAGE: usize = 64;
+
+impl Device {
+    pub(crate) const fn new() -> Self {
+        Self { lamp: false, rx: [0; 512], head: [0; HEAD], message: [0; MESSAGE], message_len: 0 }
+    }
+
+    /// One connection, from its first byte to its last.
+    pub(crate) fn serve<L: Link>(&mut self, link: &mut L) -> Result<(), L::Error> {
+        let Some((mut start, mut end)) = self.open(link)? else { return Ok(()) };
+        // Longer messages are refused on their header: nothing that arrives can be too long for its buffer.
+        let limits = Limits { frame: MESSAGE as u64, message: MESSAGE as u64 };
+        let mut connection = Connection::<Server>::new().with_limits(limits);
+        self.message_len = 0;
+        loop {
+            if let Err(error) = self.exchange(&mut connection, link, start, end)? {
+                if let Some(frame) = connection.fail(error) {
+                    link.write_all(&frame)?;
+                }
+            }
+            if connection.state() == State::Closed {
+                return Ok(());
+            }
+            (start, end) = (0, link.read(&mut self.rx)?);
+            if end == 0 {
+                return Ok(()); // `Connection::receive_eof` says whether a close came before
+            }
+        }
+    }
+
+    /// The opening handshake: what of `rx` are frames already; `None` where the request was refused.
+    fn open<L: Link>(&mut self, link: &mut L) -> Result<Option<(usize, usize)>, L::Error> {
+        let mut scanner = HeadScanner::new(handshake::Limits { head_bytes: HEAD, headers: 24 });
+        let mut len = 0;
+        let (head, start, end) = loop {
+            let n = link.read(&mut self.rx)?;
+            if n == 0 {
+                return Ok(None);
+            }
+            let ends = scanner.feed(&self.rx[..n]);
+            let belongs = ends.map_or(0, |end| end.unwrap_or(n)); // no more than HEAD bytes in all: the scanner counts
+            self.head[len..len + belongs].copy_from_slice(&self.rx[..belongs]);
+            len += belongs;
+            match ends {
+                Ok(None) => {}
+                Ok(Some(consumed)) => break (Ok(&self.head[..len]), consumed, n),
+                Err(error) => break (Err(error), 0, 0),
+            }
+        };
+        let mut answer = [0; 512];
+        let written = head.and_then(|head| {
+            let mut slots = HeaderSlots::<24>::with_slots();
+            let upgrade = Request::parse(head, &mut slots)?.upgrade()?.ok_or(HandshakeError::NotUpgrade)?;
+            Ok(upgrade.accept().write_to(&mut answer).unwrap_or(0))
+        });
+        let open = written.is_ok();
+        let written = written.unwrap_or_else(|error| Reply::from(error).write_to(&mut answer).unwrap_or(0));
+        link.write_all(&answer[..written])?;
+        Ok(open.then_some((start, end)))
+    }
+
+    /// Everything that one read brought.
+    fn exchange<L: Link>(
+        &mut self,
+        connection: &mut Connection<Server>,
+        link: &mut L,
+        start: usize,
+        end: usize,
+    ) -> Result<Result<(), ProtocolError>, L::Error> {
+        let Self { lamp, rx, message, message_len, .. } = self;
+        let mut input = &mut rx[start..end];
+        loop {
+            let event = match connection.receive(&mut input) {
+                Ok(Some(event)) => event,
+                Ok(None) => return Ok(Ok(())),
+                Err(error) => return Ok(Err(error)),
+            };
+            if let Some(frame) = connection.reply(&event) {
+                link.write_all(&frame)?;
+            }
+            let answer = match event {
+                Event::Text(text) => command(lamp, text),
+                Event::Part(Part { kind: Kind::Text, bytes, last, .. }) => {
+                    let len = *message_len + bytes.len(); // within the limits, so within the buffer
+                    message[*message_len..len].copy_from_slice(bytes);
+                    *message_len = if last { 0 } else { len };
+                    if !last {
+                        continue;
+                    }
+                    command(lamp, core::str::from_utf8(&message[..len]).unwrap_or_default())
+                }
+                Event::Binary(_) | Event::Part(Part { last: true, .. }) => "text only",
+                _ => continue,
+            };
+            if let Ok(header) = connection.text(answer) {
+                link.write_all(&header)?;
+                link.write_all(answer.as_bytes())?;
+            }
+        }
+    }
+}
+
+fn command(lamp: &mut bool, text: &str) -> &'static str {
+    match text {
+        "lamp on" => *lamp = true,
+        "lamp off" => *lamp = false,
+        "lamp?" => {}
+        _ => return "lamp on, lamp off or lamp?",
+    }
+    if *lamp { "the lamp is on" } else { "the lamp is off" }
+}

@@ -1,0 +1,83 @@
+//! No sockets: a client and a server in one thread, and two `Vec`s for the wires between them.
+//! `cargo run --example loopback`
+//!
+//! The host owns the bytes and everything else: this is the whole of what it calls. The opening handshake is left out, so
+//! it works without features (and without std, but for the `Vec`s and the printing).
+
+use framewire::{Client, CloseCode, Connection, Event, ProtocolError, SendError, Server, State, mask::Key};
+
+fn main() -> Result<(), Box<dyn core::error::Error>> {
+    for line in talk(&["Hello", "w\u{F6}rld"])? {
+        println!("{line}");
+    }
+    Ok(())
+}
+
+/// The client says each text, is answered, and closes: what was seen at either end.
+pub(crate) fn talk(texts: &[&str]) -> Result<Vec<String>, Box<dyn core::error::Error>> {
+    let (mut client, mut server) = (Connection::<Client>::new(), Connection::<Server>::new());
+    let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
+    let mut keys = (1_u32..).map(|key| Key::new(key.to_be_bytes())); // a real client draws them at random
+    let mut key = || keys.next().unwrap_or_default();
+    let mut seen = Vec::new();
+
+    for text in texts {
+        let mut payload = text.as_bytes().to_vec(); // masked in place
+        let header = client.text(key(), &mut payload)?;
+        to_server.extend_from_slice(&header);
+        to_server.extend_from_slice(&payload);
+    }
+    to_server.extend_from_slice(&client.ping(key(), b"there?")?);
+    to_server.extend_from_slice(&client.close(key(), CloseCode::NORMAL, "that is all")?);
+
+    serve(&mut server, &mut to_server, &mut to_client, &mut seen)??;
+
+    let mut input = &mut to_client[..];
+    while let Some(event) = client.receive(&mut input)? {
+        if let Some(frame) = client.reply(&event, &mut key) {
+            to_server.extend_from_slice(&frame);
+        }
+        seen.push(format!("client: {}", describe(&event)));
+    }
+    assert_eq!((client.state(), server.state()), (State::Closed, State::Closed));
+    Ok(seen)
+}
+
+/// What a server does with everything that has arrived: the host's loop.
+fn serve(
+    connection: &mut Connection<Server>,
+    rx: &mut [u8],
+    tx: &mut Vec<u8>,
+    seen: &mut Vec<String>,
+) -> Result<Result<(), ProtocolError>, SendError> {
+    let mut input = rx;
+    loop {
+        let event = match connection.receive(&mut input) {
+            Ok(Some(event)) => event,
+            Ok(None) => return Ok(Ok(())),
+            Err(error) => {
+                tx.extend(connection.fail(error).iter().flat_map(|frame| frame.iter()));
+                return Ok(Err(error));
+            }
+        };
+        seen.push(format!("server: {}", describe(&event)));
+        if let Some(frame) = connection.reply(&event) {
+            tx.extend_from_slice(&frame);
+        }
+        if let Event::Text(text) = event {
+            tx.extend_from_slice(&connection.text(text)?);
+            tx.extend_from_slice(text.as_bytes());
+        }
+    }
+}
+
+fn describe(event: &Event<'_>) -> String {
+    match event {
+        Event::Text(text) => format!("text {text:?}"),
+        Event::Binary(bytes) => format!("{} bytes", bytes.len()),
+        Event::Part(part) => format!("a part of {} bytes", part.bytes.len()),
+        Event::Ping(payload) => format!("ping {:?}", payload.escape_ascii().to_string()),
+        Event::Pong(payload) => format!("pong {:?}", payload.escape_ascii().to_string()),
+        Event::Close(payload) => format!("close {:?}", payload.as_close()),
+    }
+}

@@ -1,0 +1,189 @@
+//! The examples, run: each is a module here, as it stands, and is talked to by a client of another file.
+#![allow(dead_code, reason = "nobody calls their `main`")]
+
+#[path = "../examples/blocking/mod.rs"]
+mod blocking;
+#[path = "../examples/broadcast.rs"]
+mod broadcast;
+#[path = "../examples/embedded/main.rs"]
+mod embedded;
+#[path = "../examples/huge_upload.rs"]
+mod huge_upload;
+#[path = "../examples/loopback.rs"]
+mod loopback;
+#[path = "../examples/proxy.rs"]
+mod proxy;
+#[path = "../examples/std_threads.rs"]
+mod std_threads;
+
+use blocking::{Received, Socket};
+use bytes::Buf;
+use framewire::{CloseCode, Kind};
+use std::{
+    io,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    thread,
+    time::Duration,
+};
+
+#[test]
+fn loopback() {
+    assert_eq!(
+        loopback::talk(&["Hello", "w\u{F6}rld"]).unwrap(),
+        [
+            "server: text \"Hello\"",
+            "server: text \"w\u{F6}rld\"",
+            "server: ping \"there?\"",
+            "server: close Close { code: CloseCode(1000), reason: \"that is all\" }",
+            "client: text \"Hello\"",
+            "client: text \"w\u{F6}rld\"",
+            "client: pong \"there?\"",
+            "client: close Close { code: CloseCode(1000), reason: \"\" }",
+        ]
+    );
+}
+
+#[test]
+fn std_threads() {
+    let mut socket = connect(&spawn(|listener| std_threads::serve(&listener)));
+    echoes(&mut socket, 3 << 20);
+    end(socket);
+    // A message over the limit is refused on its header, with the code that says so.
+    let mut socket = connect(&spawn(|listener| std_threads::serve(&listener)));
+    socket.send_fragments(Kind::Binary, &[&[0; 4 << 20], &[0]]).unwrap();
+    assert!(matches!(socket.receive().unwrap(), Received::Close(CloseCode::TOO_BIG, _)));
+}
+
+#[test]
+fn proxy() {
+    let server = spawn(|listener| std_threads::serve(&listener));
+    let relay = spawn(move |listener| proxy::serve(&listener, &server));
+    let mut sockets: Vec<_> = (0..3).map(|_| connect(&relay)).collect();
+    sockets.iter_mut().for_each(|socket| echoes(socket, 3 << 20));
+    sockets.into_iter().for_each(end);
+    // What is no frame ends both directions.
+    let mut stream = TcpStream::connect(&relay).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.write_all(&[REQUEST, b"\x83\x80\0\0\0\0"].concat()).unwrap(); // opcode 3
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest); // an end, or a reset
+    assert!(rest.starts_with(b"HTTP/1.1 101 "), "{}", rest.escape_ascii());
+}
+
+#[test]
+fn broadcast() {
+    let mut room = broadcast::Room::new(1_000);
+    let text = "no news is good news; ".repeat(200);
+    for round in 1..=3 {
+        assert_eq!(room.broadcast(Kind::Text, text.as_bytes()).unwrap(), 1_000, "round {round}");
+    }
+    let waiting = |at: usize| room.peers[at].queue.remaining();
+    assert_eq!(waiting(0), 3 * (4 + text.len())); // the one in ten that does not compress
+    assert!(waiting(1) < 3 * text.len() / 10, "{} bytes", waiting(1));
+    // Whoever does not read is sent no more.
+    let large = "0123456789abcdef".repeat(10_000);
+    assert_eq!(room.broadcast(Kind::Binary, large.as_bytes()).unwrap(), 1_000);
+    assert_eq!(room.broadcast(Kind::Binary, large.as_bytes()).unwrap(), 900);
+}
+
+#[test]
+fn huge_upload() {
+    /// Holds what it is given against what was sent, and keeps nothing.
+    struct Check {
+        offset: u64,
+        longest: usize,
+    }
+    impl io::Write for &mut Check {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            // `fill` begins at a word's start.
+            let before = (self.offset % 8) as usize;
+            let mut expected = vec![0; before + bytes.len()];
+            huge_upload::fill(&mut expected, self.offset - before as u64);
+            assert!(expected[before..] == *bytes, "bytes behind {} differ", self.offset);
+            self.offset += bytes.len() as u64;
+            self.longest = self.longest.max(bytes.len());
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    for len in [0, 5, 100_000, (20 << 20) + 3] {
+        let mut check = Check { offset: 0, longest: 0 };
+        let received = huge_upload::run(len, &mut check).unwrap();
+        assert_eq!((received, check.offset), (len, len));
+        assert!(check.longest <= 256 << 10, "{} bytes at once", check.longest);
+    }
+}
+
+#[test]
+fn embedded() {
+    struct Wire(Vec<u8>, Vec<u8>, usize);
+    impl embedded::device::Link for Wire {
+        type Error = ();
+        fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ()> {
+            let n = self.0.len().min(buffer.len()).min(self.2);
+            buffer[..n].copy_from_slice(&self.0[..n]);
+            self.0.drain(..n);
+            Ok(n)
+        }
+        fn write_all(&mut self, bytes: &[u8]) -> Result<(), ()> {
+            self.1.extend_from_slice(bytes);
+            Ok(())
+        }
+    }
+    // Masked with zero bytes: two whole messages, one in fragments, a ping, one that is too long.
+    let frames = b"\x81\x87\0\0\0\0lamp on\x82\x81\0\0\0\0x\x01\x84\0\0\0\0lamp\x80\x81\0\0\0\0?\
+        \x89\x81\0\0\0\0!\x81\xC1\0\0\0\0";
+    for piece in [1, 7, 100, 1_000] {
+        let mut wire = Wire([REQUEST, frames].concat(), Vec::new(), piece);
+        embedded::device::Device::new().serve(&mut wire).unwrap();
+        let text = wire.1.escape_ascii().to_string();
+        let (answer, rest) = text.split_once("\\r\\n\\r\\n").unwrap();
+        assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+        let expected = "\\x81\\x0ethe lamp is on\\x81\\ttext only\\x81\\x0ethe lamp is on\\x8a\\x01!\\x88";
+        assert!(rest.starts_with(expected) && rest.contains("\\x03\\xf1"), "{rest}"); // 1009
+    }
+    // No upgrade; a head that is too long.
+    for (head, status) in [(&b"GET / HTTP/1.1\r\nHost: lamp\r\n\r\n"[..], "426"), (&[b'x'; 5_000], "431")] {
+        let mut wire = Wire(head.to_vec(), Vec::new(), 100);
+        embedded::device::Device::new().serve(&mut wire).unwrap();
+        assert!(wire.1.starts_with(format!("HTTP/1.1 {status} ").as_bytes()), "{}", wire.1.escape_ascii());
+    }
+}
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: lamp\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// Starts a server on a free port, which lives as long as the test program does; its address.
+fn spawn(serve: impl FnOnce(TcpListener) -> io::Result<()> + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || serve(listener));
+    address
+}
+
+fn connect(address: &str) -> Socket {
+    Socket::connect(&format!("ws://{address}/"), &[], &[]).unwrap().0
+}
+
+fn echoes(socket: &mut Socket, longest: usize) {
+    let bytes: Vec<_> = (0..longest).map(|i| (i * 7 + i / 255) as u8).collect();
+    for len in [0, 1, 125, 126, 65_535, 65_536, longest] {
+        socket.send(Kind::Binary, &bytes[..len]).unwrap();
+        assert!(
+            matches!(socket.receive().unwrap(), Received::Message(Kind::Binary, back) if back == bytes[..len])
+        );
+    }
+    let text = "\u{1F44B}".as_bytes();
+    socket.send_fragments(Kind::Text, &[&text[..1], b"", &text[1..]]).unwrap();
+    assert!(matches!(socket.receive().unwrap(), Received::Message(Kind::Text, back) if back == text));
+    socket.ping(b"there?").unwrap();
+    assert!(matches!(socket.receive().unwrap(), Received::Pong(back) if back == b"there?"));
+}
+
+fn end(mut socket: Socket) {
+    socket.close(CloseCode::NORMAL, "").unwrap();
+    assert!(matches!(socket.receive().unwrap(), Received::Close(CloseCode::NORMAL, _)));
+}

@@ -1,0 +1,126 @@
+//! A WebSocket route beside other HTTP routes, on hyper 1: HTTP/1.1 with `Upgrade`, and HTTP/2 with extended CONNECT
+//! (RFC 8441) on the same port. `cargo run --bin hyper_upgrade [ADDR]`, then open it in a browser.
+//!
+//! The host owns everything up to the upgrade: hyper parses the head, the codec is given its parts and judges them. From
+//! there on hyper hands over a stream of bytes, and which HTTP brought it does not matter any more: the connection is
+//! the same. (On axum, `axum::extract::Request` *is* this request, and `serve` is a handler.)
+
+use bytes::BytesMut;
+use framewire::{
+    Server,
+    handshake::{HandshakeError, HeaderSlots, HttpVersion, Reply, Request},
+};
+use framewire_examples::WebSocket;
+use futures_util::{SinkExt, StreamExt};
+use hyper::{
+    Method, Response, StatusCode, Version,
+    body::Incoming,
+    ext::Protocol,
+    header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, UPGRADE},
+    service::service_fn,
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+};
+use std::{convert::Infallible, env, io};
+use tokio::net::TcpListener;
+
+const PAGE: &str = r#"<!doctype html><title>hyper</title><pre id=log></pre><script>
+const socket = new WebSocket(`ws://${location.host}/ws`);
+socket.onopen = () => socket.send("Hello");
+socket.onmessage = event => log.textContent += event.data + "\n";
+</script>"#;
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    let listener = TcpListener::bind(env::args().nth(1).as_deref().unwrap_or("127.0.0.1:9004")).await?;
+    println!("listening on http://{}/", listener.local_addr()?);
+    loop {
+        let (stream, peer) = listener.accept().await?;
+        tokio::spawn(async move {
+            let mut http = auto::Builder::new(TokioExecutor::new());
+            http.http2().enable_connect_protocol(); // or clients may not ask for a WebSocket
+            let connection = http.serve_connection_with_upgrades(TokioIo::new(stream), service_fn(serve));
+            if let Err(error) = connection.await {
+                eprintln!("{peer}: {error}");
+            }
+        });
+    }
+}
+
+/// The routes.
+async fn serve(request: hyper::Request<Incoming>) -> Result<Response<String>, Infallible> {
+    Ok(match request.uri().path() {
+        "/ws" if request.method() == Method::CONNECT => open_http2(request),
+        "/ws" => open_http1(request).unwrap_or_else(refuse),
+        "/" => with(StatusCode::OK, PAGE),
+        _ => with(StatusCode::NOT_FOUND, "there is / and /ws\n"),
+    })
+}
+
+/// RFC 6455 §4.2.1, on the parts of the head that hyper has parsed.
+fn open_http1(mut request: hyper::Request<Incoming>) -> Result<Response<String>, HandshakeError> {
+    let accept = {
+        let version = match request.version() {
+            Version::HTTP_10 => HttpVersion::Http10,
+            Version::HTTP_11 => HttpVersion::Http11,
+            _ => return Err(HandshakeError::UnsupportedHttpVersion),
+        };
+        let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+        let mut slots = HeaderSlots::new();
+        Request::from_parts(request.method().as_str(), target, version, headers, &mut slots)?
+            .upgrade()?
+            .ok_or(HandshakeError::NotUpgrade)?
+            .key()
+            .accept()
+    };
+    tokio::spawn(upgraded(hyper::upgrade::on(&mut request)));
+    let mut response = with(StatusCode::SWITCHING_PROTOCOLS, "");
+    let headers = response.headers_mut();
+    headers.insert(UPGRADE, "websocket".parse().expect("a token"));
+    headers.insert(CONNECTION, "upgrade".parse().expect("a token"));
+    headers.insert(SEC_WEBSOCKET_ACCEPT, accept.parse().expect("base64"));
+    Ok(response)
+}
+
+/// RFC 8441 §5: neither key nor `Upgrade`; a 200, and the request's stream is the connection.
+fn open_http2(mut request: hyper::Request<Incoming>) -> Response<String> {
+    let protocol = request.extensions().get::<Protocol>();
+    let version = request.headers().get("sec-websocket-version");
+    if protocol.is_none_or(|protocol| protocol.as_str() != "websocket") {
+        return with(StatusCode::NOT_IMPLEMENTED, "CONNECT is for WebSockets here\n");
+    }
+    if version.is_none_or(|version| version != "13") {
+        return refuse(HandshakeError::UnsupportedVersion);
+    }
+    tokio::spawn(upgraded(hyper::upgrade::on(&mut request)));
+    with(StatusCode::OK, "")
+}
+
+/// The WebSocket: an echo.
+async fn upgraded(upgrade: hyper::upgrade::OnUpgrade) {
+    let echo = async {
+        let stream = TokioIo::new(upgrade.await.map_err(io::Error::other)?);
+        let mut socket = WebSocket::<_, Server>::new(stream, BytesMut::new());
+        while let Some(message) = socket.next().await {
+            socket.feed(message?).await?;
+        }
+        io::Result::Ok(())
+    };
+    if let Err(error) = echo.await {
+        eprintln!("{error}");
+    }
+}
+
+fn refuse(error: HandshakeError) -> Response<String> {
+    let status = StatusCode::from_u16(Reply::from(error).status()).unwrap_or(StatusCode::BAD_REQUEST);
+    with(status, &format!("{error}\n"))
+}
+
+fn with(status: StatusCode, body: &str) -> Response<String> {
+    let mut response = Response::new(body.to_owned());
+    *response.status_mut() = status;
+    response
+}

@@ -1,0 +1,59 @@
+//! An echo server for `wss://`, with rustls beside the codec: `cargo run --bin rustls_server [ADDR]`
+//!
+//! TLS turns one stream of bytes into another; the codec is told of neither. The host owns: certificates (here, one
+//! made for this run and signed by itself, which is printed for clients to trust), the provider of the cryptography,
+//! and the TLS handshake, which takes time as well. All replies to one read are written at once, and so share a record.
+
+use framewire_examples::WebSocket;
+use futures_util::{SinkExt, StreamExt};
+use std::{env, error::Error, io, sync::Arc, time::Duration};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+use tokio_rustls::{TlsAcceptor, rustls};
+
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let acceptor = acceptor()?;
+    let listener = TcpListener::bind(env::args().nth(1).as_deref().unwrap_or("127.0.0.1:9005")).await?;
+    println!("listening on wss://localhost:{}/", listener.local_addr()?.port());
+    loop {
+        let (stream, peer) = listener.accept().await?;
+        let acceptor = acceptor.clone();
+        tokio::spawn(async move {
+            if let Err(error) = serve(stream, acceptor).await {
+                eprintln!("{peer}: {error}");
+            }
+        });
+    }
+}
+
+async fn serve(stream: TcpStream, acceptor: TlsAcceptor) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let opened = timeout(HANDSHAKE, async {
+        let stream = acceptor.accept(stream).await?;
+        WebSocket::accept(stream, |_| None).await
+    });
+    let Some(mut socket) = opened.await?? else { return Ok(()) };
+    while let Some(message) = socket.next().await {
+        socket.feed(message?).await?;
+    }
+    Ok(())
+}
+
+fn acceptor() -> Result<TlsAcceptor, Box<dyn Error>> {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])?;
+    println!("{}", made.cert.pem());
+    let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)?;
+    // A browser that is offered HTTP/2 takes it, and then asks for a WebSocket as RFC 8441 has it: see hyper_upgrade.
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}

@@ -1,0 +1,204 @@
+//! Socket.IO on the codec: how a higher protocol is built. Engine.IO 4 on the transport `websocket`, Socket.IO 5 in it.
+//! `cargo run --bin socketio_echo [ADDR]`, then in a page or in Node: `io("http://ADDR", { transports: ["websocket"] })`.
+//!
+//! Every event comes back under its own name; where the client asked for an acknowledgement, its arguments come back in
+//! that instead. Arguments may be binary. Namespaces other than `/`, and the transport `polling`, are refused.
+//!
+//! The host owns: what a text message *means* (a digit or two, then JSON), the pings of Engine.IO, which are messages and
+//! not those of RFC 6455, and the timers for both.
+
+use bytes::Bytes;
+use framewire::{CloseCode, Server, handshake::Reply};
+use framewire_examples::{Message, WebSocket};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::value::RawValue;
+use std::{
+    env, io,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::{Instant, timeout, timeout_at},
+};
+
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long after one ping the next is sent, and how long its pong may take. Clients are told, and hold us to it.
+const PING_INTERVAL: Duration = Duration::from_secs(2);
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
+const MAX_ATTACHMENTS: usize = 16;
+
+type Socket = WebSocket<TcpStream, Server>;
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    let listener = TcpListener::bind(env::args().nth(1).as_deref().unwrap_or("127.0.0.1:9008")).await?;
+    println!("listening on http://{}/", listener.local_addr()?);
+    loop {
+        let (stream, peer) = listener.accept().await?;
+        tokio::spawn(async move {
+            if let Err(error) = serve(stream).await {
+                eprintln!("{peer}: {error}");
+            }
+        });
+    }
+}
+
+async fn serve(stream: TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    // Engine.IO's handshake is in the query.
+    let accepted = WebSocket::accept(stream, |request| {
+        let ours = request.path() == "/socket.io/";
+        let query = request.query().unwrap_or_default();
+        let asks = |pair| query.split('&').any(|each| each == pair);
+        if ours && asks("EIO=4") && asks("transport=websocket") {
+            return None;
+        }
+        let refusal = Reply::new(if ours { 400 } else { 404 }).body("Engine.IO 4 on WebSocket only\n");
+        refusal.to_vec().ok()
+    });
+    let Some(mut socket) = timeout(HANDSHAKE, accepted).await?? else { return Ok(()) };
+    let (interval, patience) = (PING_INTERVAL.as_millis(), PING_TIMEOUT.as_millis());
+    let open = format!(
+        r#"0{{"sid":"{}","upgrades":[],"pingInterval":{interval},"pingTimeout":{patience},"maxPayload":1000000}}"#,
+        id()
+    );
+    socket.send(open.into()).await?;
+
+    let mut session = Session::default();
+    let mut deadline = Instant::now() + PING_INTERVAL;
+    let (mut pinged, mut closing) = (false, false);
+    loop {
+        match timeout_at(deadline, socket.next()).await {
+            Ok(Some(message)) => match message? {
+                Message::Text(text) if *text == *"3" => {
+                    deadline = Instant::now() + PING_INTERVAL; // a pong
+                    pinged = false;
+                }
+                _ if closing => {} // nobody waits for an answer; the next timer ends it, where the peer does not
+                message => {
+                    if session.receive(&mut socket, message).await? == Next::Close {
+                        socket.close_with(CloseCode::NORMAL, "").map_err(io::Error::other)?;
+                        closing = true;
+                    }
+                }
+            },
+            Ok(None) => return Ok(()),
+            Err(_) if pinged => return Err(io::ErrorKind::TimedOut.into()),
+            Err(_) => {
+                deadline = Instant::now() + PING_TIMEOUT;
+                pinged = true;
+                socket.send("2".into()).await?;
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Session {
+    connected: bool,
+    /// An event whose attachments have not all arrived.
+    pending: Option<(Packet, Vec<Bytes>)>,
+}
+
+/// An event: `2["name",argument,...]`, or `51-7["name",{"_placeholder":true,"num":0}]` with one attachment and the
+/// acknowledgement 7.
+struct Packet {
+    attachments: usize,
+    id: Option<u64>,
+    /// Name and arguments; nothing in them is looked at.
+    arguments: Vec<Box<RawValue>>,
+}
+
+#[derive(PartialEq)]
+enum Next {
+    Receive,
+    Close,
+}
+
+impl Session {
+    async fn receive(&mut self, socket: &mut Socket, message: Message) -> io::Result<Next> {
+        match message {
+            Message::Binary(bytes) => {
+                let Some((packet, attachments)) = &mut self.pending else { return Ok(Next::Close) };
+                attachments.push(bytes);
+                if attachments.len() == packet.attachments
+                    && let Some((packet, attachments)) = self.pending.take()
+                {
+                    echo(socket, packet, attachments).await?;
+                }
+            }
+            _ if self.pending.is_some() => return Ok(Next::Close), // an attachment is missing
+            Message::Text(text) => match text.strip_prefix('4') {
+                Some(packet) => return self.packet(socket, packet).await,
+                None => return Ok(Next::Close), // Engine.IO's own close, `1`, or nothing that we know
+            },
+        }
+        Ok(Next::Receive)
+    }
+
+    /// A packet of Socket.IO, in a message of Engine.IO.
+    async fn packet(&mut self, socket: &mut Socket, packet: &str) -> io::Result<Next> {
+        match packet.split_at_checked(1) {
+            Some(("0", payload)) if payload.starts_with('/') => {
+                let (namespace, _) = payload.split_once(',').unwrap_or((payload, ""));
+                let refusal = format!(r#"44{namespace},{{"message":"Invalid namespace"}}"#);
+                socket.feed(refusal.into()).await?;
+            }
+            Some(("0", _)) => {
+                self.connected = true;
+                socket.feed(format!(r#"40{{"sid":"{}"}}"#, id()).into()).await?;
+            }
+            Some(("1", _)) => self.connected = false,
+            Some((kind @ ("2" | "5"), rest)) if self.connected => match Packet::parse(kind == "5", rest) {
+                Some(packet) if packet.attachments == 0 => echo(socket, packet, vec![]).await?,
+                Some(packet) => self.pending = Some((packet, vec![])),
+                None => return Ok(Next::Close),
+            },
+            _ => return Ok(Next::Close),
+        }
+        Ok(Next::Receive)
+    }
+}
+
+impl Packet {
+    fn parse(binary: bool, mut text: &str) -> Option<Self> {
+        let mut attachments = 0;
+        if binary {
+            let (count, rest) = text.split_once('-')?;
+            attachments = count.parse().ok().filter(|count| (1..=MAX_ATTACHMENTS).contains(count))?;
+            text = rest;
+        }
+        let digits = text.find(|c: char| !c.is_ascii_digit())?;
+        let (id, arguments) = text.split_at(digits);
+        let id = if id.is_empty() { None } else { Some(id.parse().ok()?) };
+        let arguments: Vec<_> = serde_json::from_str(arguments).ok()?;
+        (!arguments.is_empty()).then_some(Self { attachments, id, arguments })
+    }
+}
+
+/// The event again, or its acknowledgement: without the name, that is.
+async fn echo(socket: &mut Socket, packet: Packet, attachments: Vec<Bytes>) -> io::Result<()> {
+    let Packet { id, mut arguments, .. } = packet;
+    let (plain, binary) = if id.is_some() { ("43", "46") } else { ("42", "45") };
+    if id.is_some() {
+        arguments.remove(0);
+    }
+    let arguments = serde_json::to_string(&arguments).map_err(io::Error::other)?;
+    let id = id.map(|id| id.to_string()).unwrap_or_default();
+    let text = match attachments.len() {
+        0 => format!("{plain}{id}{arguments}"),
+        count => format!("{binary}{count}-{id}{arguments}"),
+    };
+    socket.feed(text.into()).await?;
+    for bytes in attachments {
+        socket.feed(Message::Binary(bytes)).await?;
+    }
+    Ok(())
+}
+
+/// Names sessions. They are no secret here, as nothing but the connection itself can be done with them.
+fn id() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!("framewire-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}

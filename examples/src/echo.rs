@@ -1,0 +1,104 @@
+//! An echo without I/O: what `mio_loop`, which is told that sockets are ready, and `io_uring_echo`, which is told that
+//! reads are done, have in common. Bytes come in, and what is to be written comes out.
+
+use framewire::{
+    Assembler, Connection, Event, Kind, Rsv, Server, State,
+    handshake::{HandshakeError, HeadBuffer, HeaderSlots, Limits, Reply, Request},
+};
+
+/// One connection, from the first byte of its handshake to its last.
+pub struct Echo {
+    /// Until the handshake is done.
+    head: Option<HeadBuffer>,
+    connection: Connection<Server>,
+    assembler: Assembler,
+    /// Nothing more will be received: the socket is to be closed once everything is written.
+    ended: bool,
+}
+
+impl Echo {
+    /// The longest message.
+    const MAX_MESSAGE: usize = 16 << 20; // that of `Connection::<Server>::new()`
+
+    pub fn new() -> Self {
+        Self {
+            head: Some(HeadBuffer::new(Limits::default())),
+            connection: Connection::new(),
+            assembler: Assembler::new(Self::MAX_MESSAGE),
+            ended: false,
+        }
+    }
+
+    /// Whether the socket is to be closed once everything is written.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Takes what a read brought, all of it, and appends the answers to `out`.
+    pub fn receive(&mut self, mut input: &mut [u8], out: &mut Vec<u8>) {
+        if let Some(head) = &mut self.head {
+            let (answer, consumed) = match head.push(input) {
+                Ok(None) => return,
+                Ok(Some(head)) => (accept(head.bytes), head.consumed),
+                Err(error) => (Err(error), 0),
+            };
+            self.ended = answer.is_err();
+            out.extend(answer.or_else(|error| Reply::from(error).to_vec()).unwrap_or_default());
+            self.head = None;
+            input = &mut input[consumed..]; // frames may stand right behind the head
+        }
+        if !self.ended {
+            self.exchange(input, out);
+        }
+    }
+
+    /// The host's loop.
+    fn exchange(&mut self, mut input: &mut [u8], out: &mut Vec<u8>) {
+        let Self { connection, assembler, .. } = self;
+        let outcome = loop {
+            match connection.receive(&mut input) {
+                Ok(Some(event)) => {
+                    if let Some(frame) = connection.reply(&event) {
+                        out.extend_from_slice(&frame);
+                    }
+                    match event {
+                        Event::Text(text) => echo(connection, Kind::Text, text.as_bytes(), out),
+                        Event::Binary(bytes) => echo(connection, Kind::Binary, bytes, out),
+                        Event::Part(part) => match assembler.push(part) {
+                            Ok(Some(message)) => echo(connection, message.kind, message.bytes(), out),
+                            Ok(None) => {}
+                            Err(error) => break Err(error),
+                        },
+                        Event::Ping(_) | Event::Pong(_) | Event::Close(_) => {}
+                    }
+                }
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        if let Err(error) = outcome {
+            out.extend(connection.fail(error).iter().flat_map(|frame| frame.iter()));
+        }
+        self.ended = connection.state() == State::Closed;
+    }
+}
+
+impl Default for Echo {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn echo(connection: &mut Connection<Server>, kind: Kind, payload: &[u8], out: &mut Vec<u8>) {
+    // Refused only where we have closed; the peer's own close is still to come then.
+    if let Ok(header) = connection.message(kind, Rsv::NONE, payload.len() as u64) {
+        header.append_to(out);
+        out.extend_from_slice(payload);
+    }
+}
+
+fn accept(head: &[u8]) -> Result<Vec<u8>, HandshakeError> {
+    let mut slots = HeaderSlots::new();
+    let upgrade = Request::parse(head, &mut slots)?.upgrade()?.ok_or(HandshakeError::NotUpgrade)?;
+    Ok(upgrade.accept().to_vec().unwrap_or_default())
+}

@@ -1,0 +1,399 @@
+//! A WebSocket over any `AsyncRead + AsyncWrite`: a [`Stream`] and a [`Sink`] of messages, over the stage `owned` of the
+//! codec. The tokio programs here share it; copy it into a host of your own, and change in it what you need otherwise. It
+//! is all there is between the codec and tokio. Its dependencies: `bytes`, `framewire` (features `bytes`, `handshake`),
+//! `futures-util` (`sink`, `std`), `getrandom`, `tokio` (`io-util`).
+//!
+//! The host owns: when to give up (no timer is in here; wrap what may take long in `tokio::time::timeout`), how much may
+//! wait for a peer that does not read ([`HIGH_WATER`]), the masking keys of a client, and the task: **one** task drives
+//! both directions. [`WebSocket::next`](futures_util::StreamExt::next) answers pings and writes what was fed before it
+//! waits, so that all replies to one read leave in one write.
+
+use bytes::{Buf, Bytes, BytesMut};
+use framewire::{
+    Client, CloseCode, Connection, ControlFrame, Event, Kind, ProtocolError, Role, Rsv, SendError, Server,
+    State,
+    handshake::{
+        self, ClientKey, HandshakeError, HeadBuffer, HeaderSlots, Opening, Reply, Request, Response,
+    },
+    mask::Key,
+    owned::{self, Reader, SendQueue, Utf8Bytes},
+};
+use futures_util::{Sink, Stream};
+use std::{
+    io,
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+/// What an application sends and receives. Pings, pongs and closes are the [`WebSocket`]'s own business.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    Text(Utf8Bytes),
+    Binary(Bytes),
+}
+
+/// An open WebSocket. Dropping it drops the stream.
+pub struct WebSocket<S, R: Role> {
+    stream: S,
+    connection: Connection<R>,
+    reader: Reader,
+    /// What was read and is not a message yet. It grows with what arrives, up to the connection's limit.
+    rx: BytesMut,
+    /// What is to be written.
+    tx: SendQueue,
+    /// Whether the stream may hold back some of what was written to it.
+    unflushed: bool,
+    received: u64,
+    failure: Option<ProtocolError>,
+    /// The stream of messages has.
+    ended: bool,
+    close: Option<(CloseCode, String)>,
+}
+
+/// Bytes that may wait to be written; a peer for which more wait is not read, and not sent to, until some are gone.
+pub const HIGH_WATER: usize = 256 << 10;
+
+/// What a read asks for.
+const READ: usize = 16 << 10;
+
+impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S, Server> {
+    /// Reads the opening handshake and answers it. `page` sees each request first: what it gives is written in place
+    /// of the 101. `None`: the request was answered by a page, or refused.
+    ///
+    /// A host looks at the origin here, and at the user; and it gives the whole of this a time to end in.
+    pub async fn accept(
+        mut stream: S,
+        page: impl FnOnce(&Request<'_, '_>) -> Option<Vec<u8>>,
+    ) -> io::Result<Option<Self>> {
+        let (head, rest) = read_head(&mut stream).await?;
+        let answer = head.and_then(|head| {
+            let mut slots = HeaderSlots::new();
+            let request = Request::parse(&head, &mut slots)?;
+            if let Some(page) = page(&request) {
+                return Ok((page, false));
+            }
+            let upgrade = request.upgrade()?.ok_or(HandshakeError::NotUpgrade)?;
+            Ok((upgrade.accept().to_vec().unwrap_or_default(), true))
+        });
+        let (answer, open) = match answer {
+            Ok(answer) => answer,
+            Err(error) => (Reply::from(error).to_vec().map_err(io::Error::other)?, false),
+        };
+        stream.write_all(&answer).await?;
+        if !open {
+            stream.shutdown().await?;
+            return Ok(None);
+        }
+        Ok(Some(Self::new(stream, rest)))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S, Client> {
+    /// Opens a WebSocket on a stream that is connected: `host` and `target` are those of its URL.
+    pub async fn connect(mut stream: S, host: &str, target: &str) -> io::Result<Self> {
+        let opening = Opening::new(host, target, ClientKey::new(random()));
+        stream.write_all(&opening.to_vec().map_err(io::Error::other)?).await?;
+        let (head, rest) = read_head(&mut stream).await?;
+        let head = head.map_err(io::Error::other)?;
+        let mut slots = HeaderSlots::new();
+        let response = Response::parse(&head, &mut slots).map_err(io::Error::other)?;
+        match opening.check(&response).map_err(io::Error::other)? {
+            Some(_) => Ok(Self::new(stream, rest)),
+            None => Err(io::Error::other(format!("the server answered {}", response.status()))),
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin, R: Side> WebSocket<S, R> {
+    /// On a stream whose handshake is done, here or elsewhere; `rx` is what was read behind it.
+    pub fn new(stream: S, rx: BytesMut) -> Self {
+        Self {
+            stream,
+            connection: Connection::new(),
+            reader: Reader::new(),
+            rx,
+            tx: SendQueue::new(),
+            unflushed: false,
+            received: 0,
+            failure: None,
+            ended: false,
+            close: None,
+        }
+    }
+
+    /// Queues a ping. Its pong counts in [`received`](Self::received).
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.tx.push_control(&R::ping(&mut self.connection, payload)?);
+        Ok(())
+    }
+
+    /// Queues a close. The stream of messages goes on to the peer's own, and ends with it.
+    pub fn close_with(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        self.tx.push_control(&R::close(&mut self.connection, code, reason)?);
+        Ok(())
+    }
+
+    /// Bytes that have arrived: what has not changed for a while is a peer to be pinged, then given up.
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// The code and reason of the peer's close, once the stream of messages has ended.
+    pub fn closed_with(&self) -> Option<(CloseCode, &str)> {
+        self.close.as_ref().map(|(code, reason)| (*code, &**reason))
+    }
+
+    /// The next message that needs no more reading; answers what the protocol asks for.
+    fn next_in_hand(&mut self) -> Option<Message> {
+        while self.failure.is_none() {
+            match self.reader.next(&mut self.connection, &mut self.rx) {
+                Ok(Some(message)) => {
+                    let event = message.event();
+                    if let Some(frame) = event.and_then(|event| R::reply(&mut self.connection, &event)) {
+                        self.tx.push_control(&frame);
+                    }
+                    match message {
+                        owned::Message::Text(text) => return Some(Message::Text(text)),
+                        owned::Message::Binary(bytes) => return Some(Message::Binary(bytes)),
+                        owned::Message::Close(payload) => {
+                            let close = payload.as_close();
+                            self.close = Some((close.code, close.reason.to_owned()));
+                        }
+                        _ => {}
+                    }
+                }
+                Ok(None) => return None,
+                Err(error) => self.fail(error),
+            }
+        }
+        None
+    }
+
+    fn fail(&mut self, error: ProtocolError) {
+        self.failure = Some(error);
+        if let Some(frame) = R::fail(&mut self.connection, error) {
+            self.tx.push_control(&frame);
+        }
+    }
+
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Message>>> {
+        loop {
+            if let Some(message) = self.next_in_hand() {
+                return Poll::Ready(Some(Ok(message)));
+            }
+            let written = self.poll_write(cx)?;
+            if self.connection.state() == State::Closed {
+                ready!(written);
+                let _ = ready!(pin!(self.stream.shutdown()).poll(cx)); // the peer may have been first
+                return Poll::Ready(self.failure.map(|error| Err(io::Error::other(error))));
+            }
+            if self.tx.remaining() >= HIGH_WATER {
+                ready!(written); // back-pressure: who does not read is not read
+            }
+            self.rx.reserve(READ);
+            match ready!(pin!(self.stream.read_buf(&mut self.rx)).poll(cx))? {
+                0 => match self.connection.receive_eof() {
+                    Ok(()) => return Poll::Ready(None),
+                    Err(error) => self.fail(error),
+                },
+                n => self.received += n as u64,
+            }
+        }
+    }
+
+    /// Writes what waits: as many frames as there are, in one vectored write.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.tx.has_remaining() {
+            // The future remembers nothing, so one made anew for each poll will do.
+            if ready!(pin!(self.stream.write_buf(&mut self.tx)).poll(cx))? == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.unflushed = true;
+        }
+        if self.unflushed {
+            ready!(pin!(self.stream.flush()).poll(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Ends after the peer's close, or after an error. What is owed to the peer is written by then.
+impl<S: AsyncRead + AsyncWrite + Unpin, R: Side> Stream for WebSocket<S, R> {
+    type Item = io::Result<Message>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if this.ended {
+            return Poll::Ready(None);
+        }
+        let next = ready!(this.poll_receive(cx));
+        this.ended = !matches!(next, Some(Ok(_)));
+        Poll::Ready(next)
+    }
+}
+
+/// Messages are written when the queue is flushed, or when the next message is waited for.
+impl<S: AsyncRead + AsyncWrite + Unpin, R: Side> Sink<Message> for WebSocket<S, R> {
+    type Error = io::Error;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.tx.remaining() < HIGH_WATER { Poll::Ready(Ok(())) } else { this.poll_write(cx) }
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: Message) -> io::Result<()> {
+        let this = self.get_mut();
+        R::send(&mut this.connection, &mut this.tx, message).map_err(io::Error::other)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_write(cx)
+    }
+
+    /// Sends a close, where none went out yet. For the peer's, go on to the end of the stream of messages.
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if !this.connection.close_expected() {
+            this.close_with(CloseCode::NORMAL, "").map_err(io::Error::other)?;
+        }
+        this.poll_write(cx)
+    }
+}
+
+/// What differs between the ends: a client masks, and draws a key for each frame.
+pub trait Side: Role + Unpin {
+    fn send(connection: &mut Connection<Self>, tx: &mut SendQueue, message: Message)
+    -> Result<(), SendError>;
+    fn ping(connection: &mut Connection<Self>, payload: &[u8]) -> Result<ControlFrame, SendError>;
+    fn close(
+        connection: &mut Connection<Self>,
+        code: CloseCode,
+        reason: &str,
+    ) -> Result<ControlFrame, SendError>;
+    fn reply(connection: &mut Connection<Self>, event: &Event<'_>) -> Option<ControlFrame>;
+    fn fail(connection: &mut Connection<Self>, error: ProtocolError) -> Option<ControlFrame>;
+}
+
+impl Side for Server {
+    fn send(
+        connection: &mut Connection<Self>,
+        tx: &mut SendQueue,
+        message: Message,
+    ) -> Result<(), SendError> {
+        let (kind, bytes) = message.into_parts();
+        let header = connection.message(kind, Rsv::NONE, bytes.len() as u64)?;
+        tx.push(header, bytes); // by reference, where it is not small
+        Ok(())
+    }
+
+    fn ping(connection: &mut Connection<Self>, payload: &[u8]) -> Result<ControlFrame, SendError> {
+        connection.ping(payload)
+    }
+
+    fn close(
+        connection: &mut Connection<Self>,
+        code: CloseCode,
+        reason: &str,
+    ) -> Result<ControlFrame, SendError> {
+        connection.close(code, reason)
+    }
+
+    fn reply(connection: &mut Connection<Self>, event: &Event<'_>) -> Option<ControlFrame> {
+        connection.reply(event)
+    }
+
+    fn fail(connection: &mut Connection<Self>, error: ProtocolError) -> Option<ControlFrame> {
+        connection.fail(error)
+    }
+}
+
+impl Side for Client {
+    fn send(
+        connection: &mut Connection<Self>,
+        tx: &mut SendQueue,
+        message: Message,
+    ) -> Result<(), SendError> {
+        let (kind, bytes) = message.into_parts();
+        let key = key();
+        let header = connection.message(key, kind, Rsv::NONE, bytes.len() as u64)?;
+        tx.push_masked(header, key, &bytes); // a copy: others may hold these bytes, too
+        Ok(())
+    }
+
+    fn ping(connection: &mut Connection<Self>, payload: &[u8]) -> Result<ControlFrame, SendError> {
+        connection.ping(key(), payload)
+    }
+
+    fn close(
+        connection: &mut Connection<Self>,
+        code: CloseCode,
+        reason: &str,
+    ) -> Result<ControlFrame, SendError> {
+        connection.close(key(), code, reason)
+    }
+
+    fn reply(connection: &mut Connection<Self>, event: &Event<'_>) -> Option<ControlFrame> {
+        connection.reply(event, key)
+    }
+
+    fn fail(connection: &mut Connection<Self>, error: ProtocolError) -> Option<ControlFrame> {
+        connection.fail(error, key)
+    }
+}
+
+impl Message {
+    fn into_parts(self) -> (Kind, Bytes) {
+        match self {
+            Self::Text(text) => (Kind::Text, text.into()),
+            Self::Binary(bytes) => (Kind::Binary, bytes),
+        }
+    }
+}
+
+impl From<&'static str> for Message {
+    fn from(text: &'static str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<String> for Message {
+    fn from(text: String) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+/// A head, or why it is none; and what was read behind it, which are frames.
+async fn read_head<S: AsyncRead + Unpin>(
+    stream: &mut S,
+) -> io::Result<(Result<Vec<u8>, HandshakeError>, BytesMut)> {
+    let mut buffer = HeadBuffer::new(handshake::Limits::default());
+    let mut rx = BytesMut::with_capacity(4 << 10);
+    loop {
+        rx.clear();
+        if stream.read_buf(&mut rx).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        match buffer.push(&rx) {
+            Ok(None) => {}
+            Ok(Some(head)) => {
+                let (bytes, consumed) = (head.bytes.to_vec(), head.consumed);
+                rx.advance(consumed);
+                return Ok((Ok(bytes), rx));
+            }
+            Err(error) => return Ok((Err(error), rx)),
+        }
+    }
+}
+
+/// A new masking key: unpredictable for whoever provides the payload (RFC 6455 §10.3).
+fn key() -> Key {
+    Key::new(random())
+}
+
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the system has randomness");
+    bytes
+}

@@ -1,0 +1,305 @@
+//! Each program is started as a user would, and talked to by another implementation, tungstenite; in bounded time.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    net::TcpStream,
+    process::{Child, Command, Output, Stdio},
+    sync::{Arc, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+use tokio_rustls::rustls::{
+    self, ClientConnection, StreamOwned,
+    pki_types::{CertificateDer, pem::PemObject},
+};
+use tungstenite::{Bytes, Message, WebSocket, client, protocol::frame::coding::CloseCode};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[test]
+fn tokio_server() {
+    let server = Server::start(env!("CARGO_BIN_EXE_tokio_server"));
+    echoes(server.open("/"));
+}
+
+#[test]
+fn tokio_client() {
+    let server = Server::start(env!("CARGO_BIN_EXE_tokio_server"));
+    let url = format!("ws://{}/", server.address);
+    let mut client = Command::new(env!("CARGO_BIN_EXE_tokio_client"));
+    let said = output(client.args([&url, "Hello", "", "w\u{F6}rld"]));
+    assert_eq!(said, "Hello\n\nw\u{F6}rld\nclosed: Some((CloseCode(1000), \"\"))\n");
+}
+
+#[test]
+fn mio_loop() {
+    let server = Server::start(env!("CARGO_BIN_EXE_mio_loop"));
+    let sockets: Vec<_> = (0..100).map(|_| server.open("/")).collect();
+    echoes(server.open("/"));
+    sockets.into_iter().for_each(closes);
+}
+
+#[test]
+fn io_uring_echo() {
+    let Some(server) = Server::start_or_skip(env!("CARGO_BIN_EXE_io_uring_echo")) else { return };
+    let sockets: Vec<_> = (0..50).map(|_| server.open("/")).collect();
+    echoes(server.open("/"));
+    sockets.into_iter().for_each(closes);
+    // More at once than it has buffers: they wait for one another.
+    let others: Vec<_> = (0..100).map(|_| TcpStream::connect(&server.address).unwrap()).collect();
+    drop(others);
+    echoes(server.open("/"));
+}
+
+#[test]
+fn rustls_server() {
+    let server = Server::start(env!("CARGO_BIN_EXE_rustls_server"));
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(server.said.as_bytes()).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let session = ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
+    let stream = StreamOwned::new(session, server.connect());
+    echoes(client(format!("wss://{}/", server.address), stream).unwrap().0);
+}
+
+#[test]
+fn hyper_upgrade() {
+    let server = Server::start(env!("CARGO_BIN_EXE_hyper_upgrade"));
+    assert!(server.get("/").starts_with("HTTP/1.1 200 OK\r\n"));
+    assert!(server.get("/missing").starts_with("HTTP/1.1 404 Not Found\r\n"));
+    assert!(server.get("/ws").starts_with("HTTP/1.1 426 Upgrade Required\r\n"));
+    echoes(server.open("/ws"));
+}
+
+/// RFC 8441, with hyper's client and the codec in it: tungstenite knows HTTP/1 only.
+#[tokio::test]
+async fn hyper_upgrade_http2() {
+    use framewire_examples as codec;
+    use futures_util::{SinkExt, StreamExt};
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+
+    let server = Server::start(env!("CARGO_BIN_EXE_hyper_upgrade"));
+    let talk = async {
+        let stream = tokio::net::TcpStream::connect(&server.address).await.unwrap();
+        let http2 = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+        let (mut sender, connection) = http2.handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        // The server's settings have to be there before it may be asked for a protocol.
+        let page = hyper::Request::get(format!("http://{}/", server.address)).body(String::new()).unwrap();
+        assert_eq!(sender.send_request(page).await.unwrap().status(), 200);
+        let connect = |version| {
+            hyper::Request::connect(format!("http://{}/ws", server.address))
+                .extension(hyper::ext::Protocol::from_static("websocket"))
+                .header("sec-websocket-version", version)
+                .body(String::new())
+                .unwrap()
+        };
+        assert_eq!(sender.send_request(connect("12")).await.unwrap().status(), 426);
+        let response = sender.send_request(connect("13")).await.unwrap();
+        assert_eq!(response.status(), 200);
+        let stream = TokioIo::new(hyper::upgrade::on(response).await.unwrap());
+        let mut socket = codec::WebSocket::<_, framewire::Client>::new(stream, Default::default());
+        for message in ["Hello".to_owned(), "x".repeat(1 << 20)] {
+            socket.send(message.clone().into()).await.unwrap();
+            assert_eq!(socket.next().await.unwrap().unwrap(), codec::Message::from(message));
+        }
+        socket.close().await.unwrap();
+        assert!(socket.next().await.transpose().unwrap().is_none());
+        assert_eq!(socket.closed_with(), Some((framewire::CloseCode::NORMAL, "")));
+    };
+    tokio::time::timeout(PATIENCE, talk).await.unwrap();
+}
+
+/// As its clients have it on the wire; `interop/run frameworks` brings socket.io-client itself.
+#[test]
+fn socketio_echo() {
+    let server = Server::start(env!("CARGO_BIN_EXE_socketio_echo"));
+    assert!(server.get("/").starts_with("HTTP/1.1 404 "));
+    assert!(server.get("/socket.io/?EIO=4&transport=polling").starts_with("HTTP/1.1 400 "));
+    let mut socket = server.open("/socket.io/?EIO=4&transport=websocket");
+    let mut exchange = |send: &[Message], expected: &[Message]| {
+        send.iter().for_each(|message| socket.send(message.clone()).unwrap());
+        for message in expected {
+            match (socket.read().unwrap(), message) {
+                // Names of sessions differ.
+                (Message::Text(text), Message::Text(start)) if start.ends_with('*') => {
+                    assert!(text.starts_with(start.trim_end_matches('*')), "{text}");
+                }
+                (received, _) => assert_eq!(received, *message),
+            }
+        }
+    };
+    let bytes = Message::binary(&b"\x00\xFF"[..]);
+    exchange(&[], &["0{\"sid\":\"*".into()]);
+    exchange(&["40/admin,".into()], &["44/admin,{\"message\":\"Invalid namespace\"}".into()]);
+    exchange(&["40".into()], &["40{\"sid\":\"*".into()]);
+    exchange(&[r#"42["hello",1,{"a":"\u00e9"}]"#.into()], &[r#"42["hello",1,{"a":"\u00e9"}]"#.into()]);
+    exchange(&[r#"4213["hello",1,null]"#.into()], &[r#"4313[1,null]"#.into()]);
+    let placeholder = r#"{"_placeholder":true,"num":0}"#;
+    let event = Message::from(format!(r#"451-["file",{placeholder}]"#));
+    exchange(&[event.clone(), bytes.clone()], &[event, bytes.clone()]);
+    let asked = Message::from(format!(r#"451-7["file",{placeholder}]"#));
+    exchange(&[asked, bytes.clone()], &[format!(r#"461-7[{placeholder}]"#).into(), bytes]);
+    exchange(&[], &["2".into()]); // a ping, within two seconds
+    exchange(&["3".into()], &["2".into()]);
+    closes(socket);
+
+    // What is no packet ends the connection.
+    for wrong in ["5", "4", "42[\"early\"]", "40garbage\u{0}", "\u{E9}", ""] {
+        let mut socket = server.open("/socket.io/?EIO=4&transport=websocket");
+        socket.read().unwrap();
+        socket.send(wrong.into()).unwrap();
+        socket.send("42[".into()).unwrap(); // the fourth above connects, and this then fails
+        while let Ok(message) = socket.read() {
+            assert!(message.is_text() || message.is_close(), "{message}");
+        }
+    }
+}
+
+/// As its clients have it on the wire; `interop/run frameworks` brings sockjs-client itself.
+#[test]
+fn sockjs_echo() {
+    let server = Server::start(env!("CARGO_BIN_EXE_sockjs_echo"));
+    let info = server.get("/echo/info");
+    assert!(
+        info.starts_with("HTTP/1.1 200 OK\r\n") && info.contains("\r\n\r\n{\"websocket\":true,"),
+        "{info}"
+    );
+    assert!(server.get("/echo/000/session/xhr").starts_with("HTTP/1.1 404 "));
+    echoes(server.open("/echo/websocket"));
+
+    let mut socket = server.open("/echo/000/session/websocket");
+    let mut exchange = |sent: &str, expected: &str| {
+        if !sent.is_empty() {
+            socket.send(sent.into()).unwrap();
+        }
+        assert_eq!(socket.read().unwrap(), expected.into());
+    };
+    exchange("", "o");
+    exchange(r#"["one","tw\u00f6"]"#, "a[\"one\",\"tw\u{F6}\"]");
+    exchange(r#""alone""#, r#"a["alone"]"#);
+    exchange("", "h"); // a heartbeat, within two seconds
+    exchange(r#"["close"]"#, r#"c[3000,"Go away!"]"#);
+    assert!(socket.read().unwrap().is_close());
+
+    let mut socket = server.open("/echo/000/other/websocket");
+    assert_eq!(socket.read().unwrap(), "o".into());
+    socket.send("[broken".into()).unwrap();
+    assert!(matches!(socket.read().unwrap(), Message::Close(Some(frame)) if frame.code == CloseCode::Error));
+}
+
+// ------------------------------------------------------------------------------------- what the tests share
+
+/// Everything that an echo server has to get right.
+fn echoes<S: Read + std::io::Write>(mut socket: WebSocket<S>) {
+    let noise = |len: usize| Bytes::from_iter((0..len).map(|i| (i * 7 + i / 255) as u8));
+    for len in [0, 1, 125, 126, 4_000, 65_535, 65_536, 3 << 20] {
+        let message = Message::Binary(noise(len));
+        socket.send(message.clone()).unwrap();
+        assert_eq!(socket.read().unwrap(), message, "{len} bytes");
+    }
+    let batch: Vec<Message> = (0..1_000).map(|i| format!("message {i}: \u{1F44B}").into()).collect();
+    batch.iter().for_each(|message| socket.write(message.clone()).unwrap());
+    socket.flush().unwrap();
+    batch.iter().for_each(|message| assert_eq!(socket.read().unwrap(), *message));
+    socket.send(Message::Ping(Bytes::from_static(b"there?"))).unwrap();
+    assert_eq!(socket.read().unwrap(), Message::Pong(Bytes::from_static(b"there?")));
+    closes(socket);
+}
+
+fn closes<S: Read + std::io::Write>(mut socket: WebSocket<S>) {
+    socket.close(None).unwrap();
+    while !socket.read().unwrap().is_close() {}
+    assert!(matches!(socket.read(), Err(tungstenite::Error::ConnectionClosed)));
+}
+
+/// A program that runs, and is ended with the test.
+struct Server {
+    child: Child,
+    address: String,
+    /// What it printed before it could be talked to.
+    said: String,
+}
+
+impl Server {
+    fn start(program: &str) -> Self {
+        Self::start_or_skip(program).unwrap_or_else(|| panic!("{program} does not run here"))
+    }
+
+    /// `None` where the program says that it cannot run here; then that is printed.
+    fn start_or_skip(program: &str) -> Option<Self> {
+        let mut child = Command::new(program).arg("127.0.0.1:0").stdout(Stdio::piped()).spawn().unwrap();
+        let (line, lines) = mpsc::channel();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || out.lines().try_for_each(|each| line.send(each.ok()?).ok())); // to its end
+        let mut server = Self { child, address: String::new(), said: String::new() };
+        loop {
+            let next = lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{program}: {}", server.said));
+            if next.starts_with("skipped: ") {
+                eprintln!("{program}: {next}");
+                return None;
+            }
+            if let Some((_, url)) =
+                next.split_once("listening on ").and_then(|(_, url)| url.split_once("://"))
+            {
+                let address = url.split('/').next().unwrap_or_default();
+                server.address = address.replace("localhost", "127.0.0.1");
+                thread::spawn(move || lines.into_iter().for_each(drop));
+                return Some(server);
+            }
+            server.said += &format!("{next}\n");
+        }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    fn open(&self, path: &str) -> WebSocket<TcpStream> {
+        client(format!("ws://{}{path}", self.address), self.connect()).unwrap().0
+    }
+
+    /// What a plain GET is answered.
+    fn get(&self, path: &str) -> String {
+        let mut stream = self.connect();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address);
+        std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a program prints that ends by itself, and well.
+fn output(command: &mut Command) -> String {
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let began = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if began.elapsed() > PATIENCE {
+            let _ = child.kill();
+        }
+        thread::sleep(Duration::from_millis(10));
+    };
+    let Output { stdout, .. } = child.wait_with_output().unwrap();
+    let stdout = String::from_utf8(stdout).unwrap();
+    assert!(status.success(), "{status}: {stdout}");
+    stdout
+}
