@@ -214,6 +214,11 @@ impl Reader {
     /// Clears the front of the buffer up to `end`, where something else than the waiting payload's continuation
     /// stands behind it.
     fn gather(&mut self, buffer: &mut BytesMut, end: usize) {
+        if self.ready == 0 {
+            // Nothing waits. A handle on nothing would share the buffer all the same, which could not grow in place then.
+            buffer.advance(end);
+            return;
+        }
         let payload = buffer.split_to(mem::take(&mut self.ready));
         buffer.advance(end - payload.len());
         if self.gathered.is_empty() {
