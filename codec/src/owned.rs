@@ -241,6 +241,7 @@ impl Reader {
 }
 
 /// Cuts the `len` bytes that end at `end` out of the buffer, and drops what stands before them.
+#[inline]
 fn cut(buffer: &mut BytesMut, end: usize, len: usize) -> Bytes {
     buffer.advance(end - len);
     buffer.split_to(len).freeze()
@@ -248,6 +249,7 @@ fn cut(buffer: &mut BytesMut, end: usize, len: usize) -> Bytes {
 
 /// Cuts the `len` bytes at the address `at` out of the buffer, which were just lent as text, and drops what stands
 /// before them.
+#[inline]
 #[allow(unsafe_code)]
 fn cut_text(buffer: &mut BytesMut, at: usize, len: usize) -> Utf8Bytes {
     let start = at - buffer.as_ptr().addr();
