@@ -64,8 +64,8 @@ impl InflatePool {
     /// Bytes that one decompressor takes: its tables and, whatever the parameters, a window of 15 bits.
     pub const DECOMPRESSOR: usize = 48 << 10;
 
-    /// So many decompressors are used in turns where there is a choice: enough for a few busy connections to come back
-    /// to their own, and few enough to stay in the cache.
+    /// So many idle decompressors take turns: enough for a few busy connections to come back to their own, and few enough
+    /// to stay in the cache.
     const TURNS: usize = 4;
 
     /// A pool that holds its buffer and nothing else yet.
@@ -111,19 +111,26 @@ impl InflatePool {
         self.windows.used()
     }
 
-    /// The decompressor that this message left behind, if nobody had it since; else the one that was used least recently
-    /// of those that take turns.
+    /// The decompressor that this message left behind, if nobody had it since. Else a new one as long as few take turns,
+    /// so that next time it is there; or the one of them that was used least recently.
     fn lend(&mut self, left_by: Option<u64>) -> Option<Box<Decompressor>> {
         let first = self.idle.len().saturating_sub(Self::TURNS);
         let turns = &self.idle[first..];
-        let found = turns.iter().position(|lent| left_by.is_some() && lent.left_by == left_by);
-        if !turns.is_empty() {
-            return Some(self.idle.remove(first + found.unwrap_or(0)));
+        if turns.is_empty() {
+            return self.guests.pop().or_else(|| self.new_one());
         }
-        self.guests.pop().or_else(|| {
-            let grant = self.decompressors.grant(1)?;
-            Some(Box::new(Decompressor::new(grant)))
-        })
+        let found = turns.iter().position(|idle| left_by.is_some() && idle.left_by == left_by);
+        if left_by.is_some() && found.is_none() && turns.len() < Self::TURNS {
+            if let Some(new) = self.new_one() {
+                return Some(new);
+            }
+        }
+        Some(self.idle.remove(first + found.unwrap_or(0)))
+    }
+
+    fn new_one(&self) -> Option<Box<Decompressor>> {
+        let grant = self.decompressors.grant(1)?;
+        Some(Box::new(Decompressor::new(grant)))
     }
 
     /// A number for a message of a connection whose window is of this pool.
@@ -623,7 +630,7 @@ mod tests {
 
     #[test]
     fn a_window_is_read_in_only_where_somebody_else_had_the_decompressor() {
-        let mut pool = InflatePool::default();
+        let mut pool = InflatePool::new(InflateConfig { messages: 1, ..InflateConfig::default() });
         let mut other = InflatePool::default();
         let mut one = Inflater::new(&params(15), &pool).unwrap();
         let mut two = Inflater::new(&params(15), &pool).unwrap();
@@ -651,6 +658,21 @@ mod tests {
         let mut small = Inflater::new(&params(14), &pool).unwrap();
         read(&mut small, &mut pool, HELLO);
         assert!(!goes_on(&small, &pool));
+    }
+
+    #[test]
+    fn a_few_connections_have_decompressors_of_their_own() {
+        for (connections, decompressors) in [(1, 1), (2, 2), (4, 4), (20, 4)] {
+            let mut pool = InflatePool::default();
+            let mut all: Vec<_> =
+                (0..connections).map(|_| Inflater::new(&params(15), &pool).unwrap()).collect();
+            for _ in 0..3 {
+                all.iter_mut().for_each(|each| read(each, &mut pool, HELLO));
+            }
+            assert_eq!(pool.decompressors(), decompressors);
+            let own = all.iter().filter(|each| goes_on(each, &pool)).count();
+            assert_eq!(own, decompressors);
+        }
     }
 
     #[test]
