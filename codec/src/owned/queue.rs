@@ -140,18 +140,18 @@ impl Buf for SendQueue {
     /// Forgets the first `n` bytes, which are written; all of them where there are fewer.
     fn advance(&mut self, mut n: usize) {
         let mut copied = 0; // all at once, behind the loop
-        while let Some(piece) = self.pieces.front_mut() {
-            let step = n.min(piece.copied);
-            piece.copied -= step;
-            copied += step;
-            n -= step;
-            let step = n.min(piece.bytes.len());
-            piece.bytes.advance(step);
-            self.in_pieces -= step;
-            n -= step;
-            if piece.copied > 0 || !piece.bytes.is_empty() {
+        while let Some(Piece { copied: before, bytes }) = self.pieces.front_mut() {
+            if n < *before + bytes.len() {
+                let step = n.min(*before);
+                *before -= step;
+                copied += step;
+                bytes.advance(n - step);
+                self.in_pieces -= n - step;
                 break;
             }
+            n -= *before + bytes.len();
+            copied += *before;
+            self.in_pieces -= bytes.len();
             self.pieces.pop_front();
         }
         self.placed -= copied;
