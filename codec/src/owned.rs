@@ -214,6 +214,11 @@ impl Reader {
     /// Clears the front of the buffer up to `end`, where something else than the waiting payload's continuation
     /// stands behind it.
     fn gather(&mut self, buffer: &mut BytesMut, end: usize) {
+        if self.ready == 0 {
+            // Nothing waits. A handle on nothing would share the buffer all the same, which could not grow in place then.
+            buffer.advance(end);
+            return;
+        }
         let payload = buffer.split_to(mem::take(&mut self.ready));
         buffer.advance(end - payload.len());
         if self.gathered.is_empty() {
@@ -236,6 +241,7 @@ impl Reader {
 }
 
 /// Cuts the `len` bytes that end at `end` out of the buffer, and drops what stands before them.
+#[inline]
 fn cut(buffer: &mut BytesMut, end: usize, len: usize) -> Bytes {
     buffer.advance(end - len);
     buffer.split_to(len).freeze()
@@ -243,6 +249,7 @@ fn cut(buffer: &mut BytesMut, end: usize, len: usize) -> Bytes {
 
 /// Cuts the `len` bytes at the address `at` out of the buffer, which were just lent as text, and drops what stands
 /// before them.
+#[inline]
 #[allow(unsafe_code)]
 fn cut_text(buffer: &mut BytesMut, at: usize, len: usize) -> Utf8Bytes {
     let start = at - buffer.as_ptr().addr();

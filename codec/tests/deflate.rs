@@ -508,3 +508,57 @@ fn what_cannot_be_agreed_on_does_no_harm() {
         assert!(pool.has_window(bits));
     }
 }
+
+/// Whatever a decompressor still knows from the message before, and whoever had it since: the same comes out.
+#[test]
+fn connections_that_take_turns_do_not_meet() {
+    // Messages that end in every way there is, some of them truncated. All but the last refer to what came before.
+    let ends: [&[u8]; 6] =
+        [b"", b"\0\0\xff\xff\0", b"\0\0\xff\xff\x01", b"\0\0\xff\xff\x03\0", b"\x02\0", b"\x06"];
+    let mut random = random(5);
+    for round in 0..60 {
+        let mut coders = [(); 3].map(|()| Coder::new());
+        let params = Params { client_max_window_bits: if round % 3 == 0 { 10 } else { 15 }, ..TAKEOVER };
+        let new =
+            |messages| InflatePool::new(InflateConfig { messages, part: 512, ..InflateConfig::default() });
+        let (mut one, mut two, mut strange) = (new(1), new(2), new(1));
+        let mut hosts = [&one, &two, &one].map(|pool| [(); 3].map(|()| Host::<Server>::new(&params, pool)));
+        let mut failed = [false; 3];
+        for turn in 0..40 {
+            let who = random() as usize % 3;
+            if failed[who] {
+                continue;
+            }
+            let len = [20, 300, 512, 1024, 40_000][random() as usize % 5];
+            let mut payload = coders[who].code(&prose(len, random() % 8));
+            if params.client_max_window_bits < 15 {
+                payload = code(&prose(len, random()));
+            }
+            // The coder ends a message with the header of an empty block: it may go on from there in other ways.
+            if random() % 4 == 0 {
+                payload.extend_from_slice(ends[random() as usize % ends.len()]);
+            }
+            if turn > 20 && random() % 8 == 0 {
+                let end = payload.len() - 1 - random() as usize % 8.min(payload.len() - 1);
+                payload.truncate(end);
+            }
+            let wire = to::<Server>(BINARY1, &payload);
+            // In a pool that none of them is known in, each reads its window in.
+            let [first, second, third] = &mut hosts;
+            let expected = third[who].read(&mut strange, &wire);
+            assert_eq!(first[who].read(&mut one, &wire), expected);
+            assert_eq!(second[who].read(&mut two, &wire), expected);
+            assert_eq!(first[who].messages.last(), third[who].messages.last());
+            assert_eq!(second[who].messages.last(), third[who].messages.last());
+            failed[who] = expected.is_err();
+            if failed[who] {
+                continue;
+            }
+            if random() % 8 == 0 {
+                // Somebody else begins a message in `two`, and is gone in the middle of it.
+                let mut gone = Host::<Server>::new(&params, &two);
+                gone.read(&mut two, &to::<Server>(BINARY1 & MORE, &code(b"something else")[..3])).unwrap();
+            }
+        }
+    }
+}

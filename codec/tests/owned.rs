@@ -125,6 +125,25 @@ fn a_message_of_one_frame_is_not_copied() {
     assert!((4..=8).contains(&at), "behind its header, where it was read: {at}");
 }
 
+/// The reader holds on to nothing behind a message: where the host has dropped it, its memory is read into again.
+#[test]
+fn the_buffer_is_used_again_whatever_the_cuts() {
+    let payload = vec![b'x'; 20_000];
+    let wire = frame(true, Rsv::NONE, Opcode::Binary, &payload);
+    let mut buffer = BytesMut::with_capacity(2 * wire.len());
+    let start = buffer.as_ptr() as usize;
+    let (mut connection, mut reader) = (Connection::<Server>::new(), Reader::new());
+    for _ in 0..5 {
+        for (i, piece) in wire.chunks(1448).enumerate() {
+            buffer.extend_from_slice(piece);
+            let message = reader.next(&mut connection, &mut buffer).unwrap();
+            assert_eq!(message.is_some(), i == wire.len() / 1448);
+        }
+        assert!(buffer.try_reclaim(2 * wire.len()), "nobody shares it");
+        assert_eq!(buffer.as_ptr() as usize, start);
+    }
+}
+
 #[test]
 fn bad_text_is_an_error_after_the_whole_messages() {
     let mut wire = frame(true, Rsv::NONE, Opcode::Text, b"good");
@@ -201,6 +220,43 @@ fn the_queue_gives_the_bytes_in_order_for_every_partial_write() {
         }
         assert_eq!(written, expected, "steps of {step}");
     }
+}
+
+#[test]
+fn the_queue_takes_more_while_it_is_written() {
+    let mut random = 7_u32;
+    let mut below = |n: usize| {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (random >> 8) as usize % n
+    };
+    let (mut queue, mut expected) = (SendQueue::new(), Vec::new());
+    let mut connection = Connection::<Server>::new();
+    for i in 0..20_000 {
+        let len = [0, 1, 100, SendQueue::COPY_BELOW - 1, SendQueue::COPY_BELOW, 3000][below(6)];
+        let payload = Bytes::from(vec![i as u8; len]);
+        if below(4) == 0 {
+            expected.extend_from_slice(&payload);
+            queue.push_bytes(payload);
+        } else {
+            let header = connection.binary(&payload).unwrap();
+            expected.extend_from_slice(&header);
+            expected.extend_from_slice(&payload);
+            queue.push(header, payload);
+        }
+        // Now and then all of it, and sometimes more than there is.
+        let n = if below(50) == 0 { usize::MAX } else { below(2 * len + 500) };
+        let mut written = Vec::new();
+        while written.len() < n && queue.has_remaining() {
+            let step = (n - written.len()).min(queue.chunk().len());
+            written.extend_from_slice(&queue.chunk()[..step]);
+            queue.advance(step);
+        }
+        assert_eq!(written, expected[..written.len()]);
+        expected.drain(..written.len());
+        assert_eq!(queue.remaining(), expected.len());
+    }
+    queue.advance(usize::MAX);
+    assert!(!queue.has_remaining() && queue.chunk().is_empty());
 }
 
 #[test]

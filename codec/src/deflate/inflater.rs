@@ -40,9 +40,13 @@ impl Default for InflateConfig {
 
 /// What the [`Inflater`]s of one thread share: decompressors, of which each message borrows one from its first byte
 /// to its last, and the buffer into which they inflate. The host owns it.
+///
+/// What a decompressor remembers between messages is never the only copy: with context takeover, a connection keeps its
+/// window, and reads it in again where the decompressor that it had last has served somebody else since.
 #[derive(Debug)]
 pub struct InflatePool {
     config: InflateConfig,
+    /// The one that was used last is at the end.
     #[expect(clippy::vec_box, reason = "one is lent by its pointer, and comes back so")]
     idle: Vec<Box<Decompressor>>,
     /// Another pool's, kept while all of our own are lent: a connection came with it, inside a message.
@@ -50,6 +54,8 @@ pub struct InflatePool {
     guests: Vec<Box<Decompressor>>,
     decompressors: Budget,
     windows: Budget,
+    /// Counts the messages that left a decompressor with their window.
+    clock: u64,
     /// What came out last; lent to the host until the next comes out.
     out: Box<[u8]>,
 }
@@ -57,6 +63,10 @@ pub struct InflatePool {
 impl InflatePool {
     /// Bytes that one decompressor takes: its tables and, whatever the parameters, a window of 15 bits.
     pub const DECOMPRESSOR: usize = 48 << 10;
+
+    /// So many idle decompressors take turns: enough for a few busy connections to come back to their own, and few enough
+    /// to stay in the cache.
+    const TURNS: usize = 4;
 
     /// A pool that holds its buffer and nothing else yet.
     pub fn new(config: InflateConfig) -> Self {
@@ -66,6 +76,7 @@ impl InflatePool {
             guests: Vec::new(),
             decompressors: Budget::new(config.messages.max(1)),
             windows: Budget::new(config.windows),
+            clock: 0,
             out: vec![0; config.part.max(1)].into(),
         }
     }
@@ -100,10 +111,33 @@ impl InflatePool {
         self.windows.used()
     }
 
-    fn lend(&mut self) -> Option<Box<Decompressor>> {
-        self.idle.pop().or_else(|| self.guests.pop()).or_else(|| {
-            let grant = self.decompressors.grant(1)?;
-            Some(Box::new(Decompressor::new(grant)))
+    /// The decompressor that this message left behind, if nobody had it since. Else a new one as long as few take turns,
+    /// so that next time it is there; or the one of them that was used least recently.
+    fn lend(&mut self, left_by: Option<u64>) -> Option<Box<Decompressor>> {
+        let first = self.idle.len().saturating_sub(Self::TURNS);
+        let turns = &self.idle[first..];
+        if turns.is_empty() {
+            return self.guests.pop().or_else(|| self.new_one());
+        }
+        let found = turns.iter().position(|idle| left_by.is_some() && idle.left_by == left_by);
+        if left_by.is_some() && found.is_none() && turns.len() < Self::TURNS {
+            if let Some(new) = self.new_one() {
+                return Some(new);
+            }
+        }
+        Some(self.idle.remove(first + found.unwrap_or(0)))
+    }
+
+    fn new_one(&self) -> Option<Box<Decompressor>> {
+        let grant = self.decompressors.grant(1)?;
+        Some(Box::new(Decompressor::new(grant)))
+    }
+
+    /// A number for a message of a connection whose window is of this pool.
+    fn number(&mut self, window: &Grant) -> Option<u64> {
+        self.windows.granted(window).then(|| {
+            self.clock += 1;
+            self.clock
         })
     }
 
@@ -133,6 +167,8 @@ struct Decompressor {
     text: Validator,
     /// Nothing has been taken in since the message began, or a final block ended.
     is_fresh: bool,
+    /// Between messages: the one that left it as it is, to go on from there.
+    left_by: Option<u64>,
     /// Bytes in and out, so far.
     wire_len: u64,
     len: u64,
@@ -147,6 +183,7 @@ impl Decompressor {
             history: Window::new(MIN_BITS),
             text: Validator::new(),
             is_fresh: true,
+            left_by: None,
             wire_len: 0,
             len: 0,
             final_blocks: 0,
@@ -163,6 +200,16 @@ impl Decompressor {
             }
         }
         Ok(())
+    }
+
+    /// Takes [`TAIL`] in up to where something comes out of it, or a block ends: gives the rest. If that is empty, a block
+    /// has ended right there, or what comes out then comes out without more input.
+    fn begin_tail(inflate: &mut Inflate) -> Result<&'static [u8], Corrupt> {
+        // With one byte more, which must not be touched: whoever takes it in is inside a block, or a code.
+        const MORE: &[u8] = &[TAIL[0], TAIL[1], TAIL[2], TAIL[3], 0];
+        let before = inflate.total_in();
+        inflate.decompress(MORE, &mut [], InflateFlush::Block).map_err(|_| Corrupt)?;
+        TAIL.get((inflate.total_in() - before) as usize..).ok_or(Corrupt)
     }
 }
 
@@ -201,7 +248,9 @@ struct Core {
 #[derive(Debug)]
 struct Kept {
     window: Window,
-    _grant: Grant,
+    /// The last message, where its decompressor can go on from there.
+    last: Option<u64>,
+    grant: Grant,
 }
 
 impl<R: Role> Inflater<R> {
@@ -220,7 +269,7 @@ impl<R: Role> Inflater<R> {
             None
         } else {
             let grant = pool.windows.grant(1 << bits).ok_or(NoWindow)?;
-            Some(Box::new(Kept { window: Window::new(bits), _grant: grant }))
+            Some(Box::new(Kept { window: Window::new(bits), last: None, grant }))
         };
         Ok(Self { core: Core { lent: None, kept, bits, error: None }, role: PhantomData })
     }
@@ -306,8 +355,13 @@ struct Input<'a> {
 enum Source {
     /// What the peer sent.
     Payload,
-    /// What the peer left out at the end (RFC 7692 §7.2.2).
+    /// What the peer left out at the end (RFC 7692 §7.2.2): it ends with a block, if nothing comes out any more.
+    BlockEnd,
+    /// The same, where it does something else.
     Tail,
+    /// An empty block, for a stream that stands between two: it goes on behind that if it stood at a byte's start.
+    /// Otherwise, bits of [`TAIL`] are left, all ones: they begin a final block or none, and the message was truncated.
+    Empty,
     /// An empty block marked as final: only a stream that stands between two blocks, at a byte's start, ends with it.
     /// Otherwise, the message was truncated.
     Probe,
@@ -319,8 +373,8 @@ enum Round {
     Full,
     /// The part is taken in.
     Taken,
-    /// The message has ended.
-    Ended,
+    /// The message has ended. `on`: and the decompressor stands where the next one can begin.
+    Ended { on: bool },
 }
 
 /// The bytes are not a deflate stream, or not the whole of one.
@@ -386,13 +440,17 @@ impl Core {
             return Ok(());
         }
         // There is one: whoever feeds is ready.
-        let Some(mut lent) = pool.lend() else { return Err(ProtocolError::CorruptDeflate) };
+        // A message of another pool's is known by its number there: here, by none.
+        let last =
+            self.kept.as_ref().filter(|kept| pool.windows.granted(&kept.grant)).and_then(|kept| kept.last);
+        let Some(mut lent) = pool.lend(last) else { return Err(ProtocolError::CorruptDeflate) };
         lent.text = Validator::new();
         lent.is_fresh = true;
         (lent.wire_len, lent.len, lent.final_blocks) = (0, 0, 0);
         lent.history.restart(self.bits);
         let window = self.kept.as_ref().map_or(&lent.history, |kept| &kept.window);
-        let begun = Decompressor::restart(&mut lent.inflate, window);
+        let goes_on = lent.left_by.take() == last && last.is_some(); // it is left by nobody until this one ends
+        let begun = if goes_on { Ok(()) } else { Decompressor::restart(&mut lent.inflate, window) };
         self.lent = Some(lent);
         begun.map_err(|Corrupt| ProtocolError::CorruptDeflate)
     }
@@ -428,6 +486,8 @@ impl Core {
             } else if input.source == Source::Probe && given > 0 {
                 filled -= given; // not of the message: neither text nor too much
                 break Err(Corrupt);
+            } else if input.source == Source::BlockEnd && given > 0 {
+                input.source = Source::Tail;
             }
             match (status, input.source) {
                 (Err(_), _) => break Err(Corrupt),
@@ -445,7 +505,8 @@ impl Core {
                     }
                     lent.is_fresh = true;
                 }
-                (Ok(Status::StreamEnd), _) if input.bytes.is_empty() => break Ok(Round::Ended),
+                (Ok(Status::StreamEnd), Source::Empty) => break Err(Corrupt),
+                (Ok(Status::StreamEnd), _) if input.bytes.is_empty() => break Ok(Round::Ended { on: false }),
                 (Ok(Status::StreamEnd), _) => break Err(Corrupt),
                 _ if filled == room => break Ok(Round::Full),
                 _ if !input.bytes.is_empty() => {
@@ -455,8 +516,14 @@ impl Core {
                 }
                 (_, Source::Payload) if !input.last => break Ok(Round::Taken),
                 // The last block was marked as final, and nothing stands behind it.
-                (_, Source::Payload) if lent.is_fresh => break Ok(Round::Ended),
-                (_, Source::Payload) => (input.source, input.bytes) = (Source::Tail, TAIL),
+                (_, Source::Payload) if lent.is_fresh => break Ok(Round::Ended { on: true }),
+                (_, Source::Payload) => match Decompressor::begin_tail(&mut lent.inflate) {
+                    Ok(rest) if rest.is_empty() => (input.source, input.bytes) = (Source::BlockEnd, rest),
+                    Ok(rest) => (input.source, input.bytes) = (Source::Tail, rest),
+                    Err(Corrupt) => break Err(Corrupt),
+                },
+                (_, Source::BlockEnd) => (input.source, input.bytes) = (Source::Empty, EMPTY),
+                (_, Source::Empty) => break Ok(Round::Ended { on: true }),
                 (_, Source::Tail) => (input.source, input.bytes) = (Source::Probe, PROBE),
                 (_, Source::Probe) => break Err(Corrupt),
             }
@@ -471,7 +538,7 @@ impl Core {
             return Err(ProtocolError::MessageTooBig);
         }
         let round = round.map_err(|Corrupt| ProtocolError::CorruptDeflate)?;
-        let ended = matches!(round, Round::Ended);
+        let ended = matches!(round, Round::Ended { .. });
         if ended && input.kind == Kind::Text {
             lent.text.finish().map_err(|_| ProtocolError::InvalidUtf8)?;
         }
@@ -480,6 +547,12 @@ impl Core {
             window.push(&out[recorded..filled]);
         }
         if ended {
+            if let Some(kept) = &mut self.kept {
+                // With less than 15 bits, the decompressor would know of more than is kept.
+                let on = matches!(round, Round::Ended { on: true }) && self.bits == MAX_BITS;
+                kept.last = pool.number(&kept.grant).filter(|_| on);
+                lent.left_by = kept.last;
+            }
             self.give_back(pool);
         }
         Ok((filled, ended))
@@ -513,10 +586,103 @@ impl error::Error for NoWindow {}
 const FINAL_BLOCKS: u64 = 64;
 const WIRE_PER_FINAL_BLOCK: u64 = 64;
 
-/// An empty stored block that is marked as final.
+/// An empty stored block.
+const EMPTY: &[u8] = &[0x00, 0x00, 0x00, 0xff, 0xff];
+
+/// The same, marked as final.
 const PROBE: &[u8] = &[0x01, 0x00, 0x00, 0xff, 0xff];
 
 /// What is kept for a peer with a window of these bits: of 9 at least, for with 8 zlib compresses as with 9.
 fn window_bits(bits: u8) -> u8 {
     bits.clamp(MIN_BITS, MAX_BITS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::Server;
+
+    /// "Hello", and "Hello" by reference to it (RFC 7692 §7.2.3.1, §7.2.3.2); nothing, in a final block.
+    const HELLO: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
+    const AGAIN: &[u8] = b"\xf2\x00\x11\x00\x00";
+    const FINAL: &[u8] = b"\x03\x00";
+
+    fn read(inflater: &mut Inflater<Server>, pool: &mut InflatePool, wire: &[u8]) {
+        let mut ready = inflater.ready(pool).unwrap();
+        let mut parts = ready.feed_coded(Kind::Text, wire, true);
+        while parts.next_part().unwrap().is_some() {}
+    }
+
+    const fn params(bits: u8) -> Params {
+        Params {
+            server_no_context_takeover: false,
+            client_no_context_takeover: false,
+            server_max_window_bits: bits,
+            client_max_window_bits: bits,
+        }
+    }
+
+    /// Whether the connection's next message begins where its last one left a decompressor.
+    fn goes_on(inflater: &Inflater<Server>, pool: &InflatePool) -> bool {
+        let last = inflater.core.kept.as_ref().and_then(|kept| kept.last);
+        last.is_some() && pool.idle.iter().any(|idle| idle.left_by == last)
+    }
+
+    #[test]
+    fn a_window_is_read_in_only_where_somebody_else_had_the_decompressor() {
+        let mut pool = InflatePool::new(InflateConfig { messages: 1, ..InflateConfig::default() });
+        let mut other = InflatePool::default();
+        let mut one = Inflater::new(&params(15), &pool).unwrap();
+        let mut two = Inflater::new(&params(15), &pool).unwrap();
+        for wire in [HELLO, AGAIN, AGAIN] {
+            read(&mut one, &mut pool, wire);
+            assert!(goes_on(&one, &pool));
+        }
+        read(&mut two, &mut pool, HELLO);
+        assert!(goes_on(&two, &pool) && !goes_on(&one, &pool));
+        read(&mut one, &mut pool, AGAIN);
+        assert!(goes_on(&one, &pool) && !goes_on(&two, &pool));
+        // Its last block may be marked as final: then it begins anew at once.
+        for wire in [FINAL, &[FINAL, &[0]].concat(), AGAIN] {
+            read(&mut one, &mut pool, wire);
+            assert!(goes_on(&one, &pool), "{wire:x?}");
+        }
+        // But not where a final block ends only with what the peer left out.
+        read(&mut one, &mut pool, b"\x01");
+        assert!(!goes_on(&one, &pool));
+        read(&mut one, &mut pool, AGAIN);
+        // Elsewhere, its messages have no number that might be somebody else's.
+        read(&mut one, &mut other, AGAIN);
+        assert!(!goes_on(&one, &other) && !goes_on(&one, &pool));
+        // A decompressor knows 32 KiB: with less, it would understand what must not be.
+        let mut small = Inflater::new(&params(14), &pool).unwrap();
+        read(&mut small, &mut pool, HELLO);
+        assert!(!goes_on(&small, &pool));
+    }
+
+    #[test]
+    fn a_few_connections_have_decompressors_of_their_own() {
+        for (connections, decompressors) in [(1, 1), (2, 2), (4, 4), (20, 4)] {
+            let mut pool = InflatePool::default();
+            let mut all: Vec<_> =
+                (0..connections).map(|_| Inflater::new(&params(15), &pool).unwrap()).collect();
+            for _ in 0..3 {
+                all.iter_mut().for_each(|each| read(each, &mut pool, HELLO));
+            }
+            assert_eq!(pool.decompressors(), decompressors);
+            let own = all.iter().filter(|each| goes_on(each, &pool)).count();
+            assert_eq!(own, decompressors);
+        }
+    }
+
+    #[test]
+    fn a_message_that_is_given_up_leaves_no_decompressor() {
+        let mut pool = InflatePool::default();
+        let mut one = Inflater::<Server>::new(&params(15), &pool).unwrap();
+        let mut two = Inflater::<Server>::new(&params(15), &pool).unwrap();
+        read(&mut one, &mut pool, HELLO);
+        let last = one.core.kept.as_ref().unwrap().last;
+        assert!(two.ready(&mut pool).unwrap().feed_coded(Kind::Text, b"\x07", true).next_part().is_err());
+        assert!(last.is_some() && pool.idle.iter().all(|idle| idle.left_by.is_none()));
+    }
 }

@@ -39,12 +39,21 @@ use bytes::{Buf, Bytes, BytesMut};
 /// ```
 #[derive(Debug, Default)]
 pub struct SendQueue {
-    /// In order, before `tail`. None of them is empty.
-    pieces: VecDeque<Bytes>,
-    /// What was copied since the last piece.
-    tail: BytesMut,
+    /// What was copied, in one piece: headers, control frames, small payloads.
+    copied: BytesMut,
+    /// What is referenced, in order.
+    pieces: VecDeque<Piece>,
+    /// Bytes in `copied` that go before some piece.
+    placed: usize,
     /// Bytes in `pieces`.
     in_pieces: usize,
+}
+
+/// So many of the copied bytes, and then these.
+#[derive(Debug)]
+struct Piece {
+    copied: usize,
+    bytes: Bytes,
 }
 
 impl SendQueue {
@@ -58,81 +67,97 @@ impl SendQueue {
 
     /// Queues a frame. A client's payload is masked already, or goes by [`push_masked`](Self::push_masked).
     pub fn push(&mut self, header: HeaderBytes, payload: Bytes) {
-        self.tail.extend_from_slice(&header);
+        self.copied.extend_from_slice(&header);
         self.push_bytes(payload);
     }
 
     /// Queues a frame whose payload, as it goes on the wire, is copied: one that is only lent, such as a compressed one.
     pub fn push_copied(&mut self, header: HeaderBytes, payload: &[u8]) {
-        self.tail.extend_from_slice(&header);
-        self.tail.extend_from_slice(payload);
+        self.copied.extend_from_slice(&header);
+        self.copied.extend_from_slice(payload);
     }
 
     /// Queues a frame of a client and masks a copy of its payload with the key that the header was made with; the
     /// payload itself stays as it is.
     pub fn push_masked(&mut self, header: HeaderBytes, key: Key, payload: &[u8]) {
-        self.tail.extend_from_slice(&header);
-        let start = self.tail.len();
-        self.tail.extend_from_slice(payload);
-        mask::apply(key, &mut self.tail[start..]);
+        self.copied.extend_from_slice(&header);
+        let start = self.copied.len();
+        self.copied.extend_from_slice(payload);
+        mask::apply(key, &mut self.copied[start..]);
     }
 
     /// Queues a control frame.
     pub fn push_control(&mut self, frame: &ControlFrame) {
-        self.tail.extend_from_slice(frame);
+        self.copied.extend_from_slice(frame);
     }
 
     /// Queues bytes that are a whole frame, or the next of a payload whose header went before.
     pub fn push_bytes(&mut self, bytes: Bytes) {
         if bytes.len() < Self::COPY_BELOW {
-            self.tail.extend_from_slice(&bytes);
+            self.copied.extend_from_slice(&bytes);
             return;
         }
-        for piece in [self.tail.split().freeze(), bytes] {
-            if !piece.is_empty() {
-                self.in_pieces += piece.len();
-                self.pieces.push_back(piece);
-            }
-        }
+        self.in_pieces += bytes.len();
+        self.pieces.push_back(Piece { copied: self.copied.len() - self.placed, bytes });
+        self.placed = self.copied.len();
     }
 }
 
 impl Buf for SendQueue {
     fn remaining(&self) -> usize {
-        self.in_pieces + self.tail.len()
+        self.copied.len() + self.in_pieces
     }
 
     fn chunk(&self) -> &[u8] {
         match self.pieces.front() {
-            Some(piece) => piece,
-            None => &self.tail,
+            Some(Piece { copied: 0, bytes }) => bytes,
+            Some(piece) => &self.copied[..piece.copied],
+            None => &self.copied,
         }
     }
 
     #[cfg(feature = "std")]
     fn chunks_vectored<'a>(&'a self, slices: &mut [std::io::IoSlice<'a>]) -> usize {
-        let tail = Some(&self.tail[..]).filter(|tail| !tail.is_empty());
-        let pieces = self.pieces.iter().map(|piece| &piece[..]).chain(tail);
-        let mut filled = 0;
-        for (slice, piece) in slices.iter_mut().zip(pieces) {
-            *slice = std::io::IoSlice::new(piece);
-            filled += 1;
+        let (mut copied, mut filled) = (&self.copied[..], 0);
+        let mut lend = |chunk: &'a [u8]| {
+            if let Some(slice) = slices.get_mut(filled).filter(|_| !chunk.is_empty()) {
+                *slice = std::io::IoSlice::new(chunk);
+                filled += 1;
+            }
+            filled < slices.len()
+        };
+        for piece in &self.pieces {
+            let before;
+            (before, copied) = copied.split_at(piece.copied);
+            if !lend(before) || !lend(&piece.bytes) {
+                return filled;
+            }
         }
+        lend(copied);
         filled
     }
 
     /// Forgets the first `n` bytes, which are written; all of them where there are fewer.
     fn advance(&mut self, mut n: usize) {
-        while let Some(piece) = self.pieces.front_mut() {
-            let step = n.min(piece.len());
-            piece.advance(step);
-            self.in_pieces -= step;
-            n -= step;
-            if !piece.is_empty() {
-                return;
+        let mut copied = 0; // all at once, behind the loop
+        while let Some(Piece { copied: before, bytes }) = self.pieces.front_mut() {
+            if n < *before + bytes.len() {
+                let step = n.min(*before);
+                *before -= step;
+                copied += step;
+                bytes.advance(n - step);
+                self.in_pieces -= n - step;
+                break;
             }
+            n -= *before + bytes.len();
+            copied += *before;
+            self.in_pieces -= bytes.len();
             self.pieces.pop_front();
         }
-        self.tail.advance(n.min(self.tail.len()));
+        self.placed -= copied;
+        if self.pieces.is_empty() {
+            copied += n;
+        }
+        self.copied.advance(copied.min(self.copied.len()));
     }
 }
