@@ -32,6 +32,9 @@ use std::{
     mem,
 };
 
+/// How often a large message is read on before the others have their turn.
+const READS_ON: usize = 3;
+
 /// The state of one connection.
 #[derive(Debug)]
 pub struct Session {
@@ -127,10 +130,14 @@ impl Session {
         let starved = readable && self.is_starved(shared);
         if readable && !self.held_back && !self.ended && !starved {
             match self.read(buffers, shared) {
-                // What filled the buffer, also by coincidence, need not be all; and no event will tell of the rest.
                 Ok(filled) => {
-                    let rest = self.busy.as_ref().is_some_and(|busy| !busy.rest.is_empty());
-                    more = (filled || rest || self.short) && !self.ended && !self.held_back;
+                    more = self.may_have_more(filled);
+                    if filled && more {
+                        match self.read_on(buffers, shared) {
+                            Ok(may) => more = may,
+                            Err(error) => return self.lost(&error, shared),
+                        }
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return self.lost(&error, shared),
@@ -237,8 +244,35 @@ impl Session {
         }
     }
 
-    /// One receive, and what follows from it. Whether there may be more to receive.
+    /// What filled the buffer, also by coincidence, need not be all; and no event will tell of the rest.
     #[inline]
+    fn may_have_more(&self, filled: bool) -> bool {
+        let rest = self.busy.as_ref().is_some_and(|busy| !busy.rest.is_empty());
+        (filled || rest || self.short) && !self.ended && !self.held_back
+    }
+
+    /// Receives more of a large message, as long as there is some, before the others have their turn: what is done with it
+    /// finds it in the cache. Whether there may be more to receive.
+    #[cold]
+    fn read_on(&mut self, buffers: &mut Buffers, shared: &mut Shared) -> io::Result<bool> {
+        for _ in 0..READS_ON {
+            // Not where messages are compressed: the next one may have to wait for a decompressor.
+            let inside = self.busy.is_some() && self.connection.remaining() >= DIRECT_FROM as u64;
+            if !inside || self.compression.is_some() || self.held_back || self.ended {
+                break;
+            }
+            match self.read(buffers, shared) {
+                Ok(true) => {}
+                Ok(false) => return Ok(self.may_have_more(false)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(self.may_have_more(true))
+    }
+
+    /// One receive, and what follows from it. Whether there may be more to receive.
+    #[inline(always)]
     fn read(&mut self, buffers: &mut Buffers, shared: &mut Shared) -> io::Result<bool> {
         let mut outbox = Outbox::new(&mut buffers.outbox);
         let mut filled = self.read_into(&mut buffers.rx, &mut outbox, shared);
@@ -251,7 +285,7 @@ impl Session {
         filled
     }
 
-    #[inline]
+    #[inline(always)]
     fn read_into<'b>(
         &mut self,
         rx: &'b mut [u8],
@@ -525,7 +559,7 @@ impl Session {
     }
 
     /// Writes the replies at once, as far as the socket takes them; the rest waits.
-    #[inline]
+    #[inline(always)]
     fn write(&mut self, outbox: &mut Outbox<'_>, shared: &mut Shared) -> io::Result<()> {
         if outbox.len() == 0 {
             return Ok(());
