@@ -13,7 +13,7 @@
 //! outgoing   no message ──fragment──▶ message open ──last fragment──▶ no message              (outgoing)
 //! closing    Open ──we close──▶ CloseSent ──peer closes──▶ Closed
 //!            Open ──peer closes──▶ CloseReceived ──we reply──▶ Closed
-//!            any  ──error──▶ Closed, for good                                          (close_sent, incoming, error)
+//!            any  ──error──▶ Closed, for good                               (outgoing, incoming, close_sent, error)
 //! ```
 
 mod client;

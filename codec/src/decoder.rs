@@ -166,9 +166,11 @@ impl Decoder {
         Header::parse(&self.head).ok().flatten()
     }
 
-    /// Takes the next header, from what was kept of it and the front of `input`, and keeps it: whole or not.
+    /// Takes the next header, from what was kept of it and the front of `input`, and keeps it where it, or
+    /// its payload, is cut.
     ///
-    /// Once it is whole, the frame's chunks are to be taken; the first at once where the payload is empty.
+    /// Once it is whole, the frame's first chunk is to be taken at once, from the same input: until then, nothing else
+    /// knows the header.
     pub(crate) fn next_header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, ProtocolError> {
         if self.head_len == 0 {
             if let Some(header) = Header::parse(input)? {

@@ -250,7 +250,7 @@ impl HeaderBytes {
     const LEN: usize = 15;
 
     /// Appends the bytes to `buffer`: what `extend_from_slice` does, and faster, as it copies a fixed number of bytes and
-    /// takes back what is too many.
+    /// takes back what is too many: the buffer needs room for 16 bytes, or grows.
     ///
     /// ```
     /// use framewire::{Connection, Server};

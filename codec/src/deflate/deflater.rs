@@ -68,6 +68,9 @@ struct Compressor {
     used: u64,
 }
 
+/// zlib-rs counts in 32 bits on some targets: a stream begins anew long before that is too few.
+const MOST_OUT: u64 = 1 << 31;
+
 impl DeflatePool {
     /// Bytes that one compressor takes, at 15 window bits; 246 KiB at 9.
     pub const COMPRESSOR: usize = 372 << 10;
@@ -162,7 +165,7 @@ impl DeflatePool {
         }
         if let Some(context) = &mut context {
             context.window.push(bytes);
-            *has = warm.map(|_| context.id());
+            *has = warm.filter(|_| deflate.total_out() < MOST_OUT).map(|_| context.id());
         }
         Some(given - dropped)
     }

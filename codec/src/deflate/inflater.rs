@@ -549,7 +549,9 @@ impl Core {
         if ended {
             if let Some(kept) = &mut self.kept {
                 // With less than 15 bits, the decompressor would know of more than is kept.
-                let on = matches!(round, Round::Ended { on: true }) && self.bits == MAX_BITS;
+                let on = matches!(round, Round::Ended { on: true })
+                    && self.bits == MAX_BITS
+                    && lent.inflate.total_in() < MOST_IN;
                 kept.last = pool.number(&kept.grant).filter(|_| on);
                 lent.left_by = kept.last;
             }
@@ -581,6 +583,9 @@ impl fmt::Display for NoWindow {
 }
 
 impl error::Error for NoWindow {}
+
+/// zlib-rs counts in 32 bits on some targets: a stream begins anew long before that is too few.
+const MOST_IN: u64 = 1 << 31;
 
 /// Deflate streams that a message may be made of, and for how many of its bytes there may be one more.
 const FINAL_BLOCKS: u64 = 64;

@@ -46,7 +46,7 @@ const KERNELS: &[Kernel] = &[
 ];
 
 /// A way to validate. Who holds a reference to one holds the evidence that this CPU can run it: there is no other
-/// source of them than [`kernels`] and `best`, which give out no others. So its methods are safe.
+/// source of them than [`kernels`], `best` and `last`, which give out no others. So its methods are safe.
 pub struct Kernel {
     pub(super) name: &'static str,
     pub(super) available: fn() -> bool,

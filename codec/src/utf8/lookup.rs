@@ -77,7 +77,7 @@ pub(super) unsafe fn scan<V: Lookup, const MASKED: bool>(
     // four vectors or more, and a step to an aligned address is less than one.
     unsafe {
         if len <= short::MAX {
-            return classify(key, at, len); // were it ASCII, it would have taken the short path
+            return classify(key, at, len); // mostly: were it ASCII, it would have taken the short path
         }
         let mut text = Text::<V, MASKED>::new(key, at, len);
         let first = text.get(0);
