@@ -19,17 +19,17 @@ mod callgrind;
 const LOADS: [(&str, u64, Load); 4] = [
     (
         "125 B, 100 connections",
-        426,
+        397,
         Load { first: 0x82, size: 125, connections: 100, in_flight: 1, rounds: 40 },
     ),
     (
         "125 B of text, 100 connections",
-        492,
+        457,
         Load { first: 0x81, size: 125, connections: 100, in_flight: 1, rounds: 40 },
     ),
     (
         "16 B, 100 connections, 16 in flight",
-        177,
+        175,
         Load { first: 0x82, size: 16, connections: 100, in_flight: 16, rounds: 20 },
     ),
     (
