@@ -35,6 +35,8 @@ pub fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     );
     add("decoder", "rsv1-allowed", &[b"\xc0\x01\x02", b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00"]);
 
+    add("tungstenite", "ping-length-not-minimal", &[b"\0\0", b"\x89\xff", &[0; 12], b"\x82\x4e"]);
+
     // connection: calls.
     add(
         "connection",
