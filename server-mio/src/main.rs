@@ -4,6 +4,7 @@
 //! options ──▶ main ──▶ server (the loop: poll, accept, sweep) ──▶ session (one peer)
 //!                        listener, signals, stats                   site      what a head gets: a 101, a page, an error
 //!                                                                   handler   what a message gets: here, itself
+//!                                                                   reply     the way back, for the handler
 //!                                                                   outbox    the replies of one readiness event
 //!                                                                   backlog   what the socket would not take yet
 //!                                                                   shared    the receive buffer, pools; compression
