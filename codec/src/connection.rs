@@ -265,10 +265,7 @@ impl<R: Role> Connection<R> {
     /// 0 once the connection failed.
     #[inline]
     pub fn remaining(&self) -> u64 {
-        match self.decoder.current() {
-            Some(header) if !header.opcode.is_control() && self.error.is_none() => self.decoder.remaining(),
-            _ => 0,
-        }
+        if self.error.is_none() { self.decoder.remaining_data() } else { 0 }
     }
 
     /// The peer has closed its side of the stream.
@@ -307,10 +304,29 @@ impl<R: Role> Connection<R> {
         self.decoder.is_between_frames() && self.incoming == Flow::Between
     }
 
-    /// Everything but the straight path: what was cut, fragments, control frames, extensions, errors.
+    /// Everything but the straight path. Two functions, so that neither pays for what the other keeps in registers.
     #[cold]
     #[inline(never)]
     fn resume<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Rare<'b>, ProtocolError> {
+        if self.decoder.remaining_data() > input.len() as u64 { self.go_on(input) } else { self.step(input) }
+    }
+
+    /// What most reads bring while a large message arrives: a piece of it from inside a frame.
+    #[inline(never)]
+    fn go_on<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Rare<'b>, ProtocolError> {
+        let Flow::Open(Incoming { kind, rsv }) = self.incoming else { return self.step(input) };
+        let Some((key, bytes)) = self.decoder.inside(R::UNMASKS, input) else { return Ok(Rare::Nothing) };
+        if kind == Kind::Binary || !rsv.is_none() {
+            unmask::<R>(key, bytes);
+        } else if let Err(error) = self.feed(key, bytes) {
+            return Err(self.end(error, input));
+        }
+        Ok(Rare::Part(Part { kind, rsv, bytes, last: false }))
+    }
+
+    /// Whatever comes next: what was cut, fragments, control frames, extensions, errors.
+    #[inline(never)]
+    fn step<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Rare<'b>, ProtocolError> {
         if self.incoming == Flow::Over {
             mem::take(input);
             return self.error.map_or(Ok(Rare::Nothing), Err);
@@ -367,8 +383,7 @@ impl<R: Role> Connection<R> {
                 let text = unmask_text::<R>(key, bytes).map_err(|_| ProtocolError::InvalidUtf8)?;
                 return Ok(Rare::Text(text));
             } else {
-                let fed = if R::UNMASKS { self.text.feed_masked(key, bytes) } else { self.text.feed(bytes) };
-                fed.map_err(|_| ProtocolError::InvalidUtf8)?;
+                self.feed(key, bytes)?;
                 if last {
                     mem::take(&mut self.text).finish().map_err(|_| ProtocolError::InvalidUtf8)?;
                 }
@@ -377,6 +392,13 @@ impl<R: Role> Connection<R> {
                 return Ok(Rare::Part(Part { kind, rsv, bytes, last }));
             }
         }
+    }
+
+    /// A piece of a text, as it stands on the wire.
+    #[inline(always)]
+    fn feed(&mut self, key: Key, bytes: &mut [u8]) -> Result<(), ProtocolError> {
+        let fed = if R::UNMASKS { self.text.feed_masked(key, bytes) } else { self.text.feed(bytes) };
+        fed.map_err(|_| ProtocolError::InvalidUtf8)
     }
 
     /// Judges a header that is whole, before a byte of its payload is taken.

@@ -6,6 +6,7 @@ use crate::{
     frame::{Header, clamp, split_front},
     mask::{self, Key},
 };
+use core::mem;
 
 /// Decodes a stream of frames in place; for proxies, sniffers and load generators, which need no protocol state.
 ///
@@ -156,6 +157,35 @@ impl Decoder {
             None => self.next_header(input)?,
         };
         Ok(header.and_then(|header| self.next_chunk(header, input)))
+    }
+
+    /// Bytes that the current frame still lacks, where it is a frame of data: its opcode is in the header's first byte,
+    /// which can be asked without the rest.
+    #[inline]
+    pub(crate) const fn remaining_data(&self) -> u64 {
+        if self.head[0] & 0x08 == 0 { self.remaining } else { 0 }
+    }
+
+    /// Takes all of `input`, of which the current frame lacks more than that, and gives the key that masks it; none where
+    /// the input is empty. `masked`: the frame is known to have a key.
+    ///
+    /// It does without the header, of which a few bytes are enough.
+    #[inline]
+    pub(crate) fn inside<'b>(
+        &mut self,
+        masked: bool,
+        input: &mut &'b mut [u8],
+    ) -> Option<(Key, &'b mut [u8])> {
+        let remaining = self.remaining.checked_sub(input.len() as u64)?;
+        let key = if masked {
+            // Behind the length, whose lowest bits are in the byte before, and say which byte of the key is next.
+            let (rest, key) = self.head.get(..self.head_len.into())?.split_last_chunk()?;
+            Key::new(*key).advance(rest.last()?.wrapping_sub(self.remaining as u8).into())
+        } else {
+            Key::default()
+        };
+        self.remaining = remaining;
+        Some((key, mem::take(input))).filter(|(_, bytes)| !bytes.is_empty())
     }
 
     /// The header of the frame in whose payload the stream stands.
