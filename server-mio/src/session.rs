@@ -35,6 +35,10 @@ use std::{
 /// How often a large message is read on before the others have their turn.
 const READS_ON: usize = 3;
 
+/// Where a large message is expected, so many bytes of it are read to the shared buffer: its header, and as much as makes
+/// the rest go where it belongs.
+const LARGE_START: usize = DIRECT_FROM + 14;
+
 /// The state of one connection.
 #[derive(Debug)]
 pub struct Session {
@@ -55,6 +59,8 @@ pub struct Session {
     /// A short read need not be all: an event said that the peer closed its side, or that it sent urgent data, where
     /// every read stops.
     short: bool,
+    /// The last message was larger than the receive buffer: of the next one, only the start is read to it.
+    large: bool,
     /// The peer has closed its side, and all that it sent is read.
     ended: bool,
     /// Our side is closed.
@@ -95,6 +101,7 @@ impl Session {
             pinged: false,
             queued: false,
             short: false,
+            large: false,
             ended: false,
             shut: false,
         }
@@ -307,6 +314,9 @@ impl Session {
                 return self.read_direct(missing, rx, outbox, shared);
             }
         }
+        if self.large {
+            return self.read_start(rx, outbox, shared);
+        }
         let room = rx.len();
         let n = retry(|| self.socket.read(rx))?;
         if n == 0 {
@@ -321,6 +331,27 @@ impl Session {
         Ok(n == room)
     }
 
+    /// Reads no more to the shared buffer than what makes the rest of a large message go where it belongs.
+    #[cold]
+    fn read_start<'b>(
+        &mut self,
+        rx: &'b mut [u8],
+        outbox: &mut Outbox<'b>,
+        shared: &mut Shared,
+    ) -> io::Result<bool> {
+        let room = rx.len().min(LARGE_START);
+        let n = retry(|| self.socket.read(&mut rx[..room]))?;
+        if n == 0 {
+            self.end(shared);
+            return Ok(false);
+        }
+        if self.phase == Phase::Open {
+            self.more_frames(&mut rx[..n], outbox, shared);
+        }
+        self.large = self.connection.remaining() > 0;
+        Ok(n == room)
+    }
+
     /// Reads what a large frame lacks to where it belongs; what follows it, to the shared buffer.
     #[cold]
     fn read_direct<'b>(
@@ -331,9 +362,11 @@ impl Session {
         shared: &mut Shared,
     ) -> io::Result<bool> {
         let Some(busy) = &mut self.busy else { return Ok(false) };
+        let large = busy.assembler.len() > rx.len();
+        let behind = if large { rx.len().min(LARGE_START) } else { rx.len() };
         let spare = busy.assembler.spare(missing);
         let room = spare.len();
-        let rest = if room as u64 == missing { rx.len() } else { 0 };
+        let rest = if room as u64 == missing { behind } else { 0 };
         let mut slices = [IoSliceMut::new(spare), IoSliceMut::new(&mut rx[..rest])];
         let n = retry(|| self.socket.read_vectored(&mut slices))?;
         if n == 0 {
@@ -347,6 +380,7 @@ impl Session {
         if let Ok(Some(message)) = received {
             shared.stats.messages.add(1);
             let (kind, payload) = (message.kind, message.into_vec());
+            self.large = payload.len() > rx.len();
             self.handle_owned(kind, payload, outbox, shared);
         }
         self.more_frames(&mut rx[..n - direct], outbox, shared);
