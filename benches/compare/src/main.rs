@@ -67,9 +67,7 @@ fn measure(options: &Options) -> Outcome<()> {
     }
     check::all(&contenders, &settings, &mut journal)?;
     let able: Vec<_> = contenders.iter().filter(|each| journal.is_able(&each.name)).cloned().collect();
-    if able.iter().filter(|each| each.is_ours()).count()
-        < contenders.iter().filter(|each| each.is_ours()).count()
-    {
+    if contenders.iter().any(|each| each.is_ours() && !journal.is_able(&each.name)) {
         return Err("framewire-echo itself does not pass the check: see raw.jsonl".into());
     }
     if settings.counts > 0 {
