@@ -221,7 +221,7 @@ fn idle(contender: &Contender, coding: Coding, settings: &Settings) -> Outcome<(
         let options: Vec<String> = options.split(' ').map(str::to_owned).collect();
         server.load(settings, &options, LIMIT)
     };
-    load("-c 20 -n 20000")?; // what is needed once
+    load(&format!("-c 20 -n {}", 20_000 / each))?; // what is needed once
     thread::sleep(Duration::from_millis(500));
     let (_, before) = resident(server.pid())?;
     let report = load(&format!("-c {connections} -n {}", connections * each))?;

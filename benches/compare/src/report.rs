@@ -315,7 +315,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// A row for each contender of a group and a column for each cell.
+    /// A row for each cell and a column for each contender of a group.
     fn write_table(
         &self,
         text: &mut String,
@@ -323,21 +323,14 @@ impl<'a> Report<'a> {
         values: &Figures<'a>,
         shown: impl Fn(&[f64]) -> String,
     ) {
-        let cells = self.cells(group);
-        text.push_str("| |");
-        for cell in &cells {
-            let _ = write!(text, " {cell} |");
-        }
-        text.push_str("\n|---|");
-        text.push_str(&"---:|".repeat(cells.len()));
-        text.push('\n');
-        for name in [group.ours()].into_iter().chain(self.peers(group)) {
-            let _ = write!(text, "| {name} |");
-            for cell in &cells {
-                let value = values.get(&(*cell, name)).map_or_else(|| "**–**".into(), |values| shown(values));
-                let _ = write!(text, " {value} |");
-            }
-            text.push('\n');
+        let names: Vec<&str> = [group.ours()].into_iter().chain(self.peers(group)).collect();
+        let _ = writeln!(text, "| | {} |\n|---|{}", names.join(" | "), "---:|".repeat(names.len()));
+        for cell in self.cells(group) {
+            let value = |name: &&'a str| {
+                values.get(&(cell, *name)).map_or_else(|| "**–**".into(), |values| shown(values))
+            };
+            let row: Vec<String> = names.iter().map(value).collect();
+            let _ = writeln!(text, "| {cell} | {} |", row.join(" | "));
         }
         text.push('\n');
     }
@@ -501,7 +494,11 @@ fn with_spread(values: &[f64]) -> String {
 /// In thousands, with as many digits as mean something.
 fn kilo(value: f64) -> String {
     let value = value / 1e3;
-    if value < 10.0 {
+    if value < 0.1 {
+        format!("{value:.4}")
+    } else if value < 1.0 {
+        format!("{value:.3}")
+    } else if value < 10.0 {
         format!("{value:.2}")
     } else if value < 100.0 {
         format!("{value:.1}")
@@ -542,6 +539,7 @@ mod tests {
             [0.4, 999.0, 1000.0, 1_234_567.0, -1200.0].map(thousands),
             ["0", "999", "1,000", "1,234,567", "-1,200"]
         );
+        assert_eq!([61.34, 613.4, 6134.0].map(kilo), ["0.0613", "0.613", "6.13"]);
         assert_eq!(with_spread(&[1500.0, 2000.0, 123_456.0]), "2.00 (1.50–123)");
     }
 }
