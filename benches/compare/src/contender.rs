@@ -51,8 +51,8 @@ impl Contender {
     }
 
     /// As it is called whether or not it compresses.
-    pub(crate) fn plain_name(&self) -> &str {
-        self.name.strip_suffix(Self::DEFLATE).unwrap_or(&self.name)
+    pub(crate) fn plain(name: &str) -> &str {
+        name.strip_suffix(Self::DEFLATE).unwrap_or(name)
     }
 
     /// The same program, told to compress.
@@ -175,7 +175,7 @@ pub(crate) fn all(options: &Options, settings: &Settings) -> Outcome<Vec<Contend
             all.push(plain);
         }
     }
-    let is_called = |each: &Contender, name: &str| [&each.name, each.plain_name()].contains(&name);
+    let is_called = |each: &Contender, name: &str| [&each.name, Contender::plain(&each.name)].contains(&name);
     if let Some(unknown) = options.only.iter().find(|name| all.iter().all(|each| !is_called(each, name))) {
         let names: Vec<&str> = all.iter().map(|each| &*each.name).collect();
         return Err(format!("{unknown} is none of: {}", names.join(", ")).into());

@@ -127,7 +127,7 @@ impl<'a> Report<'a> {
         let idle = self.records.iter().filter_map(|record| match record {
             Record::Idle { contender, coding, bytes, .. } => {
                 let value = bytes.max(1.0);
-                let name = format!("{}{coding}", contender.trim_end_matches(" (deflate)"));
+                let name = format!("{}{coding}", Contender::plain(contender));
                 Some(Row { name, points: vec![(index(contender)?, [value; 3])] })
             }
             _ => None,
@@ -136,7 +136,7 @@ impl<'a> Report<'a> {
             title: title.into(),
             axis: axis.into(),
             rows,
-            names: names.iter().map(|&name| name.to_owned()).collect(),
+            names: names.iter().map(|&name| Contender::plain(name).to_owned()).collect(),
             mark,
         };
         let ratios =
@@ -206,7 +206,7 @@ impl<'a> Report<'a> {
     }
 
     fn write_verdict(&self, text: &mut String, group: Group) {
-        let ours_name = group.ours();
+        let ours_name = Contender::plain(group.ours());
         let _ = write!(
             text,
             "Messages per CPU-second of the server, in thousands. *Ahead*: our worst round is better than its best. *Inside*: the \
@@ -214,7 +214,7 @@ impl<'a> Report<'a> {
              | cell | {ours_name} | best peer | ours to its | inside the spread of | behind |\n|---|---:|---|---:|---|---|\n",
         );
         for cell in self.cells(group) {
-            let ours = self.per_cpu(cell, ours_name);
+            let ours = self.per_cpu(cell, group.ours());
             let best = self.peers(group).filter_map(|peer| Some((peer, median(self.per_cpu(cell, peer)?))));
             let best = best.max_by(|(_, one), (_, other)| one.total_cmp(other));
             let (ours_cell, ratio) = match (ours, &best) {
@@ -222,7 +222,10 @@ impl<'a> Report<'a> {
                 (Some(ours), None) => (with_spread(ours), "–".into()),
                 (None, _) => ("**failed**".into(), "–".into()),
             };
-            let best = best.map_or_else(|| "–".into(), |(name, best)| format!("{name}, {}", kilo(best)));
+            let best = best.map_or_else(
+                || "–".into(),
+                |(name, best)| format!("{}, {}", Contender::plain(name), kilo(best)),
+            );
             let list = |verdict| {
                 let names = self.names_with(group, cell, verdict);
                 if names.is_empty() { "–".to_owned() } else { names.join(", ") }
@@ -246,7 +249,8 @@ impl<'a> Report<'a> {
             };
             let _ = writeln!(
                 text,
-                "| {peer} | {cells} | {mean:.2} | {} | {} | {} |",
+                "| {} | {cells} | {mean:.2} | {} | {} | {} |",
+                Contender::plain(peer),
                 count(Verdict::Ahead),
                 count(Verdict::Inside),
                 count(Verdict::Behind)
@@ -275,23 +279,14 @@ impl<'a> Report<'a> {
             if let Record::Check { contender, agreed, .. } = record {
                 for (coding, to) in agreed {
                     let is_kept = if coding.is_kept_by(to) { "" } else { " **and so has no such cells**" };
-                    let _ =
-                        writeln!(text, "| {contender} | {} | `{to}`{is_kept} |", &coding.to_string()[1..]);
+                    let (name, asked) = (Contender::plain(contender), &coding.to_string()[1..]);
+                    let _ = writeln!(text, "| {name} | {asked} | `{to}`{is_kept} |");
                 }
             }
         }
         text.push('\n');
-        let compressing: Vec<&str> = self
-            .head
-            .contenders
-            .iter()
-            .filter(|each| each.compresses)
-            .map(|each| each.plain_name())
-            .collect();
-        let _ = write!(
-            text,
-            "Who is not here has no permessage-deflate: measured are {}.\n\n",
-            compressing.join(", ")
+        text.push_str(
+            "tokio-tungstenite, tokio-websockets, fastwebsockets, web-socket and picows have no permessage-deflate.\n\n",
         );
         self.write_idle(
             text,
@@ -324,7 +319,8 @@ impl<'a> Report<'a> {
         shown: impl Fn(&[f64]) -> String,
     ) {
         let names: Vec<&str> = [group.ours()].into_iter().chain(self.peers(group)).collect();
-        let _ = writeln!(text, "| | {} |\n|---|{}", names.join(" | "), "---:|".repeat(names.len()));
+        let shown_names: Vec<&str> = names.iter().map(|name| Contender::plain(name)).collect();
+        let _ = writeln!(text, "| | {} |\n|---|{}", shown_names.join(" | "), "---:|".repeat(names.len()));
         for cell in self.cells(group) {
             let value = |name: &&'a str| {
                 values.get(&(cell, *name)).map_or_else(|| "**–**".into(), |values| shown(values))
@@ -339,7 +335,8 @@ impl<'a> Report<'a> {
         let names: Vec<&str> = self.contenders(group).map(|each| &*each.name).collect();
         let row = |record: &Record| match record {
             Record::Idle { contender, connections, coding, bytes } if names.contains(&&**contender) => {
-                Some(format!("| {contender}{coding} | {connections} | {} |\n", thousands(*bytes)))
+                let (name, bytes) = (Contender::plain(contender), thousands(*bytes));
+                Some(format!("| {name}{coding} | {connections} | {bytes} |\n"))
             }
             _ => None,
         };
@@ -449,8 +446,10 @@ impl<'a> Report<'a> {
         Some(judge(self.per_cpu(cell, group.ours())?, self.per_cpu(cell, peer)?))
     }
 
+    /// Of a cell's peers, as they are shown.
     fn names_with(&self, group: Group, cell: Cell, verdict: Verdict) -> Vec<&'a str> {
-        self.peers(group).filter(|peer| self.verdict(group, cell, peer) == Some(verdict)).collect()
+        let peers = self.peers(group).filter(|peer| self.verdict(group, cell, peer) == Some(verdict));
+        peers.map(Contender::plain).collect()
     }
 
     /// Ours to a peer's, on the geometric mean of so many cells.
