@@ -11,7 +11,7 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub(crate) struct Options {
-    /// A few cells in some four minutes.
+    /// A few cells in some six minutes.
     #[arg(long, conflicts_with = "full")]
     quick: bool,
 

@@ -291,7 +291,7 @@ impl<'a> Report<'a> {
         self.write_idle(
             text,
             Group::Compressed,
-            &format!("has had {} messages of 1 KiB each way", counts::BEFORE_IDLE),
+            &format!("has had some {} messages of 1 KiB each way", counts::BEFORE_IDLE),
             IDLE_COMPRESSED,
         );
     }
