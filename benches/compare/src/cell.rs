@@ -1,29 +1,61 @@
-//! A point of the comparison: how many connections, how large, how many at once.
+//! A point of the comparison: how many connections, how large, how many at once, compressed or not.
 
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
-/// Serialised as it is written: `100x16Kx1`.
+/// Serialised as it is written: `100x16Kx1`, `100x16Kx1+takeover`.
 #[derive(Clone, Copy, Debug, Deserialize, Hash, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Cell {
     pub(crate) connections: usize,
     pub(crate) size: usize,
     pub(crate) in_flight: usize,
+    pub(crate) coding: Coding,
+}
+
+/// What becomes of the messages of a cell, in both directions.
+#[derive(Clone, Copy, Debug, Deserialize, Hash, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Coding {
+    /// They go as they are.
+    Plain,
+    /// permessage-deflate, behind the messages that went before.
+    Takeover,
+    /// permessage-deflate, each by itself.
+    Alone,
 }
 
 impl Cell {
     pub(crate) const fn new(connections: usize, size: usize, in_flight: usize) -> Self {
-        Self { connections, size, in_flight }
+        Self { connections, size, in_flight, coding: Coding::Plain }
     }
 
-    /// All there are.
+    const fn coded(self, coding: Coding) -> Self {
+        Self { coding, ..self }
+    }
+
+    /// All without compression.
     pub(crate) fn grid() -> Vec<Self> {
         let mut cells = Vec::new();
         for connections in [1, 100, 1000] {
             for size in [16, 125, 1 << 10, 16 << 10, 1 << 20] {
-                cells.extend([1, 16].map(|in_flight| Self { connections, size, in_flight }));
+                cells.extend([1, 16].map(|in_flight| Self::new(connections, size, in_flight)));
             }
+        }
+        cells
+    }
+
+    /// All with compression.
+    pub(crate) fn compressed() -> Vec<Self> {
+        let mut cells = Vec::new();
+        for coding in Coding::COMPRESSED {
+            for connections in [1, 100] {
+                for size in [125, 1 << 10, 16 << 10] {
+                    let cell = |in_flight| Self::new(connections, size, in_flight).coded(coding);
+                    cells.extend([1, 16].map(cell));
+                }
+            }
+            cells.push(Self::new(1, 1 << 20, 1).coded(coding));
         }
         cells
     }
@@ -38,12 +70,18 @@ impl Cell {
             Self::new(100, 16 << 10, 1),
             Self::new(100, 16 << 10, 16),
             Self::new(10, 1 << 20, 1),
+            Self::new(100, 1 << 10, 16).coded(Coding::Takeover),
+            Self::new(100, 1 << 10, 16).coded(Coding::Alone),
         ]
     }
 
     /// How many times as long as a small one it is measured: so that each connection has a few replies.
     pub(crate) fn patience(&self) -> f64 {
-        1.0 + (self.connections * self.size) as f64 / 2e8
+        let bytes = (self.connections * self.size) as f64;
+        match self.coding {
+            Coding::Plain => 1.0 + bytes / 2e8,
+            _ => 1.0 + bytes * self.in_flight as f64 / 1e7,
+        }
     }
 
     pub(crate) fn size_name(&self) -> String {
@@ -57,7 +95,33 @@ impl Cell {
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}x{}x{}", self.connections, self.size_name(), self.in_flight)
+        write!(f, "{}x{}x{}{}", self.connections, self.size_name(), self.in_flight, self.coding)
+    }
+}
+
+impl Coding {
+    pub(crate) const COMPRESSED: [Self; 2] = [Self::Takeover, Self::Alone];
+
+    /// Whether these parameters of permessage-deflate, as they stand in a header, are what it says.
+    pub(crate) fn is_kept_by(self, agreed: &str) -> bool {
+        let is_alone = |each: &str, end: &str| each.contains(&format!("; {end}_no_context_takeover"));
+        match self {
+            Self::Plain => false,
+            Self::Takeover => !agreed.contains("no_context_takeover"),
+            Self::Alone => {
+                agreed.split(", ").all(|each| is_alone(each, "server") && is_alone(each, "client"))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Coding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain => "",
+            Self::Takeover => "+takeover",
+            Self::Alone => "+alone",
+        })
     }
 }
 
@@ -65,8 +129,14 @@ impl FromStr for Cell {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no cell, such as 100x16Kx1");
-        let [connections, size, in_flight] = *text.split('x').collect::<Vec<_>>() else {
+        let wrong = || format!("{text:?} is no cell, such as 100x16Kx1 or 100x16Kx1+takeover");
+        let (numbers, coding) = match text.split_once('+') {
+            None => (text, Coding::Plain),
+            Some((numbers, "takeover")) => (numbers, Coding::Takeover),
+            Some((numbers, "alone")) => (numbers, Coding::Alone),
+            Some(_) => return Err(wrong()),
+        };
+        let [connections, size, in_flight] = *numbers.split('x').collect::<Vec<_>>() else {
             return Err(wrong());
         };
         let (number, unit) = match size.as_bytes() {
@@ -80,6 +150,7 @@ impl FromStr for Cell {
                 connections: parse(connections).filter(|&n| n > 0)?,
                 size: parse(number)?.checked_mul(unit).filter(|&size| size <= 16 << 20)?,
                 in_flight: parse(in_flight).filter(|&n| n > 0)?,
+                coding,
             })
         })();
         cell.ok_or_else(wrong)
@@ -106,12 +177,24 @@ mod tests {
 
     #[test]
     fn written_and_read() {
-        for cell in Cell::grid() {
+        for cell in [Cell::grid(), Cell::compressed(), Cell::quick()].concat() {
             assert_eq!(cell.to_string().parse(), Ok(cell));
         }
         assert_eq!("5x1000x2".parse(), Ok(Cell::new(5, 1000, 2)));
-        for wrong in ["", "1x1", "0x1x1", "1x1x0", "1x1Kx1x1", "1xKx1", "1x17Mx1"] {
+        for wrong in ["", "1x1", "0x1x1", "1x1x0", "1x1Kx1x1", "1xKx1", "1x17Mx1", "1x1x1+", "1x1x1+x"] {
             assert!(wrong.parse::<Cell>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_was_agreed_on_says_which_coding_it_is() {
+        let of = |agreed: &str| Coding::COMPRESSED.map(|coding| coding.is_kept_by(agreed));
+        let alone = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+        assert_eq!(of("permessage-deflate"), [true, false]);
+        assert_eq!(of("permessage-deflate; server_max_window_bits=12"), [true, false]);
+        assert_eq!(of(alone), [false, true]);
+        assert_eq!(of("permessage-deflate; server_no_context_takeover"), [false, false]);
+        // Where the connections differ.
+        assert_eq!(of(&format!("permessage-deflate, {alone}")), [false, false]);
     }
 }

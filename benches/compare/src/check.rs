@@ -2,6 +2,7 @@
 
 use crate::{
     Outcome,
+    cell::Coding,
     contender::Contender,
     options::Settings,
     record::{Journal, Record},
@@ -9,10 +10,11 @@ use crate::{
 };
 use framewire::{
     Header, Opcode, Rsv,
+    extension::Offer,
     handshake::{ClientKey, Opening},
     mask::Key,
 };
-use framewire_load::Handler;
+use framewire_load::{Handler, Report};
 use std::{
     io::{self, Read, Write},
     net::TcpStream,
@@ -26,21 +28,37 @@ pub(crate) fn all(contenders: &[Contender], settings: &Settings, journal: &mut J
             continue;
         }
         eprintln!("checking {}", contender.name);
-        let (failure, validates_utf8) = match check(contender, settings) {
-            Ok(validates) => (None, validates),
-            Err(error) => (Some(error.to_string()), false),
+        let (failure, validates_utf8, agreed) = match check(contender, settings) {
+            Ok((validates, agreed)) => (None, validates, agreed),
+            Err(error) => (Some(error.to_string()), false, Vec::new()),
         };
         if let Some(failure) = &failure {
             eprintln!("  it fails: {failure}");
         }
-        journal.write(Record::Check { contender: contender.name.clone(), failure, validates_utf8 })?;
+        journal.write(Record::Check {
+            contender: contender.name.clone(),
+            failure,
+            validates_utf8,
+            agreed,
+        })?;
     }
     Ok(())
 }
 
-/// Whether it refuses a text that is none; fails where it does not even answer messages of all sizes as it must.
-fn check(contender: &Contender, settings: &Settings) -> Outcome<bool> {
+/// Whether it refuses a text that is none, and what it agrees to; fails where it does not even answer messages of all
+/// sizes as it must.
+fn check(contender: &Contender, settings: &Settings) -> Outcome<(bool, Vec<(Coding, String)>)> {
     let server = Server::start(contender, settings)?;
+    let agreed = if contender.compresses {
+        check_compression(&server, settings)?
+    } else {
+        check_payloads(contender, &server, settings)?;
+        Vec::new()
+    };
+    Ok((refuses_no_text(server.port(), contender.compresses)?, agreed))
+}
+
+fn check_payloads(contender: &Contender, server: &Server, settings: &Settings) -> Outcome<()> {
     for payload in ["binary", "text", "mixed"] {
         let options = format!(
             "-c 3 -i 4 -n 400 -s 0,1,16,125,126,1K,16K,65535,64K,1M --payload {payload} --handler {}",
@@ -51,7 +69,45 @@ fn check(contender: &Contender, settings: &Settings) -> Outcome<bool> {
             .load(settings, &options, Duration::from_secs(30))
             .map_err(|error| format!("{payload}: {error}"))?;
     }
-    Ok(refuses_no_text(server.port())?)
+    Ok(())
+}
+
+/// What it agrees to when it is asked for either way of compressing. Short messages need not come back compressed.
+fn check_compression(server: &Server, settings: &Settings) -> Outcome<Vec<(Coding, String)>> {
+    let mut agreed = Vec::new();
+    for coding in Coding::COMPRESSED {
+        let load = |n, sizes| {
+            let options = format!("-c 3 -i 4 -n {n} -s {sizes} --payload json {}", offer(coding));
+            let options: Vec<String> = options.split(' ').map(str::to_owned).collect();
+            server
+                .load(settings, &options, Duration::from_secs(30))
+                .map_err(|error| format!("{}: {error}", &coding.to_string()[1..]))
+        };
+        load(100, "0,1,16,64")?;
+        let report = load(200, "125,126,1K,16K,65535,64K,1M")?;
+        all_compressed(&report)?;
+        agreed.push((coding, report.agreed.unwrap_or_default()));
+    }
+    Ok(agreed)
+}
+
+/// The generator's options that ask for it.
+pub(crate) const fn offer(coding: Coding) -> &'static str {
+    match coding {
+        Coding::Plain => "",
+        Coding::Takeover => "--compression",
+        Coding::Alone => "--compression --no-context-takeover",
+    }
+}
+
+/// A server that agrees to compress and does not is faster than all that do.
+pub(crate) fn all_compressed(report: &Report) -> Outcome<()> {
+    let (all, compressed) = (report.messages, report.compressed_messages);
+    if compressed == all {
+        Ok(())
+    } else {
+        Err(format!("{compressed} of {all} replies are compressed").into())
+    }
 }
 
 /// As the generator's option says it.
@@ -63,12 +119,22 @@ pub(crate) const fn handler(contender: &Contender) -> &'static str {
 }
 
 /// Sends a text of one byte, 0xff. Who sends an answer takes it for one.
-fn refuses_no_text(port: u16) -> io::Result<bool> {
+fn refuses_no_text(port: u16, compressed: bool) -> io::Result<bool> {
+    // A block of fixed codes (RFC 1951 §3.2.6): the byte and the block's end; and the empty one that always follows.
+    const DEFLATED: &[u8] = &[0xfa, 0x0f, 0x00];
+    let (rsv, payload, offers): (_, &[u8], _) = if compressed {
+        (Rsv::RSV1, DEFLATED, &[Offer::default()][..])
+    } else {
+        (Rsv::NONE, &[0xff], &[][..])
+    };
     let host = format!("127.0.0.1:{port}");
     let mut stream = TcpStream::connect(&host)?;
     stream.set_read_timeout(Some(Duration::from_secs(2)))?;
     stream.write_all(
-        &Opening::new(&host, "/", ClientKey::new(*b"the sample nonce")).to_vec().map_err(io::Error::other)?,
+        &Opening::new(&host, "/", ClientKey::new(*b"the sample nonce"))
+            .deflate(offers)
+            .to_vec()
+            .map_err(io::Error::other)?,
     )?;
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -76,10 +142,15 @@ fn refuses_no_text(port: u16) -> io::Result<bool> {
         stream.read_exact(&mut byte)?;
         head.push(byte[0]);
     }
-    let header =
-        Header { fin: true, rsv: Rsv::NONE, opcode: Opcode::Text, key: Some(Key::default()), payload_len: 1 };
-    stream.write_all(&[&header.encode()[..], &[0xff]].concat())?;
+    let header = Header {
+        fin: true,
+        rsv,
+        opcode: Opcode::Text,
+        key: Some(Key::default()),
+        payload_len: payload.len() as u64,
+    };
+    stream.write_all(&[&header.encode()[..], payload].concat())?;
     let mut first = [0];
     // A close, an end, or nothing: all but an answer will do.
-    Ok(!matches!(stream.read(&mut first), Ok(1) if first[0] == 0x81))
+    Ok(!matches!(stream.read(&mut first), Ok(1) if first[0] & 0x8f == 0x81))
 }

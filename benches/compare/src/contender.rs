@@ -1,6 +1,10 @@
 //! What there is to start.
 
-use crate::{Outcome, options::Options};
+use crate::{
+    Outcome,
+    cell::Coding,
+    options::{Options, Settings},
+};
 use framewire_load::Handler;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -15,6 +19,9 @@ pub(crate) struct Contender {
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) handler: Handler,
+    /// Whether it compresses for clients that offer that.
+    #[serde(default)]
+    pub(crate) compresses: bool,
     /// Whether it is a program of machine code, whose instructions can be counted one by one.
     pub(crate) is_native: bool,
     #[serde(skip)]
@@ -25,33 +32,89 @@ pub(crate) struct Contender {
 
 impl Contender {
     pub(crate) const OURS: &str = "framewire-echo";
+    pub(crate) const OURS_COMPRESSED: &str = "framewire-echo (deflate)";
     pub(crate) const OURS_LENGTH: &str = "framewire-length";
 
+    /// Behind the name of one that compresses.
+    const DEFLATE: &str = " (deflate)";
+
     pub(crate) fn is_ours(&self) -> bool {
-        self.name == Self::OURS
+        [Self::OURS, Self::OURS_COMPRESSED].contains(&&*self.name)
+    }
+
+    pub(crate) const fn group(&self) -> Group {
+        match (self.compresses, self.handler) {
+            (true, _) => Group::Compressed,
+            (false, Handler::Echo) => Group::Echo,
+            (false, Handler::Length) => Group::Length,
+        }
+    }
+
+    /// As it is called whether or not it compresses.
+    pub(crate) fn plain(name: &str) -> &str {
+        name.strip_suffix(Self::DEFLATE).unwrap_or(name)
+    }
+
+    /// The same program, told to compress.
+    fn compressing(&self, arguments: &[String]) -> Self {
+        Self {
+            name: format!("{}{}", self.name, Self::DEFLATE),
+            compresses: true,
+            command: [&self.command, arguments].concat(),
+            ..self.clone()
+        }
     }
 }
 
-/// Rust libraries: as `framewire-peers` knows them, and as Cargo.lock does; whether they are measured with the other
-/// handler too.
-const LIBRARIES: [(&str, &str, bool); 7] = [
-    ("tokio-tungstenite", "tokio-tungstenite", true),
-    ("tokio-websockets", "tokio-websockets", false),
-    ("fastwebsockets", "fastwebsockets", true),
-    ("sockudo-ws", "sockudo-ws", true),
-    ("yawc", "yawc", false),
-    ("wtx", "wtx", false),
-    ("web-socket", "web-socket", false),
+/// Those that are held against one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Group {
+    /// They send back what they get.
+    Echo,
+    /// The same, compressed.
+    Compressed,
+    /// They answer with something else.
+    Length,
+}
+
+impl Group {
+    pub(crate) const fn ours(self) -> &'static str {
+        match self {
+            Self::Echo => Contender::OURS,
+            Self::Compressed => Contender::OURS_COMPRESSED,
+            Self::Length => Contender::OURS_LENGTH,
+        }
+    }
+}
+
+/// Rust libraries, as `framewire-peers` and Cargo.lock know them; what else than an echo they are measured with.
+const LIBRARIES: [(&str, &[Extra]); 7] = [
+    ("tokio-tungstenite", &[Extra::Length]),
+    ("tokio-websockets", &[]),
+    ("fastwebsockets", &[Extra::Length]),
+    ("sockudo-ws", &[Extra::Length, Extra::Deflate]),
+    ("yawc", &[Extra::Deflate]),
+    ("wtx", &[Extra::Deflate]),
+    ("web-socket", &[]),
 ];
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extra {
+    /// The other handler.
+    Length,
+    /// Compression.
+    Deflate,
+}
+
 /// All that were asked for; ours among them always.
-pub(crate) fn all(options: &Options) -> Outcome<Vec<Contender>> {
+pub(crate) fn all(options: &Options, settings: &Settings) -> Outcome<Vec<Contender>> {
     let bin = |name: &str| options.bin.join(name).display().to_string();
     let own = own_version();
     let new = |name: &str, version: String, handler, is_native, command| Contender {
         name: name.into(),
         version,
         handler,
+        compresses: false,
         is_native,
         command,
         environment: Vec::new(),
@@ -62,28 +125,38 @@ pub(crate) fn all(options: &Options) -> Outcome<Vec<Contender>> {
         new(Contender::OURS, own.clone(), Handler::Echo, true, ours("framewire-echo")),
         new(Contender::OURS_LENGTH, own, Handler::Length, true, ours("framewire-length")),
     ];
-    for (name, package, has_length) in LIBRARIES {
+    let level = settings.level.to_string();
+    all.push(all[0].compressing(&["--compression", "--compression-level", &level].map(str::to_owned)));
+    for (name, extras) in LIBRARIES {
         let command = vec![bin("framewire-peers"), name.to_owned()];
-        let version = locked(package);
-        all.push(new(name, version.clone(), Handler::Echo, true, command.clone()));
-        if has_length {
+        let version = locked(name);
+        let plain = new(name, version.clone(), Handler::Echo, true, command.clone());
+        if extras.contains(&Extra::Deflate) {
+            all.push(plain.compressing(&["--compression", &level].map(str::to_owned)));
+        }
+        all.push(plain);
+        if extras.contains(&Extra::Length) {
             let command = [command, ["--handler", "length"].map(str::to_owned).to_vec()].concat();
             all.push(new(&format!("{name} (length)"), version, Handler::Length, true, command));
         }
     }
     let script = |name: &str| options.scripts.join(name).display().to_string();
+    let level = [format!("compression={level}")];
     if let Some(node) = &options.node {
         let modules = node.join("node_modules");
         let bun = bun(&modules)?;
         let version = output(&bun, &["--version"]);
         let command = vec![bun, script("bun.js")];
-        all.push(new("bun", version.clone(), Handler::Echo, false, command.clone()));
+        let plain = new("bun", version.clone(), Handler::Echo, false, command.clone());
+        all.push(plain.compressing(&level));
+        all.push(plain);
         let command = [command, vec!["length".to_owned()]].concat();
         all.push(new("bun (length)", version, Handler::Length, false, command));
         let version =
             format!("{} on Node {}", pinned(&script("package.json"), "\"ws\": \""), output("node", &["-v"]));
         let mut ws = new("ws", version, Handler::Echo, false, vec!["node".into(), script("ws.js")]);
         ws.environment.push(("NODE_PATH".into(), modules.display().to_string()));
+        all.push(ws.compressing(&level));
         all.push(ws);
     }
     if let Some(python) = &options.python {
@@ -95,18 +168,29 @@ pub(crate) fn all(options: &Options) -> Outcome<Vec<Contender>> {
                 pinned(&script("requirements.txt"), "uvloop=="),
                 output(&python, &["-V"]),
             );
-            all.push(new(name, version, Handler::Echo, false, vec![python.clone(), script(file)]));
+            let plain = new(name, version, Handler::Echo, false, vec![python.clone(), script(file)]);
+            if name == "websockets" {
+                all.push(plain.compressing(&level));
+            }
+            all.push(plain);
         }
     }
-    if let Some(unknown) = options.only.iter().find(|name| all.iter().all(|each| each.name != **name)) {
+    let is_called = |each: &Contender, name: &str| [&each.name, Contender::plain(&each.name)].contains(&name);
+    if let Some(unknown) = options.only.iter().find(|name| all.iter().all(|each| !is_called(each, name))) {
         let names: Vec<&str> = all.iter().map(|each| &*each.name).collect();
         return Err(format!("{unknown} is none of: {}", names.join(", ")).into());
     }
     let wants_length = options.only.is_empty() || options.only.iter().any(|name| name.contains("length"));
-    all.retain(|each| match &*each.name {
-        Contender::OURS => true,
-        Contender::OURS_LENGTH => wants_length,
-        name => options.only.is_empty() || options.only.iter().any(|only| only == name),
+    let has_cells = |each: &Contender| {
+        settings.cells.iter().any(|cell| (cell.coding != Coding::Plain) == each.compresses)
+    };
+    all.retain(|each| {
+        let is_wanted = match &*each.name {
+            Contender::OURS | Contender::OURS_COMPRESSED => true,
+            Contender::OURS_LENGTH => wants_length,
+            _ => options.only.is_empty() || options.only.iter().any(|only| is_called(each, only)),
+        };
+        is_wanted && has_cells(each)
     });
     Ok(all)
 }
@@ -157,7 +241,7 @@ mod tests {
 
     #[test]
     fn every_library_is_locked() {
-        for (_, package, _) in LIBRARIES {
+        for (package, _) in LIBRARIES {
             assert_ne!(locked(package), "unknown", "{package}");
         }
     }

@@ -3,8 +3,9 @@
 
 use crate::{
     Outcome,
-    cell::Cell,
-    contender::Contender,
+    cell::{Cell, Coding},
+    check,
+    contender::{Contender, Group},
     options::{Kind, Settings},
     record::{self, Journal, Record},
     rounds,
@@ -20,7 +21,7 @@ pub(crate) fn all(contenders: &[Contender], settings: &Settings, journal: &mut J
         eprintln!("counting what {} takes", contender.name);
         for &cell in CALLS.iter().take(settings.counts) {
             let doing = record::calls(cell);
-            if contender.handler == Handler::Length || journal.has(contender, &doing) {
+            if contender.group() != Group::Echo || journal.has(contender, &doing) {
                 continue;
             }
             match calls(contender, cell, settings) {
@@ -39,6 +40,7 @@ pub(crate) fn all(contenders: &[Contender], settings: &Settings, journal: &mut J
             let doing = record::instructions(cell);
             if journal.has(contender, &doing)
                 || !(has_counters || contender.is_native)
+                || contender.compresses // nearly all would be zlib's
                 || (contender.handler == Handler::Length && cell.size > 1 << 10)
             {
                 continue;
@@ -59,13 +61,22 @@ pub(crate) fn all(contenders: &[Contender], settings: &Settings, journal: &mut J
                 Err(error) => journal.fail(contender, doing, &error)?,
             }
         }
-        if contender.handler == Handler::Echo && !journal.has(contender, record::IDLE) {
-            match idle(contender, settings) {
-                Ok(bytes) => {
+        let codings: &[Coding] = match contender.group() {
+            Group::Echo => &[Coding::Plain],
+            Group::Compressed => &Coding::COMPRESSED,
+            Group::Length => &[],
+        };
+        for &coding in codings {
+            let is_done = journal.has(contender, &record::idle(coding));
+            if is_done || (contender.compresses && !journal.agrees(&contender.name, coding)) {
+                continue;
+            }
+            match idle(contender, coding, settings) {
+                Ok((connections, bytes)) => {
                     let contender = contender.name.clone();
-                    journal.write(Record::Idle { contender, connections: IDLE, bytes })?;
+                    journal.write(Record::Idle { contender, connections, coding, bytes })?;
                 }
-                Err(error) => journal.fail(contender, record::IDLE.into(), &error)?,
+                Err(error) => journal.fail(contender, record::idle(coding), &error)?,
             }
         }
     }
@@ -77,8 +88,11 @@ const CALLS: [Cell; 4] =
     [Cell::new(100, 125, 1), Cell::new(100, 16, 16), Cell::new(10, 16 << 10, 16), Cell::new(4, 1 << 20, 1)];
 const INSTRUCTIONS: [Cell; 3] = [Cell::new(100, 125, 1), Cell::new(100, 16, 16), Cell::new(4, 1 << 20, 1)];
 
-/// Connections that idle.
+/// Connections that idle. Compressed, each costs some servers as much as hundreds of others.
 const IDLE: usize = 2000;
+const IDLE_COMPRESSED: usize = 500;
+/// So that what is remembered of messages, 32 KiB each way, is full.
+pub(crate) const BEFORE_IDLE: usize = 40;
 
 /// How long one count may take.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -195,20 +209,24 @@ fn has_counters() -> bool {
     })
 }
 
-/// Bytes of the server's own memory for a connection that has had one message each way and idles.
-fn idle(contender: &Contender, settings: &Settings) -> Outcome<f64> {
+/// Connections, and bytes of the server's own memory for each, when it has had its messages and idles.
+fn idle(contender: &Contender, coding: Coding, settings: &Settings) -> Outcome<(usize, f64)> {
+    let (connections, each, message) = match coding {
+        Coding::Plain => (IDLE, 1, "-s 125".to_owned()),
+        _ => (IDLE_COMPRESSED, BEFORE_IDLE, format!("-s 1K --payload json {}", check::offer(coding))),
+    };
     let server = Server::start(contender, settings)?;
     let load = |options: &str| {
-        let options = format!("{options} -s 125 --hold 0.5 --pid {}", server.pid());
+        let options = format!("{options} {message} --hold 0.5 --pid {}", server.pid());
         let options: Vec<String> = options.split(' ').map(str::to_owned).collect();
         server.load(settings, &options, LIMIT)
     };
-    load("-c 20 -n 20000")?; // what is needed once
+    load(&format!("-c 20 -n {}", 20_000 / each))?; // what is needed once
     thread::sleep(Duration::from_millis(500));
     let (_, before) = resident(server.pid())?;
-    let report = load(&format!("-c {IDLE} -n {IDLE}"))?;
+    let report = load(&format!("-c {connections} -n {}", connections * each))?;
     let after = report.server_anonymous.ok_or("its memory cannot be seen")?;
-    Ok((after as f64 - before as f64) / IDLE as f64)
+    Ok((connections, (after as f64 - before as f64) / connections as f64))
 }
 
 fn scratch(name: &str) -> PathBuf {

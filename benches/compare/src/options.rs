@@ -11,7 +11,7 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub(crate) struct Options {
-    /// A few cells in some four minutes.
+    /// A few cells in some six minutes.
     #[arg(long, conflicts_with = "full")]
     quick: bool,
 
@@ -19,15 +19,24 @@ pub(crate) struct Options {
     #[arg(long)]
     full: bool,
 
+    /// The cells with compression, in place of those without; `--quick` has some of each.
+    #[arg(long, conflicts_with = "quick")]
+    compression: bool,
+
+    /// How hard the servers compress, 1 to 9.
+    #[arg(long, value_name = "LEVEL", default_value = "6", value_parser = clap::value_parser!(u8).range(1..=9))]
+    compression_level: u8,
+
     /// Only these contenders (and framewire-echo).
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
 
-    /// Only these cells, each connections x size x messages in flight: 100x125x1,1000x16Kx16.
+    /// Only these cells, each connections x size x messages in flight: 100x125x1,1000x16Kx16; with compression,
+    /// 100x1Kx1+takeover or 100x1Kx1+alone.
     #[arg(long, value_name = "CELLS", value_delimiter = ',')]
     cells: Vec<Cell>,
 
-    /// What messages are made of: ASCII text, which a server has to check, or any bytes.
+    /// What messages are made of: ASCII text, which a server has to check, or any bytes. Compressed ones are JSON.
     #[arg(long, value_enum, default_value_t = Kind::Text)]
     payload: Kind,
 
@@ -88,6 +97,9 @@ pub(crate) enum Kind {
 pub(crate) struct Settings {
     pub(crate) cells: Vec<Cell>,
     pub(crate) payload: Kind,
+    /// How hard the servers compress.
+    #[serde(default = "zlib_default")]
+    pub(crate) level: u8,
     pub(crate) rounds: usize,
     pub(crate) seconds: f64,
     /// In how many cells system calls and instructions are counted; none: no memory is looked at either.
@@ -99,16 +111,22 @@ pub(crate) struct Settings {
     pub(crate) load: PathBuf,
 }
 
+/// The one that every server can be set to: one of them has no other.
+const fn zlib_default() -> u8 {
+    6
+}
+
 impl Options {
     pub(crate) fn raw(&self) -> PathBuf {
         self.out.join("raw.jsonl")
     }
 
     pub(crate) fn settings(&self) -> Outcome<Settings> {
+        let grid = || if self.compression { Cell::compressed() } else { Cell::grid() };
         let (cells, rounds, seconds, counts) = match (self.quick, self.full) {
             (true, _) => (Cell::quick(), 3, 0.25, 2),
-            (_, true) => (Cell::grid(), 7, 2.0, 4),
-            _ => (Cell::grid(), 3, 0.6, 4),
+            (_, true) => (grid(), 7, 2.0, 4),
+            _ => (grid(), 3, 0.6, 4),
         };
         let cores = machine::cores()?;
         let server_core = self.server_core.unwrap_or(cores[0]);
@@ -117,6 +135,7 @@ impl Options {
         Ok(Settings {
             cells: if self.cells.is_empty() { cells } else { self.cells.clone() },
             payload: self.payload,
+            level: self.compression_level,
             rounds: self.rounds.unwrap_or(rounds),
             seconds: self.seconds.unwrap_or(seconds),
             counts: if self.no_counts { 0 } else { counts },

@@ -28,7 +28,7 @@ const COLOURS: [&str; 12] = [
     "#6a3d9a", "#b2182b", "#4d9221",
 ];
 
-const LEFT: f64 = 130.0;
+const LEFT: f64 = 170.0;
 const WIDTH: f64 = 640.0;
 const TOP: f64 = 46.0;
 const ROW: f64 = 22.0;
@@ -39,7 +39,7 @@ impl Plot {
         let values = || self.rows.iter().flat_map(|row| &row.points).flat_map(|(_, values)| *values);
         let low = values().chain(self.mark).filter(|value| *value > 0.0).fold(f64::INFINITY, f64::min);
         let high = values().chain(self.mark).fold(0.0, f64::max);
-        if low > high {
+        if low > high || self.rows.is_empty() {
             return String::new();
         }
         // From and to a round number: 1, 2 or 5 times a power of ten.

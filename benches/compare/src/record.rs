@@ -1,6 +1,12 @@
 //! Everything that was seen, a line of JSON each.
 
-use crate::{Outcome, cell::Cell, contender::Contender, machine::Head, options::Settings};
+use crate::{
+    Outcome,
+    cell::{Cell, Coding},
+    contender::Contender,
+    machine::Head,
+    options::Settings,
+};
 use framewire_load::Report;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -15,8 +21,15 @@ use std::{
 pub(crate) enum Record {
     /// On what, with what, how.
     Head(Box<Head>),
-    /// Whether a contender does the work: sends back what it gets. If so, whether it refuses a text that is none.
-    Check { contender: String, failure: Option<String>, validates_utf8: bool },
+    /// Whether a contender does the work: sends back what it gets. If so, whether it refuses a text that is none; and
+    /// where it compresses, what it agrees to when it is asked for each way of that.
+    Check {
+        contender: String,
+        failure: Option<String>,
+        validates_utf8: bool,
+        #[serde(default)]
+        agreed: Vec<(Coding, String)>,
+    },
     /// A cell, once.
     Run { contender: String, cell: Cell, round: usize, report: Box<Report> },
     /// System calls for a message; each by its name.
@@ -24,7 +37,13 @@ pub(crate) enum Record {
     /// Instructions for a message.
     Instructions { contender: String, cell: Cell, tool: String, user: f64, kernel: Option<f64> },
     /// Bytes of the server's own memory for a connection that idles.
-    Idle { contender: String, connections: usize, bytes: f64 },
+    Idle {
+        contender: String,
+        connections: usize,
+        #[serde(default = "plain")]
+        coding: Coding,
+        bytes: f64,
+    },
     /// What could not be measured, and why.
     Failed { contender: String, doing: String, why: String },
     /// It is done.
@@ -40,13 +59,19 @@ impl Record {
             Self::Run { contender, cell, round, .. } => Some((contender.clone(), run(*cell, *round))),
             Self::Calls { contender, cell, .. } => Some((contender.clone(), calls(*cell))),
             Self::Instructions { contender, cell, .. } => Some((contender.clone(), instructions(*cell))),
-            Self::Idle { contender, .. } => Some((contender.clone(), IDLE.into())),
+            Self::Idle { contender, coding, .. } => Some((contender.clone(), idle(*coding))),
             Self::Failed { contender, doing, .. } => Some((contender.clone(), doing.clone())),
         }
     }
 }
 
-pub(crate) const IDLE: &str = "idle connections";
+const fn plain() -> Coding {
+    Coding::Plain
+}
+
+pub(crate) fn idle(coding: Coding) -> String {
+    format!("idle connections{coding}")
+}
 
 pub(crate) fn run(cell: Cell, round: usize) -> String {
     format!("{cell}, round {}", round + 1)
@@ -111,6 +136,17 @@ impl Journal {
             .iter()
             .filter_map(Record::subject)
             .any(|(who, what)| who == contender.name && what == doing)
+    }
+
+    /// Whether a contender agrees to compress like this.
+    pub(crate) fn agrees(&self, name: &str, coding: Coding) -> bool {
+        self.records.iter().any(|record| match record {
+            Record::Check { contender, agreed, .. } => {
+                contender == name
+                    && agreed.iter().any(|(asked, to)| *asked == coding && coding.is_kept_by(to))
+            }
+            _ => false,
+        })
     }
 
     /// Whether a contender has passed the check.

@@ -2,13 +2,13 @@
 
 use crate::{
     Outcome,
-    cell::Cell,
-    contender::Contender,
+    cell::{Cell, Coding},
+    contender::{Contender, Group},
+    counts,
     machine::Head,
     plot::{Plot, Row},
     record::Record,
 };
-use framewire_load::Handler;
 use std::{collections::BTreeMap, fmt::Write};
 
 /// All that was measured.
@@ -17,10 +17,20 @@ pub(crate) struct Report<'a> {
     head: &'a Head,
     records: &'a [Record],
     /// Messages per CPU-second of the server, by cell and contender: one for each round.
-    per_cpu: BTreeMap<(Cell, &'a str), Vec<f64>>,
+    per_cpu: Figures<'a>,
     /// Messages a second.
-    per_second: BTreeMap<(Cell, &'a str), Vec<f64>>,
+    per_second: Figures<'a>,
+    /// Bytes from the server for a message.
+    wire: Figures<'a>,
 }
+
+type Figures<'a> = BTreeMap<(Cell, &'a str), Vec<f64>>;
+
+/// The plots' files.
+const RATIOS: &str = "ratios.svg";
+const IDLE: &str = "idle.svg";
+const RATIOS_COMPRESSED: &str = "ratios-compressed.svg";
+const IDLE_COMPRESSED: &str = "idle-compressed.svg";
 
 /// How a cell stands with one peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,11 +54,14 @@ impl<'a> Report<'a> {
             records,
             per_cpu: BTreeMap::new(),
             per_second: BTreeMap::new(),
+            wire: BTreeMap::new(),
         };
         for record in records {
             if let Record::Run { contender, cell, report: run, .. } = record {
                 let key = (*cell, &**contender);
                 report.per_second.entry(key).or_default().push(run.messages_per_second);
+                let wire = run.wire_bytes as f64 / run.messages.max(1) as f64;
+                report.wire.entry(key).or_default().push(wire);
                 if let Some(per_cpu) = run.messages_per_cpu_second {
                     report.per_cpu.entry(key).or_default().push(per_cpu);
                 }
@@ -60,9 +73,12 @@ impl<'a> Report<'a> {
     /// A few lines for who has waited.
     pub(crate) fn summary(&self) -> String {
         let mut text = String::new();
-        for cell in self.cells(Handler::Echo) {
-            let behind = self.names_with(cell, Verdict::Behind);
-            let inside = self.names_with(cell, Verdict::Inside);
+        let groups = [Group::Echo, Group::Compressed];
+        for (group, cell) in
+            groups.into_iter().flat_map(|group| self.cells(group).into_iter().map(move |cell| (group, cell)))
+        {
+            let behind = self.names_with(group, cell, Verdict::Behind);
+            let inside = self.names_with(group, cell, Verdict::Inside);
             if !behind.is_empty() || !inside.is_empty() {
                 let _ = writeln!(
                     text,
@@ -75,19 +91,32 @@ impl<'a> Report<'a> {
         if text.is_empty() {
             text.push_str("ahead of all in every cell by more than the spread\n");
         }
-        if let Some((mean, cells)) = self.mean_against("bun") {
-            let _ = writeln!(text, "{mean:.2} times bun on the geometric mean of {cells} cells");
+        for (group, bun) in groups.into_iter().zip(["bun", "bun (deflate)"]) {
+            if let Some((mean, cells)) = self.mean_against(group, bun) {
+                let _ = writeln!(text, "{mean:.2} times {bun} on the geometric mean of {cells} cells");
+            }
         }
         text
     }
 
-    /// Files and what is in them.
+    /// Files and what is in them; nothing where there is nothing to be seen.
     pub(crate) fn plots(&self) -> Vec<(&'static str, String)> {
-        let names: Vec<&str> = self.contenders(Handler::Echo).map(|each| &*each.name).collect();
+        let (ratios, idle) = self.plots_of(Group::Echo);
+        let (ratios_compressed, idle_compressed) = self.plots_of(Group::Compressed);
+        vec![
+            (RATIOS, ratios),
+            (IDLE, idle),
+            (RATIOS_COMPRESSED, ratios_compressed),
+            (IDLE_COMPRESSED, idle_compressed),
+        ]
+    }
+
+    fn plots_of(&self, group: Group) -> (String, String) {
+        let names: Vec<&str> = self.contenders(group).map(|each| &*each.name).collect();
         let index = |name: &str| names.iter().position(|each| *each == name);
         let mut ratios = Vec::new();
-        for cell in self.cells(Handler::Echo) {
-            let Some(ours) = self.per_cpu(cell, Contender::OURS).map(median) else { continue };
+        for cell in self.cells(group) {
+            let Some(ours) = self.per_cpu(cell, group.ours()).map(median) else { continue };
             let points = names.iter().enumerate().filter_map(|(i, name)| {
                 let values = self.per_cpu(cell, name)?;
                 let (low, high) = spread(values);
@@ -96,9 +125,10 @@ impl<'a> Report<'a> {
             ratios.push(Row { name: cell.to_string(), points: points.collect() });
         }
         let idle = self.records.iter().filter_map(|record| match record {
-            Record::Idle { contender, bytes, .. } => {
+            Record::Idle { contender, coding, bytes, .. } => {
                 let value = bytes.max(1.0);
-                Some(Row { name: contender.clone(), points: vec![(index(contender)?, [value; 3])] })
+                let name = format!("{}{coding}", Contender::plain(contender));
+                Some(Row { name, points: vec![(index(contender)?, [value; 3])] })
             }
             _ => None,
         });
@@ -106,26 +136,33 @@ impl<'a> Report<'a> {
             title: title.into(),
             axis: axis.into(),
             rows,
-            names: names.iter().map(|&name| name.to_owned()).collect(),
+            names: names.iter().map(|&name| Contender::plain(name).to_owned()).collect(),
             mark,
         };
         let ratios =
             named("Messages per CPU-second of the server", "times framewire-echo's", ratios, Some(1.0));
         let idle = named("Memory of an idle connection", "bytes", idle.collect(), None);
-        vec![("ratios.svg", ratios.svg()), ("idle.svg", idle.svg())]
+        (ratios.svg(), idle.svg())
     }
 
     pub(crate) fn markdown(&self) -> String {
         let mut text = String::from("# framewire-echo beside other servers\n\n");
         self.write_head(&mut text);
-        self.write_verdict(&mut text);
-        self.write_cells(&mut text, Handler::Echo, Contender::OURS);
-        if self.contenders(Handler::Length).next().is_some() {
+        if self.contenders(Group::Echo).next().is_some() {
+            text.push_str("## Verdict\n\n");
+            self.write_verdict(&mut text, Group::Echo);
+            text.push_str("## All cells\n\n");
+            self.write_cells(&mut text, Group::Echo);
+        }
+        if self.contenders(Group::Compressed).next().is_some() {
+            self.write_compressed(&mut text);
+        }
+        if self.contenders(Group::Length).next().is_some() {
             text.push_str(
                 "## A handler that does not echo\n\nEach message is answered with a short text: how many bytes it \
                  has, and the value of the last one.\n\n",
             );
-            self.write_cells(&mut text, Handler::Length, Contender::OURS_LENGTH);
+            self.write_cells(&mut text, Group::Length);
         }
         self.write_counts(&mut text);
         self.write_failures(&mut text);
@@ -136,14 +173,19 @@ impl<'a> Report<'a> {
     fn write_head(&self, text: &mut String) {
         let settings = &self.head.settings;
         let rounds = settings.rounds;
+        let messages = if settings.cells.iter().any(|cell| cell.coding == Coding::Plain) {
+            format!("{:?} messages", settings.payload)
+        } else {
+            "Messages".into()
+        };
         let _ = write!(
             text,
             "{}. Each server on core {}, the load generator on core {}; {rounds} rounds of {} s a cell (longer for \
              large ones), in each a fresh process of every server, and in each cell the servers one right after the \
-             other in another order. {:?} messages with a key of their own, TCP over the loopback interface, every \
+             other in another order. {messages} with a key of their own, TCP over the loopback interface, every \
              reply checked byte for byte. A cell is *connections* x *bytes of a message* x *messages in flight on each \
              connection*. Raw data: [raw.jsonl](raw.jsonl).\n\n",
-            self.head.date, settings.server_core, settings.load_core, settings.seconds, settings.payload,
+            self.head.date, settings.server_core, settings.load_core, settings.seconds,
         );
         let end = self.records.iter().find_map(|record| match record {
             Record::End { load_average } => Some(load_average),
@@ -163,25 +205,29 @@ impl<'a> Report<'a> {
         }
     }
 
-    fn write_verdict(&self, text: &mut String) {
-        text.push_str(
-            "## Verdict\n\nMessages per CPU-second of the server, in thousands. *Ahead*: our worst round is better than its best. *Inside*: the \
+    fn write_verdict(&self, text: &mut String, group: Group) {
+        let ours_name = Contender::plain(group.ours());
+        let _ = write!(
+            text,
+            "Messages per CPU-second of the server, in thousands. *Ahead*: our worst round is better than its best. *Inside*: the \
              rounds overlap. *Behind*: our best is worse than its worst.\n\n\
-             | cell | framewire-echo | best peer | ours to its | inside the spread of | behind |\n|---|---:|---|---:|---|---|\n",
+             | cell | {ours_name} | best peer | ours to its | inside the spread of | behind |\n|---|---:|---|---:|---|---|\n",
         );
-        for cell in self.cells(Handler::Echo) {
-            let ours = self.per_cpu(cell, Contender::OURS);
-            let peers = self.peers(Handler::Echo, Contender::OURS);
-            let best = peers.filter_map(|peer| Some((peer, median(self.per_cpu(cell, peer)?))));
+        for cell in self.cells(group) {
+            let ours = self.per_cpu(cell, group.ours());
+            let best = self.peers(group).filter_map(|peer| Some((peer, median(self.per_cpu(cell, peer)?))));
             let best = best.max_by(|(_, one), (_, other)| one.total_cmp(other));
             let (ours_cell, ratio) = match (ours, &best) {
                 (Some(ours), Some((_, best))) => (with_spread(ours), format!("{:.2}", median(ours) / best)),
                 (Some(ours), None) => (with_spread(ours), "–".into()),
                 (None, _) => ("**failed**".into(), "–".into()),
             };
-            let best = best.map_or_else(|| "–".into(), |(name, best)| format!("{name}, {}", kilo(best)));
+            let best = best.map_or_else(
+                || "–".into(),
+                |(name, best)| format!("{}, {}", Contender::plain(name), kilo(best)),
+            );
             let list = |verdict| {
-                let names = self.names_with(cell, verdict);
+                let names = self.names_with(group, cell, verdict);
                 if names.is_empty() { "–".to_owned() } else { names.join(", ") }
             };
             let _ = writeln!(
@@ -193,32 +239,65 @@ impl<'a> Report<'a> {
         }
         text.push('\n');
         text.push_str("| peer | cells | ours to its, geometric mean | ahead | inside | behind |\n|---|---:|---:|---:|---:|---:|\n");
-        for peer in self.peers(Handler::Echo, Contender::OURS) {
-            let Some((mean, cells)) = self.mean_against(peer) else { continue };
+        for peer in self.peers(group) {
+            let Some((mean, cells)) = self.mean_against(group, peer) else { continue };
             let count = |verdict| {
-                self.cells(Handler::Echo)
+                self.cells(group)
                     .iter()
-                    .filter(|&&cell| self.verdict(cell, peer) == Some(verdict))
+                    .filter(|&&cell| self.verdict(group, cell, peer) == Some(verdict))
                     .count()
             };
             let _ = writeln!(
                 text,
-                "| {peer} | {cells} | {mean:.2} | {} | {} | {} |",
+                "| {} | {cells} | {mean:.2} | {} | {} | {} |",
+                Contender::plain(peer),
                 count(Verdict::Ahead),
                 count(Verdict::Inside),
                 count(Verdict::Behind)
             );
         }
-        text.push_str("\n![Messages per CPU-second](ratios.svg)\n\n");
+        let plot = if group == Group::Compressed { RATIOS_COMPRESSED } else { RATIOS };
+        let _ = write!(text, "\n![Messages per CPU-second]({plot})\n\n");
     }
 
-    fn write_cells(&self, text: &mut String, handler: Handler, ours: &'a str) {
-        let cells = self.cells(handler);
-        if handler == Handler::Echo {
-            text.push_str("## All cells\n\n");
+    fn write_compressed(&self, text: &mut String) {
+        let level = self.head.settings.level;
+        let _ = write!(
+            text,
+            "## Compressed\n\npermessage-deflate, both ways, of pieces of 4 MiB of JSON. `+takeover`: each message behind \
+             those that went before on its connection, in a window of 32 KiB; `+alone`: each by itself. Who does not \
+             agree to one of them is not in its cells. All compress at level {level}{}. A run in which a reply came \
+             uncompressed has failed.\n\n",
+            if level == 6 { "" } else { ", but for bun, which is fixed at 6" },
+        );
+        self.write_verdict(text, Group::Compressed);
+        self.write_cells(text, Group::Compressed);
+        text.push_str("Bytes of a reply on the wire, with its header:\n\n");
+        self.write_table(text, Group::Compressed, &self.wire, |values| format!("{:.0}", median(values)));
+        text.push_str("What each agrees to when it is asked for either:\n\n| | asked for | agreed on |\n|---|---|---|\n");
+        for record in self.records {
+            if let Record::Check { contender, agreed, .. } = record {
+                for (coding, to) in agreed {
+                    let is_kept = if coding.is_kept_by(to) { "" } else { " **and so has no such cells**" };
+                    let (name, asked) = (Contender::plain(contender), &coding.to_string()[1..]);
+                    let _ = writeln!(text, "| {name} | {asked} | `{to}`{is_kept} |");
+                }
+            }
         }
-        type Values<'v, 'a> = &'v BTreeMap<(Cell, &'a str), Vec<f64>>;
-        let tables: [(&str, Values<'_, 'a>); 2] = [
+        text.push('\n');
+        text.push_str(
+            "tokio-tungstenite, tokio-websockets, fastwebsockets, web-socket and picows have no permessage-deflate.\n\n",
+        );
+        self.write_idle(
+            text,
+            Group::Compressed,
+            &format!("has had some {} messages of 1 KiB each way", counts::BEFORE_IDLE),
+            IDLE_COMPRESSED,
+        );
+    }
+
+    fn write_cells(&self, text: &mut String, group: Group) {
+        let tables: [(&str, &Figures<'a>); 2] = [
             ("Messages per CPU-second of the server, in thousands: median (lowest–highest).", &self.per_cpu),
             (
                 "Messages a second, in thousands: with one message at a time, the generator is half of it.",
@@ -226,29 +305,53 @@ impl<'a> Report<'a> {
             ),
         ];
         for (title, values) in tables {
-            let _ = write!(text, "{title}\n\n| |");
-            for cell in &cells {
-                let _ = write!(text, " {cell} |");
+            let _ = write!(text, "{title}\n\n");
+            self.write_table(text, group, values, with_spread);
+        }
+    }
+
+    /// A row for each cell and a column for each contender of a group.
+    fn write_table(
+        &self,
+        text: &mut String,
+        group: Group,
+        values: &Figures<'a>,
+        shown: impl Fn(&[f64]) -> String,
+    ) {
+        let names: Vec<&str> = [group.ours()].into_iter().chain(self.peers(group)).collect();
+        let shown_names: Vec<&str> = names.iter().map(|name| Contender::plain(name)).collect();
+        let _ = writeln!(text, "| | {} |\n|---|{}", shown_names.join(" | "), "---:|".repeat(names.len()));
+        for cell in self.cells(group) {
+            let value = |name: &&'a str| {
+                values.get(&(cell, *name)).map_or_else(|| "**–**".into(), |values| shown(values))
+            };
+            let row: Vec<String> = names.iter().map(value).collect();
+            let _ = writeln!(text, "| {cell} | {} |", row.join(" | "));
+        }
+        text.push('\n');
+    }
+
+    fn write_idle(&self, text: &mut String, group: Group, when: &str, plot: &str) {
+        let names: Vec<&str> = self.contenders(group).map(|each| &*each.name).collect();
+        let row = |record: &Record| match record {
+            Record::Idle { contender, connections, coding, bytes } if names.contains(&&**contender) => {
+                let (name, bytes) = (Contender::plain(contender), thousands(*bytes));
+                Some(format!("| {name}{coding} | {connections} | {bytes} |\n"))
             }
-            text.push_str("\n|---|");
-            text.push_str(&"---:|".repeat(cells.len()));
-            text.push('\n');
-            for name in [ours].into_iter().chain(self.peers(handler, ours)) {
-                let _ = write!(text, "| {name} |");
-                for cell in &cells {
-                    let value = values
-                        .get(&(*cell, name))
-                        .map_or_else(|| "**–**".into(), |values| with_spread(values));
-                    let _ = write!(text, " {value} |");
-                }
-                text.push('\n');
-            }
-            text.push('\n');
+            _ => None,
+        };
+        let rows: String = self.records.iter().filter_map(row).collect();
+        if !rows.is_empty() {
+            let _ = write!(
+                text,
+                "Own memory (RssAnon) of a connection that {when} and idles:\n\n| | connections | bytes each |\n\
+                 |---|---:|---:|\n{rows}\n![Memory of an idle connection]({plot})\n\n"
+            );
         }
     }
 
     fn write_counts(&self, text: &mut String) {
-        if self.head.settings.counts == 0 {
+        if self.head.settings.counts == 0 || self.contenders(Group::Echo).next().is_none() {
             return;
         }
         text.push_str("## Counted\n\nOf two runs of which one has twice the messages, the difference: without start and connections. Messages of 1M are binary here, whatever the others are.\n\n");
@@ -271,22 +374,15 @@ impl<'a> Report<'a> {
         }
         text.push_str(
             "\ncallgrind plays a processor with AVX2 and without AVX-512, and sees nothing of the kernel; of runtimes \
-             that make machine code as they go it would say little.\n\n\
-             Own memory (RssAnon) of a connection that has had one message each way and idles:\n\n\
-             | | connections | bytes each |\n|---|---:|---:|\n",
+             that make machine code as they go it would say little.\n\n",
         );
-        for record in self.records {
-            if let Record::Idle { contender, connections, bytes } = record {
-                let _ = writeln!(text, "| {contender} | {connections} | {} |", thousands(*bytes));
-            }
-        }
-        text.push_str("\n![Memory of an idle connection](idle.svg)\n\n");
+        self.write_idle(text, Group::Echo, "has had one message each way", IDLE);
     }
 
     fn write_failures(&self, text: &mut String) {
         text.push_str("## Who does the work\n\n| | sends back what it gets | refuses a text that is not UTF-8 |\n|---|---|---|\n");
         for record in self.records {
-            if let Record::Check { contender, failure, validates_utf8 } = record {
+            if let Record::Check { contender, failure, validates_utf8, .. } = record {
                 let (work, utf8) = match failure {
                     Some(failure) => (format!("**no, and so is not measured**: {failure}"), "–"),
                     None => (
@@ -321,23 +417,23 @@ impl<'a> Report<'a> {
     }
 
     /// Those that have passed the check.
-    fn contenders(&self, handler: Handler) -> impl Iterator<Item = &'a Contender> {
+    fn contenders(&self, group: Group) -> impl Iterator<Item = &'a Contender> {
         let records = self.records;
         let is_able = move |name: &str| {
             records.iter().any(|record| {
                 matches!(record, Record::Check { contender, failure: None, .. } if contender == name)
             })
         };
-        self.head.contenders.iter().filter(move |each| each.handler == handler && is_able(&each.name))
+        self.head.contenders.iter().filter(move |each| each.group() == group && is_able(&each.name))
     }
 
-    fn peers(&self, handler: Handler, ours: &'a str) -> impl Iterator<Item = &'a str> {
-        self.contenders(handler).map(|each| &*each.name).filter(move |name| *name != ours)
+    fn peers(&self, group: Group) -> impl Iterator<Item = &'a str> {
+        self.contenders(group).map(|each| &*each.name).filter(move |name| *name != group.ours())
     }
 
     /// Those of which anything is known, in their order.
-    fn cells(&self, handler: Handler) -> Vec<Cell> {
-        let names: Vec<&str> = self.contenders(handler).map(|each| &*each.name).collect();
+    fn cells(&self, group: Group) -> Vec<Cell> {
+        let names: Vec<&str> = self.contenders(group).map(|each| &*each.name).collect();
         let is_known = |cell: &Cell| names.iter().any(|name| self.per_cpu.contains_key(&(*cell, *name)));
         self.head.settings.cells.iter().copied().filter(is_known).collect()
     }
@@ -346,21 +442,22 @@ impl<'a> Report<'a> {
         self.per_cpu.get(&(cell, name)).map(Vec::as_slice)
     }
 
-    fn verdict(&self, cell: Cell, peer: &'a str) -> Option<Verdict> {
-        Some(judge(self.per_cpu(cell, Contender::OURS)?, self.per_cpu(cell, peer)?))
+    fn verdict(&self, group: Group, cell: Cell, peer: &'a str) -> Option<Verdict> {
+        Some(judge(self.per_cpu(cell, group.ours())?, self.per_cpu(cell, peer)?))
     }
 
-    fn names_with(&self, cell: Cell, verdict: Verdict) -> Vec<&'a str> {
-        let peers = self.peers(Handler::Echo, Contender::OURS);
-        peers.filter(|peer| self.verdict(cell, peer) == Some(verdict)).collect()
+    /// Of a cell's peers, as they are shown.
+    fn names_with(&self, group: Group, cell: Cell, verdict: Verdict) -> Vec<&'a str> {
+        let peers = self.peers(group).filter(|peer| self.verdict(group, cell, peer) == Some(verdict));
+        peers.map(Contender::plain).collect()
     }
 
     /// Ours to a peer's, on the geometric mean of so many cells.
-    fn mean_against(&self, peer: &'a str) -> Option<(f64, usize)> {
+    fn mean_against(&self, group: Group, peer: &'a str) -> Option<(f64, usize)> {
         let ratio = |cell: &Cell| {
-            Some(median(self.per_cpu(*cell, Contender::OURS)?) / median(self.per_cpu(*cell, peer)?))
+            Some(median(self.per_cpu(*cell, group.ours())?) / median(self.per_cpu(*cell, peer)?))
         };
-        let logs: Vec<f64> = self.cells(Handler::Echo).iter().filter_map(ratio).map(f64::ln).collect();
+        let logs: Vec<f64> = self.cells(group).iter().filter_map(ratio).map(f64::ln).collect();
         (!logs.is_empty()).then(|| ((logs.iter().sum::<f64>() / logs.len() as f64).exp(), logs.len()))
     }
 }
@@ -396,7 +493,11 @@ fn with_spread(values: &[f64]) -> String {
 /// In thousands, with as many digits as mean something.
 fn kilo(value: f64) -> String {
     let value = value / 1e3;
-    if value < 10.0 {
+    if value < 0.1 {
+        format!("{value:.4}")
+    } else if value < 1.0 {
+        format!("{value:.3}")
+    } else if value < 10.0 {
         format!("{value:.2}")
     } else if value < 100.0 {
         format!("{value:.1}")
@@ -437,6 +538,7 @@ mod tests {
             [0.4, 999.0, 1000.0, 1_234_567.0, -1200.0].map(thousands),
             ["0", "999", "1,000", "1,234,567", "-1,200"]
         );
+        assert_eq!([61.34, 613.4, 6134.0].map(kilo), ["0.0613", "0.613", "6.13"]);
         assert_eq!(with_spread(&[1500.0, 2000.0, 123_456.0]), "2.00 (1.50–123)");
     }
 }

@@ -2,14 +2,14 @@
 
 use crate::{
     Outcome,
-    cell::Cell,
-    check::handler,
-    contender::Contender,
+    cell::{Cell, Coding},
+    check::{all_compressed, handler, offer},
+    contender::{Contender, Group},
     options::{Kind, Settings},
     record::{self, Journal, Record},
     server::Server,
 };
-use framewire_load::{Handler, Report};
+use framewire_load::Report;
 use std::time::Duration;
 
 /// Measures all cells of all contenders, so many rounds. In a round every server is a fresh process, and in every cell
@@ -57,12 +57,17 @@ pub(crate) fn all(contenders: &[Contender], settings: &Settings, journal: &mut J
 }
 
 fn is_done(contender: &Contender, cell: Cell, round: usize, journal: &Journal) -> bool {
-    !takes_part(contender, cell) || journal.has(contender, &record::run(cell, round))
+    !takes_part(contender, cell, journal) || journal.has(contender, &record::run(cell, round))
 }
 
-/// The other handler is measured where the message itself costs little, so that it counts.
-fn takes_part(contender: &Contender, cell: Cell) -> bool {
-    contender.handler == Handler::Echo || (cell.connections == 100 && cell.size <= 1 << 10)
+/// The other handler is measured where the message itself costs little, so that it counts; compression where there is
+/// any, and where that is the one that is agreed on.
+fn takes_part(contender: &Contender, cell: Cell, journal: &Journal) -> bool {
+    match contender.group() {
+        Group::Echo => cell.coding == Coding::Plain,
+        Group::Length => cell.coding == Coding::Plain && cell.connections == 100 && cell.size <= 1 << 10,
+        Group::Compressed => journal.agrees(&contender.name, cell.coding),
+    }
 }
 
 fn measure(contender: &Contender, server: &Server, cell: Cell, settings: &Settings) -> Outcome<Report> {
@@ -74,20 +79,31 @@ fn measure(contender: &Contender, server: &Server, cell: Cell, settings: &Settin
             .split(' ')
             .map(str::to_owned),
     );
-    server.load(settings, &options, Duration::from_secs_f64(30.0 + 20.0 * seconds))
+    let report = server.load(settings, &options, Duration::from_secs_f64(30.0 + 20.0 * seconds))?;
+    if cell.coding != Coding::Plain {
+        all_compressed(&report)?;
+        let agreed = report.agreed.as_deref().unwrap_or_default();
+        if !cell.coding.is_kept_by(agreed) {
+            return Err(format!("it agrees to {agreed}").into());
+        }
+    }
+    Ok(report)
 }
 
 /// The generator's options for a cell.
 pub(crate) fn load(cell: Cell, payload: Kind, contender: &Contender) -> Vec<String> {
-    let Cell { connections, size, in_flight } = cell;
-    let payload = match payload {
-        Kind::Text => "text",
-        Kind::Binary => "binary",
+    let Cell { connections, size, in_flight, coding } = cell;
+    let payload = match (coding, payload) {
+        (Coding::Plain, Kind::Text) => "text",
+        (Coding::Plain, Kind::Binary) => "binary",
+        _ => "json",
     };
     let handler = handler(contender);
-    let options =
-        format!("-c {connections} -s {size} -i {in_flight} --payload {payload} --handler {handler}");
-    options.split(' ').map(str::to_owned).collect()
+    let options = format!(
+        "-c {connections} -s {size} -i {in_flight} --payload {payload} --handler {handler} {}",
+        offer(coding)
+    );
+    options.split_whitespace().map(str::to_owned).collect()
 }
 
 /// The numbers below `count` in an order that looks random and is the same each time.

@@ -25,6 +25,9 @@ pub(crate) struct Compression {
 }
 
 impl Pools {
+    /// One for each connection, so that none has to read a window in: a hundred megabytes of them.
+    const COMPRESSORS: usize = 256;
+
     /// Enough for so many connections.
     pub(crate) fn new(connections: usize) -> Self {
         let windows = connections * (32 << 10);
@@ -35,7 +38,11 @@ impl Pools {
                 message: u64::MAX,
                 ..InflateConfig::default()
             }),
-            deflate: DeflatePool::new(DeflateConfig { windows: 2 * windows, ..DeflateConfig::default() }),
+            deflate: DeflatePool::new(DeflateConfig {
+                compressors: connections.min(Self::COMPRESSORS),
+                windows: 2 * windows,
+                ..DeflateConfig::default()
+            }),
             payload: Vec::new(),
         }
     }

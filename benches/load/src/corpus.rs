@@ -12,6 +12,8 @@ use std::io::Write;
 #[derive(Debug)]
 pub(crate) struct Corpus {
     bytes: Vec<u8>,
+    /// Places where a message may begin.
+    places: u32,
     sizes: Sizes,
     payload: Payload,
     handler: Handler,
@@ -28,14 +30,17 @@ pub(crate) struct Flight {
 }
 
 impl Corpus {
-    /// Places where a message may begin. More would leave the processor's cache, as what a server receives does not.
+    /// More would leave the processor's cache, as what a server receives does not.
     const PLACES: u32 = 64 << 10;
+    /// Of what is to be compressed: so many that a window seldom holds what a message is a piece of.
+    const PLACES_TO_COMPRESS: u32 = 4 << 20;
     /// The most bytes that a place is moved so as not to cut a character.
     const SLACK: usize = 256;
 
     pub(crate) fn new(plan: &Plan, random: &mut Random) -> Self {
-        let len = Self::PLACES as usize + plan.sizes.largest() + Self::SLACK;
-        let mut bytes = Vec::with_capacity(len + 4);
+        let places = if plan.payload == Payload::Json { Self::PLACES_TO_COMPRESS } else { Self::PLACES };
+        let len = places as usize + plan.sizes.largest() + Self::SLACK;
+        let mut bytes = Vec::with_capacity(len + 128);
         while bytes.len() < len {
             match plan.payload {
                 Payload::Binary => bytes.extend(random.next().to_ne_bytes()),
@@ -46,21 +51,22 @@ impl Corpus {
                     let letter = char::from_u32(first as u32 + random.below(count)).expect("a character");
                     bytes.extend(letter.encode_utf8(&mut [0; 4]).as_bytes());
                 }
+                Payload::Json => record(&mut bytes, random),
             }
         }
-        Self { bytes, sizes: plan.sizes.clone(), payload: plan.payload, handler: plan.handler }
+        Self { bytes, places, sizes: plan.sizes.clone(), payload: plan.payload, handler: plan.handler }
     }
 
     /// Another message.
     pub(crate) fn next(&self, random: &mut Random, intended: u64) -> Flight {
         let len =
             self.sizes.at(if self.sizes.is_one() { 0 } else { random.below(self.sizes.total_weight()) });
-        let mut start = random.below(Self::PLACES);
+        let mut start = random.below(self.places);
         if self.payload == Payload::Mixed {
             // Both ends are between characters for one place in six or so.
             let is_between = |at: u32| self.bytes.get(at as usize).is_none_or(|byte| byte >> 6 != 0b10);
             while !(is_between(start) && is_between(start + len)) {
-                start = (start + 1) % Self::PLACES;
+                start = (start + 1) % self.places;
             }
         }
         Flight { start, len, key: random.key(), intended }
@@ -92,6 +98,19 @@ impl Corpus {
     }
 }
 
+/// Adds one of an array's objects, of a hundred bytes or so.
+fn record(bytes: &mut Vec<u8>, random: &mut Random) {
+    const WORDS: [&str; 8] = ["order", "trade", "quote", "cancel", "filled", "pending", "limit", "market"];
+    let (kind, state) = (WORDS[random.below(8) as usize], WORDS[random.below(8) as usize]);
+    let (id, price, size) = (random.below(1_000_000), random.below(100_000), random.below(500));
+    let (whole, cents) = (price / 100, price % 100);
+    let written = write!(
+        bytes,
+        r#"{{"type":"{kind}","state":"{state}","id":{id},"price":{whole}.{cents:02},"size":{size}}},"#
+    );
+    written.expect("memory");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,7 +125,9 @@ mod tests {
 
     #[test]
     fn a_text_is_text_and_as_long_as_asked() {
-        for (payload, sizes) in [("text", "1,16,125"), ("mixed", "0,1,2,3,4,5,16,125,1K")] {
+        for (payload, sizes) in
+            [("text", "1,16,125"), ("json", "1,16,1K"), ("mixed", "0,1,2,3,4,5,16,125,1K")]
+        {
             let (corpus, mut random) = corpus(&["--payload", payload, "--size", sizes]);
             for _ in 0..5000 {
                 let flight = corpus.next(&mut random, 0);

@@ -11,9 +11,11 @@ use crate::{
     report::Report,
     schedule::Schedule,
 };
+use framewire::extension::{Answer, Params};
 use hdrhistogram::Histogram;
 use mio::{Events, Interest, Poll, Token};
 use std::{
+    collections::BTreeSet,
     io,
     net::ToSocketAddrs,
     thread,
@@ -31,9 +33,27 @@ pub fn run(plan: &Plan, mut progress: impl FnMut(f64, &str)) -> Result<Report, F
         thread::sleep(plan.hold);
     }
     let idle = generator.usage()?;
-    let compressed = generator.peers.iter().any(Peer::is_compressed);
+    let agreed = agreed(&generator.peers);
     generator.close();
-    Ok(Report::new(plan, &measured, idle, compressed, &generator.tally))
+    Ok(Report::new(plan, &measured, idle, agreed, &generator.tally))
+}
+
+/// What of permessage-deflate was agreed on; several, where the connections differ.
+fn agreed(peers: &[Peer]) -> Option<String> {
+    let all: BTreeSet<String> = peers.iter().filter_map(Peer::agreed).map(|params| stated(&params)).collect();
+    (!all.is_empty()).then(|| all.into_iter().collect::<Vec<_>>().join(", "))
+}
+
+/// As the server's answer says it.
+fn stated(params: &Params) -> String {
+    let stated = |bits: u8| Some(bits).filter(|&bits| bits < 15);
+    let answer = Answer {
+        server_no_context_takeover: params.server_no_context_takeover,
+        client_no_context_takeover: params.client_no_context_takeover,
+        server_max_window_bits: stated(params.server_max_window_bits),
+        client_max_window_bits: stated(params.client_max_window_bits),
+    };
+    answer.to_string()
 }
 
 /// What was seen between the end of the warm-up and the end of the run.
@@ -55,6 +75,9 @@ pub(crate) struct Tally {
     to: u64,
     pub(crate) messages: u64,
     pub(crate) bytes: u64,
+    /// Replies that came compressed, and all bytes of the server's.
+    pub(crate) compressed: u64,
+    pub(crate) received: u64,
     /// Sent, or to be sent, and not answered.
     outstanding: usize,
     /// When the server was last heard of.
@@ -75,6 +98,8 @@ impl Tally {
             to: u64::MAX,
             messages: 0,
             bytes: 0,
+            compressed: 0,
+            received: 0,
             outstanding: 0,
             heard: 0,
             latency: histogram.clone(),
@@ -87,12 +112,20 @@ impl Tally {
         self.heard = now;
     }
 
+    /// So many bytes have come, frames and all.
+    pub(crate) const fn receive(&mut self, bytes: usize) {
+        if self.is_counting {
+            self.received += bytes as u64;
+        }
+    }
+
     #[inline]
-    pub(crate) fn reply(&mut self, flight: &Flight, now: u64) {
+    pub(crate) fn reply(&mut self, flight: &Flight, compressed: bool, now: u64) {
         self.outstanding -= 1;
         if self.is_counting {
             self.messages += 1;
             self.bytes += u64::from(flight.len);
+            self.compressed += u64::from(compressed);
         }
         if if self.by_intention { self.is_within(flight.intended) } else { self.is_counting } {
             self.latency.saturating_record(now.saturating_sub(flight.intended));
@@ -149,7 +182,7 @@ impl<'a> Generator<'a> {
         let _ = rlimit::increase_nofile_limit(u64::MAX);
         let mut random = Random::new(plan.seed);
         let corpus = Corpus::new(plan, &mut random);
-        let pools = plan.compression.then(|| Pools::new(plan.connections));
+        let pools = plan.compression.map(|_| Pools::new(plan.connections));
         let is_open_loop = matches!(plan.load, Load::Rate(_));
         Ok(Self {
             plan,
@@ -163,6 +196,7 @@ impl<'a> Generator<'a> {
                 tx: vec![0; Shared::BUFFER],
                 corpus,
                 random,
+                offer: plan.compression,
                 pools,
             },
             tally: Tally::new(is_open_loop),

@@ -4,6 +4,7 @@
 
 use crate::plan::{Handler, Load, Payload, Plan, Sizes, Until, Url};
 use clap::{Parser, ValueEnum};
+use framewire::extension::Offer;
 use std::{num::NonZeroUsize, time::Duration};
 
 /// Loads a WebSocket echo server, checks every reply byte for byte, and says how many messages it does and how long
@@ -64,9 +65,13 @@ pub struct Options {
     #[arg(long, value_enum, default_value_t = Handler::Echo, help_heading = "Messages")]
     pub handler: Handler,
 
-    /// Offer permessage-deflate. (Random bytes do not become fewer by it; texts become a little fewer.)
+    /// Offer permessage-deflate. (Random bytes do not become fewer by it, texts a little; JSON is what it is for.)
     #[arg(long, help_heading = "Messages")]
     pub compression: bool,
+
+    /// Offer it with each message compressed by itself, both ways.
+    #[arg(long, requires = "compression", help_heading = "Messages")]
+    pub no_context_takeover: bool,
 
     /// The same messages and keys each time for the same number.
     #[arg(long, value_name = "N", help_heading = "Messages")]
@@ -120,7 +125,12 @@ impl Options {
             hold: self.hold,
             patience: self.patience,
             late_bound: self.late_bound,
-            compression: self.compression,
+            compression: self.compression.then_some(Offer {
+                server_no_context_takeover: self.no_context_takeover,
+                client_no_context_takeover: self.no_context_takeover,
+                server_max_window_bits: None,
+                client_max_window_bits: Some(15),
+            }),
             pid: self.pid,
             seed: self.seed,
         }
@@ -150,7 +160,18 @@ mod tests {
         };
         assert_eq!(parse("--rate 1e3").expect("a rate").plan().load, Load::Rate(1000.0));
         assert_eq!(parse("-n 5").expect("a number").plan().warm_up, Duration::ZERO);
-        for wrong in ["--rate 0", "--rate 5 -i 2", "-n 5 -d 1", "-n 0", "-d -1", "-c 0", "-d inf"] {
+        let alone = parse("--compression --no-context-takeover").expect("both").plan().compression;
+        assert!(alone.is_some_and(|offer| offer.server_no_context_takeover));
+        for wrong in [
+            "--rate 0",
+            "--rate 5 -i 2",
+            "-n 5 -d 1",
+            "-n 0",
+            "-d -1",
+            "-c 0",
+            "-d inf",
+            "--no-context-takeover",
+        ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }

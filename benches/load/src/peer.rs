@@ -26,7 +26,8 @@ pub(crate) struct Shared {
     pub(crate) tx: Vec<u8>,
     pub(crate) corpus: Corpus,
     pub(crate) random: Random,
-    /// Where compression is offered.
+    /// What is offered of permessage-deflate, and with what it is kept.
+    pub(crate) offer: Option<Offer>,
     pub(crate) pools: Option<Pools>,
 }
 
@@ -54,13 +55,6 @@ pub(crate) struct Opened {
 }
 
 impl Opening {
-    const OFFERS: [Offer; 1] = [Offer {
-        server_no_context_takeover: false,
-        client_no_context_takeover: false,
-        server_max_window_bits: None,
-        client_max_window_bits: Some(15),
-    }];
-
     pub(crate) fn start(
         index: usize,
         address: SocketAddr,
@@ -71,7 +65,7 @@ impl Opening {
         let failed = |error| Failure::Connect(address.to_string(), error);
         let socket = TcpStream::connect(address).map_err(failed)?;
         let key = ClientKey::new(shared.random.nonce());
-        let request = request(host, target, key, shared.pools.is_some());
+        let request = request(host, target, key, &shared.offer);
         let request = request.to_vec().map_err(|error| Failure::Own(io::Error::other(error)))?;
         let head = HeadBuffer::new(handshake::Limits::default());
         Ok(Self { index, socket, key, head, request, is_sent: false })
@@ -110,7 +104,7 @@ impl Opening {
             let Some(head) = self.head.push(&shared.rx[..n]).map_err(Failure::Handshake)? else { continue };
             let mut slots = HeaderSlots::<64>::new();
             let response = Response::parse(head.bytes, &mut slots).map_err(Failure::Handshake)?;
-            let opening = request(host, target, self.key, shared.pools.is_some());
+            let opening = request(host, target, self.key, &shared.offer);
             let established = opening.check(&response).map_err(Failure::Handshake)?;
             let established = established.ok_or_else(|| Failure::Status(response.status()))?;
             return Ok(Some(Opened {
@@ -134,6 +128,7 @@ impl Opening {
             index: self.index,
             socket: self.socket,
             connection,
+            agreed: opened.deflate,
             compression,
             outgoing: Outgoing::default(),
             owed: Vec::new(),
@@ -144,9 +139,13 @@ impl Opening {
     }
 }
 
-fn request<'a>(host: &'a str, target: &'a str, key: ClientKey, compress: bool) -> handshake::Opening<'a> {
-    let opening = handshake::Opening::new(host, target, key);
-    if compress { opening.deflate(&Opening::OFFERS) } else { opening }
+fn request<'a>(
+    host: &'a str,
+    target: &'a str,
+    key: ClientKey,
+    offer: &'a Option<Offer>,
+) -> handshake::Opening<'a> {
+    handshake::Opening::new(host, target, key).deflate(offer.as_slice())
 }
 
 /// A connection that is open.
@@ -154,6 +153,8 @@ pub(crate) struct Peer {
     index: usize,
     socket: TcpStream,
     connection: Connection<Client>,
+    /// Where compression was agreed on.
+    agreed: Option<Params>,
     compression: Option<Box<Compression>>,
     outgoing: Outgoing,
     /// Control frames that go out before the next message.
@@ -198,6 +199,7 @@ impl Peer {
                     break self.connection.receive_eof().map_err(|_| self.ended("it ended without a close"));
                 }
                 Ok(n) => {
+                    tally.receive(n);
                     if let Err(failure) = self.take(&mut rx[..n], shared, tally, now) {
                         break Err(failure);
                     }
@@ -223,7 +225,7 @@ impl Peer {
         now: u64,
     ) -> Result<(), Failure> {
         let Self { index, connection, compression, outgoing, owed, received, answered, .. } = self;
-        let mut check = |kind, bytes: &[u8], last| {
+        let mut check = |kind, rsv, bytes: &[u8], last| {
             let checked = outgoing.check(kind, bytes, *received, last, &shared.corpus);
             let answer =
                 checked.map_err(|wrong| Failure::Reply { connection: *index, message: *answered, wrong })?;
@@ -232,7 +234,7 @@ impl Peer {
             if let Some(flight) = answer {
                 *received = 0;
                 *answered += 1;
-                tally.reply(&flight, now);
+                tally.reply(&flight, rsv != Rsv::NONE, now);
             }
             Ok(())
         };
@@ -247,13 +249,16 @@ impl Peer {
                 owed.extend_from_slice(&frame);
             }
             match event {
-                Event::Text(text) => check(Kind::Text, text.as_bytes(), true)?,
-                Event::Binary(bytes) => check(Kind::Binary, bytes, true)?,
+                Event::Text(text) => check(Kind::Text, Rsv::NONE, text.as_bytes(), true)?,
+                Event::Binary(bytes) => check(Kind::Binary, Rsv::NONE, bytes, true)?,
                 Event::Part(part) => match (compression.as_mut(), shared.pools.as_mut()) {
-                    (Some(compression), Some(pools)) => compression
-                        .inflate(part, pools, |part| check(part.kind, part.bytes, part.last))
-                        .map_err(|error| Failure::Protocol { connection: *index, error })??,
-                    _ => check(part.kind, part.bytes, part.last)?,
+                    (Some(compression), Some(pools)) => {
+                        let rsv = part.rsv;
+                        compression
+                            .inflate(part, pools, |part| check(part.kind, rsv, part.bytes, part.last))
+                            .map_err(|error| Failure::Protocol { connection: *index, error })??;
+                    }
+                    _ => check(part.kind, Rsv::NONE, part.bytes, part.last)?,
                 },
                 Event::Close(_) if closing => return Ok(()),
                 Event::Close(payload) => {
@@ -322,8 +327,8 @@ impl Peer {
         matches!(self.connection.state(), State::Closed)
     }
 
-    pub(crate) const fn is_compressed(&self) -> bool {
-        self.compression.is_some()
+    pub(crate) const fn agreed(&self) -> Option<Params> {
+        self.agreed
     }
 
     fn has_coded(&mut self) -> bool {

@@ -1,6 +1,6 @@
 //! What is to be done, as values.
 
-use framewire::Kind;
+use framewire::{Kind, extension::Offer};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -24,8 +24,8 @@ pub struct Plan {
     pub patience: Duration,
     /// How late the sender of an open loop may be, at the 99th percentile.
     pub late_bound: Duration,
-    /// Offer permessage-deflate.
-    pub compression: bool,
+    /// What is offered of permessage-deflate.
+    pub compression: Option<Offer>,
     /// The server's process, where it is to be looked at.
     pub pid: Option<u32>,
     /// The same keys, sizes and contents for the same seed.
@@ -60,13 +60,15 @@ pub enum Payload {
     Text,
     /// Text of characters of one to four bytes.
     Mixed,
+    /// Text like what applications send as JSON, which compresses as that does.
+    Json,
 }
 
 impl Payload {
     pub(crate) const fn kind(self) -> Kind {
         match self {
             Self::Binary => Kind::Binary,
-            Self::Text | Self::Mixed => Kind::Text,
+            Self::Text | Self::Mixed | Self::Json => Kind::Text,
         }
     }
 }

@@ -32,7 +32,8 @@ impl Usage {
         let cpu = (self.cpu - before.cpu).max(0.0);
         let (user, system) =
             (self.user.saturating_sub(before.user), self.system.saturating_sub(before.system));
-        (cpu, cpu * user as f64 / (user + system).max(1) as f64)
+        // A share first: no rounding then makes it more than all.
+        (cpu, cpu * (user as f64 / (user + system).max(1) as f64))
     }
 }
 
@@ -78,6 +79,15 @@ mod tests {
     fn a_name_that_looks_like_fields() {
         let stat = "4242 (a) S 1 (b) R 1 4242 4242 0 -1 4194304 100 0 0 0 17 25 0 0 20 0 1 0 99";
         assert_eq!(ticks(stat), Some((17, 25)));
+    }
+
+    #[test]
+    fn user_mode_is_never_more_than_all() {
+        for i in 1..1000_u64 {
+            let after = Usage { cpu: 0.1 + i as f64 / 7e3, user: i, ..Usage::default() };
+            let (cpu, user) = after.since(&Usage::default());
+            assert!(user <= cpu, "{user} of {cpu}");
+        }
     }
 
     #[test]

@@ -23,14 +23,21 @@ pub struct Report {
     pub in_flight: Option<usize>,
     /// Where it is open: messages a second that were to be sent.
     pub rate: Option<f64>,
-    /// Whether permessage-deflate was agreed on.
+    /// Whether permessage-deflate was agreed on; and with which parameters, by some connections or by all.
     pub compressed: bool,
+    #[serde(default)]
+    pub agreed: Option<String>,
 
     /// What was measured over.
     pub seconds: f64,
     /// Replies, all of them checked; and their messages' bytes, one way.
     pub messages: u64,
     pub bytes: u64,
+    /// Replies that came compressed; and what came from the server in all, frames and headers with it.
+    #[serde(default)]
+    pub compressed_messages: u64,
+    #[serde(default)]
+    pub wire_bytes: u64,
     pub messages_per_second: f64,
 
     /// From when a message was to be sent to when all of its reply was there, in microseconds.
@@ -63,7 +70,7 @@ impl Report {
         plan: &Plan,
         measured: &Measured,
         idle: Option<Usage>,
-        compressed: bool,
+        agreed: Option<String>,
         tally: &Tally,
     ) -> Self {
         let seconds = measured.seconds;
@@ -93,10 +100,13 @@ impl Report {
                 Load::Rate(_) => None,
             },
             rate,
-            compressed,
+            compressed: agreed.is_some(),
+            agreed,
             seconds,
             messages: tally.messages,
             bytes: tally.bytes,
+            compressed_messages: tally.compressed,
+            wire_bytes: tally.received,
             messages_per_second: tally.messages as f64 / seconds,
             latency_p50: at(latency, 0.5),
             latency_p90: at(latency, 0.9),
@@ -144,14 +154,20 @@ impl Report {
         line("server", self.url.clone());
         line(
             "load",
-            format!(
-                "{} connections, {load}, {} bytes of {:?}{}",
-                self.connections,
-                self.size,
-                self.payload,
-                if self.compressed { ", compressed" } else { "" }
-            ),
+            format!("{} connections, {load}, {} bytes of {:?}", self.connections, self.size, self.payload),
         );
+        if let Some(agreed) = &self.agreed {
+            line(
+                "compression",
+                format!(
+                    "{agreed}: {} of {} replies, {:.0} bytes of {:.0} on the wire",
+                    self.compressed_messages,
+                    self.messages,
+                    self.wire_bytes as f64 / self.messages.max(1) as f64,
+                    self.bytes as f64 / self.messages.max(1) as f64
+                ),
+            );
+        }
         line("measured", format!("{} replies in {:.2} s, all as they must be", self.messages, self.seconds));
         line(
             "throughput",

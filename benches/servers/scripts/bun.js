@@ -1,5 +1,8 @@
 // Bun's own server: uWebSockets inside a JavaScript runtime.
 const length = process.argv.includes("length");
+// With a compressor and a decompressor for each connection, and windows of 15 bits. How hard it compresses is its own
+// choice: zlib's default, level 6.
+const deflate = process.argv.some((argument) => argument.startsWith("compression="));
 
 const server = Bun.serve({
     hostname: "127.0.0.1",
@@ -8,7 +11,7 @@ const server = Bun.serve({
         if (!server.upgrade(request)) return new Response("a WebSocket is served here", { status: 426 });
     },
     websocket: {
-        perMessageDeflate: false,
+        perMessageDeflate: deflate && { compress: "dedicated", decompress: "dedicated" },
         maxPayloadLength: 64 << 20,
         backpressureLimit: 1 << 30, // beyond it, messages would be dropped
         idleTimeout: 0,
@@ -19,7 +22,7 @@ const server = Bun.serve({
                   socket.send(`${bytes.length} ${bytes.length ? bytes[bytes.length - 1] : 0}`);
               }
             : (socket, message) => {
-                  socket.send(message);
+                  socket.send(message, deflate);
               },
     },
 });

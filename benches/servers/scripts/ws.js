@@ -1,7 +1,9 @@
 // Node's most used server. With `bufferutil`, its authors' native kernels, which it finds by itself.
 const { WebSocketServer } = require("ws");
 
-const server = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate: false, maxPayload: 64 << 20 });
+const [, level] = process.argv.find((argument) => argument.startsWith("compression="))?.split("=") ?? [];
+const perMessageDeflate = level ? { zlibDeflateOptions: { level: Number(level) }, threshold: 64 } : false;
+const server = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate, maxPayload: 64 << 20 });
 server.on("listening", () => console.log(`listening on ws://127.0.0.1:${server.address().port}/`));
 server.on("connection", (socket, request) => {
     request.socket.setNoDelay(true);

@@ -4,7 +4,7 @@ use tokio::net::TcpStream;
 
 /// It writes each frame by itself and has no way to gather them.
 pub(crate) async fn serve(mut stream: TcpStream, handler: Handler) -> Outcome {
-    handshake::accept(&mut stream).await?;
+    handshake::accept(&mut stream, false).await?;
     let mut ws = WebSocket::after_handshake(stream, Role::Server);
     ws.set_max_message_size(MAX);
     let mut ws = FragmentCollector::new(ws);

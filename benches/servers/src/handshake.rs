@@ -1,14 +1,17 @@
 //! The opening handshake, for libraries that leave it to HTTP servers. It is not measured.
 
-use framewire::handshake::{HeadBuffer, HeaderSlots, Limits, Request};
+use framewire::{
+    extension::{Answer, Config},
+    handshake::{HeadBuffer, HeaderSlots, Limits, Request},
+};
 use std::io;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
-/// Takes the request and accepts it.
-pub(crate) async fn accept(stream: &mut TcpStream) -> io::Result<()> {
+/// Takes the request and accepts it; where the library can compress, with the client's offer of that.
+pub(crate) async fn accept(stream: &mut TcpStream, can_compress: bool) -> io::Result<Option<Answer>> {
     let mut buffer = HeadBuffer::new(Limits::default());
     // Byte by byte would be safe with every client; ours sends nothing before it has our answer.
     let mut rx = [0; 2048];
@@ -25,5 +28,7 @@ pub(crate) async fn accept(stream: &mut TcpStream) -> io::Result<()> {
     let request = Request::parse(&head, &mut slots).map_err(io::Error::other)?;
     let upgrade = request.upgrade().map_err(io::Error::other)?;
     let upgrade = upgrade.ok_or_else(|| io::Error::other("no WebSocket is asked for"))?;
-    stream.write_all(&upgrade.accept().to_vec().map_err(io::Error::other)?).await
+    let answer = upgrade.deflate(&Config::default()).filter(|_| can_compress);
+    stream.write_all(&upgrade.accept().deflate(answer).to_vec().map_err(io::Error::other)?).await?;
+    Ok(answer)
 }

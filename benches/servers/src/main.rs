@@ -1,6 +1,6 @@
 //! Echo servers on other WebSocket libraries, each as its authors write one for speed: a thread (tokio's, where it is
-//! built for tokio), TCP_NODELAY, no compression, messages of up to 64 MiB. Where a library can gather replies, those to
-//! all messages that are in hand leave with one write.
+//! built for tokio), TCP_NODELAY, messages of up to 64 MiB, and no compression unless asked for. Where a library can
+//! gather replies, those to all messages that are in hand leave with one write.
 
 mod fastwebsockets;
 mod handshake;
@@ -26,9 +26,13 @@ struct Options {
     /// What a message gets.
     #[arg(long, value_enum, default_value_t = Handler::Echo)]
     handler: Handler,
+
+    /// Compress for clients that offer permessage-deflate, so hard: 1 to 9. Few libraries can.
+    #[arg(long, value_name = "LEVEL", value_parser = clap::value_parser!(u8).range(1..=9))]
+    compression: Option<u8>,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Library {
     Fastwebsockets,
     SockudoWs,
@@ -55,20 +59,26 @@ impl Handler {
 /// The largest message.
 const MAX: usize = 64 << 20;
 
+/// Messages of fewer bytes go uncompressed, where that can be set: as framewire-echo has it.
+const MIN_COMPRESSED: usize = 64;
+
 type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
 
 fn main() -> io::Result<()> {
-    let Options { library, handler } = Options::parse();
+    let Options { library, handler, compression: level } = Options::parse();
+    if level.is_some() && !matches!(library, Library::SockudoWs | Library::Wtx | Library::Yawc) {
+        return Err(io::Error::other(format!("{library:?} cannot compress")));
+    }
     rlimit::increase_nofile_limit(u64::MAX)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match library {
         Library::Fastwebsockets => runtime.block_on(listen(move |s| fastwebsockets::serve(s, handler))),
-        Library::SockudoWs => runtime.block_on(listen(move |s| sockudo_ws::serve(s, handler))),
+        Library::SockudoWs => runtime.block_on(listen(move |s| sockudo_ws::serve(s, handler, level))),
         Library::TokioTungstenite => runtime.block_on(listen(move |s| tokio_tungstenite::serve(s, handler))),
         Library::TokioWebsockets => runtime.block_on(listen(move |s| tokio_websockets::serve(s, handler))),
         Library::WebSocket => runtime.block_on(listen(move |s| web_socket::serve(s, handler))),
-        Library::Wtx => runtime.block_on(listen(move |s| wtx::serve(s, handler))),
-        Library::Yawc => runtime.block_on(listen(move |s| yawc::serve(s, handler))),
+        Library::Wtx => runtime.block_on(listen(move |s| wtx::serve(s, handler, level))),
+        Library::Yawc => runtime.block_on(listen(move |s| yawc::serve(s, handler, level))),
     }
 }
 

@@ -1,18 +1,35 @@
-use crate::{Handler, MAX, Outcome, handshake};
-use futures_util::{SinkExt, StreamExt};
-use sockudo_ws::{Config, Message, WebSocketStream};
+use crate::{Handler, MAX, MIN_COMPRESSED, Outcome, handshake};
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use sockudo_ws::{CompressedWebSocketStream, Config, DeflateConfig, Error, Message, WebSocketStream};
 use tokio::net::TcpStream;
 
 /// As its README shows an echo loop: `next` writes what was fed before it reads more.
-pub(crate) async fn serve(mut stream: TcpStream, handler: Handler) -> Outcome {
-    handshake::accept(&mut stream).await?;
+pub(crate) async fn serve(mut stream: TcpStream, handler: Handler, level: Option<u8>) -> Outcome {
+    let answer = handshake::accept(&mut stream, level.is_some()).await?;
     let config = Config::builder()
         .max_payload_length(MAX)
         .max_message_size(MAX)
         .max_frame_size(MAX)
         .idle_timeout(0)
         .build();
-    let mut ws = WebSocketStream::server(stream, config);
+    let (Some(answer), Some(level)) = (answer, level) else {
+        return echo(WebSocketStream::server(stream, config), handler).await;
+    };
+    // A compressor for each connection, which its `Compression::Dedicated` means.
+    let deflate = DeflateConfig {
+        server_no_context_takeover: answer.server_no_context_takeover,
+        client_no_context_takeover: answer.client_no_context_takeover,
+        compression_level: level.into(),
+        compression_threshold: MIN_COMPRESSED,
+        ..DeflateConfig::default()
+    };
+    echo(CompressedWebSocketStream::server(stream, config, deflate), handler).await
+}
+
+async fn echo<S>(mut ws: S, handler: Handler) -> Outcome
+where
+    S: Stream<Item = Result<Message, Error>> + Sink<Message, Error = Error> + Unpin,
+{
     while let Some(message) = ws.next().await {
         match (message?, handler) {
             (message @ (Message::Text(_) | Message::Binary(_)), Handler::Echo) => ws.feed(message).await?,

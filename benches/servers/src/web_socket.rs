@@ -7,7 +7,7 @@ use web_socket::{DataType, Event, MessageType, WebSocket};
 
 /// It reads and writes as it goes along, so both are buffered; what it has written leaves when all that was read is done.
 pub(crate) async fn serve(mut stream: TcpStream, handler: Handler) -> Outcome {
-    handshake::accept(&mut stream).await?;
+    handshake::accept(&mut stream, false).await?;
     let mut ws = WebSocket::server(BufReader::new(BufWriter::new(stream)));
     ws.max_payload_len = MAX;
     loop {

@@ -1,18 +1,25 @@
-use crate::{Handler, MAX, Outcome, handshake};
+use crate::{Handler, MAX, MIN_COMPRESSED, Outcome, handshake};
 use futures_util::{FutureExt, SinkExt};
 use tokio::net::TcpStream;
-use yawc::{Frame, OpCode, Options, Role, WebSocket};
+use yawc::{CompressionLevel, Frame, OpCode, Options, Role, WebSocket};
 
 /// Tuned as its authors measure it: a read buffer of 128 KiB, back-pressure from 64 KiB on, 32 replies to a write.
-pub(crate) async fn serve(mut stream: TcpStream, handler: Handler) -> Outcome {
-    handshake::accept(&mut stream).await?;
+pub(crate) async fn serve(mut stream: TcpStream, handler: Handler, level: Option<u8>) -> Outcome {
+    let answer = handshake::accept(&mut stream, level.is_some()).await?;
     let options = Options::default()
         .with_utf8()
-        .without_compression()
         .with_limits(MAX, 2 * MAX)
         .with_read_buffer_capacity(128 << 10)
         .with_backpressure_boundary(64 << 10);
-    let mut ws = WebSocket::from_stream(stream, Role::Server, options)?;
+    let options = match level {
+        Some(level) => options
+            .with_compression_level(CompressionLevel::new(level.into()))
+            .with_compression_threshold(MIN_COMPRESSED),
+        None => options.without_compression(),
+    };
+    let extensions = answer.map(|answer| answer.to_string());
+    let mut ws =
+        WebSocket::from_stream_with_extensions(stream, Role::Server, extensions.as_deref(), options)?;
     loop {
         let mut frame = ws.next_frame().await?;
         for left in (0..32).rev() {
