@@ -20,7 +20,7 @@
 //! Every function here ends in one of the kernels of one table, in `mask/kernel.rs`, which also chooses among them;
 //! the method that they share, with no byte loop before or after the vectors, is in `mask/overlap.rs`.
 
-use crate::cpu::{cfg_neon, cfg_x86};
+use crate::cpu::{cfg_avx512, cfg_neon, cfg_x86};
 
 pub(crate) mod kernel;
 mod overlap;
@@ -28,6 +28,9 @@ mod word;
 cfg_x86! {
     mod avx2;
     mod sse2;
+}
+cfg_avx512! {
+    mod avx512;
 }
 cfg_neon! {
     mod neon;

@@ -10,12 +10,12 @@ const KEY: Key = Key::new([0x37, 0xfa, 0x21, 0x3d]);
 const SMALL: usize = 600;
 
 /// Lengths around those where a kernel could come to a page, a long loop, or a length that does not fit 16 bits.
-const LARGE: [usize; 8] = [4095, 4096, 4097, 8191, 8192, 8193, 16_384, 65_539];
+const LARGE: [usize; 11] = [1023, 1024, 1025, 4095, 4096, 4097, 8191, 8192, 8193, 16_384, 65_539];
 
 /// Lengths either side of where a kernel changes its ways.
-const EDGES: [usize; 27] = [
-    0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 159, 161, 192, 193, 256,
-    257,
+const EDGES: [usize; 28] = [
+    0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 159, 160, 161, 192, 193,
+    256, 257,
 ];
 
 #[test]

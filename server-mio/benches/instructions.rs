@@ -19,7 +19,7 @@ mod callgrind;
 const LOADS: [(&str, u64, Load); 5] = [
     (
         "125 B, 100 connections",
-        397,
+        394,
         Load { first: 0x82, size: 125, connections: 100, in_flight: 1, rounds: 40 },
     ),
     (
@@ -29,7 +29,7 @@ const LOADS: [(&str, u64, Load); 5] = [
     ),
     (
         "16 B, 100 connections, 16 in flight",
-        175,
+        169,
         Load { first: 0x82, size: 16, connections: 100, in_flight: 16, rounds: 20 },
     ),
     (

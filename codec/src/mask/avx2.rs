@@ -9,9 +9,9 @@ use core::arch::x86_64::{
     __m256i, _mm256_loadu_si256, _mm256_set1_epi32, _mm256_storeu_si256, _mm256_xor_si256,
 };
 
-use super::kernel::{Kernel, WIDE};
-use super::overlap::{self, Vector};
-use super::{Key, sse2};
+use super::Key;
+use super::kernel::Kernel;
+use super::overlap::{self, Pair, Vector};
 use crate::cpu;
 
 // SAFETY: `run` needs AVX2, which is what `has_avx2` tells; what it told once does not change.
@@ -25,18 +25,18 @@ unsafe fn run(key: Key, from: *const u8, to: *mut u8, len: usize) {
     // A branch for each pair of vectors: it costs lengths that vary 1.5 ns, and saves those that do not as much as 1.1.
     // SAFETY: the caller's promise; each branch leaves the lengths that its callee wants.
     unsafe {
-        if len < WIDE {
-            sse2::run(key, from, to, len);
-        } else if len <= 64 {
-            overlap::ends::<__m256i, 1>(key, from, to, len);
+        if len <= 64 {
+            overlap::ends::<__m256i, 1, 1>(key, from, to, len);
         } else if len <= 128 {
-            overlap::ends::<__m256i, 2>(key, from, to, len);
+            overlap::ends::<__m256i, 2, 2>(key, from, to, len);
+        } else if len <= 160 {
+            overlap::ends::<__m256i, 3, 2>(key, from, to, len);
         } else if len <= 192 {
-            overlap::ends::<__m256i, 3>(key, from, to, len);
+            overlap::ends::<__m256i, 3, 3>(key, from, to, len);
         } else if len <= 256 {
-            overlap::ends::<__m256i, 4>(key, from, to, len);
+            overlap::ends::<__m256i, 4, 4>(key, from, to, len);
         } else {
-            overlap::stream::<__m256i>(key, from, to, len);
+            overlap::stream::<__m256i, Pair<Pair<__m256i>>>(key, from, to, len);
         }
     }
 }

@@ -18,12 +18,10 @@ unsafe fn run(key: Key, from: *const u8, to: *mut u8, len: usize) {
     // SAFETY: the caller's promise about memory; the target has NEON; each branch leaves the lengths that its callee
     // wants.
     unsafe {
-        if len <= 32 {
-            overlap::words(key, from, to, len);
-        } else if len <= 128 {
+        if len <= 128 {
             overlap::four::<Pair<uint8x16_t>>(key, from, to, len);
         } else {
-            overlap::stream::<uint8x16_t>(key, from, to, len);
+            overlap::stream::<uint8x16_t, Pair<Pair<uint8x16_t>>>(key, from, to, len);
         }
     }
 }

@@ -18,7 +18,7 @@
 //! lengths that vary, one that asks for half the range goes wrong every second time, for the price of many vectors.
 //!
 //! [`ends`] is the same without that, for vectors so wide that the work for nothing would show: it takes as many from
-//! either end as its caller says, and its caller is the one to branch.
+//! each end as its caller says, and its caller is the one to branch.
 //!
 //! [`stream`] is the loop for what is longer:
 //!
@@ -26,15 +26,15 @@
 //!       0   skip            at               last            len    skip: where `to` is aligned
 //!       ├────┼───────┬───────┬───────┬───────┼──┬────────────┤      last: len - block
 //!       [head ]
-//!            [ block ][ block ][ block ][ block ]                    block: four vectors
+//!            [ block ][ block ][ block ][ block ]                    block: a few vectors
 //!                                            [     tail      ]
 //! ```
 //!
 //! The head and the tail are loaded first and stored last. The blocks between them are stored aligned, and the last
 //! of them reaches into the tail by less than its length. So one vector and at most one block of extra work buy
 //! aligned stores, at any length: from 1 KiB to where memory is slower than the CPU they save a third of the time.
-//! From [`LONG`] on, four blocks are a turn of the loop for as long as there are four; counting the turns is a fifth of
-//! the work otherwise.
+//! From [`Vector::LONG`] on, four blocks are a turn of the loop for as long as there are four; counting the turns is a
+//! fifth of the work otherwise.
 //!
 //! A vector that starts `n` bytes into the payload takes the key advanced by `n`.
 
@@ -42,20 +42,31 @@
 
 use super::Key;
 
-/// From this length on, a second loop that goes round less often is worth its own end.
-const LONG: usize = 4096;
-
 /// A register's worth of bytes. Its size is the number of bytes that it loads and stores.
 ///
 /// Its functions are unsafe also because the CPU must have the type's instructions; they are inlined into code that
 /// was compiled for it.
 pub(super) trait Vector: Copy {
+    /// From this length on, in [`stream`] a second loop that goes round less often is worth its own end.
+    const LONG: usize = 4096;
+
     /// The key, repeated.
     ///
     /// # Safety
     ///
     /// The CPU has the instructions.
     unsafe fn splat(key: Key) -> Self;
+
+    /// What is [`splat`](Self::splat) of `key`, for what comes `by` bytes later.
+    ///
+    /// # Safety
+    ///
+    /// The CPU has the instructions.
+    #[inline(always)]
+    unsafe fn advance(self, key: Key, by: usize) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { Self::splat(key.advance(by)) }
+    }
 
     /// The bytes at `from`, masked.
     ///
@@ -76,7 +87,7 @@ pub(super) trait Vector: Copy {
 ///
 /// # Safety
 ///
-/// As for [`Run`](super::kernel::Run), for which this needs no particular CPU; and `len <= 32`.
+/// As for [`Run`](super::kernel::Run) about memory, on any CPU; and `len <= 32`.
 #[inline(always)]
 pub(super) unsafe fn words(key: Key, from: *const u8, to: *mut u8, len: usize) {
     debug_assert!(len <= 32);
@@ -102,18 +113,19 @@ pub(super) unsafe fn words(key: Key, from: *const u8, to: *mut u8, len: usize) {
 ///
 /// # Safety
 ///
-/// As for [`Run`](super::kernel::Run); the CPU has the instructions of `V`; `len` is one to four times its size.
+/// As for [`Run`](super::kernel::Run) about memory; the CPU has the instructions of `V`; `len` is one to four times its
+/// size.
 #[inline(always)]
 pub(super) unsafe fn four<V: Vector>(key: Key, from: *const u8, to: *mut u8, len: usize) {
     let width = size_of::<V>();
     debug_assert!((width..=4 * width).contains(&len));
-    let second = if len > 2 * width { width } else { 0 };
+    let second = ((len - 1) / 2) & width; // 0 up to two vectors, else `width`, which is a power of two
     let last = len - width;
     // SAFETY: the caller promises the CPU, and memory for `len` bytes. No vector ends behind them: `second` is 0
     // unless there is room for two, and `last` is one vector before the end.
     unsafe {
         let head = V::splat(key);
-        let tail = V::splat(key.advance(len)); // `last`, and what is a vector before it, lie in phase with `len`
+        let tail = head.advance(key, len); // `last`, and what is a vector before it, lie in phase with `len`
         let a = V::masked(from, head);
         let b = V::masked(from.add(second), head);
         let c = V::masked(from.add(last - second), tail);
@@ -125,45 +137,59 @@ pub(super) unsafe fn four<V: Vector>(key: Key, from: *const u8, to: *mut u8, len
     }
 }
 
-/// Masks `N` to `2 * N` vectors of bytes, without a branch.
+/// Masks up to `FRONT + REAR` vectors of bytes, so many from either end, without a branch.
 ///
 /// # Safety
 ///
-/// As for [`Run`](super::kernel::Run); the CPU has the instructions of `V`; `len` is `N` to `2 * N` times its size.
+/// As for [`Run`](super::kernel::Run) about memory; the CPU has the instructions of `V`; `len` is at most `FRONT + REAR`
+/// times its size, and at least the larger of both times that.
 #[inline(always)]
 #[allow(dead_code)] // x86 alone has vectors as wide as that
-pub(super) unsafe fn ends<V: Vector, const N: usize>(key: Key, from: *const u8, to: *mut u8, len: usize) {
+pub(super) unsafe fn ends<V: Vector, const FRONT: usize, const REAR: usize>(
+    key: Key,
+    from: *const u8,
+    to: *mut u8,
+    len: usize,
+) {
     let width = size_of::<V>();
-    debug_assert!((N * width..=2 * N * width).contains(&len));
-    let back = len - N * width;
-    // SAFETY: the caller promises the CPU, and memory for `len` bytes. `N` vectors fit in them, from the first byte as
-    // well as up to the last.
+    debug_assert!((FRONT.max(REAR) * width..=(FRONT + REAR) * width).contains(&len));
+    let back = len - REAR * width;
+    // SAFETY: the caller promises the CPU, and memory for `len` bytes. `FRONT` vectors fit in them from the first byte
+    // on, and `REAR` up to the last.
     unsafe {
         let head = V::splat(key);
         let tail = V::splat(key.advance(len)); // `back` is in phase with `len`
         // No closures here: they would not be compiled for the CPU's instructions, and so not be inlined.
-        let (mut front, mut rear) = ([head; N], [tail; N]);
-        for i in 0..N {
-            front[i] = V::masked(from.add(i * width), head);
-            rear[i] = V::masked(from.add(back + i * width), tail);
+        let (mut front, mut rear) = ([head; FRONT], [tail; REAR]);
+        for i in 0..FRONT.max(REAR) {
+            if i < FRONT {
+                front[i] = V::masked(from.add(i * width), head);
+            }
+            if i < REAR {
+                rear[i] = V::masked(from.add(back + i * width), tail);
+            }
         }
-        for i in 0..N {
-            front[i].store(to.add(i * width));
-            rear[i].store(to.add(back + i * width));
+        for i in 0..FRONT.max(REAR) {
+            if i < FRONT {
+                front[i].store(to.add(i * width));
+            }
+            if i < REAR {
+                rear[i].store(to.add(back + i * width));
+            }
         }
     }
 }
 
-/// Masks four vectors of bytes or more.
+/// Masks a block `B` or more, which is a few vectors `V`.
 ///
 /// # Safety
 ///
-/// As for [`Run`](super::kernel::Run); the CPU has the instructions of `V`; `len` is at least four times its size.
+/// As for [`Run`](super::kernel::Run) about memory; the CPU has the instructions of `V` and `B`; `len` is at least the
+/// size of `B`, which is a multiple of that of `V`.
 #[inline(always)]
-pub(super) unsafe fn stream<V: Vector>(key: Key, from: *const u8, to: *mut u8, len: usize) {
-    let width = size_of::<V>();
-    let block = size_of::<Pair<Pair<V>>>();
-    debug_assert!(len >= block);
+pub(super) unsafe fn stream<V: Vector, B: Vector>(key: Key, from: *const u8, to: *mut u8, len: usize) {
+    let (width, block) = (size_of::<V>(), size_of::<B>());
+    debug_assert!(block % width == 0 && len >= block);
     let skip = width - to.addr() % width;
     let last = len - block;
     // SAFETY: the caller promises the CPU, and memory for `len` bytes, which are a block or more. The head is the
@@ -171,19 +197,19 @@ pub(super) unsafe fn stream<V: Vector>(key: Key, from: *const u8, to: *mut u8, l
     // every other block starts before `last`, so it ends before `len`.
     unsafe {
         let head = V::masked(from, V::splat(key));
-        let tail = Pair::masked(from.add(last), Pair::<Pair<V>>::splat(key.advance(last)));
-        let key = Pair::<Pair<V>>::splat(key.advance(skip));
+        let tail = B::masked(from.add(last), B::splat(key.advance(last)));
+        let key = B::splat(key.advance(skip));
         let mut at = skip;
-        if len >= LONG {
+        if len >= V::LONG.max(4 * block) {
             while at <= len - 4 * block {
                 for _ in 0..4 {
-                    Pair::masked(from.add(at), key).store(to.add(at));
+                    B::masked(from.add(at), key).store(to.add(at));
                     at += block;
                 }
             }
         }
         while at < last {
-            Pair::masked(from.add(at), key).store(to.add(at));
+            B::masked(from.add(at), key).store(to.add(at));
             at += block;
         }
         tail.store(to.add(last));

@@ -17,16 +17,14 @@ pub(super) const KERNEL: Kernel = unsafe { Kernel::new("sse2", || true, run) };
 /// # Safety
 ///
 /// As for [`Run`](super::kernel::Run).
-pub(super) unsafe fn run(key: Key, from: *const u8, to: *mut u8, len: usize) {
+unsafe fn run(key: Key, from: *const u8, to: *mut u8, len: usize) {
     // SAFETY: the caller's promise about memory; the target has SSE2; each branch leaves the lengths that its callee
     // wants.
     unsafe {
-        if len <= 32 {
-            overlap::words(key, from, to, len);
-        } else if len <= 128 {
+        if len <= 128 {
             overlap::four::<Pair<__m128i>>(key, from, to, len);
         } else {
-            overlap::stream::<__m128i>(key, from, to, len);
+            overlap::stream::<__m128i, Pair<Pair<__m128i>>>(key, from, to, len);
         }
     }
 }

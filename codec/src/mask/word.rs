@@ -3,7 +3,7 @@
 
 use super::Key;
 use super::kernel::Kernel;
-use super::overlap::{self, Vector};
+use super::overlap::{self, Pair, Vector};
 
 // SAFETY: `run` needs no more of the CPU than that it runs this program.
 pub(super) const KERNEL: Kernel = unsafe { Kernel::new("word", || true, run) };
@@ -12,14 +12,8 @@ pub(super) const KERNEL: Kernel = unsafe { Kernel::new("word", || true, run) };
 ///
 /// As for [`Run`](super::kernel::Run).
 unsafe fn run(key: Key, from: *const u8, to: *mut u8, len: usize) {
-    // SAFETY: the caller's promise about memory; the branch leaves each callee the lengths that it wants.
-    unsafe {
-        if len <= 32 {
-            overlap::words(key, from, to, len);
-        } else {
-            overlap::stream::<u64>(key, from, to, len);
-        }
-    }
+    // SAFETY: the caller's promise: a block is no more than what it says there is.
+    unsafe { overlap::stream::<u64, Pair<Pair<u64>>>(key, from, to, len) }
 }
 
 impl Vector for u32 {
@@ -46,6 +40,11 @@ impl Vector for u64 {
     unsafe fn splat(key: Key) -> Self {
         let word = Self::from(key.to_word());
         word << 32 | word
+    }
+
+    #[inline(always)]
+    unsafe fn advance(self, _: Key, by: usize) -> Self {
+        Self::from_le(self.to_le().rotate_right(8 * (by % 8) as u32))
     }
 
     #[inline(always)]

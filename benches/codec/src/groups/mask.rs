@@ -10,14 +10,18 @@ use framewire::{
 };
 use std::rc::Rc;
 
-const SIZES: [Size; 14] = [
+const SIZES: [Size; 19] = [
     Size::Of(4),
     Size::Of(16),
+    Size::Of(32),
     Size::Of(64),
     Size::Of(125),
     Size::Of(128),
+    Size::Of(129),
     Size::Of(160),
+    Size::Of(193),
     Size::Of(256),
+    Size::Of(512),
     Size::Of(1 << 10),
     Size::Of(4 << 10),
     Size::Of(16 << 10),
@@ -25,6 +29,7 @@ const SIZES: [Size; 14] = [
     Size::Of(1 << 20),
     Size::Of(16 << 20),
     Size::UpTo(125),
+    Size::UpTo(1000),
 ];
 
 /// How far from the start of a cache line the payloads begin.
