@@ -185,12 +185,14 @@ fn what_is_not_worth_it_goes_uncompressed() {
     assert!(link.pass(&mut pools, Kind::Text, b"aaaaaaaaaaaaaaaaaa"));
 }
 
-/// Sizes around those of buffers, blocks and windows; and in turn with them such as are given up half-way.
+/// Sizes around those of buffers, blocks and windows; and in turn with them such as are given up half-way. Where the
+/// processor is emulated (`.ci/run cross`), one level for each of the four ways in which zlib-rs looks for matches.
 #[test]
 fn messages_of_every_size() {
+    let levels: &[u8] = if cfg!(framewire_emulated) { &[1, 2, 4, 7] } else { &[1, 2, 3, 4, 5, 6, 7, 8, 9] };
     let near = |n: usize| [n - 1, n, n + 1];
     let sizes = [512, 4096, 8192, 16384, 32768, 65535, 65536, 1 << 20].map(near);
-    for level in 1..=9 {
+    for &level in levels {
         let mut pools = pools(DeflateConfig { level, compressors: 1, ..DeflateConfig::default() });
         for params in [TAKEOVER, NO_TAKEOVER, Params { server_max_window_bits: 9, ..TAKEOVER }] {
             let mut link = Link::<Server>::new(&params, &pools.inflate);
