@@ -166,8 +166,8 @@ impl Decoder {
         if self.head[0] & 0x08 == 0 { self.remaining } else { 0 }
     }
 
-    /// Takes all of `input`, of which the current frame lacks more than that, and gives the key that masks it; none where
-    /// the input is empty. `masked`: the frame is known to have a key.
+    /// Takes all of `input`, which is less than the current frame lacks, and gives the key that masks it; nothing where it
+    /// is not less. `masked`: the frame is known to have a key.
     ///
     /// It does without the header, of which a few bytes are enough.
     #[inline]
@@ -176,7 +176,7 @@ impl Decoder {
         masked: bool,
         input: &mut &'b mut [u8],
     ) -> Option<(Key, &'b mut [u8])> {
-        let remaining = self.remaining.checked_sub(input.len() as u64)?;
+        let remaining = self.remaining.checked_sub(input.len() as u64).filter(|&left| left > 0)?;
         let key = if masked {
             // Behind the length, whose lowest bits are in the byte before, and say which byte of the key is next.
             let (rest, key) = self.head.get(..self.head_len.into())?.split_last_chunk()?;
@@ -185,7 +185,7 @@ impl Decoder {
             Key::default()
         };
         self.remaining = remaining;
-        Some((key, mem::take(input))).filter(|(_, bytes)| !bytes.is_empty())
+        Some((key, mem::take(input)))
     }
 
     /// The header of the frame in whose payload the stream stands.

@@ -144,7 +144,7 @@ impl Validator {
     /// # Errors
     ///
     /// As for [`feed`](Self::feed).
-    #[inline(always)] // a fragment in hand is short, and a call as much as the rest of the work
+    #[inline(always)] // a fragment is often short, and the call as much as the rest of the work
     pub fn feed_masked(&mut self, key: Key, bytes: &mut [u8]) -> Result<(), Utf8Error> {
         if self.state == State::ACCEPT && short::unmask_ascii(key, bytes) {
             return Ok(());

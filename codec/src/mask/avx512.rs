@@ -14,7 +14,7 @@ use core::arch::x86_64::{
 
 use super::Key;
 use super::kernel::Kernel;
-use super::overlap::{self, Pair, Vector};
+use super::overlap::{self, Vector};
 use crate::cpu;
 
 // SAFETY: `run` needs AVX-512F and AVX2, which is what `has_avx512` tells; what it told once does not change.
@@ -28,20 +28,8 @@ unsafe fn run(key: Key, from: *const u8, to: *mut u8, len: usize) {
     // Loads and stores with a mask would take any length up to 128 without a branch, and lengths that vary in half the
     // time. But what a masked store has written must reach the cache before it can be read, and a message is read at
     // once: with a copy of it behind, all of the gain is gone, and short ones take twice as long.
-    // SAFETY: the caller's promise; each branch leaves the lengths that its callee wants.
-    unsafe {
-        if len <= 64 {
-            overlap::ends::<__m256i, 1, 1>(key, from, to, len);
-        } else if len <= 128 {
-            overlap::ends::<__m512i, 1, 1>(key, from, to, len);
-        } else if len <= 192 {
-            overlap::ends::<__m512i, 2, 1>(key, from, to, len);
-        } else if len <= 256 {
-            overlap::ends::<__m512i, 2, 2>(key, from, to, len);
-        } else {
-            overlap::stream::<__m512i, Pair<__m512i>>(key, from, to, len);
-        }
-    }
+    // SAFETY: the caller's promise; the vectors have 32 and 64 bytes.
+    unsafe { overlap::wide::<__m256i, __m512i>(key, from, to, len) }
 }
 
 impl Vector for __m512i {

@@ -217,6 +217,32 @@ pub(super) unsafe fn stream<V: Vector, B: Vector>(key: Key, from: *const u8, to:
     }
 }
 
+/// Masks 32 bytes or more by vectors of 64, and by halves of them where two are enough.
+///
+/// # Safety
+///
+/// As for [`Run`](super::kernel::Run) about memory; the CPU has the instructions of `H`, which is 32 bytes, and of `V`,
+/// which is 64; `len` is at least 32.
+#[inline(always)]
+#[allow(dead_code)] // the kernel for AVX-512 alone does so, and the test below
+pub(super) unsafe fn wide<H: Vector, V: Vector>(key: Key, from: *const u8, to: *mut u8, len: usize) {
+    debug_assert!(size_of::<H>() == 32 && size_of::<V>() == 64 && len >= 32);
+    // SAFETY: the caller's promise; each branch leaves the lengths that its callee wants.
+    unsafe {
+        if len <= 64 {
+            ends::<H, 1, 1>(key, from, to, len);
+        } else if len <= 128 {
+            ends::<V, 1, 1>(key, from, to, len);
+        } else if len <= 192 {
+            ends::<V, 2, 1>(key, from, to, len);
+        } else if len <= 256 {
+            ends::<V, 2, 2>(key, from, to, len);
+        } else {
+            stream::<V, Pair<V>>(key, from, to, len);
+        }
+    }
+}
+
 /// Two neighbouring vectors as one.
 #[derive(Clone, Copy)]
 pub(super) struct Pair<V>(V, V);
@@ -240,6 +266,40 @@ impl<V: Vector> Vector for Pair<V> {
         unsafe {
             self.0.store(to);
             self.1.store(to.add(size_of::<V>()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEN: usize = 5000;
+    const GUARD: usize = 128;
+
+    /// What few CPUs have, and no emulator here, is held by all to where it reads and writes: the same way, with words in
+    /// place of vectors.
+    #[test]
+    fn the_way_of_the_widest_vectors() {
+        type Half = Pair<Pair<u64>>;
+        let key = Key::new([0x37, 0xfa, 0x21, 0x3d]);
+        let clear: [u8; LEN] = core::array::from_fn(|i| (i * 7) as u8);
+        let lengths = (32..=600).chain([1023, 1024, 1025, 4095, 4096, 4097, LEN]);
+        for (len, align) in lengths.flat_map(|len| (0..64).map(move |align| (len, align))) {
+            let key = key.advance(len + align);
+            let mut memory = [0xEE; GUARD + 64 + LEN + GUARD];
+            let start = GUARD + align;
+            memory[start..start + len].copy_from_slice(&clear[..len]);
+            let at = memory[start..start + len].as_mut_ptr();
+            // SAFETY: `at` is the start of `len` bytes, 32 or more; words need nothing of the CPU.
+            unsafe { wide::<Half, Pair<Half>>(key, at, at, len) };
+            for (i, &byte) in memory.iter().enumerate().skip(align).take(GUARD + len + GUARD) {
+                let expected = match i.checked_sub(start) {
+                    Some(i) if i < len => clear[i] ^ key.to_bytes()[i % 4],
+                    _ => 0xEE,
+                };
+                assert_eq!(byte, expected, "byte {i} of {len} at {align}");
+            }
         }
     }
 }
