@@ -281,8 +281,9 @@ impl Session {
     /// One receive, and what follows from it. Whether there may be more to receive.
     #[inline(always)]
     fn read(&mut self, buffers: &mut Buffers, shared: &mut Shared) -> io::Result<bool> {
+        let room = buffers.room();
         let mut outbox = Outbox::new(&mut buffers.outbox);
-        let mut filled = self.read_into(&mut buffers.rx, &mut outbox, shared);
+        let mut filled = self.read_into(&mut buffers.rx, room, &mut outbox, shared);
         if filled.is_ok() {
             if let Err(error) = self.write(&mut outbox, shared) {
                 filled = Err(error);
@@ -296,6 +297,7 @@ impl Session {
     fn read_into<'b>(
         &mut self,
         rx: &'b mut [u8],
+        room: usize,
         outbox: &mut Outbox<'b>,
         shared: &mut Shared,
     ) -> io::Result<bool> {
@@ -317,8 +319,7 @@ impl Session {
         if self.large {
             return self.read_start(rx, outbox, shared);
         }
-        let room = rx.len();
-        let n = retry(|| self.socket.read(rx))?;
+        let n = retry(|| self.socket.read(&mut rx[..room]))?;
         if n == 0 {
             self.end(shared);
             return Ok(false);
@@ -348,7 +349,8 @@ impl Session {
         if self.phase == Phase::Open {
             self.more_frames(&mut rx[..n], outbox, shared);
         }
-        self.large = self.connection.remaining() > 0;
+        // Not inside any frame: small ones in a row are cut as well, and cost least in a full buffer.
+        self.large = self.connection.remaining() >= DIRECT_FROM as u64;
         Ok(n == room)
     }
 
@@ -362,7 +364,7 @@ impl Session {
         shared: &mut Shared,
     ) -> io::Result<bool> {
         let Some(busy) = &mut self.busy else { return Ok(false) };
-        let large = busy.assembler.len() > rx.len();
+        let large = busy.assembler.len() as u64 + missing > rx.len() as u64;
         let behind = if large { rx.len().min(LARGE_START) } else { rx.len() };
         let spare = busy.assembler.spare(missing);
         let room = spare.len();
@@ -380,7 +382,8 @@ impl Session {
         if let Ok(Some(message)) = received {
             shared.stats.messages.add(1);
             let (kind, payload) = (message.kind, message.into_vec());
-            self.large = payload.len() > rx.len();
+            // Not where the next one may be compressed, and have no place to go to.
+            self.large = payload.len() > rx.len() && self.compression.is_none();
             self.handle_owned(kind, payload, outbox, shared);
         }
         self.more_frames(&mut rx[..n - direct], outbox, shared);

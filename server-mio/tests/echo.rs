@@ -205,6 +205,42 @@ fn messages_that_end_where_the_buffer_does() {
     client.close();
 }
 
+/// Behind a large message, only the start of what comes is read to the shared buffer: what fills that by coincidence, with
+/// nothing behind it; and many small ones in a row.
+#[test]
+fn what_comes_behind_a_large_message() {
+    const START: usize = 16 * KIB + 14;
+    let program = Program::start(&[]);
+    let mut client = program.connect();
+    let large = noise(RECEIVE_BUFFER + 1, 1);
+    let after_a_large_one = |client: &mut Client| {
+        client.binary(&large);
+        client.expect_binary(&large);
+    };
+    for total in [START - 1, START, START + 1, 2 * START, START + 16 * KIB] {
+        after_a_large_one(&mut client);
+        let payload = noise(total - head(0, total as u64).len(), total as u64);
+        client.binary(&payload);
+        client.expect_binary(&payload);
+    }
+    // 241 of 68 bytes, and 10.
+    let (small, last) = (noise(62, 2), noise(4, 3));
+    let wire = [frame(BINARY, &small).repeat(241), frame(BINARY, &last)].concat();
+    assert_eq!(wire.len(), START);
+    after_a_large_one(&mut client);
+    client.send(&wire);
+    (0..241).for_each(|_| client.expect_binary(&small));
+    client.expect_binary(&last);
+
+    after_a_large_one(&mut client);
+    let mut sender = client.socket.try_clone();
+    let wire = frame(BINARY, &noise(KIB, 4)).repeat(2000);
+    let sending = thread::spawn(move || std::io::Write::write_all(&mut sender, &wire).unwrap());
+    (0..2000).for_each(|_| client.expect_binary(&noise(KIB, 4)));
+    sending.join().unwrap();
+    client.close();
+}
+
 #[test]
 fn sizes_mixed_without_waiting() {
     let program = Program::start(&[]);
