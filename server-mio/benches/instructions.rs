@@ -19,7 +19,7 @@ mod callgrind;
 const LOADS: [(&str, u64, Load); 5] = [
     (
         "125 B, 100 connections",
-        394,
+        399,
         Load { first: 0x82, size: 125, connections: 100, in_flight: 1, rounds: 40 },
     ),
     (
@@ -39,7 +39,7 @@ const LOADS: [(&str, u64, Load); 5] = [
     ),
     (
         "1 MiB, 4 connections",
-        76000,
+        82000, // 75,400 to 79,900: it depends on how much of a message has come when it is read
         Load { first: 0x82, size: 1 << 20, connections: 4, in_flight: 1, rounds: 20 },
     ),
 ];

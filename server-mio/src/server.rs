@@ -115,6 +115,7 @@ impl Server {
             let now = Instant::now();
             // Saturates after 136 years.
             self.shared.now = u32::try_from((now - self.began).as_secs()).unwrap_or(u32::MAX);
+            self.buffers.turn(events.iter().nth(1).is_none());
             for event in &events {
                 self.handle(event);
             }

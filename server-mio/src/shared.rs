@@ -24,6 +24,8 @@ pub struct Shared {
 pub struct Buffers {
     /// Into this, every connection of the loop is read.
     pub rx: Vec<u8>,
+    /// Turns of the loop in a row with one event, or none.
+    alone: u32,
     pub outbox: outbox::Memory,
 }
 
@@ -86,8 +88,25 @@ impl Shared {
 }
 
 impl Buffers {
+    /// Many may come one by one, too: but not for so many turns.
+    const ALONE: u32 = 16;
+
     pub fn new(config: &Config) -> Self {
-        Self { rx: vec![0; config.receive_buffer], outbox: outbox::Memory::default() }
+        Self { rx: vec![0; config.receive_buffer], alone: 0, outbox: outbox::Memory::default() }
+    }
+
+    /// To be told of each turn of the loop, before its events: whether there is one at most.
+    #[inline]
+    pub fn turn(&mut self, alone: bool) {
+        self.alone = if alone { self.alone.saturating_add(1) } else { 0 };
+    }
+
+    /// How much one read fills of `rx`. Who has been alone for a while is read by halves: it works on the replies to the
+    /// first while we are at the second, where with all at once each would wait for the other. With many, there is
+    /// always somebody else, and a full buffer takes the fewest calls.
+    #[inline]
+    pub fn room(&self) -> usize {
+        if self.alone < Self::ALONE { self.rx.len() } else { self.rx.len() / 2 }
     }
 }
 
