@@ -107,7 +107,7 @@ impl Coding {
         let is_alone = |each: &str, end: &str| each.contains(&format!("; {end}_no_context_takeover"));
         match self {
             Self::Plain => false,
-            Self::Takeover => !agreed.contains("no_context_takeover"),
+            Self::Takeover => !agreed.is_empty() && !agreed.contains("no_context_takeover"),
             Self::Alone => {
                 agreed.split(", ").all(|each| is_alone(each, "server") && is_alone(each, "client"))
             }
@@ -194,6 +194,7 @@ mod tests {
         assert_eq!(of("permessage-deflate; server_max_window_bits=12"), [true, false]);
         assert_eq!(of(alone), [false, true]);
         assert_eq!(of("permessage-deflate; server_no_context_takeover"), [false, false]);
+        assert_eq!(of(""), [false, false]);
         // Where the connections differ.
         assert_eq!(of(&format!("permessage-deflate, {alone}")), [false, false]);
     }

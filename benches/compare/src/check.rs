@@ -103,7 +103,7 @@ pub(crate) const fn offer(coding: Coding) -> &'static str {
 /// A server that agrees to compress and does not is faster than all that do.
 pub(crate) fn all_compressed(report: &Report) -> Outcome<()> {
     let (all, compressed) = (report.messages, report.compressed_messages);
-    if compressed == all {
+    if compressed == all && all > 0 {
         Ok(())
     } else {
         Err(format!("{compressed} of {all} replies are compressed").into())

@@ -35,7 +35,7 @@ fn machine() -> Vec<(String, String)> {
     };
     let flags = cpu("flags");
     let has = |flag: &&str| flags.split(' ').any(|each| each == *flag);
-    let vectors: Vec<&str> = ["sse2", "ssse3", "avx2", "avx512bw"].into_iter().filter(has).collect();
+    let vectors: Vec<&str> = ["sse2", "ssse3", "avx2", "avx512_vbmi2"].into_iter().filter(has).collect();
     let memory = read("/proc/meminfo").lines().next().unwrap_or_default().replace("MemTotal:", "");
     let governor = read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
     let cores = cpuinfo.lines().filter(|line| line.starts_with("processor")).count();
