@@ -1,17 +1,17 @@
 //! What came compressed is told from what did not, whatever was agreed on.
 
+mod common;
+
 use clap::Parser;
 use framewire::{
     Assembler, Connection, Event, Kind, Limits, Rsv, Server,
     deflate::{DeflateConfig, DeflatePool, Deflater, InflatePool, Inflater},
     extension::Config,
-    handshake::{self, HeadBuffer, HeaderSlots, Request},
 };
 use framewire_load::{Options, Report, run};
 use std::{
     io::{self, Read, Write},
-    net::{TcpListener, TcpStream},
-    thread,
+    net::TcpStream,
 };
 
 #[test]
@@ -59,32 +59,12 @@ fn load(port: u16, options: &str) -> Report {
 
 /// A server that agrees to everything, and compresses what has so many bytes; says on which port.
 fn start(min_len: usize) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = listener.local_addr().expect("bound").port();
-    thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            // A client that has seen enough goes.
-            thread::spawn(move || serve(stream, min_len));
-        }
-    });
-    port
+    common::start(move || move |stream| serve(stream, min_len))
 }
 
 fn serve(mut stream: TcpStream, min_len: usize) -> io::Result<()> {
+    let answer = common::accept(&mut stream, Some(&Config::default()))?;
     let mut rx = vec![0; 64 << 10];
-    let mut buffer = HeadBuffer::new(handshake::Limits::default());
-    let head = loop {
-        let n = stream.read(&mut rx)?;
-        if let Some(head) = buffer.push(&rx[..n]).map_err(io::Error::other)? {
-            break head.bytes.to_vec();
-        }
-    };
-    let mut slots = HeaderSlots::<64>::new();
-    let request = Request::parse(&head, &mut slots).map_err(io::Error::other)?;
-    let upgrade = request.upgrade().map_err(io::Error::other)?.expect("a WebSocket is asked for");
-    let answer = upgrade.deflate(&Config::default());
-    stream.write_all(&upgrade.accept().deflate(answer).to_vec().map_err(io::Error::other)?)?;
-
     let params = answer.map(|answer| answer.params()).unwrap_or_default();
     let mut connection = Connection::<Server>::new().with_limits(Limits::NONE).with_extension_bits(Rsv::RSV1);
     let mut inflate = InflatePool::default();

@@ -1,10 +1,9 @@
 //! The generator against servers that do as they are told: what they do right is counted, what they do wrong is found.
 
+mod common;
+
 use clap::Parser;
-use framewire::{
-    Assembler, Connection, Event, Header, Kind, Limits, Opcode, Rsv, Server,
-    handshake::{self, HeadBuffer, HeaderSlots, Request},
-};
+use framewire::{Assembler, Connection, Event, Header, Kind, Limits, Opcode, Rsv, Server};
 use framewire_load::{Failure, Format, Options, Report, Wrong, run};
 use std::{
     io::{self, Read, Write},
@@ -347,33 +346,16 @@ fn start(answer: impl Fn(Message) -> Vec<u8> + Clone + Send + 'static) -> u16 {
 
 /// The same, where connections have something to remember.
 fn start_each(mut new: impl FnMut() -> Answer + Send + 'static) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = listener.local_addr().expect("bound").port();
     let count = Arc::new(AtomicU64::new(0));
-    thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            let (answer, count) = (new(), count.clone());
-            // A client that has seen enough goes.
-            thread::spawn(move || serve(stream, answer, &count));
-        }
-    });
-    port
+    common::start(move || {
+        let (answer, count) = (new(), count.clone());
+        move |stream| serve(stream, answer, &count)
+    })
 }
 
 fn serve(mut stream: TcpStream, mut answer: Answer, count: &AtomicU64) -> io::Result<()> {
+    common::accept(&mut stream, None)?;
     let mut rx = vec![0; 64 << 10];
-    let mut buffer = HeadBuffer::new(handshake::Limits::default());
-    let head = loop {
-        let n = stream.read(&mut rx)?;
-        if let Some(head) = buffer.push(&rx[..n]).map_err(io::Error::other)? {
-            break head.bytes.to_vec();
-        }
-    };
-    let mut slots = HeaderSlots::<64>::new();
-    let request = Request::parse(&head, &mut slots).map_err(io::Error::other)?;
-    let upgrade = request.upgrade().map_err(io::Error::other)?.expect("a WebSocket is asked for");
-    stream.write_all(&upgrade.accept().to_vec().map_err(io::Error::other)?)?;
-
     // What is received has to be text where it says so, and is masked where our codec is content.
     let mut connection = Connection::<Server>::new().with_limits(Limits::NONE);
     let mut assembler = Assembler::new(64 << 20);
