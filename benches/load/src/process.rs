@@ -7,7 +7,7 @@ use std::{fs, io};
 pub struct Usage {
     /// Seconds of CPU time of all its threads.
     pub cpu: f64,
-    /// Those in user and in kernel mode, counted in hundredths: only their proportion is used.
+    /// Those in user and in kernel mode, in hundredths and with those of threads that have ended.
     user: u64,
     system: u64,
     /// Bytes that are resident; and those of them that are its own, rather than a file's.
@@ -29,9 +29,11 @@ impl Usage {
 
     /// Seconds of CPU time since then: all, and those in user mode.
     pub(crate) fn since(&self, before: &Self) -> (f64, f64) {
-        let cpu = (self.cpu - before.cpu).max(0.0);
         let (user, system) =
             (self.user.saturating_sub(before.user), self.system.saturating_sub(before.system));
+        // A thread that has ended takes its time with it, out of the exact count alone. The others are off by one each.
+        let (exact, counted) = ((self.cpu - before.cpu).max(0.0), (user + system) as f64 / TICKS);
+        let cpu = if exact < counted - 2.0 / TICKS { counted } else { exact };
         // A share first: no rounding then makes it more than all.
         (cpu, cpu * (user as f64 / (user + system).max(1) as f64))
     }
@@ -79,6 +81,16 @@ mod tests {
     fn a_name_that_looks_like_fields() {
         let stat = "4242 (a) S 1 (b) R 1 4242 4242 0 -1 4194304 100 0 0 0 17 25 0 0 20 0 1 0 99";
         assert_eq!(ticks(stat), Some((17, 25)));
+    }
+
+    #[test]
+    fn a_thread_that_ended() {
+        let before = Usage { cpu: 5.0, user: 300, system: 200, ..Usage::default() };
+        let after = |cpu| Usage { cpu, user: 350, system: 225, ..Usage::default() };
+        assert_eq!(after(4.2).since(&before), (0.75, 0.5));
+        assert_eq!(after(5.25).since(&before), (0.75, 0.5));
+        // Nothing is missing here but what two counts can be off by.
+        assert_eq!(after(5.735).since(&before).0, 5.735 - 5.0);
     }
 
     #[test]
