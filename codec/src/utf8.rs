@@ -34,7 +34,6 @@ use crate::cpu::{cfg_neon, cfg_x86};
 use crate::mask::{self, Key};
 use core::{error, fmt};
 use dfa::State;
-use kernel::{Kernel, best};
 
 mod dfa;
 pub(crate) mod kernel;
@@ -133,7 +132,7 @@ impl Validator {
         if self.state == State::ACCEPT && short::is_ascii(bytes) {
             return Ok(());
         }
-        self.feed_by(best(), bytes)
+        self.feed_by(kernel::scan, bytes)
     }
 
     /// Unmasks the next bytes in place and validates them, in one pass. The key is that of the first of these bytes:
@@ -149,7 +148,7 @@ impl Validator {
         if self.state == State::ACCEPT && short::unmask_ascii(key, bytes) {
             return Ok(());
         }
-        self.feed_masked_by(best(), key, bytes)
+        self.feed_masked_by(kernel::scan_masked, key, bytes)
     }
 
     /// Whether the text may end here.
@@ -162,7 +161,7 @@ impl Validator {
         if self.state == State::ACCEPT { Ok(()) } else { Err(Utf8Error { position: 0 }) }
     }
 
-    fn feed_by(&mut self, kernel: &Kernel, bytes: &[u8]) -> Result<(), Utf8Error> {
+    fn feed_by(&mut self, scan: impl FnOnce(&[u8]) -> State, bytes: &[u8]) -> Result<(), Utf8Error> {
         let mut start = 0;
         while self.state != State::ACCEPT {
             let Some(&byte) = bytes.get(start) else { return Ok(()) };
@@ -173,11 +172,16 @@ impl Validator {
             start += 1;
         }
         let rest = &bytes[start..];
-        self.state = kernel.scan(rest);
+        self.state = scan(rest);
         self.verdict(start, rest)
     }
 
-    fn feed_masked_by(&mut self, kernel: &Kernel, key: Key, bytes: &mut [u8]) -> Result<(), Utf8Error> {
+    fn feed_masked_by(
+        &mut self,
+        scan: impl FnOnce(Key, &mut [u8]) -> State,
+        key: Key,
+        bytes: &mut [u8],
+    ) -> Result<(), Utf8Error> {
         let mut start = 0;
         while self.state != State::ACCEPT {
             let Some(byte) = bytes.get_mut(start) else { return Ok(()) };
@@ -190,7 +194,7 @@ impl Validator {
             start += 1;
         }
         let rest = &mut bytes[start..];
-        self.state = kernel.scan_masked(key.advance(start), rest);
+        self.state = scan(key.advance(start), rest);
         self.verdict(start, rest)
     }
 

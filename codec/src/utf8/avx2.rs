@@ -23,7 +23,7 @@ pub(super) const KERNEL: Kernel = Kernel { name: "avx2", available: cpu::has_avx
 #[target_feature(enable = "avx2")]
 unsafe fn unmask(key: Key, bytes: &mut [u8]) -> State {
     // SAFETY: the caller says that there is AVX2, and 16 bytes or more; they are a slice's, to read and to write.
-    unsafe { lookup::scan::<Avx, true>(key, bytes.as_mut_ptr(), bytes.len(), unmask_and_classify) }
+    unsafe { lookup::scan::<Avx, Avx, 2, true>(key, bytes.as_mut_ptr(), bytes.len(), unmask_and_classify) }
 }
 
 /// # Safety
@@ -48,7 +48,7 @@ unsafe fn unmask_and_classify(key: Key, at: *mut u8, len: usize) -> State {
 #[target_feature(enable = "avx2")]
 unsafe fn check(bytes: &[u8]) -> State {
     // SAFETY: as in `unmask`; what is not masked is not written.
-    unsafe { lookup::scan::<Avx, false>(Key::default(), bytes.as_ptr().cast_mut(), bytes.len(), classify) }
+    unsafe { lookup::scan::<Avx, Avx, 2, false>(Key::default(), bytes.as_ptr().cast_mut(), bytes.len(), classify) }
 }
 
 /// # Safety
@@ -68,7 +68,7 @@ unsafe fn classify(key: Key, at: *mut u8, len: usize) -> State {
 }
 
 #[derive(Clone, Copy)]
-struct Avx(__m256i);
+pub(super) struct Avx(__m256i);
 
 impl Plain for Avx {
     const LEN: usize = 32;

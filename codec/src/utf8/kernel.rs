@@ -3,50 +3,33 @@
 
 use super::dfa::State;
 use super::{Utf8Error, Validator, short, word};
+use crate::cpu::{cfg_neon, cfg_word, cfg_x86};
 use crate::mask::Key;
 use core::fmt;
-use core::sync::atomic::{AtomicU8, Ordering};
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-#[cfg(all(
-    target_arch = "aarch64",
-    target_feature = "neon",
-    target_endian = "little",
-    not(framewire_portable)
-))]
-use super::neon;
-#[cfg(all(
-    any(target_arch = "x86", target_arch = "x86_64"),
-    target_feature = "sse2",
-    not(framewire_portable)
-))]
-use super::{avx2, ssse3};
+cfg_x86! { use super::{avx2, ssse3}; }
+cfg_neon! { use super::neon; }
 
-/// What drives dispatch, tests, benches and fuzzing. The slowest comes first.
-const KERNELS: &[Kernel] = &[
-    word::KERNEL,
-    #[cfg(all(
-        any(target_arch = "x86", target_arch = "x86_64"),
-        target_feature = "sse2",
-        not(framewire_portable)
-    ))]
-    ssse3::KERNEL,
-    #[cfg(all(
-        any(target_arch = "x86", target_arch = "x86_64"),
-        target_feature = "sse2",
-        not(framewire_portable)
-    ))]
-    avx2::KERNEL,
-    #[cfg(all(
-        target_arch = "aarch64",
-        target_feature = "neon",
-        target_endian = "little",
-        not(framewire_portable)
-    ))]
-    neon::KERNEL,
-];
+cfg_x86! {
+    /// What drives dispatch, tests, benches and fuzzing. The slowest comes first.
+    const KERNELS: &[Kernel] = &[
+        word::KERNEL,
+        ssse3::KERNEL,
+        avx2::KERNEL,
+    ];
+}
+cfg_neon! {
+    /// What drives dispatch, tests, benches and fuzzing. The slowest comes first.
+    const KERNELS: &[Kernel] = &[word::KERNEL, neon::KERNEL];
+}
+cfg_word! {
+    /// What drives dispatch, tests, benches and fuzzing. The slowest comes first.
+    const KERNELS: &[Kernel] = &[word::KERNEL];
+}
 
 /// A way to validate. Who holds a reference to one holds the evidence that this CPU can run it: there is no other
-/// source of them than [`kernels`], `best` and `last`, which give out no others. So its methods are safe.
+/// source of them than [`kernels`] and the choice of the best, which give out no others. So its methods are safe.
 pub struct Kernel {
     pub(super) name: &'static str,
     pub(super) available: fn() -> bool,
@@ -69,51 +52,55 @@ pub fn kernels() -> impl Iterator<Item = &'static Kernel> {
     KERNELS.iter().filter(|kernel| (kernel.available)())
 }
 
-/// The fastest kernel that this CPU can run.
-#[inline]
-pub(super) fn best() -> &'static Kernel {
-    match KERNELS.get(usize::from(BEST.load(Ordering::Relaxed))) {
-        Some(kernel) => kernel,
-        None => choose(),
-    }
-}
+/// The last two, which are what most CPUs of the target have. They are called by name: a jump through the table would
+/// cost a short text a tenth.
+const LAST: usize = KERNELS.len() - 1;
+const LAST_BUT_ONE: usize = LAST.saturating_sub(1);
 
-/// Where [`best`] stands in the table; beyond its end until that is known. It is worth no ordering: all that race to
-/// find it find the same.
-static BEST: AtomicU8 = AtomicU8::new(u8::MAX);
+/// Where the fastest kernel of this CPU stands in the table; beyond its end until that is known. It is worth no ordering:
+/// all that race to find it find the same.
+static BEST: AtomicUsize = AtomicUsize::new(usize::MAX);
 
-#[cold]
-fn choose() -> &'static Kernel {
-    let mut best = 0; // the portable one
-    for (i, kernel) in (0..).zip(KERNELS) {
-        if (kernel.available)() {
-            best = i;
-        }
-    }
-    BEST.store(best, Ordering::Relaxed);
-    &KERNELS[usize::from(best)]
-}
-
-/// The last kernel of the table, if it is known that it is the best. Who asks for this one first calls it by name, where
-/// a jump through the table would cost a short text a tenth.
-#[inline]
-fn last() -> Option<&'static Kernel> {
-    const LAST: &Kernel = &KERNELS[KERNELS.len() - 1];
-    if usize::from(BEST.load(Ordering::Relaxed)) == KERNELS.len() - 1 { Some(LAST) } else { None }
-}
-
-/// [`super::validate`]: short ASCII here and now, everything else by the best kernel.
+/// [`super::validate`]: the shortest ASCII here and now, everything else by the best kernel.
 #[inline]
 pub(super) fn validate(bytes: &[u8]) -> Result<&str, Utf8Error> {
-    let end = if short::is_ascii(bytes) {
-        State::ACCEPT
-    } else if let Some(last) = last() {
-        last.scan(bytes)
-    } else {
-        scan_by_best(bytes)
-    };
+    let end = if short::is_ascii(bytes) { State::ACCEPT } else { scan(bytes) };
     // SAFETY: these bytes were scanned; ASCII ends in that state.
     unsafe { settle(bytes, end) }
+}
+
+/// [`super::validate_masked`], likewise.
+#[inline]
+pub(super) fn validate_masked(key: Key, bytes: &mut [u8]) -> Result<&str, Utf8Error> {
+    let end = if short::unmask_ascii(key, bytes) { State::ACCEPT } else { scan_masked(key, bytes) };
+    // SAFETY: as in `validate`.
+    unsafe { settle(bytes, end) }
+}
+
+/// [`Kernel::scan`] by the best kernel. The call is all that is inlined into callers, which are loops over messages.
+#[inline(never)]
+pub(super) fn scan(bytes: &[u8]) -> State {
+    let best = BEST.load(Relaxed);
+    if best == LAST {
+        KERNELS[LAST].scan(bytes)
+    } else if best == LAST_BUT_ONE {
+        KERNELS[LAST_BUT_ONE].scan(bytes)
+    } else {
+        scan_by_best(bytes)
+    }
+}
+
+/// [`Kernel::scan_masked`], likewise.
+#[inline(never)]
+pub(super) fn scan_masked(key: Key, bytes: &mut [u8]) -> State {
+    let best = BEST.load(Relaxed);
+    if best == LAST {
+        KERNELS[LAST].scan_masked(key, bytes)
+    } else if best == LAST_BUT_ONE {
+        KERNELS[LAST_BUT_ONE].scan_masked(key, bytes)
+    } else {
+        scan_masked_by_best(key, bytes)
+    }
 }
 
 #[cold]
@@ -121,23 +108,18 @@ fn scan_by_best(bytes: &[u8]) -> State {
     best().scan(bytes)
 }
 
-/// [`super::validate_masked`], likewise.
-#[inline]
-pub(super) fn validate_masked(key: Key, bytes: &mut [u8]) -> Result<&str, Utf8Error> {
-    let end = if short::unmask_ascii(key, bytes) {
-        State::ACCEPT
-    } else if let Some(last) = last() {
-        last.scan_masked(key, bytes)
-    } else {
-        scan_masked_by_best(key, bytes)
-    };
-    // SAFETY: as in `validate`.
-    unsafe { settle(bytes, end) }
-}
-
 #[cold]
 fn scan_masked_by_best(key: Key, bytes: &mut [u8]) -> State {
     best().scan_masked(key, bytes)
+}
+
+/// The fastest kernel that this CPU can run.
+fn best() -> &'static Kernel {
+    KERNELS.get(BEST.load(Relaxed)).unwrap_or_else(|| {
+        let best = KERNELS.iter().rposition(|kernel| (kernel.available)()).unwrap_or(0); // the portable one
+        BEST.store(best, Relaxed);
+        &KERNELS[best]
+    })
 }
 
 /// The text, or where it goes wrong.
@@ -204,7 +186,7 @@ impl Kernel {
 
     /// See [`Validator::feed`].
     pub fn feed(&self, validator: &mut Validator, bytes: &[u8]) -> Result<(), Utf8Error> {
-        validator.feed_by(self, bytes)
+        validator.feed_by(|bytes| self.scan(bytes), bytes)
     }
 
     /// See [`Validator::feed_masked`].
@@ -214,7 +196,7 @@ impl Kernel {
         key: Key,
         bytes: &mut [u8],
     ) -> Result<(), Utf8Error> {
-        validator.feed_masked_by(self, key, bytes)
+        validator.feed_masked_by(|key, bytes| self.scan_masked(key, bytes), key, bytes)
     }
 }
 

@@ -35,11 +35,11 @@
 //!    one test for ASCII      one test                        │    ├────── back ──────────┤
 //! ```
 //!
-//! ASCII ends in two blocks that overlap, whatever the length, as the short path has it: everything that is masked
-//! twice is loaded before any of it is stored. Up to eight vectors of text are these two blocks and nothing else; in long
-//! text there are eight vectors to a test, as long as they last. From the first block that is not ASCII on, pairs of
-//! vectors are classified; a pair that turns out to be ASCII ends that, as nothing can be left open then. A text whose
-//! first vector is not ASCII is classified at once.
+//! Up to [`short::MAX`] bytes, ASCII is the short path's. Longer, it ends in two blocks that overlap, whatever the length:
+//! everything that is masked twice is loaded before any of it is stored. Up to eight vectors of text are these two blocks
+//! and nothing else, of no more vectors than the length asks for; in long text there are eight to a test, as long as they
+//! last. From the first block that is not ASCII on, pairs of vectors are classified; a pair that turns out to be ASCII
+//! ends that, as nothing can be left open then. A text whose first vector is not ASCII is classified at once.
 //!
 //! Stores are aligned in all text of more than eight vectors: a vector from the very start first, then those from the
 //! next aligned address on. Again they overlap, so the first one is stored last; and not at all if nothing else was
@@ -56,7 +56,8 @@ use core::slice;
 /// From this length on, a second loop that goes round less often is worth its own end.
 const LONG: usize = 2048;
 
-/// The state after `len` bytes at `at`, of a text that starts there; unmasks them first, if they are `MASKED`.
+/// The state after `len` bytes at `at`, of a text that starts there; unmasks them first, if they are `MASKED`. Short text
+/// is taken by `S`, which is `V` or its half; of up to [`short::MAX`] bytes by `N` of them from either end.
 ///
 /// Passes over the ASCII that they start with. What remains is for `classify`, which is [`classify`] with the same
 /// parameters. It is called, and not a part of this, so that ASCII and the rest need not share the registers: what
@@ -64,20 +65,27 @@ const LONG: usize = 2048;
 ///
 /// # Safety
 ///
-/// The CPU has the instructions of `V`. `len` bytes are readable, and if `MASKED` writable, at `at`. What `classify`
+/// The CPU has the instructions of `V` and `S`. `len` bytes are readable, and if `MASKED` writable, at `at`. What `classify`
 /// asks for is granted by that, as long as it takes `len` bytes, and if they are more, any number from `4 * V::LEN`.
 #[inline(always)]
-pub(super) unsafe fn scan<V: Lookup, const MASKED: bool>(
+pub(super) unsafe fn scan<V: Lookup, S: Lookup, const N: usize, const MASKED: bool>(
     key: Key,
     at: *mut u8,
     len: usize,
     classify: unsafe fn(Key, *mut u8, usize) -> State,
 ) -> State {
     // SAFETY: the caller says that these bytes are there. What is left for each method is as much as it takes: `MAX` is
-    // four vectors or more, and a step to an aligned address is less than one.
+    // two vectors or more, and a step to an aligned address is less than one.
     unsafe {
         if len <= short::MAX {
-            return classify(key, at, len); // mostly: were it ASCII, it would have taken the short path
+            // Mostly, were the shortest ASCII, they would not have come here.
+            let ascii = len > short::INLINE && short::by_vectors::<S, N, MASKED>(key, at, len);
+            return if ascii { State::ACCEPT } else { classify(key, at, len) };
+        }
+        if len <= 8 * S::LEN {
+            let text = Text::<S, MASKED>::new(key, at, len);
+            let ascii = text.get(0).is_ascii() && text.up_to_eight();
+            return if ascii { State::ACCEPT } else { classify(key, at, len) };
         }
         let mut text = Text::<V, MASKED>::new(key, at, len);
         let first = text.get(0);
@@ -85,8 +93,7 @@ pub(super) unsafe fn scan<V: Lookup, const MASKED: bool>(
             return classify(key, at, len);
         }
         if len <= 8 * V::LEN {
-            let ascii = if len <= 6 * V::LEN { text.ends::<3>() } else { text.ends::<4>() };
-            return if ascii { State::ACCEPT } else { classify(key, at, len) };
+            return if text.up_to_eight() { State::ACCEPT } else { classify(key, at, len) };
         }
         let skip = if MASKED { at.addr().wrapping_neg() % V::LEN } else { 0 };
         text.skip(skip);
@@ -154,6 +161,13 @@ impl<V: Lookup, const MASKED: bool> Text<V, MASKED> {
             }
             self.ends::<4>()
         }
+    }
+
+    /// Whether all that is left is ASCII. If so, unmasks it. Takes three to eight vectors' bytes.
+    #[inline(always)]
+    unsafe fn up_to_eight(&self) -> bool {
+        // SAFETY: the caller promises three vectors, and here are four or more where four are taken.
+        unsafe { if self.left <= 6 * V::LEN { self.ends::<3>() } else { self.ends::<4>() } }
     }
 
     /// Whether all that is left is ASCII. If so, unmasks it, by `N` vectors from either end. Takes `N` to `2 * N`

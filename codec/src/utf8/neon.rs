@@ -17,7 +17,7 @@ pub(super) const KERNEL: Kernel = Kernel { name: "neon", available: || true, unm
 #[target_feature(enable = "neon")]
 unsafe fn unmask(key: Key, bytes: &mut [u8]) -> State {
     // SAFETY: the caller says that there is NEON, and 16 bytes or more; they are a slice's, to read and to write.
-    unsafe { lookup::scan::<Neon, true>(key, bytes.as_mut_ptr(), bytes.len(), unmask_and_classify) }
+    unsafe { lookup::scan::<Neon, Neon, 4, true>(key, bytes.as_mut_ptr(), bytes.len(), unmask_and_classify) }
 }
 
 /// # Safety
@@ -36,7 +36,7 @@ unsafe fn unmask_and_classify(key: Key, at: *mut u8, len: usize) -> State {
 #[target_feature(enable = "neon")]
 unsafe fn check(bytes: &[u8]) -> State {
     // SAFETY: as in `unmask`; what is not masked is not written.
-    unsafe { lookup::scan::<Neon, false>(Key::default(), bytes.as_ptr().cast_mut(), bytes.len(), classify) }
+    unsafe { lookup::scan::<Neon, Neon, 4, false>(Key::default(), bytes.as_ptr().cast_mut(), bytes.len(), classify) }
 }
 
 /// # Safety

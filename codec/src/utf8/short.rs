@@ -1,4 +1,5 @@
-//! Short ASCII, which is what most messages are: inline, and without dispatch.
+//! Short ASCII, which is what most messages are: up to [`INLINE`] bytes inline and without dispatch, up to [`MAX`] in the
+//! same way by each kernel, in vectors of its own.
 //!
 //! Lengths that differ from message to message make a CPU guess wrong where a loop ends, and a wrong guess costs more
 //! than all the rest. So there is no loop, and only a few classes of length: within one, a fixed number of words are
@@ -18,59 +19,73 @@
 #![allow(unsafe_code)]
 
 use super::vector::Plain;
+use crate::cpu::{cfg_neon, cfg_word, cfg_x86};
 use crate::mask::Key;
 
-/// If the bytes are no more than [`MAX`], and ASCII once unmasked, unmasks them. If not, leaves them as they are.
+/// What is inlined into callers: one vector that every CPU of the target has, from either end.
+pub(super) const INLINE: usize = 2 * Baseline::LEN;
+
+/// What is taken without a loop at all.
+pub(super) const MAX: usize = 128;
+
+/// If the bytes are no more than [`INLINE`], and ASCII once unmasked, unmasks them. If not, leaves them as they are.
 #[inline]
 pub(super) fn unmask_ascii(key: Key, bytes: &mut [u8]) -> bool {
     let len = bytes.len();
     // SAFETY: the bytes are a slice's, to read and to write.
-    len <= MAX && unsafe { ascii::<true>(key, bytes.as_mut_ptr(), len) }
+    len <= INLINE && unsafe { inline::<true>(key, bytes.as_mut_ptr(), len) }
 }
 
-/// Whether the bytes are no more than [`MAX`], and ASCII.
+/// Whether the bytes are no more than [`INLINE`], and ASCII.
 #[inline]
 pub(super) fn is_ascii(bytes: &[u8]) -> bool {
     let len = bytes.len();
     // SAFETY: the bytes are a slice's; what is not masked is not written.
-    len <= MAX && unsafe { ascii::<false>(Key::default(), bytes.as_ptr().cast_mut(), len) }
+    len <= INLINE && unsafe { inline::<false>(Key::default(), bytes.as_ptr().cast_mut(), len) }
 }
 
-/// Four vectors from the front, and four from the back.
-pub(super) const MAX: usize = 8 * Baseline::LEN;
+/// Whether the bytes are ASCII once unmasked, if they are `MASKED`; if so, unmasks them. `N` vectors from either end are
+/// [`MAX`] bytes.
+///
+/// # Safety
+///
+/// The CPU has the instructions of `W`, which is no more than [`INLINE`] bytes. `len` bytes, more than [`INLINE`] and at
+/// most [`MAX`], are readable, and if `MASKED` writable, at `at`.
+#[inline(always)]
+#[allow(dead_code)] // where there are only words
+pub(super) unsafe fn by_vectors<W: Plain, const N: usize, const MASKED: bool>(
+    key: Key,
+    at: *mut u8,
+    len: usize,
+) -> bool {
+    const { assert!(2 * N * W::LEN == MAX && W::LEN <= INLINE) };
+    // SAFETY: the caller says so.
+    unsafe { starts_as_ascii::<W, MASKED>(key, at) && both_ends::<W, N, MASKED>(key, at, len) }
+}
 
-/// Sixteen bytes, in what every CPU has that this is compiled for.
-#[cfg(all(
-    any(target_arch = "x86", target_arch = "x86_64"),
-    target_feature = "sse2",
-    not(framewire_portable)
-))]
-type Baseline = super::ssse3::Sse;
-#[cfg(all(
-    target_arch = "aarch64",
-    target_feature = "neon",
-    target_endian = "little",
-    not(framewire_portable)
-))]
-type Baseline = super::neon::Neon;
-#[cfg(not(any(
-    all(any(target_arch = "x86", target_arch = "x86_64"), target_feature = "sse2", not(framewire_portable)),
-    all(target_arch = "aarch64", target_feature = "neon", target_endian = "little", not(framewire_portable))
-)))]
-type Baseline = [u64; 2];
+cfg_x86! {
+    /// Sixteen bytes, in what every CPU has that this is compiled for.
+    type Baseline = super::ssse3::Sse;
+}
+cfg_neon! {
+    /// Sixteen bytes, in what every CPU has that this is compiled for.
+    type Baseline = super::neon::Neon;
+}
+cfg_word! {
+    /// Sixteen bytes, in what every CPU has that this is compiled for.
+    type Baseline = [u64; 2];
+}
 
 /// Whether the bytes are ASCII once unmasked, if they are `MASKED`; if so, unmasks them.
 ///
 /// # Safety
 ///
-/// `len` bytes, at most [`MAX`], are readable, and if `MASKED` writable, at `at`.
+/// `len` bytes, at most [`INLINE`], are readable, and if `MASKED` writable, at `at`.
 #[inline(always)]
-unsafe fn ascii<const MASKED: bool>(key: Key, at: *mut u8, len: usize) -> bool {
+unsafe fn inline<const MASKED: bool>(key: Key, at: *mut u8, len: usize) -> bool {
     // SAFETY: the caller says that the bytes are there. Each class has the length that its words ask for.
     unsafe {
-        if len > 32 {
-            starts_as_ascii::<Baseline, MASKED>(key, at) && both_ends::<Baseline, 4, MASKED>(key, at, len)
-        } else if len >= 16 {
+        if len >= 16 {
             both_ends::<Baseline, 1, MASKED>(key, at, len)
         } else if len >= 4 {
             both_ends::<u32, 2, MASKED>(key, at, len)
@@ -80,11 +95,11 @@ unsafe fn ascii<const MASKED: bool>(key: Key, at: *mut u8, len: usize) -> bool {
     }
 }
 
-/// Whether the first word is ASCII. Mostly, what is not shows there, before the other seven are loaded.
+/// Whether the first word is ASCII. Mostly, what is not shows there, before the others are loaded.
 ///
 /// # Safety
 ///
-/// As for [`ascii`]; and there are `W::LEN` bytes or more, and every CPU that this is compiled for has `W`.
+/// As for [`inline`] about memory; and there are `W::LEN` bytes or more, and the CPU has the instructions of `W`.
 #[inline(always)]
 unsafe fn starts_as_ascii<W: Plain, const MASKED: bool>(key: Key, at: *const u8) -> bool {
     // SAFETY: the caller says that there is a word.
@@ -98,7 +113,7 @@ unsafe fn starts_as_ascii<W: Plain, const MASKED: bool>(key: Key, at: *const u8)
 ///
 /// # Safety
 ///
-/// As for [`ascii`]; and `len` is from `W::LEN` to `2 * N * W::LEN`, and every CPU that this is compiled for has `W`.
+/// As for [`inline`] about memory; and `len` is from `W::LEN` to `2 * N * W::LEN`, and the CPU has the instructions of `W`.
 #[inline(always)]
 unsafe fn both_ends<W: Plain, const N: usize, const MASKED: bool>(key: Key, at: *mut u8, len: usize) -> bool {
     // SAFETY: the caller says that `len` bytes are there, and that a word is no more than that. The words `by` bytes
@@ -135,7 +150,7 @@ unsafe fn both_ends<W: Plain, const N: usize, const MASKED: bool>(key: Key, at: 
 ///
 /// # Safety
 ///
-/// As for [`ascii`]; and `len` is at most 3.
+/// As for [`inline`] about memory; and `len` is at most 3.
 #[inline(always)]
 unsafe fn up_to_three<const MASKED: bool>(key: Key, at: *mut u8, len: usize) -> bool {
     if len == 0 {

@@ -22,7 +22,7 @@ pub(super) const KERNEL: Kernel = Kernel { name: "ssse3", available: cpu::has_ss
 #[target_feature(enable = "ssse3")]
 unsafe fn unmask(key: Key, bytes: &mut [u8]) -> State {
     // SAFETY: the caller says that there is SSSE3, and 16 bytes or more; they are a slice's, to read and to write.
-    unsafe { lookup::scan::<Sse, true>(key, bytes.as_mut_ptr(), bytes.len(), unmask_and_classify) }
+    unsafe { lookup::scan::<Sse, Sse, 4, true>(key, bytes.as_mut_ptr(), bytes.len(), unmask_and_classify) }
 }
 
 /// # Safety
@@ -41,7 +41,7 @@ unsafe fn unmask_and_classify(key: Key, at: *mut u8, len: usize) -> State {
 #[target_feature(enable = "ssse3")]
 unsafe fn check(bytes: &[u8]) -> State {
     // SAFETY: as in `unmask`; what is not masked is not written.
-    unsafe { lookup::scan::<Sse, false>(Key::default(), bytes.as_ptr().cast_mut(), bytes.len(), classify) }
+    unsafe { lookup::scan::<Sse, Sse, 4, false>(Key::default(), bytes.as_ptr().cast_mut(), bytes.len(), classify) }
 }
 
 /// # Safety
