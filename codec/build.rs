@@ -1,10 +1,10 @@
 //! Says `--cfg framewire_avx512` where the compiler has stable intrinsics for AVX-512: from Rust 1.89 on. An older one,
-//! down to the `rust-version` of the manifest, builds the crate without that kernel, and so does one that says of itself
+//! down to the `rust-version` of the manifest, builds the crate without those kernels, and so does one that says of itself
 //! what is not understood here.
 //!
 //! Inline assembly would do without this on any compiler. But AddressSanitizer sees nothing of what it reads and writes,
-//! and the kernel would not share its method (`src/mask/overlap.rs`) with the others. A higher `rust-version` would shut
-//! out the compilers of current distributions, and a feature would be off where it helps.
+//! and the kernels would not share their methods (`src/mask/overlap.rs`, `src/utf8/lookup.rs`) with the others. A higher
+//! `rust-version` would shut out the compilers of current distributions, and a feature would be off where it helps.
 
 use std::{env, process::Command};
 

@@ -16,7 +16,7 @@ macro_rules! cfg_x86 {
     )*};
 }
 
-/// Whether the AVX-512 kernel is compiled in, too: `build.rs` asks whether the compiler can.
+/// Whether the AVX-512 kernels are compiled in, too: `build.rs` asks whether the compiler can.
 macro_rules! cfg_avx512 {
     ($($item:item)*) => {$(
         #[cfg(all(
@@ -72,9 +72,9 @@ cfg_x86! {
 }
 
 cfg_avx512! {
-    cpufeatures::new!(avx512, "avx2", "avx512f", "avx512vbmi2");
+    cpufeatures::new!(avx512, "avx2", "avx512f", "avx512bw", "avx512vbmi2");
 
-    /// Whether AVX-512F may be used, AVX2 beside it, and is worth it. VBMI2, of which nothing is used, tells CPUs that
+    /// Whether AVX-512F and BW may be used, AVX2 beside them, and are worth it. VBMI2, of which nothing is used, tells CPUs that
     /// run vectors of 64 bytes at full speed (Intel's from Ice Lake on, AMD's from Zen 4 on) from those before, which
     /// lower their clock for a while when they meet one.
     #[inline]

@@ -30,7 +30,7 @@ mod text;
 #[cfg(feature = "bytes")]
 pub use text::Utf8Bytes;
 
-use crate::cpu::{cfg_neon, cfg_x86};
+use crate::cpu::{cfg_avx512, cfg_neon, cfg_x86};
 use crate::mask::{self, Key};
 use core::{error, fmt};
 use dfa::State;
@@ -45,6 +45,9 @@ cfg_x86! {
     mod avx2;
     mod lookup;
     mod ssse3;
+}
+cfg_avx512! {
+    mod avx512;
 }
 cfg_neon! {
     mod lookup;

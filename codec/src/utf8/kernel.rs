@@ -3,12 +3,13 @@
 
 use super::dfa::State;
 use super::{Utf8Error, Validator, short, word};
-use crate::cpu::{cfg_neon, cfg_word, cfg_x86};
+use crate::cpu::{cfg_avx512, cfg_neon, cfg_word, cfg_x86};
 use crate::mask::Key;
 use core::fmt;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 cfg_x86! { use super::{avx2, ssse3}; }
+cfg_avx512! { use super::avx512; }
 cfg_neon! { use super::neon; }
 
 cfg_x86! {
@@ -17,6 +18,8 @@ cfg_x86! {
         word::KERNEL,
         ssse3::KERNEL,
         avx2::KERNEL,
+        #[cfg(framewire_avx512)]
+        avx512::KERNEL,
     ];
 }
 cfg_neon! {

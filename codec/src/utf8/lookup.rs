@@ -488,3 +488,119 @@ const TABLES: [[u8; 16]; 3] = {
     }
     tables
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{mask, utf8::vector::Plain};
+    use core::array;
+
+    /// A vector that every CPU has, byte by byte.
+    #[derive(Clone, Copy)]
+    struct Bytes<const N: usize>([u8; N]);
+
+    impl<const N: usize> Plain for Bytes<N> {
+        const LEN: usize = N;
+
+        unsafe fn load(from: *const u8) -> Self {
+            // SAFETY: the caller says that the bytes are there.
+            Self(unsafe { from.cast::<[u8; N]>().read() })
+        }
+        unsafe fn store(self, to: *mut u8) {
+            // SAFETY: as above.
+            unsafe { to.cast::<[u8; N]>().write(self.0) }
+        }
+        unsafe fn repeat(bytes: [u8; 4]) -> Self {
+            Self(array::from_fn(|i| bytes[i % 4]))
+        }
+        unsafe fn xor(self, other: Self) -> Self {
+            Self(array::from_fn(|i| self.0[i] ^ other.0[i]))
+        }
+        unsafe fn or(self, other: Self) -> Self {
+            Self(array::from_fn(|i| self.0[i] | other.0[i]))
+        }
+        unsafe fn is_ascii(self) -> bool {
+            self.0.is_ascii()
+        }
+    }
+
+    impl<const N: usize> Bytes<N> {
+        fn before(self, prev: Self, by: usize) -> Self {
+            Self(array::from_fn(|i| if i < by { prev.0[N - by + i] } else { self.0[i - by] }))
+        }
+    }
+
+    impl<const N: usize> Lookup for Bytes<N> {
+        unsafe fn table(bytes: &[u8; 16]) -> Self {
+            Self(array::from_fn(|i| bytes[i % 16]))
+        }
+        unsafe fn lookup(self, table: Self) -> Self {
+            Self(array::from_fn(|i| if self.0[i] < 0x80 { table.0[usize::from(self.0[i] % 16)] } else { 0 }))
+        }
+        unsafe fn and(self, other: Self) -> Self {
+            Self(array::from_fn(|i| self.0[i] & other.0[i]))
+        }
+        unsafe fn high_nibbles(self) -> Self {
+            Self(self.0.map(|byte| byte >> 4))
+        }
+        unsafe fn saturating_sub(self, other: Self) -> Self {
+            Self(array::from_fn(|i| self.0[i].saturating_sub(other.0[i])))
+        }
+        unsafe fn one_before(self, prev: Self) -> Self {
+            self.before(prev, 1)
+        }
+        unsafe fn two_before(self, prev: Self) -> Self {
+            self.before(prev, 2)
+        }
+        unsafe fn three_before(self, prev: Self) -> Self {
+            self.before(prev, 3)
+        }
+        unsafe fn is_zero(self) -> bool {
+            self.0 == [0; N]
+        }
+    }
+
+    unsafe fn widest(key: Key, at: *mut u8, len: usize) -> State {
+        // SAFETY: the caller says that these bytes are there.
+        unsafe {
+            if len < 2 * 32 {
+                classify::<Bytes<16>, true>(key, at, len)
+            } else if len < 2 * 64 {
+                classify::<Bytes<32>, true>(key, at, len)
+            } else {
+                classify::<Bytes<64>, true>(key, at, len)
+            }
+        }
+    }
+
+    /// What few CPUs have, and no emulator here, is held by all to how it walks a text, and to what it touches.
+    #[test]
+    fn the_walk_of_the_widest_vectors() {
+        const GUARD: usize = 64;
+        const LEN: usize = 2600;
+        let key = Key::new([0x37, 0xfa, 0x21, 0x3d]);
+        let character = "€".as_bytes();
+        let lengths = (16..=600).chain([767, 768, 769, 1023, 1025, 2047, 2048, 2049, LEN]);
+        for (len, align) in lengths.flat_map(|len| [0, 1, 30, 63].map(|align| (len, align))) {
+            // ASCII, a character from somewhere on, the same without its last byte.
+            for (cut, place) in [(0, None), (3, Some(0)), (3, Some(len / 2)), (3, Some(len - 3)), (2, Some(len / 3))] {
+                let mut clear = [b'a'; LEN];
+                if let Some(place) = place {
+                    clear[place..place + cut].copy_from_slice(&character[..cut]);
+                }
+                let clear = &clear[..len];
+                let mut memory = [0xEE; GUARD + 64 + LEN + GUARD];
+                let text = &mut memory[GUARD + align..][..len];
+                text.copy_from_slice(clear);
+                mask::apply(key, text);
+                // SAFETY: these are the bytes of a slice; arrays need nothing of the CPU.
+                let end =
+                    unsafe { scan::<Bytes<64>, Bytes<32>, 2, true>(key, text.as_mut_ptr(), len, widest) };
+                assert_eq!(text, clear, "{len} bytes at {align}, {place:?}");
+                assert_eq!(end, State::ACCEPT.run(clear), "{len} bytes at {align}, {place:?}");
+                let (before, behind) = memory.split_at(GUARD + align);
+                assert!(before.iter().chain(&behind[len..]).all(|&byte| byte == 0xEE), "{len} bytes at {align}");
+            }
+        }
+    }
+}
