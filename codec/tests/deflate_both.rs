@@ -279,6 +279,72 @@ fn connections_that_take_turns() {
     }
 }
 
+/// The same beside another implementation, which has each peer's whole window: messages of all lengths, so that more or
+/// less of it is read in before them, some of which repeat what went long before, and some that are given up.
+#[test]
+fn whatever_is_read_in_the_peer_has() {
+    for (level, compressors) in [(1, 1), (2, 1), (2, 3), (4, 2), (6, 1), (7, 1), (9, 3)] {
+        for (takes_over, bits) in (9..=15).map(|bits| (true, bits)).chain([(false, 15)]) {
+            let mut pool = DeflatePool::new(DeflateConfig { level, compressors, ..DeflateConfig::default() });
+            let params =
+                Params { server_no_context_takeover: !takes_over, server_max_window_bits: bits, ..TAKEOVER };
+            let mut random = random(u64::from(bits) << 8 | u64::from(level));
+            let mut peers = [(); 5].map(|()| {
+                let conn = Connection::<Server>::new().with_extension_bits(Rsv::RSV1);
+                (conn, Deflater::<Server>::new(&params), Decoder::new(), Vec::new())
+            });
+            for _ in 0..150 {
+                let (conn, deflater, decoder, sent) = &mut peers[random() as usize % 5];
+                let len = random() as usize % (1 << (random() % 17));
+                let payload = match random() % 4 {
+                    0 => noise(len, random()),
+                    1 | 2 => prose(len, random()),
+                    _ => {
+                        let from = random() as usize % (sent.len() + 1);
+                        sent[from..(from + len).min(sent.len())].to_vec()
+                    }
+                };
+                let out = deflater.message(conn, Kind::Binary, &payload, &mut pool).unwrap();
+                let Some(coded) = out.payload else { continue };
+                if !takes_over {
+                    *decoder = Decoder::new();
+                }
+                sent.extend_from_slice(&payload);
+                assert_eq!(decoder.read(coded), Oracle::Whole(payload), "level {level}, {bits} bits");
+            }
+        }
+    }
+}
+
+/// What a compressor that had others' messages since is made to know again: before a short message, what went last; before
+/// a long one, and at the levels that are for size, all that the peer knows. That the one before was short is no matter.
+#[test]
+fn how_far_back_a_message_refers() {
+    // Digits: what does not repeat goes in half of its length, what does in next to nothing.
+    let digits = |len: usize, seed| {
+        let mut random = random(seed);
+        (0..len).map(|_| b"0123456789abcdef"[random() as usize % 16]).collect::<Vec<u8>>()
+    };
+    let before = digits(24_000, 1);
+    for (level, far_is_found) in [(1, false), (2, false), (6, false), (7, true), (9, true)] {
+        let mut pools = pools(DeflateConfig { level, compressors: 1, ..DeflateConfig::default() });
+        let mut links = [(); 2].map(|()| Link::<Server>::new(&TAKEOVER, &pools.inflate));
+        let mut send = |i: usize, payload: &[u8]| {
+            let wire = links[i].send(&mut pools.deflate, Kind::Text, payload);
+            links[i].arrive(&mut pools, &wire, Kind::Text, payload);
+            wire.len()
+        };
+        let other = digits(500, 2);
+        send(0, &before);
+        send(1, &other);
+        assert!(send(0, &before[23_000..23_200]) < 20, "near");
+        send(1, &other);
+        assert_eq!(send(0, &before[2000..2200]) < 20, far_is_found, "level {level}");
+        assert!(send(0, &before[3000..5500]) < 100, "a long one");
+        assert!(send(0, &before[6000..6200]) < 20, "and one that finds the compressor as that left it");
+    }
+}
+
 #[test]
 fn windows_for_sending_are_kept_within_the_budget() {
     let mut pools = pools(DeflateConfig { windows: 2 << 15, ..DeflateConfig::default() });

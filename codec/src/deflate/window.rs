@@ -56,6 +56,14 @@ impl Window {
         [older, newer]
     }
 
+    /// The last of them, so many or all there are, in order, in two pieces, either of which may be empty.
+    pub(super) fn last(&self, most: usize) -> [&[u8]; 2] {
+        let [older, newer] = self.pieces();
+        let newer = &newer[newer.len().saturating_sub(most)..];
+        let older = &older[older.len().saturating_sub(most - newer.len())..];
+        [older, newer]
+    }
+
     pub(super) const fn version(&self) -> u64 {
         self.version
     }
@@ -123,6 +131,10 @@ mod tests {
                 window.push(bytes);
                 let came = &all[..(i * step + bytes.len())];
                 assert_eq!(window.pieces().concat(), came[came.len().saturating_sub(256)..]);
+                for most in [0, 1, 100, 255, 256, 1000] {
+                    let kept = most.min(came.len()).min(256);
+                    assert_eq!(window.last(most).concat(), came[came.len() - kept..]);
+                }
                 assert!(window.bytes.capacity() <= 256);
             }
             window.restart(9);
