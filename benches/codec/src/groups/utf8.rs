@@ -11,13 +11,18 @@ use framewire::{
 };
 use std::rc::Rc;
 
-const SIZES: [Size; 11] = [
+const SIZES: [Size; 16] = [
     Size::Of(5),
     Size::Of(16),
+    Size::Of(32),
     Size::Of(64),
     Size::Of(125),
     Size::UpTo(125),
+    Size::Of(128),
+    Size::Of(160),
+    Size::Of(192),
     Size::Of(256),
+    Size::Of(512),
     Size::Of(1 << 10),
     Size::Of(4 << 10),
     Size::Of(16 << 10),
