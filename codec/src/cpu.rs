@@ -72,9 +72,10 @@ cfg_x86! {
 }
 
 cfg_avx512! {
-    cpufeatures::new!(avx512, "avx2", "avx512f", "avx512bw", "avx512vbmi2");
+    cpufeatures::new!(avx512, "avx2", "fma", "avx512f", "avx512bw", "avx512vbmi2");
 
-    /// Whether AVX-512F and BW may be used, AVX2 beside them, and are worth it. VBMI2, of which nothing is used, tells CPUs that
+    /// Whether AVX-512F and BW may be used, AVX2 and FMA beside them (which a compiler takes the first to include; and F16C,
+    /// which every CPU with FMA has), and are worth it. VBMI2, of which nothing is used, tells CPUs that
     /// run vectors of 64 bytes at full speed (Intel's from Ice Lake on, AMD's from Zen 4 on) from those before, which
     /// lower their clock for a while when they meet one.
     #[inline]
