@@ -20,7 +20,7 @@
 //! # Why one pass
 //!
 //! Unmasking and validating both cost little more than to load the bytes, and unmasking leaves them in registers.
-//! There, text is tested for ASCII sixteen or thirty-two bytes at a time, and what is not ASCII is classified before
+//! There, text is tested for ASCII 16 to 64 bytes at a time, and what is not ASCII is classified before
 //! it is stored. Text that is longer than a cache would otherwise be fetched twice, and a short one pay twice for
 //! its ends.
 

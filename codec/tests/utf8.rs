@@ -247,13 +247,15 @@ fn all_four_bytes_in_one_call() {
 #[test]
 #[ignore = "80 million sequences"]
 fn all_sequences_in_vectors() {
+    // In the middle of vectors, across what they are made of (16 bytes each), across their edges, and at the end.
+    const PLACES: [usize; 16] = [13, 14, 15, 29, 30, 31, 45, 46, 61, 62, 63, 77, 110, 125, 190, 194];
     let kernels: Vec<_> = utf8_kernels().collect();
     let threes = (0..1_u32 << 24).map(|word| word << 8 | u32::from(b'x'));
     let fours = (0xF080_0000..=u32::MAX).filter(|word| word >> 22 & 3 == 2);
     for word in threes.chain(fours) {
         let sequence = word.to_be_bytes();
-        let at = [13, 14, 15, 29, 30, 31, 44, 61][(word.wrapping_mul(0x9E37_79B1) >> 29) as usize];
-        let mut plain = [b'a'; 72];
+        let at = PLACES[(word.wrapping_mul(0x9E37_79B1) >> 28) as usize];
+        let mut plain = [b'a'; 200];
         plain[at..at + 4].copy_from_slice(&sequence);
         let complete = core::str::from_utf8(&sequence).is_ok();
         for kernel in &kernels {
@@ -292,8 +294,8 @@ fn every_length_with_an_error_at_every_position() {
             for way in &ways {
                 way.check(&plain, &mut room, len + u, KEY.advance(len / 4));
             }
-            // Everything up to two blocks of the widest vectors; beyond, each length has a share of the positions.
-            let step = if len <= 64 {
+            // Every position up to where the widest vectors begin; beyond, each length has a share of them.
+            let step = if len <= 128 {
                 1
             } else if len <= 280 {
                 7

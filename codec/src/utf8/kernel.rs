@@ -83,7 +83,7 @@ pub(super) fn validate_masked(key: Key, bytes: &mut [u8]) -> Result<&str, Utf8Er
 /// [`Kernel::scan`] by the best kernel. The call is all that is inlined into callers, which are loops over messages.
 #[inline(never)]
 pub(super) fn scan(bytes: &[u8]) -> State {
-    let best = BEST.load(Relaxed);
+    let best = BEST.load(Relaxed); // what it says is available
     if best == LAST {
         KERNELS[LAST].scan(bytes)
     } else if best == LAST_BUT_ONE {
@@ -96,7 +96,7 @@ pub(super) fn scan(bytes: &[u8]) -> State {
 /// [`Kernel::scan_masked`], likewise.
 #[inline(never)]
 pub(super) fn scan_masked(key: Key, bytes: &mut [u8]) -> State {
-    let best = BEST.load(Relaxed);
+    let best = BEST.load(Relaxed); // as above
     if best == LAST {
         KERNELS[LAST].scan_masked(key, bytes)
     } else if best == LAST_BUT_ONE {

@@ -65,8 +65,9 @@ const LONG: usize = 2048;
 ///
 /// # Safety
 ///
-/// The CPU has the instructions of `V` and `S`. `len` bytes are readable, and if `MASKED` writable, at `at`. What `classify`
-/// asks for is granted by that, as long as it takes `len` bytes, and if they are more, any number from `4 * V::LEN`.
+/// The CPU has the instructions of `V` and `S`. `len` bytes, 16 or more, are readable, and if `MASKED` writable, at `at`.
+/// What `classify` asks for is granted by that, as long as it takes `len` bytes, and if they are more, any number from
+/// `4 * V::LEN`.
 #[inline(always)]
 pub(super) unsafe fn scan<V: Lookup, S: Lookup, const N: usize, const MASKED: bool>(
     key: Key,
@@ -74,11 +75,14 @@ pub(super) unsafe fn scan<V: Lookup, S: Lookup, const N: usize, const MASKED: bo
     len: usize,
     classify: unsafe fn(Key, *mut u8, usize) -> State,
 ) -> State {
-    // SAFETY: the caller says that these bytes are there. What is left for each method is as much as it takes: `MAX` is
-    // two vectors or more, and a step to an aligned address is less than one.
+    const { assert!(S::LEN == V::LEN || 2 * S::LEN == V::LEN, "eight `S` are four `V` or more") };
+    const { assert!(3 * S::LEN <= short::MAX, "beyond `MAX`, there are three") };
+    // SAFETY: the caller says that these bytes are there. What is left for each method is as much as it takes, as the
+    // assertions have it: three `S` or more beyond `MAX`; four `V` beyond eight `S`; beyond eight `V` more than seven, as a
+    // step to an aligned address is less than one.
     unsafe {
         if len <= short::MAX {
-            // Mostly, were the shortest ASCII, they would not have come here.
+            // The shortest mostly come here because they are not ASCII.
             let ascii = len > short::INLINE && short::by_vectors::<S, N, MASKED>(key, at, len);
             return if ascii { State::ACCEPT } else { classify(key, at, len) };
         }
@@ -560,45 +564,50 @@ mod tests {
         }
     }
 
-    unsafe fn widest(key: Key, at: *mut u8, len: usize) -> State {
+    unsafe fn widest<const MASKED: bool>(key: Key, at: *mut u8, len: usize) -> State {
         // SAFETY: the caller says that these bytes are there.
         unsafe {
             if len < 2 * 32 {
-                classify::<Bytes<16>, true>(key, at, len)
+                classify::<Bytes<16>, MASKED>(key, at, len)
             } else if len < 2 * 64 {
-                classify::<Bytes<32>, true>(key, at, len)
+                classify::<Bytes<32>, MASKED>(key, at, len)
             } else {
-                classify::<Bytes<64>, true>(key, at, len)
+                classify::<Bytes<64>, MASKED>(key, at, len)
             }
         }
     }
 
-    /// What few CPUs have, and no emulator here, is held by all to how it walks a text, and to what it touches.
+    /// What few CPUs have, and qemu does not, is held by all that have vectors to how it walks a text, and to where it writes.
     #[test]
     fn the_walk_of_the_widest_vectors() {
         const GUARD: usize = 64;
         const LEN: usize = 2600;
+        #[repr(align(64))]
+        struct Memory([u8; GUARD + 64 + LEN + GUARD]);
+
         let key = Key::new([0x37, 0xfa, 0x21, 0x3d]);
         let character = "€".as_bytes();
         let lengths = (16..=600).chain([767, 768, 769, 1023, 1025, 2047, 2048, 2049, LEN]);
         for (len, align) in lengths.flat_map(|len| [0, 1, 30, 63].map(|align| (len, align))) {
-            // ASCII, a character from somewhere on, the same without its last byte.
-            for (cut, place) in [(0, None), (3, Some(0)), (3, Some(len / 2)), (3, Some(len - 3)), (2, Some(len / 3))] {
+            // ASCII; a character somewhere; the first two bytes of one, somewhere and at the end.
+            let places = [(0, 0), (3, 0), (3, len / 2), (3, len - 3), (2, len / 3), (2, len - 2)];
+            for (bytes, place) in places {
                 let mut clear = [b'a'; LEN];
-                if let Some(place) = place {
-                    clear[place..place + cut].copy_from_slice(&character[..cut]);
-                }
+                clear[place..place + bytes].copy_from_slice(&character[..bytes]);
                 let clear = &clear[..len];
-                let mut memory = [0xEE; GUARD + 64 + LEN + GUARD];
-                let text = &mut memory[GUARD + align..][..len];
+                let mut memory = Memory([0xEE; GUARD + 64 + LEN + GUARD]);
+                let text = &mut memory.0[GUARD + align..][..len];
                 text.copy_from_slice(clear);
+                // SAFETY: these are the bytes of a slice, which is not written; arrays need nothing of the CPU.
+                let end = unsafe { scan::<Bytes<64>, Bytes<32>, 2, false>(key, text.as_mut_ptr(), len, widest::<false>) };
+                assert_eq!(end, State::ACCEPT.run(clear), "{len} bytes at {align}, {bytes} at {place}");
+                assert_eq!(text, clear, "{len} bytes at {align}, {bytes} at {place}");
                 mask::apply(key, text);
-                // SAFETY: these are the bytes of a slice; arrays need nothing of the CPU.
-                let end =
-                    unsafe { scan::<Bytes<64>, Bytes<32>, 2, true>(key, text.as_mut_ptr(), len, widest) };
-                assert_eq!(text, clear, "{len} bytes at {align}, {place:?}");
-                assert_eq!(end, State::ACCEPT.run(clear), "{len} bytes at {align}, {place:?}");
-                let (before, behind) = memory.split_at(GUARD + align);
+                // SAFETY: as above, and the slice may be written.
+                let end = unsafe { scan::<Bytes<64>, Bytes<32>, 2, true>(key, text.as_mut_ptr(), len, widest::<true>) };
+                assert_eq!(end, State::ACCEPT.run(clear), "{len} bytes at {align}, {bytes} at {place}");
+                assert_eq!(text, clear, "{len} bytes at {align}, {bytes} at {place}");
+                let (before, behind) = memory.0.split_at(GUARD + align);
                 assert!(before.iter().chain(&behind[len..]).all(|&byte| byte == 0xEE), "{len} bytes at {align}");
             }
         }

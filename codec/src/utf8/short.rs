@@ -1,5 +1,5 @@
 //! Short ASCII, which is what most messages are: up to [`INLINE`] bytes inline and without dispatch, up to [`MAX`] in the
-//! same way by each kernel, in vectors of its own.
+//! same way by the vector kernels, in theirs.
 //!
 //! Lengths that differ from message to message make a CPU guess wrong where a loop ends, and a wrong guess costs more
 //! than all the rest. So there is no loop, and only a few classes of length: within one, a fixed number of words are
@@ -25,7 +25,7 @@ use crate::mask::Key;
 /// What is inlined into callers: one vector that every CPU of the target has, from either end.
 pub(super) const INLINE: usize = 2 * Baseline::LEN;
 
-/// What is taken without a loop at all.
+/// What a kernel takes without a loop or a branch, whatever the length.
 pub(super) const MAX: usize = 128;
 
 /// If the bytes are no more than [`INLINE`], and ASCII once unmasked, unmasks them. If not, leaves them as they are.
