@@ -52,7 +52,7 @@ fn main() {
     for (name, budget, count, _) in PATHS {
         let mut command = callgrind::command(&this, &["--toggle-collect=*measured*"]);
         command.args(["--run", name, &count.to_string()]);
-        let taken = callgrind::instructions(command.spawn().expect("valgrind is to be had"));
+        let taken = callgrind::instructions(&mut command.spawn().expect("valgrind is to be had"));
         gate.judge(name, taken as f64 / count as f64, budget);
     }
     process::exit(gate.verdict());

@@ -2,16 +2,17 @@
 //! valgrind.
 //!
 //! A client that goes in step (each connection sends its messages in one write, then all replies are awaited), and stops the
-//! server's process while it sends, makes the server do the same in each run. It is run under callgrind twice, for a number of rounds and for twice as many; the
-//! difference, start-up and handshakes gone, is divided by the number of messages.
+//! server's process while it sends, makes the server do the same in each run. It is run under callgrind twice, for a number
+//! of rounds and for twice as many; the difference, start-up and handshakes gone, is divided by the number of messages.
 
 use std::{
+    fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     path::Path,
-    process::{self, Command, Stdio},
+    process::{self, Child, Command, Stdio},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 #[path = "../../codec/benches/callgrind/mod.rs"]
@@ -19,7 +20,8 @@ mod callgrind;
 
 /// Name, budget in instructions a message, and the load.
 ///
-/// How much of a message of 1 MiB a read finds is a matter of time, which is worth 7 %: that budget is what was most.
+/// How much of a message of 1 MiB a read finds is a matter of time, which is worth 7 %, and more on a busy machine: that
+/// budget has room for it.
 const LOADS: [(&str, u64, Load); 5] = [
     (
         "125 B, 100 connections",
@@ -51,8 +53,8 @@ const LOADS: [(&str, u64, Load); 5] = [
 /// What the kernel takes of a connection while nobody reads it.
 const HELD: usize = 64 << 10;
 
-/// How long a server that has replied takes to wait for events again.
-const TO_REST: Duration = Duration::from_millis(10);
+/// How long a server may take to wait for events again, or to be stopped.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A `rep movsb` counts as many times as it copies bytes, so the C library is to do without.
 const NO_STRING_INSTRUCTIONS: (&str, &str) = ("GLIBC_TUNABLES", "glibc.cpu.hwcaps=-ERMS,-FSRM");
@@ -79,27 +81,62 @@ fn main() {
 /// The instructions of a server that lives for so many rounds.
 fn cost(load: Load, rounds: usize) -> u64 {
     let mut command = callgrind::command(Path::new(env!("CARGO_BIN_EXE_framewire-echo")), &[]);
-    let mut server = command
+    let server = command
         .args(["--listen", "127.0.0.1:0"])
         .env(NO_STRING_INSTRUCTIONS.0, NO_STRING_INSTRUCTIONS.1)
         .stdout(Stdio::piped())
         .spawn()
         .expect("valgrind is to be had");
-    let said = BufReader::new(server.stdout.take().expect("it is piped")).lines();
+    let mut server = Server(server);
+    let said = BufReader::new(server.0.stdout.take().expect("it is piped")).lines();
     let address = said
         .map_while(Result::ok)
         .find_map(|line| Some(line.split_once("ws://")?.1.trim_end_matches('/').to_owned()));
-    drive(&address.expect("it says where it listens"), server.id(), load, rounds);
-    signal(server.id(), "-TERM");
-    callgrind::instructions(server)
+    drive(&address.expect("it says where it listens"), &server, load, rounds);
+    server.signal("-TERM");
+    callgrind::instructions(&mut server.0)
 }
 
-fn signal(process: u32, name: &str) {
-    let sent = Command::new("kill").args([name, &process.to_string()]).status().expect("kill is to be had");
-    assert!(sent.success());
+/// Ends with us, whatever happens.
+struct Server(Child);
+
+impl Server {
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.0.id().to_string()]).status();
+        assert!(sent.expect("kill is to be had").success());
+    }
+
+    /// Stops it as soon as it waits for events.
+    fn stop(&self) {
+        self.wait_until(b'S');
+        self.signal("-STOP");
+        self.wait_until(b'T');
+    }
+
+    /// Waits until it is in this state, as proc(5) has it: the field behind a name in parentheses.
+    fn wait_until(&self, state: u8) {
+        let begin = Instant::now();
+        loop {
+            let stat = fs::read(format!("/proc/{}/stat", self.0.id())).expect("it lives");
+            let name = stat.iter().rposition(|&byte| byte == b')').expect("it has a name");
+            if stat.get(name + 2) == Some(&state) {
+                return;
+            }
+            assert!(begin.elapsed() < PATIENCE, "{}", String::from_utf8_lossy(&stat));
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
 }
 
-fn drive(address: &str, server: u32, load: Load, rounds: usize) {
+impl Drop for Server {
+    fn drop(&mut self) {
+        // What has ended by itself cannot be ended again.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn drive(address: &str, server: &Server, load: Load, rounds: usize) {
     let payload: Vec<u8> = (b' '..b'z').cycle().take(load.size).collect();
     let head = |mask: u8| match load.size {
         len @ 0..=125 => vec![load.first, mask | len as u8],
@@ -116,14 +153,13 @@ fn drive(address: &str, server: u32, load: Load, rounds: usize) {
     let is_held = sent.len() <= HELD;
     for _ in 0..rounds {
         if is_held {
-            thread::sleep(TO_REST);
-            signal(server, "-STOP");
+            server.stop();
         }
         for socket in &mut sockets {
             socket.write_all(&sent).expect("the server takes it");
         }
         if is_held {
-            signal(server, "-CONT");
+            server.signal("-CONT");
         }
         for socket in &mut sockets {
             socket.read_exact(&mut received).expect("the server replies");

@@ -21,7 +21,7 @@ pub(crate) fn command(program: &Path, options: &[&str]) -> Command {
 }
 
 /// The instructions that it took, once it has ended by itself.
-pub(crate) fn instructions(mut program: Child) -> u64 {
+pub(crate) fn instructions(program: &mut Child) -> u64 {
     let mut said = String::new();
     program.stderr.take().expect("it is piped").read_to_string(&mut said).expect("text");
     let status = program.wait().expect("it ends");
