@@ -20,7 +20,7 @@ use zlib_rs::{Deflate, DeflateConfig as Zlib, DeflateFlush};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeflateConfig {
     /// How hard zlib tries, 1–9; values outside are taken as the nearest of them. From 7 on, short messages refer to as
-    /// much of what went before as long ones do, whatever it costs to look it up.
+    /// much of what went before as long ones do, whatever it costs to read it in.
     pub level: u8,
     /// Messages of fewer bytes go uncompressed.
     pub min_len: usize,
@@ -37,7 +37,8 @@ pub struct DeflateConfig {
 impl Default for DeflateConfig {
     /// Level 2, messages of 64 bytes and more, 4 compressors, 64 MiB of windows.
     ///
-    /// On JSON of 200 bytes to 16 KiB, level 2 comes within 7 % of the size of level 6, in a third to all of its time.
+    /// Level 2 takes as long as level 6 for 125 bytes and half as long for 16 KiB, and what it makes is larger by 7 to 33 %, as
+    /// the text is.
     fn default() -> Self {
         Self { level: 2, min_len: 64, compressors: 4, windows: 64 << 20 }
     }
