@@ -31,7 +31,8 @@ impl Usage {
     pub(crate) fn since(&self, before: &Self) -> (f64, f64) {
         let (user, system) =
             (self.user.saturating_sub(before.user), self.system.saturating_sub(before.system));
-        // A thread that has ended takes its time with it, out of the exact count alone. The others are off by one each.
+        // A thread that has ended takes its time with it, out of the exact count alone. The others are off by one each: so
+        // less than two hundredths of a second may be missing.
         let (exact, counted) = ((self.cpu - before.cpu).max(0.0), (user + system) as f64 / TICKS);
         let cpu = if exact < counted - 2.0 / TICKS { counted } else { exact };
         // A share first: no rounding then makes it more than all.
