@@ -1,17 +1,17 @@
-//! A stage (alloc): the parts of messages to whole messages, within a limit.
+//! A stage (alloc): assembles the parts of messages, within a limit.
 //!
-//! Whole messages need no stage and keep their place in the host's buffer; only [`Part`]s are pushed here. A
-//! message's memory grows with the bytes that have arrived, never with what a header declares.
+//! A message that arrives whole needs no stage and keeps its place in the host's buffer; only [`Part`]s are pushed here.
+//! The memory of a message grows with the bytes that have arrived, never with the length that a header declares.
 
 use crate::{
-    connection::{Connection, Role},
+    connection::Receive,
     error::ProtocolError,
-    event::{Event, Kind, Part},
+    event::{Event, Kind, Part, Span},
     frame::{Rsv, clamp},
-    utf8::{self, Utf8Error},
+    utf8::{self, Utf8Error, Validator},
 };
-use alloc::vec::Vec;
-use core::{fmt, mem};
+use alloc::{string::String, vec::Vec};
+use core::{fmt, mem, str};
 
 /// Collects the parts of one message at a time.
 ///
@@ -37,33 +37,38 @@ use core::{fmt, mem};
 ///
 /// # Large frames
 /// What a read did not bring of a frame need not go through the receive buffer: the host reads it straight into
-/// [`spare`](Self::spare), as much as the connection says [is missing](Connection::remaining), and has it decoded
-/// there by [`receive`](Self::receive), without a copy.
+/// [`spare`](Self::spare), as much as [is missing](Receive::remaining), and has it decoded there by
+/// [`receive`](Self::receive), without a copy.
 pub struct Assembler {
     /// All of it initialised, so that it can be lent to a reader; the message is its first `len` bytes.
     memory: Vec<u8>,
     len: usize,
-    limit: usize,
-    /// The message in `memory`; whole and lent out already where `done`.
+    limit: u64,
+    /// The message in `memory`; whole and lent out already if `done`.
     kind: Kind,
     rsv: Rsv,
     done: bool,
-    /// The message that is arriving is too big: the rest of it is not to pass for another.
+    /// The message that is arriving is too big: the rest of it must not pass for another message.
     refused: bool,
+    /// The state of validation after the message so far, if each of its parts was validated and began in the state in
+    /// which the one before it ended.
+    text: Option<Validator>,
 }
 
-/// A message that was put together. Lent by the [`Assembler`] until the next part is pushed; or taken, for good.
-pub struct Message<'a> {
-    /// What it is.
+/// A message that was put together. The [`Assembler`] lends it until the next part is pushed; its bytes can be taken.
+pub struct Assembled<'a> {
+    /// What the message is.
     pub kind: Kind,
-    /// The reserved bits of its first frame: an extension's, which is still to decode the bytes.
+    /// The reserved bits of its first frame. If there are any, an extension must still decode the bytes.
     pub rsv: Rsv,
     /// The assembler's; the message is its first `len` bytes.
     memory: &'a mut Vec<u8>,
     len: usize,
+    /// Whether the bytes were validated as one text.
+    valid: bool,
 }
 
-impl<'a> Message<'a> {
+impl<'a> Assembled<'a> {
     /// The bytes.
     #[inline]
     pub fn bytes(&self) -> &[u8] {
@@ -76,28 +81,46 @@ impl<'a> Message<'a> {
         &mut self.memory[..self.len]
     }
 
-    /// The bytes for good, with the memory that they are in: nothing is copied, and the assembler starts anew.
-    /// [`Assembler::with_memory`] has use for it later.
+    /// Takes the bytes and the memory that they are in: nothing is copied, and the assembler starts with no memory. Give
+    /// the memory to [`Assembler::with_memory`] to use it again.
     pub fn into_vec(self) -> Vec<u8> {
         let mut bytes = mem::take(self.memory);
         bytes.truncate(self.len);
         bytes
     }
 
-    /// The bytes as text, checked once more in one pass: they are text for as far as the compiler can know. For a
-    /// text that a [`Connection`] received without an extension this does not fail.
+    /// The bytes as text. A text of a connection without an extension, or of an inflater, was validated when it arrived
+    /// and is not validated again; other bytes are validated now.
     ///
     /// # Errors
     /// The bytes are not UTF-8.
+    #[allow(unsafe_code)]
     pub fn as_str(&self) -> Result<&str, Utf8Error> {
-        utf8::validate(self.bytes())
+        if self.valid {
+            // SAFETY: `Assembler::text` followed the validation over all of these bytes, and nobody has had them
+            // mutably since.
+            Ok(unsafe { str::from_utf8_unchecked(self.bytes()) })
+        } else {
+            utf8::validate(self.bytes())
+        }
+    }
+
+    /// Takes the bytes as text, as [`into_vec`](Self::into_vec) does, validated as by [`as_str`](Self::as_str).
+    ///
+    /// # Errors
+    /// The bytes are not UTF-8.
+    #[allow(unsafe_code)]
+    pub fn into_string(self) -> Result<String, Utf8Error> {
+        self.as_str()?;
+        // SAFETY: they are UTF-8, says the line before.
+        Ok(unsafe { String::from_utf8_unchecked(self.into_vec()) })
     }
 }
 
-/// Without the bytes: they may be many, and nobody's business.
-impl fmt::Debug for Message<'_> {
+/// Without the bytes, which may be many, and private.
+impl fmt::Debug for Assembled<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Message")
+        f.debug_struct("Assembled")
             .field("kind", &self.kind)
             .field("rsv", &self.rsv)
             .field("len", &self.len)
@@ -105,13 +128,13 @@ impl fmt::Debug for Message<'_> {
     }
 }
 
-impl PartialEq for Message<'_> {
+impl PartialEq for Assembled<'_> {
     fn eq(&self, other: &Self) -> bool {
         (self.kind, self.rsv, self.bytes()) == (other.kind, other.rsv, other.bytes())
     }
 }
 
-impl Eq for Message<'_> {}
+impl Eq for Assembled<'_> {}
 
 impl Assembler {
     /// The least that [`spare`](Self::spare) lends where so much is missing: a few pages.
@@ -119,9 +142,9 @@ impl Assembler {
 
     /// An assembler for messages of at most `limit` bytes. Holds no memory yet.
     ///
-    /// Messages that are whole in hand do not come here: so that the same limit holds for them, it should be that of
-    /// the connection ([`Limits::message`](crate::Limits::message)).
-    pub const fn new(limit: usize) -> Self {
+    /// A message that arrives whole does not come here. So that one limit holds for all, it should be the connection's
+    /// ([`Limits::message`](crate::Limits::message)).
+    pub const fn new(limit: u64) -> Self {
         Self {
             memory: Vec::new(),
             len: 0,
@@ -130,47 +153,49 @@ impl Assembler {
             rsv: Rsv::NONE,
             done: true,
             refused: false,
+            text: None,
         }
     }
 
-    /// An assembler that starts with this memory, such as [`Message::into_vec`] gave. Its length, not its capacity,
-    /// is what saves initialising it again.
-    pub fn with_memory(limit: usize, memory: Vec<u8>) -> Self {
+    /// An assembler that starts with this memory, for example from [`Assembled::into_vec`]. As much of it as is
+    /// initialised, its length, need not be initialised again.
+    pub fn with_memory(limit: u64, memory: Vec<u8>) -> Self {
         Self { memory, ..Self::new(limit) }
     }
 
-    /// Appends a part; gives the message once the part is its last.
+    /// Appends a part; returns the message if the part is its last.
     ///
     /// # Errors
-    /// [`ProtocolError::MessageTooBig`] where the message would be longer than the limit; what was collected of it is
-    /// dropped, and its further parts are refused. It is for [`fail`](Connection#method.fail), as the connection's own
-    /// errors are.
-    pub fn push(&mut self, part: Part<'_>) -> Result<Option<Message<'_>>, ProtocolError> {
+    /// [`ProtocolError::MessageTooBig`] if the message would be longer than the limit. What was collected of it is
+    /// dropped, and its further parts are refused. Give the error to [`Connection::fail`](crate::Connection::fail), like
+    /// the connection's own errors.
+    pub fn push(&mut self, part: Part<'_>) -> Result<Option<Assembled<'_>>, ProtocolError> {
+        let bytes = part.bytes();
         self.begin(part.kind, part.rsv);
-        if self.refused || part.bytes.len() > self.limit.saturating_sub(self.len) {
+        if self.refused || bytes.len() > self.room() {
             return Err(self.refuse(part.last));
         }
-        let len = self.len + part.bytes.len();
+        let len = self.len + bytes.len();
         if len <= self.memory.len() {
-            self.memory[self.len..len].copy_from_slice(part.bytes);
+            self.memory[self.len..len].copy_from_slice(bytes);
         } else {
             self.memory.truncate(self.len);
-            self.memory.extend_from_slice(part.bytes);
+            self.memory.extend_from_slice(bytes);
         }
-        Ok(self.advance(len, part.last))
+        Ok(self.advance(len, part.span(), part.last))
     }
 
-    /// Room behind the message so far for bytes of the current frame, of which `missing` are still to arrive
-    /// ([`Connection::remaining`]). At most so many, at most as many as have arrived (or some 16 KiB, or what memory
-    /// is there anyway), and never past the limit. What is in it does not matter.
+    /// Lends room behind the message so far for bytes of the current frame, of which `missing` are still to arrive
+    /// ([`Receive::remaining`]): at most so many, at most as many as have arrived (or some 16 KiB, or the memory that is
+    /// there already), and never past the limit. The bytes in it mean nothing.
     ///
-    /// Empty where nothing is missing, and where the limit is reached: read into the receive buffer then, as ever;
-    /// what is too much, [`push`](Self::push) refuses. (A read into an empty slice would look like the end of the
+    /// It is empty if nothing is missing, or if the limit is reached. Read into the receive buffer then, as for any other
+    /// frame; [`push`](Self::push) refuses what is too much. (A read into an empty slice would look like the end of the
     /// stream.)
     pub fn spare(&mut self, missing: u64) -> &mut [u8] {
         let start = self.len();
         let there = self.memory.len().saturating_sub(start);
-        let room = start.max(Self::MIN_SPARE).max(there).min(self.limit.saturating_sub(start));
+        let room = start.max(Self::MIN_SPARE).max(there).min(self.room());
         let room = clamp(missing, room);
         if there < room {
             self.memory.resize(start + room, 0);
@@ -178,32 +203,33 @@ impl Assembler {
         &mut self.memory[start..start + room]
     }
 
-    /// Decodes the first `n` bytes of [`spare`](Self::spare), which the host has read into it since, in place;
-    /// gives the message once they are its last.
+    /// Decodes the first `n` bytes of [`spare`](Self::spare), which the host has read into it since, in place; returns
+    /// the message if they are its last.
     ///
     /// # Errors
-    /// As [`Connection::receive`].
-    pub fn receive<R: Role>(
+    /// As [`Connection::receive`](crate::Connection::receive).
+    pub fn receive(
         &mut self,
-        connection: &mut Connection<R>,
+        connection: &mut impl Receive,
         n: usize,
-    ) -> Result<Option<Message<'_>>, ProtocolError> {
+    ) -> Result<Option<Assembled<'_>>, ProtocolError> {
         let start = self.len();
-        let room = self.memory.len().min(self.limit).saturating_sub(start);
+        let room = self.memory.len().saturating_sub(start).min(self.room());
         let n = clamp(connection.remaining(), n).min(room);
         let mut input = &mut self.memory[start..start + n];
         // No more than the current frame lacks: one event, or none, and of a data frame.
-        let (kind, rsv, last) = match connection.receive(&mut input)? {
-            Some(Event::Part(part)) => (part.kind, part.rsv, part.last),
-            Some(Event::Text(_)) => (Kind::Text, Rsv::NONE, true),
-            Some(Event::Binary(_)) => (Kind::Binary, Rsv::NONE, true),
+        let whole = Some(Span { before: Validator::new(), after: Validator::new() });
+        let (kind, rsv, last, span, len) = match connection.receive(&mut input)? {
+            Some(Event::Part(part)) => (part.kind, part.rsv, part.last, part.span(), part.bytes().len()),
+            Some(Event::Text(text)) => (Kind::Text, Rsv::NONE, true, whole, text.len()),
+            Some(Event::Binary(bytes)) => (Kind::Binary, Rsv::NONE, true, None, bytes.len()),
             _ => return Ok(None),
         };
         if self.refused {
             return Err(self.refuse(last));
         }
         self.begin(kind, rsv);
-        Ok(self.advance(start + n, last))
+        Ok(self.advance(start + n, span.filter(|_| len == n), last))
     }
 
     /// Bytes collected of a message that is not whole yet.
@@ -211,14 +237,19 @@ impl Assembler {
         if self.done { 0 } else { self.len }
     }
 
-    /// Whether no message is being collected: what the assembler holds is of use for the next one only.
+    /// Whether no message is being collected.
     pub const fn is_empty(&self) -> bool {
         self.done
     }
 
-    /// Bytes of memory held, also between messages. [`Message::into_vec`], or dropping the assembler, lets go of it.
+    /// Bytes of memory held, also between messages. [`Assembled::into_vec`] takes it; dropping the assembler frees it.
     pub fn capacity(&self) -> usize {
         self.memory.capacity()
+    }
+
+    /// Bytes that the message may still grow by.
+    fn room(&self) -> usize {
+        clamp(self.limit, usize::MAX).saturating_sub(self.len())
     }
 
     fn begin(&mut self, kind: Kind, rsv: Rsv) {
@@ -227,13 +258,17 @@ impl Assembler {
             self.done = false;
             self.kind = kind;
             self.rsv = rsv;
+            self.text = Some(Validator::new());
         }
     }
 
-    fn advance(&mut self, len: usize, last: bool) -> Option<Message<'_>> {
+    /// Counts what stands behind the message so far as its next part.
+    fn advance(&mut self, len: usize, span: Option<Span>, last: bool) -> Option<Assembled<'_>> {
         self.len = len;
         self.done = last;
-        last.then_some(Message { kind: self.kind, rsv: self.rsv, memory: &mut self.memory, len })
+        self.text = span.filter(|span| self.text == Some(span.before)).map(|span| span.after);
+        let valid = self.text.is_some_and(|text| text.finish().is_ok());
+        last.then_some(Assembled { kind: self.kind, rsv: self.rsv, memory: &mut self.memory, len, valid })
     }
 
     fn refuse(&mut self, last: bool) -> ProtocolError {

@@ -1,111 +1,86 @@
 //! Level 3: the state machine of one connection, for both roles.
 //!
-//! **The law.** Everything that changes protocol state stands in this file; the verbs of the two roles
-//! (`connection/server.rs`, `connection/client.rs`) only call it. It performs no I/O, reads no clock, draws no
-//! randomness, and allocates nothing but the box in which a control payload waits while it is cut.
-//!
-//! Four small machines run beside each other:
-//!
-//! ```text
-//! frame      between frames ──header──▶ in a payload ──last byte──▶ between frames            (Decoder)
-//! incoming   no message ──text, binary──▶ message open ──fin──▶ no message                    (incoming, text)
-//!            any ──the peer's close, an error──▶ over, for good
-//! outgoing   no message ──fragment──▶ message open ──last fragment──▶ no message              (outgoing)
-//! closing    Open ──we close──▶ CloseSent ──peer closes──▶ Closed
-//!            Open ──peer closes──▶ CloseReceived ──we reply──▶ Closed
-//!            any  ──error──▶ Closed, for good                               (outgoing, incoming, close_sent, error)
-//! ```
+//! Only this file changes the state of receiving, only `send.rs` that of sending. Neither performs I/O, reads a clock or
+//! draws randomness; the only allocation is the box in which a control payload waits while it is split across reads.
+//! docs/architecture.md shows the states.
 
-mod client;
-mod server;
+mod limits;
+mod role;
+mod send;
+mod state;
+
+pub use limits::Limits;
+pub use role::{Client, KeySource, Role, Server, Unmasked};
+pub use send::SendHalf;
+pub use state::State;
 
 use crate::{
     close::{Close, CloseCode},
-    control::{self, Control, ControlFrame, Payload, Spill},
+    control::{Control, ControlFrame, Spill},
     decoder::Decoder,
     error::{ProtocolError, SendError},
-    event::{Event, Kind, Part},
-    frame::{Header, HeaderBytes, Opcode, Rsv, clamp, split_front},
+    event::{Event, Kind, Part, Span},
+    frame::{Header, Opcode, Rsv, clamp, split_front},
     mask::{self, Key},
     utf8::{self, Validator},
 };
-use core::{fmt, marker::PhantomData, mem};
+use core::{fmt, mem, ops};
+use send::Peer;
+use state::Flow;
 
-/// One WebSocket connection after its opening handshake: bytes in, [`Event`]s out; and the headers and control
-/// frames that the host is to write.
+/// One WebSocket connection after its opening handshake: it turns bytes into [`Event`]s, and makes the headers and
+/// control frames that the host writes.
 ///
-/// It works on the host's buffer: payload is unmasked and validated in place and lent out. It takes all bytes that
-/// it is given and keeps no more than a header and a control payload that were cut, so that one receive buffer
-/// serves every connection of a thread.
+/// It works on the host's buffer: it unmasks and validates payload in place and lends it out. It takes all bytes that it
+/// is given and keeps at most a header and a control payload that were split across reads. So one receive buffer serves
+/// every connection of a thread.
+///
+/// The methods that send are those of [`SendHalf`], to which a connection dereferences.
 ///
 /// ```
-/// use framewire::{Connection, Event, Server};
+/// use framewire::{Connection, Event, Server, Unmasked};
 ///
 /// let mut connection = Connection::<Server>::new();
-/// let mut rx = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
-/// let mut tx = Vec::new();
+/// let mut rx = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58]; // a read: a masked "Hello"
+/// let mut tx = Vec::new(); // for one write
 ///
-/// let mut input = &mut rx[..]; // what one read gave
-/// let outcome = loop {
-///     match connection.receive(&mut input) {
-///         Ok(Some(event)) => {
-///             if let Some(frame) = connection.reply(&event) {
-///                 tx.extend_from_slice(&frame); // a pong, or the answer to a close
-///             }
-///             if let Event::Text(text) = event {
-///                 if let Ok(header) = connection.text(text) {
-///                     tx.extend_from_slice(&header); // the host's own answer: here, an echo
-///                     tx.extend_from_slice(text.as_bytes());
-///                 } // refused only where we closed already
-///             }
-///         }
-///         Ok(None) => break Ok(()),
-///         Err(error) => break Err(error),
+/// let mut input = &mut rx[..];
+/// while let Some(event) = connection.receive(&mut input)? {
+///     if let Some(frame) = connection.reply(&event, Unmasked) {
+///         tx.extend_from_slice(&frame); // a pong, or the answer to a close
 ///     }
-/// };
-/// if let Err(error) = outcome {
-///     tx.extend(connection.fail(error).iter().flat_map(|frame| frame.iter()));
+///     if let Event::Text(text) = event {
+///         connection.append_text(&mut tx, text, Unmasked)?; // the host's own answer: an echo
+///     }
 /// }
-/// assert_eq!(tx, b"\x81\x05Hello"); // now one write, and then, if it failed, the socket is closed
+/// assert_eq!(tx, b"\x81\x05Hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// The front page of the documentation has [the whole loop](crate#the-hosts-loop), errors included.
 #[derive(Clone)]
 pub struct Connection<R: Role> {
     decoder: Decoder,
     limits: Limits,
-    /// Payload of the incoming message, as far as its frames' headers have told.
+    /// The payload length of the incoming message, over the frame headers so far.
     incoming_len: u64,
-    /// The payload of a control frame that was cut.
+    /// The payload of a control frame that was split across reads.
     spill: Spill,
     incoming: Flow<Incoming>,
-    /// Where in a character an incoming text stands.
+    /// The validation of an incoming text, up to here.
     text: Validator,
-    outgoing: Flow<Kind>,
-    close_sent: bool,
-    /// Where there is one, both flows are over.
+    /// If there is one, both directions are over.
     error: Option<ProtocolError>,
-    /// Reserved bits that an extension may set on the first frame of a message.
-    extension_bits: Rsv,
-    role: PhantomData<R>,
+    sending: SendHalf<R>,
 }
 
-/// An event of the cold path; see [`Connection::receive`].
+/// An event of the cold path: see [`Connection::receive`].
 enum Rare<'b> {
     Nothing,
     Control(Opcode, Control<'b>),
     Part(Part<'b>),
     Text(&'b str),
     Binary(&'b mut [u8]),
-}
-
-/// The messages of one direction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Flow<T> {
-    /// None is open.
-    Between,
-    /// One is: from its first header to its last byte, or from its first fragment to its last.
-    Open(T),
-    /// There will be no more: this side's close has passed, or the connection failed.
-    Over,
 }
 
 /// The incoming message.
@@ -115,78 +90,8 @@ struct Incoming {
     rsv: Rsv,
 }
 
-/// The most payload that a peer may send, in bytes. Judged on a frame's header, before a byte of it is taken.
-/// Control frames do not count: 125 bytes are their limit always.
-///
-/// A connection buffers no data, so no limit costs memory here: they bound what the host or a later stage collects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Limits {
-    /// Of one frame.
-    pub frame: u64,
-    /// Of one message, over all its fragments; of what stands on the wire, where an extension codes it.
-    pub message: u64,
-}
-
-impl Limits {
-    /// What a server starts with: 16 MiB.
-    pub const SERVER: Self = Self { frame: 16 << 20, message: 16 << 20 };
-    /// What a client, which chose its peer, starts with: 64 MiB.
-    pub const CLIENT: Self = Self { frame: 64 << 20, message: 64 << 20 };
-    /// None: for a host that streams.
-    pub const NONE: Self = Self { frame: u64::MAX, message: u64::MAX };
-}
-
-/// How far a connection is from its end (RFC 6455 §7.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum State {
-    /// Messages may go both ways.
-    Open,
-    /// We sent a close; messages may still arrive.
-    CloseSent,
-    /// The peer sent a close; [`reply`](Connection::reply) to it is still owed.
-    CloseReceived,
-    /// Nothing will be received or may be sent any more: both closes have passed, or the connection failed. When
-    /// what is queued is written, a server closes the socket; a client waits a little for the server to do so.
-    Closed,
-}
-
-/// Which end of the connection this is: [`Server`] or [`Client`].
-pub trait Role: sealed::Role + Copy {}
-
-/// The end that accepted: frames arrive masked and leave bare.
-#[derive(Clone, Copy, Debug)]
-pub enum Server {}
-
-/// The end that connected: frames arrive bare and leave masked.
-#[derive(Clone, Copy, Debug)]
-pub enum Client {}
-
-impl Role for Server {}
-impl Role for Client {}
-
-#[expect(unnameable_types, reason = "the roles are two, and ours")]
-mod sealed {
-    use super::{Client, Limits, Server};
-
-    pub trait Role {
-        /// Whether frames arrive masked.
-        const UNMASKS: bool;
-        const LIMITS: Limits;
-    }
-
-    impl Role for Server {
-        const UNMASKS: bool = true;
-        const LIMITS: Limits = Limits::SERVER;
-    }
-
-    impl Role for Client {
-        const UNMASKS: bool = false;
-        const LIMITS: Limits = Limits::CLIENT;
-    }
-}
-
 impl<R: Role> Connection<R> {
-    /// A connection whose opening handshake is done, with the role's limits and no extension.
+    /// A connection after its opening handshake, with the role's limits and no extension.
     #[inline]
     pub const fn new() -> Self {
         Self {
@@ -196,37 +101,34 @@ impl<R: Role> Connection<R> {
             spill: Spill::new(),
             incoming: Flow::Between,
             text: Validator::new(),
-            outgoing: Flow::Between,
-            close_sent: false,
             error: None,
-            extension_bits: Rsv::NONE,
-            role: PhantomData,
+            sending: SendHalf::new(),
         }
     }
 
-    /// With these limits on what arrives.
+    /// Sets the limits on what arrives.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// With an extension, by which either end may set these reserved bits on the first frame of a message:
-    /// [`Rsv::RSV1`] for permessage-deflate (RFC 7692 §6). Messages that have one arrive as [`Event::Part`]s.
+    /// Allows either end to set these reserved bits on the first frame of a message, for an extension:
+    /// [`Rsv::RSV1`] for permessage-deflate (RFC 7692 §6). A message with such a bit arrives as [`Event::Part`]s.
     #[must_use]
     pub fn with_extension_bits(mut self, bits: Rsv) -> Self {
-        self.extension_bits = bits;
+        self.sending.extension_bits = bits;
         self
     }
 
-    /// Takes the next event off the front of `input`, what a read gave. After `Ok(None)`, `input` is empty.
+    /// Takes the next event off the front of `input`, the bytes of a read. After `Ok(None)`, `input` is empty.
     ///
-    /// A message comes as one event where it is one frame and wholly in hand, otherwise as [`Event::Part`]s.
+    /// A message is one event if it is one frame, all of it in `input`; otherwise it comes as [`Event::Part`]s.
     ///
     /// # Errors
-    /// The peer broke the protocol: see [`ProtocolError`]. All that was whole before the bad byte has come out by
-    /// then. What is owed to the peer is [`fail`](Self::fail)'s to say. The error is final: each further call
-    /// returns it again.
+    /// The peer broke the protocol: see [`ProtocolError`]. Everything that was whole before the bad byte has been
+    /// returned by then. Give the error to [`fail`](Self::fail), which returns what is owed to the peer. The error is
+    /// final: each further call returns it again.
     // Always: a call would leave the event in memory, see below.
     #[inline(always)]
     pub fn receive<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
@@ -248,8 +150,8 @@ impl<R: Role> Connection<R> {
         if input.is_empty() && self.error.is_none() {
             return Ok(None);
         }
-        // An event that a function left in memory would be moved from there as a whole, by every host, at each message:
-        // for that a CPU waits longer than it takes to decode one. So it comes as something else, and is made here.
+        // If a function returned the event through memory, every host would copy it from there for each message, and
+        // the CPU would wait for that longer than it takes to decode one. So the event is made here.
         Ok(Some(match self.resume(input)? {
             Rare::Nothing => return Ok(None),
             Rare::Control(Opcode::Ping, payload) => Event::Ping(payload),
@@ -261,18 +163,18 @@ impl<R: Role> Connection<R> {
         }))
     }
 
-    /// Bytes of the current data frame's payload that have not arrived yet: what is worth reading into one place.
-    /// 0 once the connection failed.
+    /// Returns how many bytes of the current data frame's payload have not arrived yet; 0 once the connection failed. The
+    /// host may read so many into one place ([`Assembler::spare`](crate::Assembler::spare)).
     #[inline]
     pub fn remaining(&self) -> u64 {
         if self.error.is_none() { self.decoder.remaining_data() } else { 0 }
     }
 
-    /// The peer has closed its side of the stream.
+    /// Says that the peer has closed its side of the stream.
     ///
     /// # Errors
-    /// [`ProtocolError::UnexpectedEof`] where it did not send a close before; the error that the connection failed
-    /// with, where it did fail.
+    /// [`ProtocolError::UnexpectedEof`] if the peer did not send a close before. If the connection failed before, the
+    /// error that it failed with.
     pub fn receive_eof(&mut self) -> Result<(), ProtocolError> {
         if let Some(error) = self.error {
             return Err(error);
@@ -283,20 +185,69 @@ impl<R: Role> Connection<R> {
         Ok(())
     }
 
-    /// How far the connection is from its end.
-    pub const fn state(&self) -> State {
-        match (matches!(self.outgoing, Flow::Over), matches!(self.incoming, Flow::Over)) {
-            (false, false) => State::Open,
-            (true, false) => State::CloseSent,
-            (false, true) => State::CloseReceived,
-            (true, true) => State::Closed,
-        }
+    /// Fails the connection (RFC 6455 §7.1.7) because of what the peer did: returns the close that tells it why, or
+    /// `None` if a close was sent before, or if nobody is there to read it. If the connection failed before, the first
+    /// error counts. The host writes the frame behind what is queued; then a server closes the socket, and a client waits
+    /// a little for the server to do so.
+    #[must_use = "the peer is owed this frame, if there is one: write it"]
+    pub fn fail(&mut self, error: ProtocolError, key: impl KeySource<R>) -> Option<ControlFrame> {
+        let error = self.set_error(error);
+        self.sending.fail(error, key)
     }
 
-    /// Whether the peer is expected to close soon: the host starts a timer, and closes the socket when it ends
-    /// (RFC 6455 §7.1.1). Ask after a close was sent, a reply to one, or a failure.
-    pub const fn close_expected(&self) -> bool {
-        matches!(self.outgoing, Flow::Over)
+    /// Fails the connection for a reason of the application's, see [`SendHalf::fail_with`].
+    ///
+    /// # Errors
+    /// As [`SendHalf::close`].
+    #[must_use = "the connection counts this close as sent: write the frame"]
+    pub fn fail_with(
+        &mut self,
+        code: CloseCode,
+        reason: &str,
+        key: R::Key,
+    ) -> Result<ControlFrame, SendError> {
+        let frame = self.sending.fail_with(code, reason, key)?;
+        self.incoming = Flow::Over;
+        Ok(frame)
+    }
+
+    /// Parts the connection, for a host that receives and sends in different places: two tasks, or one of them behind a
+    /// lock. Neither half needs the other, if the sending half is told what it must know: it answers each event
+    /// ([`SendHalf::reply`]), which tells it that the peer closed, and an error of the receiving half is given to
+    /// [`SendHalf::fail`].
+    ///
+    /// ```
+    /// use framewire::{Connection, Receive, Server, State, Unmasked};
+    ///
+    /// let (mut receiving, mut sending) = Connection::<Server>::new().split();
+    /// let mut rx = *b"\x88\x82\0\0\0\0\x03\xe8"; // a close, masked with a key of zero bytes
+    /// let event = receiving.receive(&mut &mut rx[..])?.expect("a close");
+    /// assert_eq!(sending.state(), State::Open);
+    /// assert_eq!(sending.reply(&event, Unmasked).as_deref(), Some(&b"\x88\x02\x03\xe8"[..]));
+    /// assert_eq!(sending.state(), State::Closed);
+    /// # Ok::<(), framewire::ProtocolError>(())
+    /// ```
+    pub fn split(self) -> (ReceiveHalf<R>, SendHalf<R>) {
+        let mut sending = self.sending.clone();
+        if sending.peer == Peer::Joined {
+            sending.peer = Peer::Apart;
+        }
+        (ReceiveHalf(self), sending)
+    }
+
+    /// Puts the halves of one connection together again.
+    pub fn join(receiving: ReceiveHalf<R>, sending: SendHalf<R>) -> Self {
+        let mut connection = Self { sending, ..receiving.0 };
+        if connection.error.is_some() {
+            connection.sending.finish();
+        } else if connection.incoming == Flow::Over {
+            connection.sending.peer = Peer::Finished;
+        } else if connection.sending.peer == Peer::Apart {
+            connection.sending.peer = Peer::Joined;
+        } else {
+            connection.incoming = Flow::Over; // the sending half was told to fail
+        }
+        connection
     }
 
     #[inline]
@@ -304,27 +255,31 @@ impl<R: Role> Connection<R> {
         self.decoder.is_between_frames() && self.incoming == Flow::Between
     }
 
-    /// Everything but the straight path. Two functions, so that neither pays for what the other keeps in registers.
+    /// Everything but the straight path. Two functions, so that neither pays for the registers of the other.
     #[cold]
     #[inline(never)]
     fn resume<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Rare<'b>, ProtocolError> {
         if self.decoder.remaining_data() > input.len() as u64 { self.go_on(input) } else { self.step(input) }
     }
 
-    /// What most reads bring while a large message arrives: a piece of it from inside a frame.
+    /// A piece from inside a frame: most reads bring one while a large message arrives.
     #[inline(never)]
     fn go_on<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Rare<'b>, ProtocolError> {
         let Flow::Open(Incoming { kind, rsv }) = self.incoming else { return self.step(input) };
         let Some((key, bytes)) = self.decoder.inside(R::UNMASKS, input) else { return Ok(Rare::Nothing) };
+        let mut span = None;
         if kind == Kind::Binary || !rsv.is_none() {
             unmask::<R>(key, bytes);
-        } else if let Err(error) = self.feed(key, bytes) {
-            return Err(self.end(error, input));
+        } else {
+            match self.feed(key, bytes) {
+                Ok(fed) => span = Some(fed),
+                Err(error) => return Err(self.end(error, input)),
+            }
         }
-        Ok(Rare::Part(Part { kind, rsv, bytes, last: false }))
+        Ok(Rare::Part(Part::checked(kind, rsv, bytes, false, span)))
     }
 
-    /// Whatever comes next: what was cut, fragments, control frames, extensions, errors.
+    /// Whatever comes next: the rest of a frame that was cut, fragments, control frames, extensions, errors.
     #[inline(never)]
     fn step<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Rare<'b>, ProtocolError> {
         if self.incoming == Flow::Over {
@@ -359,7 +314,7 @@ impl<R: Role> Connection<R> {
                 let control = self.spill.take(chunk.bytes);
                 if header.opcode == Opcode::Close {
                     Close::parse(&control)?;
-                    self.incoming = Flow::Over;
+                    (self.incoming, self.sending.peer) = (Flow::Over, Peer::Finished);
                     mem::take(input);
                 }
                 return Ok(Rare::Control(header.opcode, control));
@@ -374,6 +329,7 @@ impl<R: Role> Connection<R> {
             }
             let bytes = chunk.bytes;
             let whole = last && chunk.offset == 0 && header.opcode != Opcode::Continuation;
+            let mut span = None;
             if !rsv.is_none() || kind == Kind::Binary {
                 unmask::<R>(key, bytes);
                 if whole && rsv.is_none() {
@@ -383,25 +339,27 @@ impl<R: Role> Connection<R> {
                 let text = unmask_text::<R>(key, bytes).map_err(|_| ProtocolError::InvalidUtf8)?;
                 return Ok(Rare::Text(text));
             } else {
-                self.feed(key, bytes)?;
+                span = Some(self.feed(key, bytes)?);
                 if last {
                     mem::take(&mut self.text).finish().map_err(|_| ProtocolError::InvalidUtf8)?;
                 }
             }
             if last || !bytes.is_empty() {
-                return Ok(Rare::Part(Part { kind, rsv, bytes, last }));
+                return Ok(Rare::Part(Part::checked(kind, rsv, bytes, last, span)));
             }
         }
     }
 
-    /// A piece of a text, as it stands on the wire.
+    /// Unmasks and validates a piece of a text.
     #[inline(always)]
-    fn feed(&mut self, key: Key, bytes: &mut [u8]) -> Result<(), ProtocolError> {
+    fn feed(&mut self, key: Key, bytes: &mut [u8]) -> Result<Span, ProtocolError> {
+        let before = self.text;
         let fed = if R::UNMASKS { self.text.feed_masked(key, bytes) } else { self.text.feed(bytes) };
-        fed.map_err(|_| ProtocolError::InvalidUtf8)
+        fed.map_err(|_| ProtocolError::InvalidUtf8)?;
+        Ok(Span { before, after: self.text })
     }
 
-    /// Judges a header that is whole, before a byte of its payload is taken.
+    /// Checks a whole header, before any of its payload is taken.
     fn admit(&mut self, header: &Header) -> Result<(), ProtocolError> {
         match (R::UNMASKS, header.key) {
             (true, None) => return Err(ProtocolError::MaskMissing),
@@ -413,7 +371,7 @@ impl<R: Role> Connection<R> {
             Opcode::Binary => Some(Kind::Binary),
             _ => None,
         };
-        if !header.rsv.is_none() && (kind.is_none() || !self.extension_bits.contains(header.rsv)) {
+        if !header.rsv.is_none() && (kind.is_none() || !self.sending.extension_bits.contains(header.rsv)) {
             return Err(ProtocolError::ReservedBit);
         }
         if header.opcode.is_control() {
@@ -435,145 +393,95 @@ impl<R: Role> Connection<R> {
         Ok(())
     }
 
-    /// Ends the connection for good, and with it the interpretation of what arrived.
+    /// Ends the connection for good; what else arrived is not interpreted.
     fn end(&mut self, error: ProtocolError, input: &mut &mut [u8]) -> ProtocolError {
         mem::take(input);
         self.set_error(error)
     }
 
-    /// The first error is the one that ended the connection; it is given back.
+    /// Fails the connection; returns the error that it failed with first.
     fn set_error(&mut self, error: ProtocolError) -> ProtocolError {
-        (self.incoming, self.outgoing) = (Flow::Over, Flow::Over);
+        self.incoming = Flow::Over;
+        self.sending.finish();
         *self.error.get_or_insert(error)
     }
+}
 
-    // What the verbs of the two roles are made of. `key` is `Some` for a client.
+/// What a connection receives: whole, or parted from its sending half.
+pub trait Receive: sealed::Receive {
+    /// Takes the next event off the front of `input`: see [`Connection::receive`].
+    ///
+    /// # Errors
+    /// As [`Connection::receive`].
+    fn receive<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError>;
 
-    /// The header of a whole message.
+    /// Returns how many bytes of the current data frame's payload have not arrived yet: see [`Connection::remaining`].
+    fn remaining(&self) -> u64;
+
+    /// Says that the peer has closed its side of the stream: see [`Connection::receive_eof`].
+    ///
+    /// # Errors
+    /// As [`Connection::receive_eof`].
+    fn receive_eof(&mut self) -> Result<(), ProtocolError>;
+}
+
+/// The receiving half of a [`Connection`], made by [`Connection::split`].
+#[derive(Clone)]
+pub struct ReceiveHalf<R: Role>(Connection<R>); // whose own sending half is not used
+
+impl<R: Role> Receive for Connection<R> {
+    #[inline(always)]
+    fn receive<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
+        Self::receive(self, input)
+    }
+
     #[inline]
-    fn send_message(
-        &self,
-        kind: Kind,
-        rsv: Rsv,
-        len: u64,
-        key: Option<Key>,
-    ) -> Result<HeaderBytes, SendError> {
-        match self.outgoing {
-            Flow::Between => {}
-            Flow::Open(_) => return Err(SendError::MessageOpen),
-            Flow::Over => return Err(SendError::Closed),
-        }
-        self.may_set(rsv)?;
-        data_header(opcode(kind), rsv, len, key, true)
+    fn remaining(&self) -> u64 {
+        Self::remaining(self)
     }
 
-    /// Whether a fragmented message is being sent.
-    #[cfg(feature = "deflate")]
-    pub(crate) const fn is_message_open(&self) -> bool {
-        matches!(self.outgoing, Flow::Open(_))
+    fn receive_eof(&mut self) -> Result<(), ProtocolError> {
+        Self::receive_eof(self)
+    }
+}
+
+impl<R: Role> Receive for ReceiveHalf<R> {
+    #[inline(always)]
+    fn receive<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
+        self.0.receive(input)
     }
 
-    /// The header of the next fragment of a message.
-    fn send_fragment(
-        &mut self,
-        kind: Kind,
-        rsv: Rsv,
-        len: u64,
-        key: Option<Key>,
-        last: bool,
-    ) -> Result<HeaderBytes, SendError> {
-        let (opcode, rsv) = match self.outgoing {
-            Flow::Between => {
-                self.may_set(rsv)?;
-                (opcode(kind), rsv)
-            }
-            Flow::Open(open) if open == kind => (Opcode::Continuation, Rsv::NONE),
-            Flow::Open(_) => return Err(SendError::KindChanged),
-            Flow::Over => return Err(SendError::Closed),
-        };
-        let header = data_header(opcode, rsv, len, key, last)?;
-        self.outgoing = if last { Flow::Between } else { Flow::Open(kind) };
-        Ok(header)
-    }
-
-    /// Whether anything may be sent at all. Asked first: where it may not, nothing else that is wrong can be mended.
     #[inline]
-    fn may_send(&self) -> Result<(), SendError> {
-        if self.outgoing == Flow::Over { Err(SendError::Closed) } else { Ok(()) }
+    fn remaining(&self) -> u64 {
+        self.0.remaining()
     }
 
-    /// Whether an extension gave these reserved bits a meaning.
+    fn receive_eof(&mut self) -> Result<(), ProtocolError> {
+        self.0.receive_eof()
+    }
+}
+
+#[expect(unnameable_types, reason = "only the two types above receive")]
+mod sealed {
+    pub trait Receive {}
+    impl<R: super::Role> Receive for super::Connection<R> {}
+    impl<R: super::Role> Receive for super::ReceiveHalf<R> {}
+}
+
+/// The methods that send.
+impl<R: Role> ops::Deref for Connection<R> {
+    type Target = SendHalf<R>;
+
     #[inline]
-    fn may_set(&self, rsv: Rsv) -> Result<(), SendError> {
-        if self.extension_bits.contains(rsv) { Ok(()) } else { Err(SendError::ReservedBit) }
+    fn deref(&self) -> &SendHalf<R> {
+        &self.sending
     }
+}
 
-    /// A ping or a pong of the host's own.
-    fn send_control(
-        &self,
-        opcode: Opcode,
-        payload: &[u8],
-        key: Option<Key>,
-    ) -> Result<ControlFrame, SendError> {
-        self.may_send()?;
-        if payload.len() > control::MAX_PAYLOAD {
-            return Err(SendError::ControlTooLong);
-        }
-        Ok(ControlFrame::new(opcode, key, payload))
-    }
-
-    fn send_close(
-        &mut self,
-        code: CloseCode,
-        reason: &str,
-        key: Option<Key>,
-    ) -> Result<ControlFrame, SendError> {
-        self.may_send()?;
-        if !code.may_be_sent() && (code != CloseCode::NO_STATUS || !reason.is_empty()) {
-            return Err(SendError::InvalidCloseCode);
-        }
-        if reason.len() > Close::MAX_REASON {
-            return Err(SendError::ControlTooLong);
-        }
-        (self.outgoing, self.close_sent) = (Flow::Over, true);
-        Ok(close_frame(code, reason, key))
-    }
-
-    /// What an event obliges us to answer.
+impl<R: Role> ops::DerefMut for Connection<R> {
     #[inline]
-    fn answer(&mut self, event: &Event<'_>, key: impl FnOnce() -> Option<Key>) -> Option<ControlFrame> {
-        match event {
-            Event::Ping(payload) => self.answer_ping(&payload[..], key()),
-            Event::Close(payload) => self.answer_close(&payload[..], key()),
-            _ => None,
-        }
-    }
-
-    #[cold]
-    fn answer_ping(&self, payload: &[u8], key: Option<Key>) -> Option<ControlFrame> {
-        // Owed until the peer's close (RFC 6455 §5.5.2): our own close forbids data, not pongs (§5.5.1).
-        (self.state() != State::Closed).then(|| ControlFrame::new(Opcode::Pong, key, payload))
-    }
-
-    #[cold]
-    fn answer_close(&mut self, payload: &[u8], key: Option<Key>) -> Option<ControlFrame> {
-        let code = Close::parse(payload).unwrap_or(Close::NONE).code;
-        self.send_close(code, "", key).ok()
-    }
-
-    /// Ends the connection for good, and says so to the peer unless a close went out already.
-    fn send_failure(
-        &mut self,
-        error: ProtocolError,
-        key: impl FnOnce() -> Option<Key>,
-    ) -> Option<ControlFrame> {
-        let error = self.set_error(error); // the first one says whether anybody still listens
-        let code = error.close_code();
-        if self.close_sent || !code.may_be_sent() {
-            return None;
-        }
-        self.close_sent = true;
-        Some(close_frame(code, error.reason(), key()))
+    fn deref_mut(&mut self) -> &mut SendHalf<R> {
+        &mut self.sending
     }
 }
 
@@ -589,14 +497,20 @@ impl<R: Role> fmt::Debug for Connection<R> {
             .field("state", &self.state())
             .field("error", &self.error)
             .field("incoming", &self.incoming)
-            .field("outgoing", &self.outgoing)
+            .field("sending", &self.sending)
             .field("remaining", &self.decoder.remaining())
             .finish_non_exhaustive()
     }
 }
 
-/// Takes a message off the front of `input` that is one frame, wholly there, within the limits and without an
-/// extension; otherwise leaves `input` as it is. The key is zero where frames arrive bare.
+impl<R: Role> fmt::Debug for ReceiveHalf<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ReceiveHalf").field(&self.0).finish()
+    }
+}
+
+/// Takes a message off the front of `input` that is one frame, all of it there, within the limits and without an
+/// extension; otherwise leaves `input` unchanged. The key is zero if frames arrive unmasked.
 #[inline]
 fn whole_message<'b, R: Role>(input: &mut &'b mut [u8], limits: Limits) -> Option<(Kind, Key, &'b mut [u8])> {
     let &[first, second, ref rest @ ..] = &**input else { return None };
@@ -637,37 +551,4 @@ fn unmask<R: Role>(key: Key, bytes: &mut [u8]) {
 #[inline]
 fn unmask_text<R: Role>(key: Key, bytes: &mut [u8]) -> Result<&str, utf8::Utf8Error> {
     if R::UNMASKS { utf8::validate_masked(key, bytes) } else { utf8::validate(bytes) }
-}
-
-/// The header of a frame of data, however long.
-#[inline]
-fn data_header(
-    opcode: Opcode,
-    rsv: Rsv,
-    payload_len: u64,
-    key: Option<Key>,
-    fin: bool,
-) -> Result<HeaderBytes, SendError> {
-    if payload_len >> 63 != 0 {
-        return Err(SendError::PayloadTooLong);
-    }
-    Ok(Header { fin, rsv, opcode, key, payload_len }.encode())
-}
-
-#[inline]
-const fn opcode(kind: Kind) -> Opcode {
-    match kind {
-        Kind::Text => Opcode::Text,
-        Kind::Binary => Opcode::Binary,
-    }
-}
-
-/// A close frame: without a payload where the code says that there is none.
-fn close_frame(code: CloseCode, reason: &str, key: Option<Key>) -> ControlFrame {
-    let mut payload = Payload::new(&[]);
-    if code != CloseCode::NO_STATUS {
-        payload.push(&code.get().to_be_bytes());
-        payload.push(reason.as_bytes());
-    }
-    ControlFrame::new(Opcode::Close, key, payload.as_slice())
 }

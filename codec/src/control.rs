@@ -147,6 +147,7 @@ impl Payload {
 /// A whole control frame for the host to write, header and payload: up to 131 bytes by value. Dereferences to the
 /// bytes.
 #[derive(Clone, Copy)]
+#[must_use = "the peer waits for this frame: write it"]
 pub struct ControlFrame {
     bytes: [u8; Self::MAX_LEN],
     len: u8,

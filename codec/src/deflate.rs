@@ -9,7 +9,7 @@
 //!
 //! ```
 //! use framewire::deflate::{DeflatePool, Deflater, InflatePool, Inflater};
-//! use framewire::{Assembler, Connection, Event, Kind, ProtocolError, Rsv, Server, extension::Params};
+//! use framewire::{Assembler, Connection, Event, Kind, ProtocolError, Rsv, Server, Unmasked, extension::Params};
 //! use std::io::{self, Read, Write};
 //!
 //! /// What all connections of a thread share.
@@ -68,7 +68,7 @@
 //!             }
 //!         };
 //!         if let Err(error) = outcome {
-//!             out.extend(self.connection.fail(error).iter().flat_map(|frame| frame.iter()));
+//!             out.extend(self.connection.fail(error, Unmasked).iter().flat_map(|frame| frame.iter()));
 //!         }
 //!         self.socket.write_all(&out)?;
 //!         Ok(true)

@@ -1,36 +1,82 @@
-//! What a [`Connection`](crate::Connection) hands to the host.
+//! The events that a [`Connection`](crate::Connection) returns.
 
-use crate::{control::Control, frame::Rsv};
+use crate::{control::Control, frame::Rsv, utf8::Validator};
 
-/// What arrived. It borrows the host's receive buffer and nothing else: the connection stays free for replies.
+/// What arrived. An event borrows the host's receive buffer and nothing else: the connection stays free for replies.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event<'b> {
-    /// A whole text message: one frame, and all of it was in hand.
+    /// A whole text message: one frame, all of it in the buffer.
     Text(&'b str),
-    /// A whole binary message: one frame, and all of it was in hand.
+    /// A whole binary message: one frame, all of it in the buffer.
     Binary(&'b mut [u8]),
-    /// The next bytes of a message that is fragmented, that was not wholly in hand, or that an extension coded.
+    /// The next bytes of a message that is fragmented, not wholly in the buffer, or encoded by an extension.
     Part(Part<'b>),
-    /// A ping (RFC 6455 §5.5.2). [`reply`](crate::Connection::reply) makes its pong.
+    /// A ping (RFC 6455 §5.5.2). [`reply`](crate::SendHalf::reply) makes its pong.
     Ping(Control<'b>),
     /// A pong, asked for or not (RFC 6455 §5.5.3).
     Pong(Control<'b>),
-    /// The peer closes (RFC 6455 §5.5.1); `payload.as_close()` has the code and the reason. Nothing that follows is interpreted.
+    /// The peer closes (RFC 6455 §5.5.1): [`as_close`](Control::as_close) returns its code and reason. Nothing that
+    /// follows is interpreted.
     Close(Control<'b>),
 }
 
-/// Bytes of one message, as they arrived. Empty only where a message ends with an empty fragment.
+/// Bytes of one message, as they arrived. They are empty only if a message ends with an empty fragment.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Part<'b> {
     /// What the message is.
     pub kind: Kind,
-    /// The reserved bits of the message's first frame. Where there are any, the bytes are an extension's to decode:
-    /// also those of a text, which are not yet known to be UTF-8.
+    /// The reserved bits of the message's first frame. If there are any, an extension has encoded the bytes and must
+    /// decode them; those of a text are not yet known to be UTF-8 then.
     pub rsv: Rsv,
-    /// The bytes, unmasked. Those of a text may end inside a character; up to there they are UTF-8.
-    pub bytes: &'b mut [u8],
     /// Whether the message ends here.
     pub last: bool,
+    bytes: &'b mut [u8],
+    /// The piece of a text that the bytes are known to be.
+    span: Option<Span>,
+}
+
+/// The states of UTF-8 validation before and after a piece of a text. Pieces of which each begins as the one before it
+/// ended are a valid text together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) before: Validator,
+    pub(crate) after: Validator,
+}
+
+impl<'b> Part<'b> {
+    /// A part of the host's own making, such as an extension's: its bytes count as not validated.
+    pub const fn new(kind: Kind, rsv: Rsv, bytes: &'b mut [u8], last: bool) -> Self {
+        Self { kind, rsv, last, bytes, span: None }
+    }
+
+    /// A part whose bytes were validated, if it has a span.
+    #[inline]
+    pub(crate) const fn checked(
+        kind: Kind,
+        rsv: Rsv,
+        bytes: &'b mut [u8],
+        last: bool,
+        span: Option<Span>,
+    ) -> Self {
+        Self { kind, rsv, last, bytes, span }
+    }
+
+    /// The bytes, unmasked. Those of a text may end inside a character; up to there they are UTF-8.
+    #[inline]
+    pub const fn bytes(&self) -> &[u8] {
+        self.bytes
+    }
+
+    /// The bytes, to work on in place.
+    #[inline]
+    pub const fn into_bytes(self) -> &'b mut [u8] {
+        self.bytes
+    }
+
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn span(&self) -> Option<Span> {
+        self.span
+    }
 }
 
 /// What a message is (RFC 6455 §5.6).

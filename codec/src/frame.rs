@@ -244,6 +244,7 @@ impl Header {
 /// An encoded header: up to 14 bytes by value. Dereferences to the bytes.
 // The last byte is the length. Sixteen bytes are one register's, and one store's.
 #[derive(Clone, Copy)]
+#[must_use = "a header that is not written loses its frame"]
 pub struct HeaderBytes([u8; Self::LEN + 1]);
 
 impl HeaderBytes {
@@ -253,11 +254,11 @@ impl HeaderBytes {
     /// takes back what is too many: the buffer needs room for 16 bytes, or grows.
     ///
     /// ```
-    /// use framewire::{Connection, Server};
+    /// use framewire::{Connection, Server, Unmasked};
     ///
     /// let mut connection = Connection::<Server>::new();
     /// let mut tx = Vec::new();
-    /// connection.text("Hello")?.append_to(&mut tx);
+    /// connection.text_header("Hello", Unmasked)?.append_to(&mut tx);
     /// tx.extend_from_slice(b"Hello");
     /// assert_eq!(tx, b"\x81\x05Hello");
     /// # Ok::<(), framewire::SendError>(())

@@ -36,47 +36,43 @@
 //!
 //! # The host's loop
 //!
-//! The whole of it; everything else is the host's own.
+//! All of it; the rest is the host's own.
 //!
 //! ```
 //! # #[cfg(feature = "std")] {
-//! use framewire::{Connection, Event, Server, State};
+//! use framewire::{Connection, Event, Server, State, Unmasked};
 //! use std::io::{self, Read, Write};
 //!
-//! /// The socket can be read. `rx` serves all connections of the thread: none needs a buffer of its own.
+//! /// Serves a socket that is readable. One `rx` serves all connections of the thread.
 //! fn readable(socket: &mut (impl Read + Write), connection: &mut Connection<Server>, rx: &mut [u8]) -> io::Result<State> {
 //!     let n = socket.read(rx)?;
 //!     if n == 0 {
-//!         connection.receive_eof().map_err(io::Error::other)?;
+//!         connection.receive_eof().map_err(io::Error::other)?; // an error unless the peer closed before
 //!     }
-//!     let mut out = Vec::new(); // all replies of this event, for one write
+//!     let mut out = Vec::new(); // all replies, for one write
 //!     let mut input = &mut rx[..n];
 //!     let outcome = loop {
 //!         match connection.receive(&mut input) {
 //!             Ok(Some(event)) => {
-//!                 if let Some(frame) = connection.reply(&event) {
-//!                     out.extend_from_slice(&frame); // what the protocol asks for: a pong, the answer to a close
+//!                 if let Some(frame) = connection.reply(&event, Unmasked) {
+//!                     out.extend_from_slice(&frame); // the protocol asks for it: a pong, or the answer to a close
 //!                 }
 //!                 if let Event::Text(text) = event {
-//!                     // The host's own answer: an echo. A real host writes header and payload with one `writev`.
-//!                     // Once we have closed it is refused, and nothing is wrong: the peer's own close is still to come.
-//!                     if let Ok(header) = connection.text(text) {
-//!                         out.extend_from_slice(&header);
-//!                         out.extend_from_slice(text.as_bytes());
-//!                     }
+//!                     // The host's own answer: an echo. It is refused only after our own close: nobody waits for it then.
+//!                     let _ = connection.append_text(&mut out, text, Unmasked);
 //!                 }
 //!             }
-//!             Ok(None) => break Ok(()),
+//!             Ok(None) => break Ok(()), // all of the input is taken
 //!             Err(error) => break Err(error), // not `?`: what was whole before the bad byte is still answered
 //!         }
 //!     };
 //!     if let Err(error) = outcome {
-//!         if let Some(frame) = connection.fail(error) {
+//!         if let Some(frame) = connection.fail(error, Unmasked) {
 //!             out.extend_from_slice(&frame);
 //!         }
 //!     }
 //!     socket.write_all(&out)?;
-//!     Ok(connection.state()) // `Closed`: flush, then close the socket
+//!     Ok(connection.state()) // if it is `Closed`, close the socket
 //! }
 //!
 //! struct Socket(io::Cursor<Vec<u8>>, Vec<u8>);
@@ -97,7 +93,7 @@
 //! # let wire = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58\x88\x82\0\0\0\0\x03\xe8".to_vec();
 //! # let mut socket = Socket(io::Cursor::new(wire), Vec::new());
 //! # let mut connection = Connection::<Server>::new();
-//! # connection.close(framewire::CloseCode::GOING_AWAY, "").map_err(io::Error::other)?;
+//! # let _ = connection.close(framewire::CloseCode::GOING_AWAY, "", Unmasked).map_err(io::Error::other)?;
 //! # let state = readable(&mut socket, &mut connection, &mut [0; 4096])?;
 //! # assert_eq!((state, &socket.1[..]), (State::Closed, &b""[..]));
 //! # }
@@ -172,9 +168,11 @@ pub mod owned;
 pub mod internal;
 
 #[cfg(feature = "alloc")]
-pub use assembler::{Assembler, Message};
+pub use assembler::{Assembled, Assembler};
 pub use close::{Close, CloseCode};
-pub use connection::{Client, Connection, Limits, Role, Server, State};
+pub use connection::{
+    Client, Connection, KeySource, Limits, Receive, ReceiveHalf, Role, SendHalf, Server, State, Unmasked,
+};
 pub use control::{Control, ControlFrame};
 pub use decoder::{Chunk, Decoder};
 pub use error::{ProtocolError, SendError};

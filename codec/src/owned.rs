@@ -13,10 +13,10 @@ pub use prepared::PreparedMessage;
 pub use queue::SendQueue;
 
 use crate::{
-    connection::{Connection, Role},
+    connection::Receive,
     control::Control,
     error::ProtocolError,
-    event::{Event, Kind, Part},
+    event::{Event, Kind},
     frame::Rsv,
 };
 use bytes::{Buf, Bytes, BytesMut};
@@ -47,7 +47,7 @@ pub enum Message {
 }
 
 impl Message {
-    /// A control frame as the event that `Connection::reply` takes; `None` for data.
+    /// A control frame as the event that [`reply`](crate::SendHalf::reply) takes; `None` for data.
     pub fn event(&self) -> Option<Event<'_>> {
         match self {
             Self::Ping(control) => Some(Event::Ping(Control::lent(control))),
@@ -89,7 +89,7 @@ impl Message {
                 let mut message = BytesMut::new();
                 let mut parts = ready.feed_coded(kind, &bytes, true);
                 while let Some(part) = parts.next_part()? {
-                    message.extend_from_slice(part.bytes);
+                    message.extend_from_slice(part.bytes());
                 }
                 let bytes = message.freeze();
                 Ok(match kind {
@@ -110,7 +110,7 @@ impl Message {
 ///
 /// ```
 /// use bytes::BytesMut;
-/// use framewire::{Connection, Server, owned::{Message, Reader}};
+/// use framewire::{Connection, Server, Unmasked, owned::{Message, Reader}};
 ///
 /// let mut connection = Connection::<Server>::new();
 /// let mut reader = Reader::new();
@@ -120,7 +120,7 @@ impl Message {
 /// for bytes in wire.chunks(4) {
 ///     buffer.extend_from_slice(bytes); // a read
 ///     while let Some(message) = reader.next(&mut connection, &mut buffer)? {
-///         if let Some(frame) = message.event().and_then(|event| connection.reply(&event)) {
+///         if let Some(frame) = message.event().and_then(|event| connection.reply(&event, Unmasked)) {
 ///             // write the frame
 ///         }
 ///         messages.push(message);
@@ -147,10 +147,10 @@ impl Reader {
     /// leaves what is in the buffer alone: it belongs to a message that is not whole.
     ///
     /// # Errors
-    /// As [`Connection::receive`]. What is in the buffer then is of no use to anybody.
-    pub fn next<R: Role>(
+    /// As [`Connection::receive`](crate::Connection::receive). What is in the buffer is useless then.
+    pub fn next(
         &mut self,
-        connection: &mut Connection<R>,
+        connection: &mut impl Receive,
         buffer: &mut BytesMut,
     ) -> Result<Option<Message>, ProtocolError> {
         loop {
@@ -173,8 +173,8 @@ impl Reader {
                     let len = bytes.len();
                     Message::Binary(cut(buffer, end, len))
                 }
-                Some(Event::Part(Part { kind, rsv, bytes, last })) => {
-                    let len = bytes.len();
+                Some(Event::Part(part)) => {
+                    let (kind, rsv, last, len) = (part.kind, part.rsv, part.last, part.bytes().len());
                     if self.ready + len < end {
                         self.gather(buffer, end - len);
                     }

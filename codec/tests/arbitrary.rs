@@ -6,8 +6,8 @@ mod common;
 use common::*;
 use core::str;
 use framewire::{
-    Client, Close, CloseCode, Connection, Decoder, Event, Header, Kind, Limits, Opcode, ProtocolError, Rsv,
-    Server, State, frame, mask::Key, utf8,
+    Client, Close, CloseCode, Connection, Decoder, Event, Header, Kind, Limits, Opcode, ProtocolError,
+    Receive, Role, Server, State, frame, mask::Key, utf8,
 };
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 
@@ -88,38 +88,14 @@ impl Arbitrary for Call {
     }
 }
 
-/// The verbs that `Side` leaves out.
-trait Verbs: Side {
-    fn header(conn: &mut Connection<Self>, kind: Kind, rsv: Rsv, len: u64) -> bool;
-    fn part(conn: &mut Connection<Self>, kind: Kind, rsv: Rsv, len: u64, last: bool) -> bool;
-}
-
-impl Verbs for Server {
-    fn header(conn: &mut Connection<Self>, kind: Kind, rsv: Rsv, len: u64) -> bool {
-        conn.message(kind, rsv, len).is_ok()
-    }
-    fn part(conn: &mut Connection<Self>, kind: Kind, rsv: Rsv, len: u64, last: bool) -> bool {
-        conn.fragment(kind, rsv, len, last).is_ok()
-    }
-}
-
-impl Verbs for Client {
-    fn header(conn: &mut Connection<Self>, kind: Kind, rsv: Rsv, len: u64) -> bool {
-        conn.message(Key::new(KEY), kind, rsv, len).is_ok()
-    }
-    fn part(conn: &mut Connection<Self>, kind: Kind, rsv: Rsv, len: u64, last: bool) -> bool {
-        conn.fragment(Key::new(KEY), kind, rsv, len, last).is_ok()
-    }
-}
-
-struct Host<S: Side> {
+struct Host<S: Role> {
     conn: Connection<S>,
     joiner: Joiner,
     #[cfg(feature = "alloc")]
     assembler: framewire::Assembler,
 }
 
-fn call<S: Verbs>(host: &mut Host<S>, call: &Call) {
+fn call<S: Role>(host: &mut Host<S>, call: &Call) {
     let conn = &mut host.conn;
     let kind = |text| if text { Kind::Text } else { Kind::Binary };
     let open_to_send = matches!(conn.state(), State::Open | State::CloseReceived);
@@ -155,32 +131,32 @@ fn call<S: Verbs>(host: &mut Host<S>, call: &Call) {
         Call::Anew => host.assembler = framewire::Assembler::with_memory(100, vec![7; 50]),
         #[cfg(not(feature = "alloc"))]
         Call::Direct(..) | Call::Anew => {}
-        &Call::Reply(which) => drop(S::reply(conn, &events()[which])),
+        &Call::Reply(which) => drop(conn.reply(&events()[which], fixed::<S>)),
         &Call::Fail(which) => {
-            S::fail(conn, ERRORS[which]);
+            let _ = conn.fail(ERRORS[which], fixed::<S>);
             assert_eq!(conn.state(), State::Closed);
         }
         Call::Eof => drop(conn.receive_eof()),
         Call::Message(text, Bytes(bytes)) => {
             if !text || str::from_utf8(bytes).is_ok() {
-                let sent = S::message(conn, kind(*text), bytes);
+                let sent = message(conn, kind(*text), bytes);
                 assert!(sent.is_err() || open_to_send);
             }
         }
         &Call::Header(text, bits, len) => {
-            let sent = S::header(conn, kind(text), rsv(bits), len);
+            let sent = conn.message_header(kind(text), rsv(bits), len, fixed::<S>()).is_ok();
             assert!(!sent || (open_to_send && len < 1 << 63));
         }
         &Call::Fragment(text, bits, len, last) => {
-            let sent = S::part(conn, kind(text), rsv(bits), len, last);
+            let sent = conn.fragment_header(kind(text), rsv(bits), len, last, fixed::<S>()).is_ok();
             assert!(!sent || (open_to_send && len < 1 << 63));
         }
-        Call::Ping(Bytes(bytes)) => assert!(S::ping(conn, bytes).is_err() || open_to_send),
+        Call::Ping(Bytes(bytes)) => assert!(conn.ping(bytes, fixed::<S>()).is_err() || open_to_send),
         &Call::Pong(len) => {
-            assert!(S::pong(conn, &vec![0; len]).is_err() || (open_to_send && len <= 125));
+            assert!(conn.pong(&vec![0; len], fixed::<S>()).is_err() || (open_to_send && len <= 125));
         }
         &Call::Close(code, len) => {
-            if S::close(conn, code, &"r".repeat(len)).is_ok() {
+            if conn.close(CloseCode::new(code), &"r".repeat(len), fixed::<S>()).is_ok() {
                 assert!(open_to_send && len <= 123 && conn.close_expected());
             }
         }
@@ -193,11 +169,11 @@ fn call<S: Verbs>(host: &mut Host<S>, call: &Call) {
     assert_eq!(conn.state() == State::Closed, conn.state() == State::Closed && conn.remaining() == 0);
     if matches!(conn.state(), State::CloseSent | State::Closed) {
         assert!(conn.close_expected());
-        assert!(S::ping(conn, b"").is_err());
+        assert!(conn.ping(b"", fixed::<S>()).is_err());
     }
 }
 
-fn host<S: Verbs>(calls: &[Call], limits: Limits, bits: u8) {
+fn host<S: Role>(calls: &[Call], limits: Limits, bits: u8) {
     let mut host = Host {
         conn: Connection::<S>::new().with_limits(limits).with_extension_bits(rsv(bits)),
         joiner: Joiner::default(),
@@ -218,6 +194,56 @@ fn any_sequence_of_calls() {
         }
     }
     QuickCheck::new().tests(4000).quickcheck(check as fn(Vec<Call>, u8, u64, u64));
+}
+
+/// A connection in two halves does what it does in one piece.
+#[test]
+fn any_wire_in_halves() {
+    fn same<S: Role>(pieces: &[Bytes], close: bool, error: Option<usize>) {
+        let mut whole = Connection::<S>::new();
+        let (mut receiving, mut sending) = whole.clone().split();
+        if close {
+            let frame = whole.close(CloseCode::NORMAL, "", fixed::<S>());
+            assert_eq!(frame, sending.close(CloseCode::NORMAL, "", fixed::<S>()));
+        }
+        for Bytes(piece) in pieces {
+            let (mut a, mut b) = (piece.clone(), piece.clone());
+            let (mut a, mut b) = (&mut a[..], &mut b[..]);
+            let result = loop {
+                let (one, other) = (whole.receive(&mut a), receiving.receive(&mut b));
+                assert_eq!(one, other);
+                assert_eq!(whole.remaining(), receiving.remaining());
+                match one {
+                    Ok(Some(event)) => {
+                        assert_eq!(whole.reply(&event, fixed::<S>), sending.reply(&event, fixed::<S>));
+                    }
+                    Ok(None) => break Ok(()),
+                    Err(error) => break Err(error),
+                }
+            };
+            if let Err(error) = result {
+                assert_eq!(whole.fail(error, fixed::<S>), sending.fail(error, fixed::<S>));
+            }
+            assert_eq!(whole.state(), sending.state());
+            assert_eq!(
+                message(&mut whole, Kind::Text, b"x").is_ok(),
+                sending.ping(b"", fixed::<S>()).is_ok()
+            );
+        }
+        let mut joined = Connection::join(receiving.clone(), sending.clone());
+        assert_eq!(format!("{joined:?}"), format!("{whole:?}"));
+        assert_eq!(joined.receive_eof(), whole.receive_eof());
+        if let Some(which) = error {
+            assert_eq!(joined.fail(ERRORS[which], fixed::<S>), whole.fail(ERRORS[which], fixed::<S>));
+        }
+        assert_eq!(joined.state(), whole.state());
+    }
+    fn check(pieces: Vec<Bytes>, close: bool, error: Option<usize>) {
+        let error = error.map(|which| which % ERRORS.len());
+        same::<Server>(&pieces, close, error);
+        same::<Client>(&pieces, close, error);
+    }
+    QuickCheck::new().tests(4000).quickcheck(check as fn(Vec<Bytes>, bool, Option<usize>));
 }
 
 #[test]
@@ -251,7 +277,7 @@ fn any_bytes_at_any_level() {
     QuickCheck::new().tests(10_000).quickcheck(check as fn(Bytes, Bytes, u8));
 }
 
-fn connection<S: Side>(limits: Limits, bits: u8) -> Connection<S> {
+fn connection<S: Role>(limits: Limits, bits: u8) -> Connection<S> {
     Connection::new().with_limits(limits).with_extension_bits(rsv(bits))
 }
 

@@ -4,13 +4,13 @@
 mod common;
 
 use common::*;
-use framewire::{Client, Connection, Event, Kind, Limits, ProtocolError, Rsv, Server, mask::Key};
+use framewire::{Client, Connection, Event, Kind, Limits, ProtocolError, Role, Rsv, Server, mask::Key};
 
 /// Every first byte in every state that it may meet, with lengths of each kind: reserved bits, reserved opcodes and masks
 /// in every combination and place. (Every second byte there is: header.rs.)
 #[test]
 fn every_first_byte_everywhere() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         let states: [&[Vec<u8>]; 5] = [
             &[],
             &[to::<S>(BINARY & MORE, b"b")],
@@ -54,7 +54,7 @@ fn text_fails_at_each_byte(len: usize) {
         let mut wire = to::<Server>(first, payload);
         let mut input = &mut wire[..];
         while let Some(event) = conn.receive(&mut input)? {
-            assert!(matches!(event, Event::Part(part) if part.kind == Kind::Text && part.bytes == payload));
+            assert!(matches!(event, Event::Part(part) if part.kind == Kind::Text && part.bytes() == payload));
         }
         Ok(())
     };
@@ -114,7 +114,7 @@ fn keys_with_zeros() {
 /// Whatever length is declared: without bytes, nothing comes of it, and no memory is asked for.
 #[test]
 fn declared_lengths() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         let lengths = (0..63).flat_map(|power| [(1_u64 << power) - 1, 1 << power, (1 << power) + 1]);
         for len in lengths.chain([i64::MAX as u64]) {
             for first in [TEXT, BINARY, TEXT & MORE, BINARY & MORE] {
@@ -127,7 +127,7 @@ fn declared_lengths() {
                 assert_eq!(conn.remaining(), len);
                 #[cfg(feature = "alloc")]
                 {
-                    let mut assembler = framewire::Assembler::new(usize::MAX);
+                    let mut assembler = framewire::Assembler::new(u64::MAX);
                     assert!(assembler.spare(conn.remaining()).len() <= 16 << 10, "{len}");
                 }
                 // Over a limit of one byte less, it is refused at once.
@@ -151,7 +151,7 @@ fn declared_lengths() {
 /// Fragments without a byte give no event: the host has nothing to do for them.
 #[test]
 fn empty_fragments() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         let mut conn = Connection::<S>::new();
         let start = to::<S>(TEXT & MORE, b"");
         let many = to::<S>(CONTINUATION & MORE, b"").repeat(1000);

@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use framewire::{Client, CloseCode, Connection, Kind, Limits, ProtocolError, Rsv, Server, State};
+use framewire::{Client, CloseCode, Connection, Kind, Limits, ProtocolError, Role, Rsv, Server, State};
 
 /// A wire that goes wrong.
 struct Row {
@@ -22,7 +22,7 @@ fn row(name: &'static str, frames: &[Vec<u8>], before: &[Item], error: ProtocolE
 
 /// The rows of "who checks what", as the peer of `S` sends them. `S` has limits of 1000 bytes a frame and 1500 a
 /// message, and no extension.
-fn rows<S: Side>() -> Vec<Row> {
+fn rows<S: Role>() -> Vec<Row> {
     use ProtocolError as E;
     let mut rows = Vec::new();
 
@@ -45,7 +45,7 @@ fn rows<S: Side>() -> Vec<Row> {
         ));
     }
     // §5.2: lengths.
-    let mask = if S::CLIENT { 0 } else { 0x80 };
+    let mask = if is_client::<S>() { 0 } else { 0x80 };
     for first in [TEXT, BINARY, TEXT & MORE] {
         for (len, error) in [(0, E::LengthNotMinimal), (125, E::LengthNotMinimal)] {
             rows.push(row("126 for a short length", &[vec![first, mask | 126, 0, len]], &[], error, 1002));
@@ -62,15 +62,15 @@ fn rows<S: Side>() -> Vec<Row> {
         }
     }
     // §5.1: masks. The wrong way round, and on every kind of frame.
-    let error = if S::CLIENT { E::MaskUnexpected } else { E::MaskMissing };
+    let error = if is_client::<S>() { E::MaskUnexpected } else { E::MaskMissing };
     for first in [TEXT, BINARY, TEXT & MORE, CONTINUATION, CLOSE, PING, PONG] {
         for payload in [&b""[..], b"hello"] {
-            rows.push(row("mask", &[to::<S::Peer>(first, payload)], &[], error, 1002));
+            rows.push(row("mask", &[from::<S>(first, payload)], &[], error, 1002));
         }
     }
     rows.push(row(
         "mask on a later fragment",
-        &[to::<S>(TEXT & MORE, b"a"), to::<S::Peer>(CONTINUATION, b"b")],
+        &[to::<S>(TEXT & MORE, b"a"), from::<S>(CONTINUATION, b"b")],
         &[],
         error,
         1002,
@@ -171,7 +171,7 @@ fn rows<S: Side>() -> Vec<Row> {
     ] {
         let started = |first, declared: u64, payload: &[u8]| {
             let mut wire = head_to::<S>(first, declared);
-            wire.extend(masked(if S::CLIENT { [0; 4] } else { KEY }, payload));
+            wire.extend(masked(if is_client::<S>() { [0; 4] } else { KEY }, payload));
             wire
         };
         rows.push(row("text", &[started(TEXT, bad.len() as u64, bad)], &[], E::InvalidUtf8, 1007));
@@ -235,7 +235,7 @@ fn rows<S: Side>() -> Vec<Row> {
 
 const LIMITS: Limits = Limits { frame: 1000, message: 1500 };
 
-fn every_row<S: Side>() {
+fn every_row<S: Role>() {
     for Row { name, wire: bad, before, error, code } in rows::<S>() {
         assert_eq!(error.close_code(), CloseCode::new(code), "{name}");
         // A message and a ping before, which must come out; a message behind, which must not.
@@ -294,10 +294,10 @@ fn a_client_refuses_every_row() {
 /// After our own close there is nothing left to say, but what is wrong is wrong still.
 #[test]
 fn errors_after_our_close_go_unsaid() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         for Row { name, wire, error, .. } in rows::<S>() {
             let mut conn = Connection::<S>::new().with_limits(LIMITS);
-            S::close(&mut conn, 1000, "").unwrap();
+            let _ = conn.close(CloseCode::new(1000), "", fixed::<S>()).unwrap();
             let outcome = play(&mut conn, &wire, &[]);
             assert_eq!((outcome.error, outcome.farewell), (Some(error), None), "{name}");
         }
@@ -309,7 +309,7 @@ fn errors_after_our_close_go_unsaid() {
 /// Exactly at a limit is within it; one over is not; whole, in fragments, in pieces, as text and as bytes.
 #[test]
 fn limits_to_the_byte() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         for limit in [0, 1, 5, 125, 126, 127, 65535, 65536] {
             let limits = |frame, message| Limits { frame, message };
             let both = [limits(limit, u64::MAX), limits(u64::MAX, limit), limits(limit, limit)];
@@ -361,7 +361,7 @@ fn limits_to_the_byte() {
 /// reach: more than 2⁶³ bytes would have to have arrived before.)
 #[test]
 fn lengths_near_the_end_of_u64() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         let most = i64::MAX as u64;
         let header = head_to::<S>(BINARY & MORE, most);
         // Allowed, and waiting for 2⁶³ − 1 bytes; what comes is passed on and nothing overflows.
@@ -394,7 +394,7 @@ fn lengths_near_the_end_of_u64() {
 
 #[test]
 fn the_limits_that_a_role_starts_with() {
-    fn role<S: Side>(limits: Limits, most: u64) {
+    fn role<S: Role>(limits: Limits, most: u64) {
         assert_eq!(limits, Limits { frame: most, message: most });
         for (len, error) in [(most, None), (most + 1, Some(ProtocolError::FrameTooBig))] {
             let wire = head_to::<S>(BINARY, len);
@@ -411,7 +411,7 @@ fn the_limits_that_a_role_starts_with() {
 /// An extension's bits: allowed on the first frame of a message, and nowhere else (RFC 7692 §6).
 #[test]
 fn extension_bits() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         let rsv1 = 0x40;
         let new = || Connection::<S>::new().with_extension_bits(Rsv::RSV1);
         let coded = Item::Message(Kind::Text, Rsv::RSV1, b"\xFF\xC3".to_vec());
@@ -462,7 +462,7 @@ fn extension_bits() {
 /// §5.5.1: what follows a close is discarded, whatever it is, in the same read or later.
 #[test]
 fn nothing_after_a_close_is_interpreted() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         let close = to::<S>(CLOSE, &closing(1000, "bye"));
         for behind in [
             to::<S>(TEXT, b"late"),
@@ -470,7 +470,7 @@ fn nothing_after_a_close_is_interpreted() {
             close.clone(),
             to::<S>(CLOSE, b"\x00"),
             vec![0xFF; 50],
-            to::<S::Peer>(TEXT, b"\xFF"),
+            from::<S>(TEXT, b"\xFF"),
             head_to::<S>(BINARY, i64::MAX as u64),
         ] {
             let wire = [&close[..], &behind].concat();
@@ -479,7 +479,7 @@ fn nothing_after_a_close_is_interpreted() {
                 for closed_before in [false, true] {
                     let mut conn = Connection::<S>::new();
                     if closed_before {
-                        S::close(&mut conn, 1001, "").unwrap();
+                        let _ = conn.close(CloseCode::new(1001), "", fixed::<S>()).unwrap();
                     }
                     let outcome = play(&mut conn, &wire, cuts);
                     let replies = if closed_before { vec![] } else { from::<S>(CLOSE, &closing(1000, "")) };
@@ -498,15 +498,15 @@ fn nothing_after_a_close_is_interpreted() {
 /// `fail` with an error of the host's own stages: what arrives from then on is refused as well.
 #[test]
 fn a_failure_of_the_hosts_own() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         for error in [ProtocolError::MessageTooBig, ProtocolError::InvalidUtf8, ProtocolError::ReservedBit] {
             let mut conn = Connection::<S>::new();
-            let frame = S::fail(&mut conn, error).expect("the peer is told");
+            let frame = conn.fail(error, fixed::<S>).expect("the peer is told");
             let payload = closing(error.close_code().get(), &error.to_string());
             assert_eq!(frame[..], from::<S>(CLOSE, &payload));
             assert_failed(&mut conn, error);
             // Another error later does not replace the first.
-            assert_eq!(S::fail(&mut conn, ProtocolError::CloseTooShort), None);
+            assert_eq!(conn.fail(ProtocolError::CloseTooShort, fixed::<S>), None);
             assert_failed(&mut conn, error);
         }
         // Between a close that arrived and its answer: the answer is the failure.
@@ -514,12 +514,12 @@ fn a_failure_of_the_hosts_own() {
         let mut wire = to::<S>(CLOSE, &closing(1000, ""));
         let mut input = &mut wire[..];
         let event = conn.receive(&mut input).unwrap().unwrap();
-        let frame = S::fail(&mut conn, ProtocolError::MessageTooBig).expect("no close went out yet");
+        let frame = conn.fail(ProtocolError::MessageTooBig, fixed::<S>).expect("no close went out yet");
         assert_eq!(
-            frame[if S::CLIENT { 6 } else { 2 }..].len(),
+            frame[if is_client::<S>() { 6 } else { 2 }..].len(),
             2 + ProtocolError::MessageTooBig.to_string().len()
         );
-        assert_eq!(S::reply(&mut conn, &event), None);
+        assert_eq!(conn.reply(&event, fixed::<S>), None);
         assert_failed(&mut conn, ProtocolError::MessageTooBig);
     }
     role::<Server>();
@@ -530,14 +530,14 @@ fn a_failure_of_the_hosts_own() {
 /// open, which could not be mended any more.
 #[test]
 fn closed_is_said_before_anything_else() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         for fail in [false, true] {
             let mut conn = Connection::<S>::new();
-            S::fragment(&mut conn, Kind::Text, b"begun", false).unwrap();
+            fragment(&mut conn, Kind::Text, b"begun", false).unwrap();
             if fail {
-                S::fail(&mut conn, ProtocolError::MessageTooBig).unwrap();
+                let _ = conn.fail(ProtocolError::MessageTooBig, fixed::<S>).unwrap();
             } else {
-                S::close(&mut conn, 1000, "").unwrap();
+                let _ = conn.close(CloseCode::new(1000), "", fixed::<S>()).unwrap();
             }
             assert_sends_closed(&mut conn);
         }
@@ -546,10 +546,10 @@ fn closed_is_said_before_anything_else() {
     role::<Client>();
 
     let mut client = Connection::<Client>::new();
-    client.close(framewire::mask::Key::new(KEY), CloseCode::NORMAL, "").unwrap();
+    let _ = client.close(CloseCode::NORMAL, "", framewire::mask::Key::new(KEY)).unwrap();
     let mut broken = [0xFF];
     let closed = Err(framewire::SendError::Closed);
-    assert_eq!(client.text(framewire::mask::Key::new(KEY), &mut broken), closed);
+    assert_eq!(client.header_in_place(Kind::Text, &mut broken, framewire::mask::Key::new(KEY)), closed);
 }
 
 /// Every error has words that fit a close frame, and a code that may be sent unless nobody can be told.

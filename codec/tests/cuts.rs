@@ -3,25 +3,25 @@
 mod common;
 
 use common::*;
-use framewire::{Client, Connection, Decoder, Limits, ProtocolError, Rsv, Server};
+use framewire::{Client, Connection, Decoder, Limits, ProtocolError, Role, Rsv, Server};
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 
 const LIMITS: Limits = Limits { frame: 1 << 20, message: 1 << 20 };
 const RSV1: u8 = 0x40;
 
 /// Plays `wire` whole and in pieces; what comes of it must be the same.
-fn same<S: Side>(wire: &[u8], cuts: &[usize], whole: &Outcome) {
+fn same<S: Role>(wire: &[u8], cuts: &[usize], whole: &Outcome) {
     let mut conn = connection::<S>();
     let outcome = play(&mut conn, wire, cuts);
     assert_eq!(outcome.items, whole.items, "items, cut at {cuts:?}");
     assert_eq!(outcome, *whole, "cut at {cuts:?}");
 }
 
-fn connection<S: Side>() -> Connection<S> {
+fn connection<S: Role>() -> Connection<S> {
     Connection::new().with_limits(LIMITS).with_extension_bits(Rsv::RSV1)
 }
 
-fn whole<S: Side>(wire: &[u8]) -> Outcome {
+fn whole<S: Role>(wire: &[u8]) -> Outcome {
     let whole = play(&mut connection::<S>(), wire, &[]);
     assert_eq!(whole, oracle::<S>(wire, LIMITS, Rsv::RSV1), "what the RFC says");
     whole
@@ -32,7 +32,7 @@ fn bytes(len: usize) -> Vec<u8> {
 }
 
 /// Every kind of frame, short; a close last.
-fn everything<S: Side>() -> Vec<u8> {
+fn everything<S: Role>() -> Vec<u8> {
     let poem = "κόσμε 𝒳 é – ok".as_bytes();
     let (a, rest) = poem.split_at(3); // inside the second character
     let (b, c) = rest.split_at(9); // inside the 𝒳
@@ -73,7 +73,7 @@ fn everything<S: Side>() -> Vec<u8> {
 
 #[test]
 fn everything_cut_at_every_single_place() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         let wire = everything::<S>();
         let whole = whole::<S>(&wire);
         assert_eq!((whole.items.len(), whole.error), (21, None));
@@ -87,7 +87,7 @@ fn everything_cut_at_every_single_place() {
 
 #[test]
 fn everything_cut_at_a_grid_of_two_places() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         let wire = everything::<S>();
         let whole = whole::<S>(&wire);
         for first in (0..wire.len()).step_by(7) {
@@ -102,7 +102,7 @@ fn everything_cut_at_a_grid_of_two_places() {
 
 #[test]
 fn everything_in_pieces_of_every_size() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         let wire = everything::<S>();
         let whole = whole::<S>(&wire);
         for size in 1..200 {
@@ -119,7 +119,7 @@ fn everything_in_pieces_of_every_size() {
 /// Two- and eight-byte lengths: cut everywhere near the ends of frames, and here and there inside.
 #[test]
 fn long_frames_cut_where_it_matters() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         let frames = [
             to::<S>(BINARY, &bytes(65535)),
             to::<S>(TEXT, "é".repeat(32768).as_bytes()), // 65536
@@ -154,10 +154,10 @@ fn long_frames_cut_where_it_matters() {
 /// Wires that end in each error, with messages before and bytes behind.
 #[test]
 fn every_error_cut_at_every_place() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         use ProtocolError as E;
-        let mask = if S::CLIENT { 0 } else { 0x80 };
-        let wrong_mask = if S::CLIENT { E::MaskUnexpected } else { E::MaskMissing };
+        let mask = if is_client::<S>() { 0 } else { 0x80 };
+        let wrong_mask = if is_client::<S>() { E::MaskUnexpected } else { E::MaskMissing };
         let open = to::<S>(TEXT & MORE, "offen é".as_bytes());
         let late = |payload: &[u8]| cat(&[open.clone(), to::<S>(CONTINUATION, payload)]);
         for (bad, error) in [
@@ -167,8 +167,8 @@ fn every_error_cut_at_every_place() {
             (vec![TEXT, mask | 126, 0, 125], E::LengthNotMinimal),
             (vec![TEXT, mask | 127, 0, 0, 0, 0, 0, 0, 255, 255], E::LengthNotMinimal),
             (vec![TEXT, mask | 127, 128, 0, 0, 0, 0, 0, 0, 0], E::LengthOutOfRange),
-            (to::<S::Peer>(TEXT, b"mask"), wrong_mask),
-            (to::<S::Peer>(CLOSE, b""), wrong_mask),
+            (from::<S>(TEXT, b"mask"), wrong_mask),
+            (from::<S>(CLOSE, b""), wrong_mask),
             (to::<S>(TEXT | 0x20, b"x"), E::ReservedBit),
             (to::<S>(PING | RSV1, b"x"), E::ReservedBit),
             (to::<S>(CONTINUATION, b"x"), E::UnexpectedContinuation),
@@ -251,7 +251,7 @@ struct Wire {
 }
 
 impl Wire {
-    fn arbitrary<S: Side>(g: &mut Gen) -> Self {
+    fn arbitrary<S: Role>(g: &mut Gen) -> Self {
         let mut bytes = vec![];
         let mut open = false;
         let below = |g: &mut Gen, n: usize| usize::arbitrary(g) % n;
@@ -329,7 +329,7 @@ impl Arbitrary for ToClient {
     }
 }
 
-fn holds<S: Side>(Wire { bytes, cuts }: &Wire) {
+fn holds<S: Role>(Wire { bytes, cuts }: &Wire) {
     let whole = whole::<S>(bytes);
     same::<S>(bytes, cuts, &whole);
     same::<S>(bytes, &(1..bytes.len()).collect::<Vec<_>>(), &whole);

@@ -26,7 +26,7 @@ const BLOCKS: &[u8] = b"\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00";
 
 #[test]
 fn examples_of_the_rfc() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         let texts = |n: usize| (vec![(Kind::Text, b"Hello".to_vec()); n], None);
         let play = |params: &Params, wire: &[Vec<u8>]| {
             let mut pool = pool(64);
@@ -108,7 +108,7 @@ fn corpus() -> Vec<Case> {
 
 #[test]
 fn the_corpus_at_every_cut() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         for (name, payload, expected) in corpus() {
             let expected = expected.ok_or(ProtocolError::CorruptDeflate);
             for params in [TAKEOVER, NO_TAKEOVER] {
@@ -139,7 +139,7 @@ fn close_codes() {
 }
 
 /// Everything that may stand on a wire, and what comes of it.
-fn everything<S: Side>() -> (Vec<u8>, Vec<(Kind, Vec<u8>)>) {
+fn everything<S: Role>() -> (Vec<u8>, Vec<(Kind, Vec<u8>)>) {
     let mut coder = Coder::new();
     let (long, plain) = (prose(3000, 2), prose(300, 3));
     let coded = coder.code(&long);
@@ -179,7 +179,7 @@ fn everything<S: Side>() -> (Vec<u8>, Vec<(Kind, Vec<u8>)>) {
 
 #[test]
 fn any_cut_gives_the_same_messages() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         let (wire, messages) = everything::<S>();
         for part in [3, 1000, 1 << 16] {
             let mut pool = pool(part);

@@ -22,7 +22,7 @@ use std::alloc::System;
 /// One end that sends and the other that receives.
 struct Link<S: Sender>
 where
-    S::Peer: Side,
+    S::Peer: Role,
 {
     conn: Connection<S>,
     deflater: Deflater<S>,
@@ -616,7 +616,7 @@ fn since(before: isize) -> usize {
 
 #[test]
 fn no_allocation_per_message() {
-    fn role<S: Side>(params: &Params) {
+    fn role<S: Role>(params: &Params) {
         let mut pools = Pools::default();
         let mut sender = Deflater::<Server>::new(params);
         let mut conn = Connection::<Server>::new().with_extension_bits(Rsv::RSV1);

@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use framewire::{Client, Connection, Decoder, Event, Kind, Server, frame};
+use framewire::{Client, Connection, Decoder, Event, Kind, Role, Server, frame};
 
 /// Where `bytes` lie in a buffer that begins at `start`.
 fn at(start: *const u8, bytes: &[u8]) -> core::ops::Range<usize> {
@@ -14,7 +14,7 @@ fn at(start: *const u8, bytes: &[u8]) -> core::ops::Range<usize> {
 
 #[test]
 fn payload_stays_where_it_is() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         let frames = [
             to::<S>(TEXT, b"text"),
             to::<S>(BINARY, &[1; 300]),
@@ -40,7 +40,7 @@ fn payload_stays_where_it_is() {
             seen.push(match event {
                 Event::Text(text) => at(start, text.as_bytes()),
                 Event::Binary(bytes) => at(start, bytes),
-                Event::Part(part) => at(start, part.bytes),
+                Event::Part(part) => at(start, part.bytes()),
                 other => panic!("{other:?}"),
             });
         }
@@ -68,7 +68,7 @@ fn payload_stays_where_it_is() {
 /// All events of a read are held at once, while the connection receives on, answers and sends.
 #[test]
 fn a_host_may_gather() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         let mut buffer = cat(&[
             to::<S>(TEXT, b"one"),
             to::<S>(PING, b"two"),
@@ -83,10 +83,10 @@ fn a_host_may_gather() {
         while let Some(event) = conn.receive(&mut input).unwrap() {
             events.push(event);
         }
-        assert!(S::message(&mut conn, Kind::Text, b"before the answers").is_ok());
+        assert!(message(&mut conn, Kind::Text, b"before the answers").is_ok());
         let replies: Vec<u8> = events
             .iter()
-            .filter_map(|event| S::reply(&mut conn, event))
+            .filter_map(|event| conn.reply(event, fixed::<S>))
             .flat_map(|frame| frame.to_vec())
             .collect();
         assert_eq!(replies, cat(&[from::<S>(PONG, b"two"), from::<S>(CLOSE, &closing(1000, ""))]));

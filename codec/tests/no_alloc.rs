@@ -9,7 +9,8 @@ use core::{
     cell::Cell,
 };
 use framewire::{
-    Client, Close, Connection, Decoder, Event, Header, Kind, ProtocolError, Rsv, Server, frame, utf8,
+    Client, Close, Connection, Decoder, Event, Header, Kind, ProtocolError, Role, Rsv, Server, Unmasked,
+    frame, utf8,
 };
 use std::alloc::System;
 
@@ -63,7 +64,7 @@ fn seen<T>(value: T) {
 /// How many boxes a control payload that is cut costs.
 const BOX: usize = if cfg!(feature = "alloc") { 1 } else { 0 };
 
-fn everything<S: Side>() -> Vec<u8> {
+fn everything<S: Role>() -> Vec<u8> {
     cat(&[
         to::<S>(TEXT, "schön".as_bytes()),
         to::<S>(BINARY, &[7; 300]),
@@ -87,12 +88,12 @@ fn the_counter_counts() {
 }
 
 /// A host that keeps nothing; gives the number of events.
-fn host<S: Side>(conn: &mut Connection<S>, input: &mut [u8]) -> Result<usize, ProtocolError> {
+fn host<S: Role>(conn: &mut Connection<S>, input: &mut [u8]) -> Result<usize, ProtocolError> {
     let mut input = input;
     let mut events = 0;
     while let Some(event) = conn.receive(&mut input)? {
         events += 1;
-        seen(S::reply(conn, &event));
+        seen(conn.reply(&event, fixed::<S>));
         if let Event::Text(text) = event {
             seen(text);
         }
@@ -102,7 +103,7 @@ fn host<S: Side>(conn: &mut Connection<S>, input: &mut [u8]) -> Result<usize, Pr
 
 #[test]
 fn receiving_whole_and_byte_by_byte() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         let mut whole = everything::<S>();
         let mut bytes = whole.clone();
         let (events, counts) = counted(|| {
@@ -124,7 +125,7 @@ fn receiving_whole_and_byte_by_byte() {
 /// The box comes with the first byte of a payload that is cut, and goes with the last.
 #[test]
 fn one_box_while_a_control_payload_is_cut() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         for first in [PING, PONG, CLOSE] {
             let mut wire = to::<S>(first, &closing(1000, "a reason that is cut"));
             let body = wire.len() - 22;
@@ -160,10 +161,10 @@ fn one_box_while_a_control_payload_is_cut() {
 
 #[test]
 fn errors() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         for mut bad in [
             vec![0x83],
-            to::<S::Peer>(TEXT, b"mask"),
+            from::<S>(TEXT, b"mask"),
             to::<S>(TEXT, b"\xFF"),
             to::<S>(CLOSE, b"\x00"),
             head_to::<S>(BINARY, i64::MAX as u64),
@@ -171,7 +172,7 @@ fn errors() {
             let (_, counts) = counted(|| {
                 let mut conn = Connection::<S>::new();
                 let error = host(&mut conn, &mut bad).unwrap_err();
-                seen((S::fail(&mut conn, error), conn.receive_eof(), conn.state()));
+                seen((conn.fail(error, fixed::<S>), conn.receive_eof(), conn.state()));
             });
             assert_eq!(counts, (0, 0));
         }
@@ -185,22 +186,22 @@ fn sending() {
     let (_, counts) = counted(|| {
         let mut conn = Connection::<Server>::new();
         seen((
-            conn.text("text").unwrap(),
-            conn.binary(&[0; 300]).unwrap(),
-            conn.fragment(Kind::Text, Rsv::NONE, 1 << 40, false).unwrap(),
-            conn.text("refused").unwrap_err(),
-            conn.ping(&[1; 125]).unwrap(),
-            conn.pong(b"").unwrap(),
-            conn.close(framewire::CloseCode::NORMAL, "bye").unwrap(),
+            conn.text_header("text", Unmasked).unwrap(),
+            conn.binary_header(&[0; 300], Unmasked).unwrap(),
+            conn.fragment_header(Kind::Text, Rsv::NONE, 1 << 40, false, Unmasked).unwrap(),
+            conn.text_header("refused", Unmasked).unwrap_err(),
+            conn.ping(&[1; 125], Unmasked).unwrap(),
+            conn.pong(b"", Unmasked).unwrap(),
+            conn.close(framewire::CloseCode::NORMAL, "bye", Unmasked).unwrap(),
         ));
         let key = framewire::mask::Key::new(KEY);
         let mut conn = Connection::<Client>::new();
         seen((
-            conn.text(key, &mut [b'x'; 1000]).unwrap(),
-            conn.binary(key, &mut [0; 1000]).unwrap(),
-            conn.fragment(key, Kind::Text, Rsv::NONE, 1 << 40, false).unwrap(),
-            conn.ping(key, &[1; 125]).unwrap(),
-            conn.close(key, framewire::CloseCode::NORMAL, "bye").unwrap(),
+            conn.header_in_place(Kind::Text, &mut [b'x'; 1000], key).unwrap(),
+            conn.header_in_place(Kind::Binary, &mut [0; 1000], key).unwrap(),
+            conn.fragment_header(Kind::Text, Rsv::NONE, 1 << 40, false, key).unwrap(),
+            conn.ping(&[1; 125], key).unwrap(),
+            conn.close(framewire::CloseCode::NORMAL, "bye", key).unwrap(),
         ));
     });
     assert_eq!(counts, (0, 0));

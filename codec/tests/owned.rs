@@ -4,7 +4,8 @@
 use bytes::{Buf, Bytes, BytesMut};
 use framewire::{
     Client, CloseCode, Connection, Event, Header, Kind, Opcode, ProtocolError, Rsv, SendError, Server,
-    mask::Key,
+    Unmasked,
+    mask::{self, Key},
     owned::{Message, PreparedFrame, Reader, SendQueue, Utf8Bytes},
 };
 
@@ -71,7 +72,7 @@ fn run(pieces: &[Vec<u8>], keep: bool) -> Result<Vec<Message>, ProtocolError> {
         buffer.extend_from_slice(piece);
         while let Some(message) = reader.next(&mut connection, &mut buffer)? {
             if let Message::Ping(payload) = &message {
-                let reply = message.event().and_then(|event| connection.reply(&event)).unwrap();
+                let reply = message.event().and_then(|event| connection.reply(&event, Unmasked)).unwrap();
                 assert_eq!(reply[..2], [0x8A, payload.len() as u8]);
             }
             messages.push(if keep { message } else { copy(&message) });
@@ -175,19 +176,33 @@ fn the_queue_gives_the_bytes_in_order_for_every_partial_write() {
         expected.clear();
         for (i, len) in payloads.into_iter().enumerate() {
             let payload = vec![i as u8; len];
-            let header = connection.binary(&payload).unwrap();
-            expected.extend_from_slice(&header);
-            expected.extend_from_slice(&payload);
-            queue.push(header, payload.into());
+            connection.append_binary(&mut expected, &payload, Unmasked).unwrap();
+            queue.push_binary(&mut connection, payload.clone().into(), Unmasked).unwrap();
 
-            let ping = connection.ping(b"now").unwrap();
+            let ping = connection.ping(b"now", Unmasked).unwrap();
             expected.extend_from_slice(&ping);
             queue.push_control(&ping);
 
-            let header = client.message(KEY, Kind::Binary, Rsv::NONE, 5).unwrap();
-            expected.extend_from_slice(&header);
-            expected.extend([0x7f, 0x9f, 0x4d, 0x51, 0x58]);
-            queue.push_masked(header, KEY, b"Hello");
+            // A client's: masked in a copy, if somebody else has the payload, and in place.
+            let shared = Bytes::from(payload);
+            for payload in [shared.clone(), Bytes::from(shared.to_vec())] {
+                client.append_binary(&mut expected, &payload, KEY).unwrap();
+                queue.push_binary(&mut client, payload, KEY).unwrap();
+            }
+            assert!(shared.iter().all(|&byte| byte == i as u8), "what is shared is not masked");
+            for (text, last) in [("Hel", false), ("lo", true)] {
+                let header =
+                    client.fragment_header(Kind::Text, Rsv::NONE, text.len() as u64, last, KEY).unwrap();
+                expected.extend_from_slice(&header);
+                let start = expected.len();
+                expected.extend_from_slice(text.as_bytes());
+                mask::apply(KEY, &mut expected[start..]);
+            }
+            let mut again = Connection::<Client>::new();
+            queue.push_fragment(&mut again, Kind::Text, Rsv::NONE, "Hel".into(), false, KEY).unwrap();
+            let refused = queue.push_text(&mut again, "no".into(), KEY);
+            assert_eq!(refused, Err(SendError::MessageOpen));
+            queue.push_fragment(&mut again, Kind::Text, Rsv::NONE, "lo".into(), true, KEY).unwrap();
         }
         expected.clone()
     };
@@ -238,10 +253,8 @@ fn the_queue_takes_more_while_it_is_written() {
             expected.extend_from_slice(&payload);
             queue.push_bytes(payload);
         } else {
-            let header = connection.binary(&payload).unwrap();
-            expected.extend_from_slice(&header);
-            expected.extend_from_slice(&payload);
-            queue.push(header, payload);
+            connection.append_binary(&mut expected, &payload, Unmasked).unwrap();
+            queue.push_binary(&mut connection, payload, Unmasked).unwrap();
         }
         // Now and then all of it, and sometimes more than there is.
         let n = if below(50) == 0 { usize::MAX } else { below(2 * len + 500) };
@@ -259,12 +272,36 @@ fn the_queue_takes_more_while_it_is_written() {
     assert!(!queue.has_remaining() && queue.chunk().is_empty());
 }
 
+/// However much waited once, a queue with nothing in it holds a few KiB.
+#[test]
+fn the_queue_gives_its_memory_back() {
+    let mut connection = Connection::<Server>::new();
+    let mut queue = SendQueue::new();
+    assert_eq!(queue.capacity(), 0);
+    for _ in 0..100_000 {
+        queue.push_text(&mut connection, "a small message".into(), Unmasked).unwrap();
+    }
+    assert!(queue.capacity() >= queue.remaining());
+    while queue.has_remaining() {
+        queue.advance(10_000);
+        assert!(queue.capacity() <= 4 << 20);
+    }
+    assert!(queue.capacity() <= 16 << 10, "{}", queue.capacity());
+    // What never runs empty does not grow for ever either.
+    queue.push_text(&mut connection, "ahead".into(), Unmasked).unwrap();
+    for _ in 0..100_000 {
+        queue.push_text(&mut connection, "a small message".into(), Unmasked).unwrap();
+        queue.advance(17);
+    }
+    assert!(queue.has_remaining() && queue.capacity() <= 128 << 10, "{}", queue.capacity());
+}
+
 #[test]
 fn a_prepared_frame_is_what_the_verbs_send_and_obeys_the_same_rules() {
     for len in [0, 5, 125, 126, 65535, 65536] {
         let text = "x".repeat(len);
         let mut one = Connection::<Server>::new();
-        let mut expected = one.text(&text).unwrap().to_vec();
+        let mut expected = one.text_header(&text, Unmasked).unwrap().to_vec();
         expected.extend_from_slice(text.as_bytes());
         let prepared = PreparedFrame::text(&text);
         assert_eq!(prepared.kind(), Kind::Text);
@@ -275,10 +312,10 @@ fn a_prepared_frame_is_what_the_verbs_send_and_obeys_the_same_rules() {
 
     let prepared = PreparedFrame::binary(b"x");
     let mut open = Connection::<Server>::new();
-    open.fragment(Kind::Text, Rsv::NONE, 1, false).unwrap();
+    let _ = open.fragment_header(Kind::Text, Rsv::NONE, 1, false, Unmasked).unwrap();
     assert_eq!(open.prepared(&prepared), Err(SendError::MessageOpen));
     let mut closed = Connection::<Server>::new();
-    closed.close(CloseCode::NORMAL, "").unwrap();
+    let _ = closed.close(CloseCode::NORMAL, "", Unmasked).unwrap();
     assert_eq!(closed.prepared(&prepared), Err(SendError::Closed));
     let coded = PreparedFrame::new(Kind::Text, Rsv::RSV1, b"\x01");
     assert_eq!(Connection::<Server>::new().prepared(&coded), Err(SendError::ReservedBit));

@@ -3,11 +3,11 @@
 mod common;
 
 use common::*;
-use framewire::{Client, Connection, Event, Kind, ProtocolError, SendError, Server, State};
+use framewire::{Client, CloseCode, Connection, Event, Kind, ProtocolError, Role, SendError, Server, State};
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 
 /// One end, its host, and the bytes that are on their way to the other.
-struct Peer<S: Side> {
+struct Peer<S: Role> {
     conn: Connection<S>,
     out: Vec<u8>,
     /// What arrived, and what was sent as the other end is to see it.
@@ -21,7 +21,7 @@ struct Peer<S: Side> {
     replies: bool,
 }
 
-impl<S: Side> Peer<S> {
+impl<S: Role> Peer<S> {
     fn new() -> Self {
         Self {
             conn: Connection::new(),
@@ -41,7 +41,7 @@ impl<S: Side> Peer<S> {
     }
 
     fn message(&mut self, kind: Kind, bytes: &[u8]) -> Result<(), SendError> {
-        let frame = S::message(&mut self.conn, kind, bytes)?;
+        let frame = message(&mut self.conn, kind, bytes)?;
         self.queue(&frame, Some(Item::Message(kind, framewire::Rsv::NONE, bytes.to_vec())));
         Ok(())
     }
@@ -51,7 +51,7 @@ impl<S: Side> Peer<S> {
     }
 
     fn fragment(&mut self, kind: Kind, bytes: &[u8], last: bool) -> Result<(), SendError> {
-        let frame = S::fragment(&mut self.conn, kind, bytes, last)?;
+        let frame = fragment(&mut self.conn, kind, bytes, last)?;
         self.sending.get_or_insert((kind, vec![])).1.extend_from_slice(bytes);
         let whole = if last { self.sending.take() } else { None };
         self.queue(&frame, whole.map(|(kind, bytes)| Item::Message(kind, framewire::Rsv::NONE, bytes)));
@@ -59,26 +59,26 @@ impl<S: Side> Peer<S> {
     }
 
     fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        let frame = S::ping(&mut self.conn, payload)?;
+        let frame = self.conn.ping(payload, fixed::<S>())?;
         self.queue(&frame, Some(Item::Ping(payload.to_vec())));
         Ok(())
     }
 
     fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        let frame = S::pong(&mut self.conn, payload)?;
+        let frame = self.conn.pong(payload, fixed::<S>())?;
         self.queue(&frame, Some(Item::Pong(payload.to_vec())));
         Ok(())
     }
 
     fn close(&mut self, code: u16, reason: &str) -> Result<(), SendError> {
-        let frame = S::close(&mut self.conn, code, reason)?;
+        let frame = self.conn.close(CloseCode::new(code), reason, fixed::<S>())?;
         let payload = if code == 1005 { vec![] } else { closing(code, reason) };
         self.queue(&frame, Some(Item::Close(payload)));
         Ok(())
     }
 
     fn reply(&mut self, event: &Event<'_>) -> bool {
-        let Some(frame) = S::reply(&mut self.conn, event) else { return false };
+        let Some(frame) = self.conn.reply(event, fixed::<S>) else { return false };
         let item = match event {
             Event::Ping(payload) => Item::Pong(payload.to_vec()),
             Event::Close(payload) => Item::Close(payload.iter().copied().take(2).collect()),
@@ -106,7 +106,7 @@ impl<S: Side> Peer<S> {
         assert!(input.is_empty());
         if let (Err(error), None) = (result, self.error) {
             self.error = Some(error);
-            if let Some(frame) = S::fail(&mut self.conn, error) {
+            if let Some(frame) = self.conn.fail(error, fixed::<S>) {
                 self.out.extend_from_slice(&frame);
             }
         }
@@ -118,12 +118,12 @@ impl<S: Side> Peer<S> {
 }
 
 /// The first `n` bytes under way from one end arrive at the other.
-fn flow<A: Side, B: Side>(from: &mut Peer<A>, to: &mut Peer<B>, n: usize) {
+fn flow<A: Role, B: Role>(from: &mut Peer<A>, to: &mut Peer<B>, n: usize) {
     let n = n.min(from.out.len());
     to.read(from.out.drain(..n).collect());
 }
 
-fn flow_all<A: Side, B: Side>(from: &mut Peer<A>, to: &mut Peer<B>) {
+fn flow_all<A: Role, B: Role>(from: &mut Peer<A>, to: &mut Peer<B>) {
     flow(from, to, usize::MAX);
 }
 
@@ -133,14 +133,14 @@ macro_rules! both_ways {
         $(#[$doc])*
         #[test]
         fn $name() {
-            fn script<A: Side>() {
+            fn script<A: Role, B: Role>() {
                 let mut $a = Peer::<A>::new();
-                let mut $b = Peer::<A::Peer>::new();
+                let mut $b = Peer::<B>::new();
                 $script
                 assert_eq!(($a.error, $b.error), (None, None));
             }
-            script::<Server>();
-            script::<Client>();
+            script::<Server, Client>();
+            script::<Client, Server>();
         }
     };
 }
@@ -352,13 +352,12 @@ eof_in_every_state: |a, b| {
     assert_eq!(eof(State::Closed, &mut a), Ok(()));
 
     a = Peer::new();
-    S_fail(&mut a, ProtocolError::InvalidUtf8);
+    failed(&mut a, ProtocolError::InvalidUtf8);
     assert_eq!(eof(State::Closed, &mut a), Err(ProtocolError::InvalidUtf8));
 });
 
-#[allow(non_snake_case, reason = "S::fail, where the script has no name for S")]
-fn S_fail<S: Side>(peer: &mut Peer<S>, error: ProtocolError) {
-    let frame = S::fail(&mut peer.conn, error).expect("the peer is told");
+fn failed<S: Role>(peer: &mut Peer<S>, error: ProtocolError) {
+    let frame = peer.conn.fail(error, fixed::<S>).expect("the peer is told");
     peer.out.extend_from_slice(&frame);
 }
 
@@ -388,7 +387,7 @@ both_ways!(
 remaining: |a, b| {
     a.message(Kind::Binary, &[7; 300]).unwrap();
     a.ping(&[7; 100]).unwrap();
-    let head = a.out.len() - 300 - (if A::CLIENT { 106 } else { 102 });
+    let head = a.out.len() - 300 - (if is_client::<A>() { 106 } else { 102 });
     flow(&mut a, &mut b, head - 1);
     assert_eq!(b.conn.remaining(), 0, "nobody knows yet");
     flow(&mut a, &mut b, 1);
@@ -464,7 +463,7 @@ fn poem(at: usize, n: usize, ends: bool) -> Vec<u8> {
 }
 
 /// Does what `op` says, and says what should have come of it.
-fn act<A: Side, B: Side>(a: &mut Peer<A>, b: &mut Peer<B>, op: &Op) {
+fn act<A: Role, B: Role>(a: &mut Peer<A>, b: &mut Peer<B>, op: &Op) {
     let closed = a.sent.iter().any(|item| matches!(item, Item::Close(_)));
     let open = a.sending.as_ref().map(|(kind, bytes)| (*kind, bytes.len()));
     let (result, fault) = match *op {
@@ -494,7 +493,7 @@ fn act<A: Side, B: Side>(a: &mut Peer<A>, b: &mut Peer<B>, op: &Op) {
 }
 
 /// What both ends know of each other at any time.
-fn check<A: Side, B: Side>(a: &Peer<A>, b: &Peer<B>) {
+fn check<A: Role, B: Role>(a: &Peer<A>, b: &Peer<B>) {
     assert_eq!(a.error, None);
     let closes = |items: &[Item]| items.iter().any(|item| matches!(item, Item::Close(_)));
     let state = match (closes(&a.sent), closes(&a.seen)) {

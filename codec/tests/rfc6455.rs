@@ -4,8 +4,8 @@ mod common;
 
 use common::*;
 use framewire::{
-    Client, CloseCode, Connection, Decoder, Header, Kind, Opcode, ProtocolError, Rsv, SendError, Server,
-    State, frame, mask::Key,
+    Client, CloseCode, Connection, Decoder, Header, Kind, Opcode, ProtocolError, Role, Rsv, SendError,
+    Server, State, Unmasked, frame, mask::Key,
 };
 
 /// One of the examples of §5.7.
@@ -190,22 +190,22 @@ fn s5_7_examples_at_level_2() {
 /// The role that the example is for takes it; the other refuses its mask (§5.1).
 #[test]
 fn s5_7_examples_at_level_3() {
-    fn role<S: Side>(example: &Example, pong: &[u8], other: ProtocolError) {
+    fn role<S: Role, Other: Role>(example: &Example, pong: &[u8], other: ProtocolError) {
         let Example { name, wire, item, .. } = example;
         let outcome = play(&mut Connection::<S>::new(), wire, &[]);
         assert_eq!(outcome.items, core::slice::from_ref(item), "{name}");
         // "Hello" comes back in the pong, masked by a client only.
         let pong = if matches!(item, Item::Ping(_)) { pong } else { &[] };
         assert_eq!((&outcome.replies[..], outcome.error), (pong, None), "{name}");
-        let refused = play(&mut Connection::<S::Peer>::new(), wire, &[]);
+        let refused = play(&mut Connection::<Other>::new(), wire, &[]);
         assert_eq!((refused.items, refused.error), (vec![], Some(other)), "{name}");
     }
     for example in examples() {
         if example.frames[0].key.is_some() {
-            role::<Server>(&example, b"\x8a\x05Hello", ProtocolError::MaskUnexpected);
+            role::<Server, Client>(&example, b"\x8a\x05Hello", ProtocolError::MaskUnexpected);
         } else {
             let pong = [0x8a, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
-            role::<Client>(&example, &pong, ProtocolError::MaskMissing);
+            role::<Client, Server>(&example, &pong, ProtocolError::MaskMissing);
         }
     }
 }
@@ -214,45 +214,57 @@ fn s5_7_examples_at_level_3() {
 #[test]
 fn s5_7_examples_sent() {
     let mut server = Connection::<Server>::new().with_extension_bits(Rsv::RSV1);
-    assert_eq!(server.text("Hello").unwrap()[..], [0x81, 0x05]);
-    assert_eq!(server.fragment(Kind::Text, Rsv::NONE, 3, false).unwrap()[..], [0x01, 0x03]);
-    assert_eq!(server.fragment(Kind::Text, Rsv::NONE, 2, true).unwrap()[..], [0x80, 0x02]);
-    assert_eq!(server.ping(b"Hello").unwrap()[..], *b"\x89\x05Hello");
-    assert_eq!(server.pong(b"Hello").unwrap()[..], *b"\x8a\x05Hello");
-    assert_eq!(server.binary(&[0; 256]).unwrap()[..], [0x82, 0x7E, 0x01, 0x00]);
-    assert_eq!(server.binary(&[0; 65536]).unwrap()[..], [0x82, 0x7F, 0, 0, 0, 0, 0, 1, 0, 0]);
-    assert_eq!(server.message(Kind::Binary, Rsv::RSV1, 125).unwrap()[..], [0xC2, 0x7D]);
+    assert_eq!(server.text_header("Hello", Unmasked).unwrap()[..], [0x81, 0x05]);
+    assert_eq!(server.fragment_header(Kind::Text, Rsv::NONE, 3, false, Unmasked).unwrap()[..], [0x01, 0x03]);
+    assert_eq!(server.fragment_header(Kind::Text, Rsv::NONE, 2, true, Unmasked).unwrap()[..], [0x80, 0x02]);
+    assert_eq!(server.ping(b"Hello", Unmasked).unwrap()[..], *b"\x89\x05Hello");
+    assert_eq!(server.pong(b"Hello", Unmasked).unwrap()[..], *b"\x8a\x05Hello");
+    assert_eq!(server.binary_header(&[0; 256], Unmasked).unwrap()[..], [0x82, 0x7E, 0x01, 0x00]);
+    assert_eq!(
+        server.binary_header(&[0; 65536], Unmasked).unwrap()[..],
+        [0x82, 0x7F, 0, 0, 0, 0, 0, 1, 0, 0]
+    );
+    assert_eq!(server.message_header(Kind::Binary, Rsv::RSV1, 125, Unmasked).unwrap()[..], [0xC2, 0x7D]);
 
     // A bit that means nothing to the peer would fail the connection (§5.2); on a continuation none is ever set.
-    assert_eq!(server.message(Kind::Binary, Rsv::RSV2, 1), Err(SendError::ReservedBit));
-    assert_eq!(server.fragment(Kind::Binary, Rsv::RSV1 | Rsv::RSV3, 1, false), Err(SendError::ReservedBit));
-    assert_eq!(server.fragment(Kind::Binary, Rsv::RSV1, 1, false).unwrap()[..], [0x42, 1]);
-    assert_eq!(server.fragment(Kind::Binary, Rsv::RSV3, 1, true).unwrap()[..], [0x80, 1]);
+    assert_eq!(server.message_header(Kind::Binary, Rsv::RSV2, 1, Unmasked), Err(SendError::ReservedBit));
+    assert_eq!(
+        server.fragment_header(Kind::Binary, Rsv::RSV1 | Rsv::RSV3, 1, false, Unmasked),
+        Err(SendError::ReservedBit)
+    );
+    assert_eq!(server.fragment_header(Kind::Binary, Rsv::RSV1, 1, false, Unmasked).unwrap()[..], [0x42, 1]);
+    assert_eq!(server.fragment_header(Kind::Binary, Rsv::RSV3, 1, true, Unmasked).unwrap()[..], [0x80, 1]);
 
     let key = Key::new(KEY);
     let mut client = Connection::<Client>::new().with_extension_bits(Rsv::RSV1);
     let mut hello = *b"Hello";
-    assert_eq!(client.text(key, &mut hello).unwrap()[..], [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d]);
+    assert_eq!(
+        client.header_in_place(Kind::Text, &mut hello, key).unwrap()[..],
+        [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d]
+    );
     assert_eq!(hello, [0x7f, 0x9f, 0x4d, 0x51, 0x58]);
     let mut hello = *b"Hello";
-    assert_eq!(client.binary(key, &mut hello).unwrap()[..], [0x82, 0x85, 0x37, 0xfa, 0x21, 0x3d]);
+    assert_eq!(
+        client.header_in_place(Kind::Binary, &mut hello, key).unwrap()[..],
+        [0x82, 0x85, 0x37, 0xfa, 0x21, 0x3d]
+    );
     assert_eq!(hello, [0x7f, 0x9f, 0x4d, 0x51, 0x58]);
     assert_eq!(
-        client.fragment(key, Kind::Text, Rsv::RSV1, 65536, false).unwrap()[..],
+        client.fragment_header(Kind::Text, Rsv::RSV1, 65536, false, key).unwrap()[..],
         [0x41, 0xFF, 0, 0, 0, 0, 0, 1, 0, 0, 0x37, 0xfa, 0x21, 0x3d]
     );
     assert_eq!(
-        client.fragment(key, Kind::Text, Rsv::RSV1, 126, true).unwrap()[..],
+        client.fragment_header(Kind::Text, Rsv::RSV1, 126, true, key).unwrap()[..],
         [0x80, 0xFE, 0, 126, 0x37, 0xfa, 0x21, 0x3d],
         "reserved bits stand on the first fragment only"
     );
     let hello = [0x8a, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
-    assert_eq!(client.pong(key, b"Hello").unwrap()[..], hello);
-    assert_eq!(client.ping(key, b"Hello").unwrap()[1..], hello[1..]);
-    assert_eq!(client.ping(key, b"Hello").unwrap()[0], 0x89);
+    assert_eq!(client.pong(b"Hello", key).unwrap()[..], hello);
+    assert_eq!(client.ping(b"Hello", key).unwrap()[1..], hello[1..]);
+    assert_eq!(client.ping(b"Hello", key).unwrap()[0], 0x89);
 
     let mut broken = *b"Hell\xff";
-    assert_eq!(client.text(key, &mut broken), Err(SendError::InvalidUtf8));
+    assert_eq!(client.header_in_place(Kind::Text, &mut broken, key), Err(SendError::InvalidUtf8));
     assert_eq!(broken, *b"Hell\xff");
 }
 
@@ -261,19 +273,25 @@ fn s5_7_examples_sent() {
 fn s5_2_the_longest_frame() {
     let most = i64::MAX as u64;
     let mut server = Connection::<Server>::new();
-    assert_eq!(server.message(Kind::Binary, Rsv::NONE, most).unwrap()[..], head(BINARY, None, most));
+    assert_eq!(
+        server.message_header(Kind::Binary, Rsv::NONE, most, Unmasked).unwrap()[..],
+        head(BINARY, None, most)
+    );
     for over in [most + 1, u64::MAX] {
         let refused = Err(SendError::PayloadTooLong);
-        assert_eq!(server.message(Kind::Binary, Rsv::NONE, over), refused);
-        assert_eq!(server.fragment(Kind::Binary, Rsv::NONE, over, false), refused);
+        assert_eq!(server.message_header(Kind::Binary, Rsv::NONE, over, Unmasked), refused);
+        assert_eq!(server.fragment_header(Kind::Binary, Rsv::NONE, over, false, Unmasked), refused);
     }
-    assert!(server.text("no message is open").is_ok());
-    let first = server.fragment(Kind::Binary, Rsv::NONE, most, false).unwrap();
+    assert!(server.text_header("no message is open", Unmasked).is_ok());
+    let first = server.fragment_header(Kind::Binary, Rsv::NONE, most, false, Unmasked).unwrap();
     assert_eq!(first[..], head(BINARY & MORE, None, most));
-    assert_eq!(server.fragment(Kind::Binary, Rsv::NONE, most + 1, true), Err(SendError::PayloadTooLong));
-    assert_eq!(server.text("one is open still"), Err(SendError::MessageOpen));
     assert_eq!(
-        server.fragment(Kind::Binary, Rsv::NONE, most, true).unwrap()[..],
+        server.fragment_header(Kind::Binary, Rsv::NONE, most + 1, true, Unmasked),
+        Err(SendError::PayloadTooLong)
+    );
+    assert_eq!(server.text_header("one is open still", Unmasked), Err(SendError::MessageOpen));
+    assert_eq!(
+        server.fragment_header(Kind::Binary, Rsv::NONE, most, true, Unmasked).unwrap()[..],
         head(CONTINUATION, None, most)
     );
 }
@@ -281,7 +299,7 @@ fn s5_2_the_longest_frame() {
 /// §5.4: fragments of all sizes, with control frames between them.
 #[test]
 fn s5_4_fragmentation() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         let wire = cat(&[
             to::<S>(TEXT & MORE, "κόσ".as_bytes()),
             to::<S>(PING, b"between"),
@@ -317,7 +335,7 @@ fn s5_4_fragmentation() {
 /// §5.5: 125 bytes are the most, to receive and to send.
 #[test]
 fn s5_5_control_frames() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         for len in [0, 1, 124, 125] {
             let payload: Vec<u8> = (0..len).collect();
             let mut conn = Connection::<S>::new();
@@ -325,12 +343,12 @@ fn s5_5_control_frames() {
             let outcome = play(&mut conn, &wire, &[]);
             assert_eq!(outcome.items, [Item::Ping(payload.clone()), Item::Pong(payload.clone())]);
             assert_eq!(outcome.replies, from::<S>(PONG, &payload));
-            assert_eq!(S::ping(&mut conn, &payload).unwrap()[..], from::<S>(PING, &payload));
-            assert_eq!(S::pong(&mut conn, &payload).unwrap()[..], from::<S>(PONG, &payload));
+            assert_eq!(conn.ping(&payload, fixed::<S>()).unwrap()[..], from::<S>(PING, &payload));
+            assert_eq!(conn.pong(&payload, fixed::<S>()).unwrap()[..], from::<S>(PONG, &payload));
         }
         let mut conn = Connection::<S>::new();
-        assert_eq!(S::ping(&mut conn, &[0; 126]), Err(SendError::ControlTooLong));
-        assert_eq!(S::pong(&mut conn, &[0; 126]), Err(SendError::ControlTooLong));
+        assert_eq!(conn.ping(&[0; 126], fixed::<S>()), Err(SendError::ControlTooLong));
+        assert_eq!(conn.pong(&[0; 126], fixed::<S>()), Err(SendError::ControlTooLong));
     }
     role::<Server>();
     role::<Client>();
@@ -339,7 +357,7 @@ fn s5_5_control_frames() {
 /// §5.5.1, §7.1: the closing handshake.
 #[test]
 fn s7_1_closing() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         // The peer begins, with a code and a reason, with a code, with nothing; the answer echoes the code.
         let longest = "r".repeat(123);
         for (payload, answer) in [
@@ -353,10 +371,10 @@ fn s7_1_closing() {
             let mut input = &mut wire[..];
             let event = conn.receive(&mut input).unwrap().unwrap();
             assert_eq!((conn.state(), conn.close_expected()), (State::CloseReceived, false));
-            let reply = S::reply(&mut conn, &event).expect("a close is answered");
+            let reply = conn.reply(&event, fixed::<S>).expect("a close is answered");
             assert_eq!(reply[..], from::<S>(CLOSE, &answer));
             assert_eq!((conn.state(), conn.close_expected()), (State::Closed, true));
-            assert_eq!(S::reply(&mut conn, &event), None, "once");
+            assert_eq!(conn.reply(&event, fixed::<S>), None, "once");
             assert_sends_closed(&mut conn);
             assert_eq!(conn.receive_eof(), Ok(()));
         }
@@ -368,7 +386,10 @@ fn s7_1_closing() {
             (1005, "", vec![]),
         ] {
             let mut conn = Connection::<S>::new();
-            assert_eq!(S::close(&mut conn, code, reason).unwrap()[..], from::<S>(CLOSE, &payload));
+            assert_eq!(
+                conn.close(CloseCode::new(code), reason, fixed::<S>()).unwrap()[..],
+                from::<S>(CLOSE, &payload)
+            );
             assert_eq!((conn.state(), conn.close_expected()), (State::CloseSent, true));
             assert_sends_closed(&mut conn);
             let outcome = play(&mut conn, &to::<S>(CLOSE, &payload), &[]);
@@ -379,11 +400,18 @@ fn s7_1_closing() {
         // What may not be sent changes nothing.
         let mut conn = Connection::<S>::new();
         for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535] {
-            assert_eq!(S::close(&mut conn, code, "why"), Err(SendError::InvalidCloseCode), "{code}");
+            assert_eq!(
+                conn.close(CloseCode::new(code), "why", fixed::<S>()),
+                Err(SendError::InvalidCloseCode),
+                "{code}"
+            );
         }
-        assert_eq!(S::close(&mut conn, 1000, &"r".repeat(124)), Err(SendError::ControlTooLong));
+        assert_eq!(
+            conn.close(CloseCode::new(1000), &"r".repeat(124), fixed::<S>()),
+            Err(SendError::ControlTooLong)
+        );
         assert_eq!((conn.state(), conn.close_expected()), (State::Open, false));
-        assert!(S::message(&mut conn, Kind::Text, b"still here").is_ok());
+        assert!(message(&mut conn, Kind::Text, b"still here").is_ok());
     }
     role::<Server>();
     role::<Client>();
@@ -392,21 +420,25 @@ fn s7_1_closing() {
 /// §7.1.5: without a close frame the code is 1006, and there is nobody to tell.
 #[test]
 fn s7_1_5_the_stream_ends_without_a_close() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         let wire = to::<S>(TEXT, b"Hello");
         let closed_before = [false, true];
         for (cut, close) in (0..=wire.len()).flat_map(|cut| closed_before.map(|close| (cut, close))) {
             let mut conn = Connection::<S>::new();
             if close {
-                S::close(&mut conn, 1000, "").unwrap();
+                let _ = conn.close(CloseCode::new(1000), "", fixed::<S>()).unwrap();
             }
             play(&mut conn, &wire[..cut], &[]);
             let error = ProtocolError::UnexpectedEof;
             assert_eq!(conn.receive_eof(), Err(error));
             assert_eq!(error.close_code(), CloseCode::ABNORMAL);
-            assert_eq!(S::fail(&mut conn, error), None);
+            assert_eq!(conn.fail(error, fixed::<S>), None);
             assert_failed(&mut conn, error);
-            assert_eq!(S::fail(&mut conn, ProtocolError::MessageTooBig), None, "nobody is there to read it");
+            assert_eq!(
+                conn.fail(ProtocolError::MessageTooBig, fixed::<S>),
+                None,
+                "nobody is there to read it"
+            );
         }
     }
     role::<Server>();

@@ -5,7 +5,7 @@
 use core::mem::size_of;
 use framewire::{
     Chunk, Client, Close, CloseCode, Connection, Control, ControlFrame, Decoder, Event, Header, HeaderBytes,
-    Kind, Limits, Opcode, Part, ProtocolError, Rsv, SendError, Server, State,
+    Kind, Limits, Opcode, Part, ProtocolError, ReceiveHalf, Rsv, SendError, SendHalf, Server, State,
     mask::Key,
     utf8::{Utf8Error, Validator},
 };
@@ -51,6 +51,8 @@ fn everything_may_cross_threads() {
     fn free<T: Send + Sync + Unpin>() {}
     free::<Connection<Server>>();
     free::<Connection<Client>>();
+    free::<SendHalf<Client>>();
+    free::<ReceiveHalf<Client>>();
     free::<Decoder>();
     free::<Chunk<'_>>();
     free::<Event<'_>>();
@@ -68,9 +70,7 @@ fn everything_may_cross_threads() {
     #[cfg(feature = "alloc")]
     free::<framewire::Assembler>();
     #[cfg(feature = "alloc")]
-    free::<framewire::Message<'_>>();
-    #[cfg(feature = "std")]
-    free::<framewire::vectored::Frame<'_>>();
+    free::<framewire::Assembled<'_>>();
 }
 
 #[test]

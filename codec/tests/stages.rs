@@ -4,16 +4,17 @@
 mod common;
 
 use common::*;
+use core::str;
 use framewire::{
-    Assembler, Client, Connection, Event, Kind, Limits, Message, Part, ProtocolError, Rsv, Server,
+    Assembled, Assembler, Client, Connection, Event, Kind, Limits, Part, ProtocolError, Role, Rsv, Server,
 };
 use quickcheck::QuickCheck;
 
 fn part(bytes: &mut [u8], last: bool) -> Part<'_> {
-    Part { kind: Kind::Binary, rsv: Rsv::NONE, bytes, last }
+    Part::new(Kind::Binary, Rsv::NONE, bytes, last)
 }
 
-fn item(message: Message<'_>) -> Item {
+fn item(message: Assembled<'_>) -> Item {
     if message.kind == Kind::Text && message.rsv.is_none() {
         assert_eq!(message.as_str().unwrap().as_bytes(), message.bytes());
     }
@@ -31,10 +32,10 @@ fn parts_to_messages() {
     assert_eq!(item(message), binary(&[1, 2, 3]));
     assert_eq!((assembler.len(), assembler.is_empty()), (0, true));
     // The next: its kind and bits are those of its first part, its bytes its own.
-    let coded = Part { kind: Kind::Text, rsv: Rsv::RSV1, bytes: &mut [0xFF], last: false };
-    assert_eq!(assembler.push(coded), Ok(None));
-    let rest = Part { kind: Kind::Text, rsv: Rsv::RSV1, bytes: &mut [0xC3], last: true };
-    let message = assembler.push(rest).unwrap().unwrap();
+    let first = assembler.push(Part::new(Kind::Text, Rsv::RSV1, &mut [0xFF], false));
+    assert_eq!(first, Ok(None));
+    let rest = assembler.push(Part::new(Kind::Text, Rsv::RSV1, &mut [0xC3], true));
+    let message = rest.unwrap().unwrap();
     assert!(message.as_str().is_err());
     assert_eq!(item(message), Item::Message(Kind::Text, Rsv::RSV1, vec![0xFF, 0xC3]));
     // An empty one, and one of a single part.
@@ -48,7 +49,7 @@ fn parts_to_messages() {
 fn the_limit_to_the_byte() {
     for limit in 0..20 {
         for cut in 0..=limit {
-            let mut assembler = Assembler::new(limit);
+            let mut assembler = Assembler::new(limit as u64);
             for round in 0..3 {
                 let mut bytes = vec![round; limit + 1];
                 let (a, b) = bytes.split_at_mut(cut);
@@ -99,6 +100,65 @@ fn a_message_is_taken_without_its_memory_being_copied() {
     assert_eq!(assembler.push(part(&mut [], true)).unwrap().map(item), Some(binary(&[])));
 }
 
+/// What was validated as one text is a text without a second look; anything else is looked at, whatever it is called and
+/// from wherever its parts come.
+#[test]
+fn only_what_was_validated_is_taken_for_text() {
+    /// The parts of a text that a connection receives in these pieces.
+    fn parts<'b>(conn: &mut Connection<Client>, frame: &'b mut [u8], cut: usize) -> [Part<'b>; 2] {
+        let (mut first, mut rest) = frame.split_at_mut(cut);
+        [&mut first, &mut rest].map(|input| match conn.receive(input) {
+            Ok(Some(Event::Part(part))) => part,
+            other => panic!("{other:?}"),
+        })
+    }
+    let euro = "a\u{20AC}b".as_bytes(); // 61 E2 82 AC 62
+    let mut wire = frame(TEXT, None, euro);
+    let mut assembler = Assembler::new(100);
+    for cut in 3..7 {
+        let [first, rest] = parts(&mut Connection::new(), &mut wire, cut);
+        assert_eq!(assembler.push(first), Ok(None));
+        let message = assembler.push(rest).unwrap().unwrap();
+        assert_eq!(message.as_str(), Ok("a\u{20AC}b"));
+        assert_eq!(message.into_string().as_deref(), Ok("a\u{20AC}b"));
+    }
+
+    // Each part is in order by itself, and from another text: in the middle of another character.
+    let mut other = frame(TEXT, None, "a\u{1F980}b".as_bytes()); // 61 F0 9F A6 80 62
+    for (cut, other_cut) in (3..7).flat_map(|cut| (3..8).map(move |other| (cut, other))) {
+        let [first, _] = parts(&mut Connection::new(), &mut wire, cut);
+        let [_, rest] = parts(&mut Connection::new(), &mut other, other_cut);
+        let joined = [first.bytes(), rest.bytes()].concat();
+        assert_eq!(assembler.push(first), Ok(None));
+        let message = assembler.push(rest).unwrap().unwrap();
+        assert_eq!(message.as_str().ok(), str::from_utf8(&joined).ok());
+        assert_eq!(message.into_string().is_ok(), str::from_utf8(&joined).is_ok());
+    }
+
+    // Made by the host, or called a text by it.
+    let mut broken = [0xFF];
+    let message = assembler.push(Part::new(Kind::Text, Rsv::NONE, &mut broken, true)).unwrap().unwrap();
+    assert!(message.as_str().is_err() && message.into_string().is_err());
+    let mut wire = frame(BINARY, None, &[0xFF, 0xFE]);
+    let [mut first, rest] = parts(&mut Connection::new(), &mut wire, 3);
+    first.kind = Kind::Text;
+    assert_eq!(assembler.push(first), Ok(None));
+    let message = assembler.push(rest).unwrap().unwrap();
+    assert!(message.kind == Kind::Text && message.as_str().is_err());
+
+    // Decoded in the assembler's own memory, and in part pushed there.
+    let mut conn = Connection::<Client>::new();
+    let mut wire = frame(TEXT, None, euro);
+    let mut input = &mut wire[..4];
+    match conn.receive(&mut input) {
+        Ok(Some(Event::Part(part))) => assert_eq!(assembler.push(part), Ok(None)),
+        other => panic!("{other:?}"),
+    }
+    assembler.spare(conn.remaining())[..3].copy_from_slice(&euro[2..]);
+    let message = assembler.receive(&mut conn, 3).unwrap().unwrap();
+    assert_eq!(message.into_string().as_deref(), Ok("a\u{20AC}b"));
+}
+
 /// The most memory that an assembler may hold after `len` bytes of a message, whatever was declared: twice what is
 /// there and the spare room behind it (as much again, or 16 KiB), since a vector grows by doubling.
 const fn most_memory(len: usize) -> usize {
@@ -111,7 +171,7 @@ const fn most_memory(len: usize) -> usize {
 fn memory_follows_what_arrived() {
     for limit in [usize::MAX, 1 << 20] {
         let mut conn = Connection::<Server>::new().with_limits(Limits::NONE);
-        let mut assembler = Assembler::new(limit);
+        let mut assembler = Assembler::new(limit as u64);
         let declared = if limit == usize::MAX { i64::MAX as u64 } else { limit as u64 };
         assert_eq!(play(&mut conn, &head_to::<Server>(BINARY, declared), &[]).error, None);
         let mut arrived = 0;
@@ -129,7 +189,7 @@ fn memory_follows_what_arrived() {
         assert!(assembler.capacity() <= most_memory(arrived));
     }
     // By push alone as well.
-    let mut assembler = Assembler::new(usize::MAX);
+    let mut assembler = Assembler::new(u64::MAX);
     for i in 1..2000 {
         assembler.push(part(&mut [0; 97], false)).unwrap();
         assert!(assembler.capacity() <= most_memory(97 * i));
@@ -155,7 +215,7 @@ fn memory_is_used_again() {
 #[test]
 fn spare_room_ends_with_the_limit() {
     for limit in [0, 1, 100, 20_000] {
-        let mut assembler = Assembler::new(limit);
+        let mut assembler = Assembler::new(limit as u64);
         assert_eq!(assembler.spare(u64::MAX).len(), limit.min(16 << 10));
         assert_eq!(assembler.spare(3).len(), limit.min(3));
         let first = limit / 2;
@@ -168,7 +228,7 @@ fn spare_room_ends_with_the_limit() {
 
 /// A host that reads the rest of large frames into the assembler, `rx` bytes at a time into its own buffer and
 /// `direct` at a time into the spare room.
-fn host<S: Side>(wire: &[u8], rx: usize, direct: usize) -> Outcome {
+fn host<S: Role>(wire: &[u8], rx: usize, direct: usize) -> Outcome {
     let mut conn = Connection::<S>::new().with_extension_bits(Rsv::RSV1);
     let mut assembler = Assembler::new(1 << 20);
     let mut outcome = Outcome::default();
@@ -195,7 +255,9 @@ fn host<S: Side>(wire: &[u8], rx: usize, direct: usize) -> Outcome {
         loop {
             match conn.receive(&mut input) {
                 Ok(Some(event)) => {
-                    outcome.replies.extend(S::reply(&mut conn, &event).iter().flat_map(|frame| frame.iter()));
+                    outcome
+                        .replies
+                        .extend(conn.reply(&event, fixed::<S>).iter().flat_map(|frame| frame.iter()));
                     match event {
                         Event::Part(part) => match assembler.push(part) {
                             Ok(message) => outcome.items.extend(message.map(item)),
@@ -211,7 +273,7 @@ fn host<S: Side>(wire: &[u8], rx: usize, direct: usize) -> Outcome {
     };
     if let Err(error) = result {
         outcome.error = Some(error);
-        outcome.farewell = S::fail(&mut conn, error).map(|frame| frame.to_vec());
+        outcome.farewell = conn.fail(error, fixed::<S>).map(|frame| frame.to_vec());
     }
     outcome
 }
@@ -219,7 +281,7 @@ fn host<S: Side>(wire: &[u8], rx: usize, direct: usize) -> Outcome {
 /// Whatever the sizes of the reads, into either buffer, the same comes out as from the connection alone.
 #[test]
 fn large_frames_read_in_place() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         let poem = "aé€𝒳".repeat(5000);
         let (a, b) = poem.as_bytes().split_at(20_002); // inside the 𝒳
         let good = cat(&[
@@ -343,10 +405,7 @@ fn misuse() {
 #[cfg(feature = "std")]
 mod vectored {
     use super::common::*;
-    use framewire::{
-        Connection, Kind, Rsv, Server,
-        vectored::{Frame, io_slices},
-    };
+    use framewire::vectored::io_slices;
     use std::io::IoSlice;
 
     fn joined(slices: &[IoSlice<'_>]) -> Vec<u8> {
@@ -356,13 +415,12 @@ mod vectored {
     /// From every count of written bytes, with every number of slices: as much of the rest as fits, no slice empty.
     #[test]
     fn every_partial_write() {
-        let mut conn = Connection::<Server>::new();
         let payloads: [&[u8]; 7] = [b"", b"one", b"", b"a longer payload", &[7; 126], b"", b"z"];
-        let frames = payloads.map(|payload| Frame { header: conn.binary(payload).unwrap(), payload });
+        let frames = payloads.map(|payload| [head(BINARY, None, payload.len() as u64), payload.to_vec()]);
         let wire: Vec<u8> = payloads.iter().flat_map(|payload| frame(BINARY, None, payload)).collect();
-        assert_eq!(frames.iter().map(Frame::wire_len).sum::<usize>(), wire.len());
-        let pieces =
-            || [&b""[..]].into_iter().chain(frames.iter().flat_map(Frame::pieces)).chain([&b""[..]; 2]);
+        let pieces = || {
+            [&b""[..]].into_iter().chain(frames.iter().flatten().map(|piece| &piece[..])).chain([&b""[..]; 2])
+        };
         let full = pieces().filter(|piece| !piece.is_empty()).count();
 
         for written in 0..=wire.len() + 3 {
@@ -383,14 +441,10 @@ mod vectored {
     /// A socket that takes `most` bytes at a time gets every byte once, in order.
     #[test]
     fn every_speed_of_a_socket() {
-        let mut conn = Connection::<Server>::new();
         let payloads: Vec<Vec<u8>> = (0..10).map(|i| vec![i; usize::from(i) * 13 % 50]).collect();
         let frames: Vec<_> = payloads
             .iter()
-            .map(|payload| Frame {
-                header: conn.message(Kind::Binary, Rsv::NONE, payload.len() as u64).unwrap(),
-                payload,
-            })
+            .map(|payload| [head(BINARY, None, payload.len() as u64), payload.clone()])
             .collect();
         let wire: Vec<u8> = payloads.iter().flat_map(|payload| frame(BINARY, None, payload)).collect();
         for most in 1..=wire.len() {
@@ -398,8 +452,11 @@ mod vectored {
                 let mut socket: Vec<u8> = vec![];
                 while socket.len() < wire.len() {
                     let mut slices = vec![IoSlice::new(b""); room];
-                    let bytes =
-                        joined(io_slices(frames.iter().flat_map(Frame::pieces), socket.len(), &mut slices));
+                    let bytes = joined(io_slices(
+                        frames.iter().flatten().map(|piece| &piece[..]),
+                        socket.len(),
+                        &mut slices,
+                    ));
                     assert!(!bytes.is_empty());
                     socket.extend(&bytes[..bytes.len().min(most)]);
                 }

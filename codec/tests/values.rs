@@ -4,10 +4,10 @@
 mod common;
 
 use common::*;
-use framewire::{Close, Connection, ControlFrame, Decoder, Event, HeaderBytes, Kind, Rsv, Server};
+use framewire::{Close, Connection, ControlFrame, Decoder, Event, HeaderBytes, Kind, Rsv, Server, Unmasked};
 
 fn header(len: u64) -> HeaderBytes {
-    Connection::<Server>::new().message(Kind::Binary, Rsv::NONE, len).unwrap()
+    Connection::<Server>::new().message_header(Kind::Binary, Rsv::NONE, len, Unmasked).unwrap()
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn frames_to_be_sent() {
     }
     assert_eq!(format!("{:?}", header(126)), "HeaderBytes([130, 126, 0, 126])");
 
-    let ping = |payload: &[u8]| Connection::<Server>::new().ping(payload).unwrap();
+    let ping = |payload: &[u8]| Connection::<Server>::new().ping(payload, Unmasked).unwrap();
     assert_eq!(ping(b"a"), ping(b"a"));
     assert_ne!(ping(b"a"), ping(b"b"));
     assert_ne!(ping(b""), ping(b"\0"), "what is behind the end does not count");
@@ -85,8 +85,8 @@ fn chunks_tell_the_key_from_one_side_to_the_other() {
 #[test]
 fn messages_keep_their_bytes_to_themselves() {
     use framewire::{Assembler, Part};
-    fn push<'a>(to: &'a mut Assembler, bytes: &'a mut [u8], last: bool) -> Option<framewire::Message<'a>> {
-        to.push(Part { kind: Kind::Text, rsv: Rsv::NONE, bytes, last }).unwrap()
+    fn push<'a>(to: &'a mut Assembler, bytes: &'a mut [u8], last: bool) -> Option<framewire::Assembled<'a>> {
+        to.push(Part::new(Kind::Text, Rsv::NONE, bytes, last)).unwrap()
     }
     let (mut one, mut other) = (Assembler::new(100), Assembler::new(200));
     let [mut first, mut second, mut all, mut wrong] =
@@ -95,7 +95,7 @@ fn messages_keep_their_bytes_to_themselves() {
     let shown = format!("{one:?}");
     assert!(shown.starts_with("Assembler { len: 4, limit: 100, capacity: "), "{shown}");
     let joined = push(&mut one, &mut second, true).unwrap();
-    assert_eq!(format!("{joined:?}"), "Message { kind: Text, rsv: Rsv(000), len: 7, .. }");
+    assert_eq!(format!("{joined:?}"), "Assembled { kind: Text, rsv: Rsv(000), len: 7, .. }");
     assert_eq!(Some(joined), push(&mut other, &mut all.clone(), true));
     let joined = push(&mut one, &mut all, true);
     assert_ne!(joined, push(&mut other, &mut wrong, true));
@@ -105,15 +105,14 @@ fn messages_keep_their_bytes_to_themselves() {
 #[test]
 fn a_queue_one_piece_at_a_time() {
     use bytes::Buf;
-    use framewire::owned::SendQueue;
+    use framewire::{Connection, Server, Unmasked, owned::SendQueue};
+    let mut connection = Connection::<Server>::new();
     let mut queue = SendQueue::new();
     let mut expected = Vec::new();
     for len in [3, SendQueue::COPY_BELOW, 7, 5000] {
         let payload = vec![b'x'; len];
-        expected
-            .extend_from_slice(&[&header(len as u64)[..], &payload, &header(len as u64), &payload].concat());
-        queue.push(header(len as u64), payload.clone().into());
-        queue.push_copied(header(len as u64), &payload); // whatever its length
+        connection.append_binary(&mut expected, &payload, Unmasked).unwrap();
+        queue.push_binary(&mut connection, payload.into(), Unmasked).unwrap();
     }
     let mut sent = Vec::new();
     while queue.has_remaining() {

@@ -5,7 +5,7 @@ use super::{
     window::{Budget, Grant, Window},
 };
 use crate::{
-    connection::{Client, Connection, Role, Server},
+    connection::{Client, Connection, Role, Server, Unmasked},
     error::SendError,
     event::Kind,
     extension::Params,
@@ -435,7 +435,9 @@ impl Deflater<Server> {
         pool: &'p mut DeflatePool,
     ) -> Result<Outgoing<'p>, SendError> {
         let coded = self.code(payload, pool);
-        self.finish(coded, payload.len(), pool, |rsv, len| connection.message(kind, rsv, len))
+        self.finish(coded, payload.len(), pool, |rsv, len| {
+            connection.message_header(kind, rsv, len, Unmasked)
+        })
     }
 
     /// The next fragment of a message: the first starts it, the `last` ends it. All of it can be read by the peer once
@@ -452,7 +454,9 @@ impl Deflater<Server> {
         pool: &'p mut DeflatePool,
     ) -> Result<Outgoing<'p>, SendError> {
         let coded = self.code_fragment(!connection.is_message_open(), bytes, last, pool);
-        self.finish(coded, bytes.len(), pool, |rsv, len| connection.fragment(kind, rsv, len, last))
+        self.finish(coded, bytes.len(), pool, |rsv, len| {
+            connection.fragment_header(kind, rsv, len, last, Unmasked)
+        })
     }
 }
 
@@ -472,8 +476,8 @@ impl Deflater<Client> {
         pool: &'p mut DeflatePool,
     ) -> Result<Outgoing<'p>, SendError> {
         let coded = self.code(payload, pool);
-        let out =
-            self.finish(coded, payload.len(), pool, |rsv, len| connection.message(key, kind, rsv, len))?;
+        let out = self
+            .finish(coded, payload.len(), pool, |rsv, len| connection.message_header(kind, rsv, len, key))?;
         Ok(out.mask(key, payload))
     }
 
@@ -493,8 +497,9 @@ impl Deflater<Client> {
         pool: &'p mut DeflatePool,
     ) -> Result<Outgoing<'p>, SendError> {
         let coded = self.code_fragment(!connection.is_message_open(), bytes, last, pool);
-        let out =
-            self.finish(coded, bytes.len(), pool, |rsv, len| connection.fragment(key, kind, rsv, len, last))?;
+        let out = self.finish(coded, bytes.len(), pool, |rsv, len| {
+            connection.fragment_header(kind, rsv, len, last, key)
+        })?;
         Ok(out.mask(key, bytes))
     }
 }

@@ -305,7 +305,8 @@ impl Ready<'_> {
         if !part.rsv.contains(Rsv::RSV1) {
             return Inflated { core: self.core, pool: self.pool, feed: Feed::Through(part) };
         }
-        self.feed_coded(part.kind, part.bytes, part.last)
+        let (kind, last) = (part.kind, part.last);
+        self.feed_coded(kind, part.into_bytes(), last)
     }
 
     pub(crate) fn feed_coded<'a>(&'a mut self, kind: Kind, wire: &'a [u8], last: bool) -> Inflated<'a> {
@@ -394,7 +395,7 @@ impl Inflated<'_> {
     pub fn next_part(&mut self) -> Result<Option<Part<'_>>, ProtocolError> {
         match mem::replace(&mut self.feed, Feed::Over) {
             Feed::Through(part) => Ok(Some(part)),
-            Feed::Empty(kind) => Ok(Some(Part { kind, rsv: Rsv::NONE, bytes: &mut [], last: true })),
+            Feed::Empty(kind) => Ok(Some(Part::new(kind, Rsv::NONE, &mut [], true))),
             Feed::Over => Ok(None),
             Feed::Failed(error) => {
                 self.feed = Feed::Failed(error);
@@ -409,7 +410,7 @@ impl Inflated<'_> {
                         }
                         self.feed = Feed::Coded(input);
                     }
-                    Ok(Some(Part { kind, rsv: Rsv::NONE, bytes: &mut self.pool.out[..len], last }))
+                    Ok(Some(Part::new(kind, Rsv::NONE, &mut self.pool.out[..len], last)))
                 }
                 Err(error) => {
                     self.core.fail(error, self.pool);

@@ -3,7 +3,7 @@
 #[cfg(feature = "deflate")]
 use crate::deflate::{DeflatePool, Deflater, MIN_BITS};
 use crate::{
-    connection::{Connection, Server},
+    connection::{SendHalf, Server, Unmasked},
     error::SendError,
     event::Kind,
     frame::{Header, Opcode, Rsv},
@@ -63,14 +63,15 @@ impl PreparedFrame {
     }
 }
 
-impl Connection<Server> {
-    /// The bytes of a prepared message, to be written as they are: the state of this connection is checked as for
-    /// any other message.
+impl SendHalf<Server> {
+    /// Returns the bytes of a prepared message, which the host writes unchanged. The state of this connection is checked
+    /// as for any other message.
     ///
     /// # Errors
-    /// [`SendError::Closed`], [`SendError::MessageOpen`].
+    /// [`SendError::Closed`], [`SendError::MessageOpen`], [`SendError::ReservedBit`].
+    #[must_use = "the message is sent by writing these bytes"]
     pub fn prepared(&mut self, frame: &PreparedFrame) -> Result<Bytes, SendError> {
-        self.message(frame.kind, frame.rsv, frame.payload_len)?;
+        let _written_already = self.message_header(frame.kind, frame.rsv, frame.payload_len, Unmasked)?;
         Ok(frame.wire.clone())
     }
 }
@@ -122,10 +123,10 @@ impl PreparedMessage {
     /// is longer than one of the connection's own would be.
     ///
     /// # Errors
-    /// As [`Connection::prepared`].
+    /// As [`SendHalf::prepared`].
     pub fn send(
         &mut self,
-        connection: &mut Connection<Server>,
+        connection: &mut SendHalf<Server>,
         deflater: &mut Deflater<Server>,
         pool: &mut DeflatePool,
     ) -> Result<Bytes, SendError> {

@@ -1,30 +1,35 @@
-//! What is to be written, in order.
+//! The bytes that are still to be written, in order.
 
 use crate::{
+    connection::{Role, SendHalf},
     control::ControlFrame,
-    frame::HeaderBytes,
+    error::SendError,
+    event::Kind,
+    frame::{HeaderBytes, Rsv},
     mask::{self, Key},
+    utf8::Utf8Bytes,
 };
-use alloc::collections::VecDeque;
-use bytes::{Buf, Bytes, BytesMut};
+use alloc::{collections::VecDeque, vec::Vec};
+use bytes::{Buf, Bytes};
 
-/// Frames that wait to be written: a [`Buf`], which lends its bytes to one vectored write and forgets what was
-/// written of them, wherever a partial write stopped.
+/// Frames that wait to be written: a [`Buf`], which lends its bytes to one vectored write and drops them once they are
+/// written, wherever a partial write stopped.
 ///
-/// Headers, control frames and small payloads are copied together; larger payloads are referenced where they are.
-/// The queue has no bound of its own: how much may wait ([`remaining`](Buf::remaining)) before the host stops
-/// reading from the peer is the host's to say.
+/// Headers, control frames and small payloads are copied together; larger payloads are referenced. A client's payload is
+/// masked here: in its own memory if nobody else refers to it, otherwise in a copy.
+///
+/// The queue has no limit of its own: the host decides how much may wait ([`remaining`](Buf::remaining)) before it stops
+/// reading from the peer. Once all is written, the queue keeps a few KiB of memory at most.
 ///
 /// ```
 /// # #[cfg(feature = "std")] {
 /// use bytes::{Buf, Bytes};
-/// use framewire::{Connection, Server, owned::SendQueue};
+/// use framewire::{Connection, Server, Unmasked, owned::SendQueue};
 /// use std::io::{IoSlice, Write};
 ///
 /// let mut connection = Connection::<Server>::new();
 /// let mut queue = SendQueue::new();
-/// let payload = Bytes::from_static(b"Hello");
-/// queue.push(connection.binary(&payload).unwrap(), payload);
+/// queue.push_binary(&mut connection, Bytes::from_static(b"Hello"), Unmasked).unwrap();
 ///
 /// let mut socket = Vec::new();
 /// while queue.has_remaining() {
@@ -39,17 +44,18 @@ use bytes::{Buf, Bytes, BytesMut};
 /// ```
 #[derive(Debug, Default)]
 pub struct SendQueue {
-    /// What was copied, in one piece: headers, control frames, small payloads.
-    copied: BytesMut,
+    /// Headers, control frames and small payloads, of which the first `written` bytes are on the wire.
+    copied: Vec<u8>,
+    written: usize,
     /// What is referenced, in order.
     pieces: VecDeque<Piece>,
-    /// Bytes in `copied` that go before some piece.
+    /// Where in `copied` the last piece stands.
     placed: usize,
     /// Bytes in `pieces`.
     in_pieces: usize,
 }
 
-/// So many of the copied bytes, and then these.
+/// A payload that is referenced, and how many of the copied bytes go before it, behind the piece before.
 #[derive(Debug)]
 struct Piece {
     copied: usize,
@@ -57,33 +63,82 @@ struct Piece {
 }
 
 impl SendQueue {
-    /// Payloads of less than this many bytes are copied: a copy in cache costs less than a piece of its own.
+    /// Payloads of fewer bytes are copied: a copy in the cache costs less than a piece of its own.
     pub const COPY_BELOW: usize = 1024;
 
-    /// A queue with nothing in it, and no memory.
+    /// The most memory for copied bytes that an empty queue keeps.
+    const KEEP: usize = 16 << 10;
+    const KEEP_PIECES: usize = 64;
+
+    /// An empty queue, without memory.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Queues a frame. A client's payload is masked already, or goes by [`push_masked`](Self::push_masked).
-    pub fn push(&mut self, header: HeaderBytes, payload: Bytes) {
-        self.copied.extend_from_slice(&header);
-        self.push_bytes(payload);
+    /// Bytes of memory held for what is copied, whether anything waits or not.
+    pub fn capacity(&self) -> usize {
+        self.copied.capacity()
     }
 
-    /// Queues a frame whose payload, as it goes on the wire, is copied: one that is only lent, such as a compressed one.
-    pub fn push_copied(&mut self, header: HeaderBytes, payload: &[u8]) {
-        self.copied.extend_from_slice(&header);
-        self.copied.extend_from_slice(payload);
+    /// Queues a text message.
+    ///
+    /// # Errors
+    /// As [`SendHalf::text_header`]; nothing is queued then.
+    pub fn push_text<R: Role>(
+        &mut self,
+        connection: &mut SendHalf<R>,
+        text: Utf8Bytes,
+        key: R::Key,
+    ) -> Result<(), SendError> {
+        self.push_message(connection, Kind::Text, Rsv::NONE, text.into_bytes(), key)
     }
 
-    /// Queues a frame of a client and masks a copy of its payload with the key that the header was made with; the
-    /// payload itself stays as it is.
-    pub fn push_masked(&mut self, header: HeaderBytes, key: Key, payload: &[u8]) {
-        self.copied.extend_from_slice(&header);
-        let start = self.copied.len();
-        self.copied.extend_from_slice(payload);
-        mask::apply(key, &mut self.copied[start..]);
+    /// Queues a binary message.
+    ///
+    /// # Errors
+    /// As [`SendHalf::binary_header`]; nothing is queued then.
+    pub fn push_binary<R: Role>(
+        &mut self,
+        connection: &mut SendHalf<R>,
+        payload: Bytes,
+        key: R::Key,
+    ) -> Result<(), SendError> {
+        self.push_message(connection, Kind::Binary, Rsv::NONE, payload, key)
+    }
+
+    /// Queues a message, for example one that an extension has encoded. The caller promises that a text is UTF-8.
+    ///
+    /// # Errors
+    /// As [`SendHalf::message_header`]; nothing is queued then.
+    pub fn push_message<R: Role>(
+        &mut self,
+        connection: &mut SendHalf<R>,
+        kind: Kind,
+        rsv: Rsv,
+        payload: Bytes,
+        key: R::Key,
+    ) -> Result<(), SendError> {
+        let header = connection.message_header(kind, rsv, payload.len() as u64, key)?;
+        self.push_frame(header, payload, key.into());
+        Ok(())
+    }
+
+    /// Queues the next fragment of a message.
+    ///
+    /// # Errors
+    /// As [`SendHalf::fragment_header`]; nothing is queued then.
+    pub fn push_fragment<R: Role>(
+        &mut self,
+        connection: &mut SendHalf<R>,
+        kind: Kind,
+        rsv: Rsv,
+        payload: Bytes,
+        last: bool,
+        key: R::Key,
+    ) -> Result<(), SendError> {
+        let header = connection.fragment_header(kind, rsv, payload.len() as u64, last, key)?;
+        self.push_frame(header, payload, key.into());
+        Ok(())
     }
 
     /// Queues a control frame.
@@ -91,34 +146,80 @@ impl SendQueue {
         self.copied.extend_from_slice(frame);
     }
 
-    /// Queues bytes that are a whole frame, or the next of a payload whose header went before.
+    /// Queues whole frames that are encoded already, for example a prepared one.
     pub fn push_bytes(&mut self, bytes: Bytes) {
         if bytes.len() < Self::COPY_BELOW {
             self.copied.extend_from_slice(&bytes);
             return;
         }
         self.in_pieces += bytes.len();
-        self.pieces.push_back(Piece { copied: self.copied.len() - self.placed, bytes });
+        let copied = self.copied.len() - self.placed.max(self.written);
+        self.pieces.push_back(Piece { copied, bytes });
         self.placed = self.copied.len();
+    }
+
+    fn push_frame(&mut self, header: HeaderBytes, payload: Bytes, key: Option<Key>) {
+        header.append_to(&mut self.copied);
+        let Some(key) = key else { return self.push_bytes(payload) };
+        if payload.len() >= Self::COPY_BELOW {
+            return self.push_bytes(masked(key, payload));
+        }
+        let start = self.copied.len();
+        self.copied.extend_from_slice(&payload);
+        mask::apply(key, &mut self.copied[start..]);
+    }
+
+    /// Gives memory back: of an empty queue all but a little, of others what is written once that is the larger half.
+    fn release(&mut self) {
+        if self.written == self.copied.len() && self.pieces.is_empty() {
+            self.copied.clear();
+            (self.written, self.placed) = (0, 0);
+            if self.copied.capacity() > Self::KEEP {
+                self.copied = Vec::new();
+            }
+            if self.pieces.capacity() > Self::KEEP_PIECES {
+                self.pieces = VecDeque::new();
+            }
+        } else if self.written > Self::KEEP && self.written > self.copied.len() / 2 {
+            self.copied.drain(..self.written);
+            self.placed = self.placed.saturating_sub(self.written);
+            self.written = 0;
+        }
+    }
+}
+
+/// The payload masked: in its own memory if nobody else refers to it.
+fn masked(key: Key, payload: Bytes) -> Bytes {
+    match payload.try_into_mut() {
+        Ok(mut payload) => {
+            mask::apply(key, &mut payload);
+            payload.freeze()
+        }
+        Err(shared) => {
+            let mut copy = shared.to_vec();
+            mask::apply(key, &mut copy);
+            copy.into()
+        }
     }
 }
 
 impl Buf for SendQueue {
     fn remaining(&self) -> usize {
-        self.copied.len() + self.in_pieces
+        self.copied.len() - self.written + self.in_pieces
     }
 
     fn chunk(&self) -> &[u8] {
+        let copied = &self.copied[self.written..];
         match self.pieces.front() {
             Some(Piece { copied: 0, bytes }) => bytes,
-            Some(piece) => &self.copied[..piece.copied],
-            None => &self.copied,
+            Some(piece) => &copied[..piece.copied],
+            None => copied,
         }
     }
 
     #[cfg(feature = "std")]
     fn chunks_vectored<'a>(&'a self, slices: &mut [std::io::IoSlice<'a>]) -> usize {
-        let (mut copied, mut filled) = (&self.copied[..], 0);
+        let (mut copied, mut filled) = (&self.copied[self.written..], 0);
         let mut lend = |chunk: &'a [u8]| {
             if let Some(slice) = slices.get_mut(filled).filter(|_| !chunk.is_empty()) {
                 *slice = std::io::IoSlice::new(chunk);
@@ -137,27 +238,23 @@ impl Buf for SendQueue {
         filled
     }
 
-    /// Forgets the first `n` bytes, which are written; all of them where there are fewer.
+    /// Drops the first `n` bytes, which are written; all bytes if there are fewer.
     fn advance(&mut self, mut n: usize) {
-        let mut copied = 0; // all at once, behind the loop
-        while let Some(Piece { copied: before, bytes }) = self.pieces.front_mut() {
-            if n < *before + bytes.len() {
-                let step = n.min(*before);
-                *before -= step;
-                copied += step;
+        while let Some(Piece { copied, bytes }) = self.pieces.front_mut() {
+            if n < *copied + bytes.len() {
+                let step = n.min(*copied);
+                *copied -= step;
+                self.written += step;
                 bytes.advance(n - step);
                 self.in_pieces -= n - step;
-                break;
+                return self.release();
             }
-            n -= *before + bytes.len();
-            copied += *before;
+            n -= *copied + bytes.len();
+            self.written += *copied;
             self.in_pieces -= bytes.len();
             self.pieces.pop_front();
         }
-        self.placed -= copied;
-        if self.pieces.is_empty() {
-            copied += n;
-        }
-        self.copied.advance(copied.min(self.copied.len()));
+        self.written += n.min(self.copied.len() - self.written);
+        self.release();
     }
 }

@@ -5,7 +5,7 @@
 #[path = "rfc1951.rs"]
 pub(crate) mod rfc1951;
 
-use super::common::{Side, key, to};
+use super::common::{Role, key, to};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use framewire::{
     Assembler, Client, Connection, Event, Kind, Limits, Part, ProtocolError, Rsv, SendError, Server,
@@ -108,14 +108,14 @@ impl Decoder {
 }
 
 /// A host: messages, whole; and the error that ended it.
-pub(crate) struct Host<S: Side> {
+pub(crate) struct Host<S: Role> {
     pub(crate) conn: Connection<S>,
     pub(crate) inflater: Inflater<S>,
     pub(crate) assembler: Assembler,
     pub(crate) messages: Vec<(Kind, Vec<u8>)>,
 }
 
-impl<S: Side> Host<S> {
+impl<S: Role> Host<S> {
     pub(crate) fn new(params: &Params, pool: &InflatePool) -> Self {
         Self {
             conn: Connection::new().with_limits(Limits::NONE).with_extension_bits(Rsv::RSV1),
@@ -171,7 +171,7 @@ impl<S: Side> Host<S> {
 }
 
 /// What one message inflates to, in parts of this size, fed in pieces cut at the rising places `cuts`.
-pub(crate) fn inflate<S: Side>(
+pub(crate) fn inflate<S: Role>(
     params: &Params,
     pool: &mut InflatePool,
     kind: Kind,
@@ -236,12 +236,12 @@ pub(crate) fn random(mut state: u64) -> impl FnMut() -> u64 {
     }
 }
 
-pub(crate) fn frame_to<S: Side>(first: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame_to<S: Role>(first: u8, payload: &[u8]) -> Vec<u8> {
     to::<S>(first, payload)
 }
 
 /// The verbs of the two roles as one: what goes on the wire.
-pub(crate) trait Sender: Side {
+pub(crate) trait Sender: Role {
     fn deflate(
         deflater: &mut Deflater<Self>,
         conn: &mut Connection<Self>,

@@ -1,11 +1,10 @@
-//! What the tests share: frames written from the RFC without the crate's help, the verbs of both roles under one
-//! trait, a host that plays a wire in pieces and notes what came of it, and an oracle that says what should have.
+//! What the tests share: frames written from the RFC without the crate's help, a host that plays a wire in pieces and notes what came of it, and an oracle that says what should have.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use core::str;
 use framewire::{
-    Client, CloseCode, Connection, ControlFrame, Decoder, Event, Header, Kind, Limits, Part, ProtocolError,
-    Role, Rsv, SendError, Server, State, mask::Key,
+    Client, CloseCode, Connection, Decoder, Event, Header, Kind, Limits, Part, ProtocolError, Role, Rsv,
+    SendError, State, mask::Key,
 };
 
 pub(crate) const TEXT: u8 = 0x81;
@@ -55,18 +54,18 @@ pub(crate) fn frame(first: u8, key: Option<[u8; 4]>, payload: &[u8]) -> Vec<u8> 
 }
 
 /// A frame as its peer sends it to a role.
-pub(crate) fn to<S: Side>(first: u8, payload: &[u8]) -> Vec<u8> {
-    frame(first, (!S::CLIENT).then(|| key(payload.len())), payload)
+pub(crate) fn to<S: Role>(first: u8, payload: &[u8]) -> Vec<u8> {
+    frame(first, (!is_client::<S>()).then(|| key(payload.len())), payload)
 }
 
 /// A header alone as its peer sends it to a role.
-pub(crate) fn head_to<S: Side>(first: u8, len: u64) -> Vec<u8> {
-    head(first, (!S::CLIENT).then_some(KEY), len)
+pub(crate) fn head_to<S: Role>(first: u8, len: u64) -> Vec<u8> {
+    head(first, (!is_client::<S>()).then_some(KEY), len)
 }
 
 /// A control frame as a role under test sends it.
-pub(crate) fn from<S: Side>(first: u8, payload: &[u8]) -> Vec<u8> {
-    frame(first, S::CLIENT.then_some(KEY), payload)
+pub(crate) fn from<S: Role>(first: u8, payload: &[u8]) -> Vec<u8> {
+    frame(first, is_client::<S>().then_some(KEY), payload)
 }
 
 /// The payload of a close frame.
@@ -86,104 +85,64 @@ pub(crate) fn rsv(first: u8) -> Rsv {
         .fold(Rsv::NONE, |all, (_, one)| all | one)
 }
 
-/// The verbs of the two roles, which differ in their keys, as one. All give what goes on the wire.
-pub(crate) trait Side: Role + Sized {
-    const CLIENT: bool;
-    type Peer: Side;
-
-    fn reply(conn: &mut Connection<Self>, event: &Event<'_>) -> Option<ControlFrame>;
-    fn fail(conn: &mut Connection<Self>, error: ProtocolError) -> Option<ControlFrame>;
-    /// By `text` and `binary`.
-    fn message(conn: &mut Connection<Self>, kind: Kind, payload: &[u8]) -> Result<Vec<u8>, SendError>;
-    fn fragment(
-        conn: &mut Connection<Self>,
-        kind: Kind,
-        payload: &[u8],
-        last: bool,
-    ) -> Result<Vec<u8>, SendError>;
-    fn ping(conn: &mut Connection<Self>, payload: &[u8]) -> Result<ControlFrame, SendError>;
-    fn pong(conn: &mut Connection<Self>, payload: &[u8]) -> Result<ControlFrame, SendError>;
-    fn close(conn: &mut Connection<Self>, code: u16, reason: &str) -> Result<ControlFrame, SendError>;
+/// Whether a role masks what it sends.
+pub(crate) fn is_client<R: Role>() -> bool {
+    R::key(Key::default).into().is_some()
 }
 
-impl Side for Server {
-    const CLIENT: bool = false;
-    type Peer = Client;
-
-    fn reply(conn: &mut Connection<Self>, event: &Event<'_>) -> Option<ControlFrame> {
-        conn.reply(event)
-    }
-    fn fail(conn: &mut Connection<Self>, error: ProtocolError) -> Option<ControlFrame> {
-        conn.fail(error)
-    }
-    fn message(conn: &mut Connection<Self>, kind: Kind, payload: &[u8]) -> Result<Vec<u8>, SendError> {
-        let header = match kind {
-            Kind::Text => conn.text(str::from_utf8(payload).expect("a test sends text"))?,
-            Kind::Binary => conn.binary(payload)?,
-        };
-        Ok([&header, payload].concat())
-    }
-    fn fragment(
-        conn: &mut Connection<Self>,
-        kind: Kind,
-        payload: &[u8],
-        last: bool,
-    ) -> Result<Vec<u8>, SendError> {
-        let header = conn.fragment(kind, Rsv::NONE, payload.len() as u64, last)?;
-        Ok([&header, payload].concat())
-    }
-    fn ping(conn: &mut Connection<Self>, payload: &[u8]) -> Result<ControlFrame, SendError> {
-        conn.ping(payload)
-    }
-    fn pong(conn: &mut Connection<Self>, payload: &[u8]) -> Result<ControlFrame, SendError> {
-        conn.pong(payload)
-    }
-    fn close(conn: &mut Connection<Self>, code: u16, reason: &str) -> Result<ControlFrame, SendError> {
-        conn.close(CloseCode::new(code), reason)
-    }
+/// The key of control frames under test.
+pub(crate) fn fixed<R: Role>() -> R::Key {
+    R::key(|| Key::new(KEY))
 }
 
-impl Side for Client {
-    const CLIENT: bool = true;
-    type Peer = Server;
+/// A whole message as it goes on the wire, by each method that makes one.
+pub(crate) fn message<R: Role>(
+    conn: &mut Connection<R>,
+    kind: Kind,
+    payload: &[u8],
+) -> Result<Vec<u8>, SendError> {
+    let key = R::key(|| Key::new(key(payload.len())));
+    let text = str::from_utf8(payload);
 
-    fn reply(conn: &mut Connection<Self>, event: &Event<'_>) -> Option<ControlFrame> {
-        conn.reply(event, || Key::new(KEY))
-    }
-    fn fail(conn: &mut Connection<Self>, error: ProtocolError) -> Option<ControlFrame> {
-        conn.fail(error, || Key::new(KEY))
-    }
-    fn message(conn: &mut Connection<Self>, kind: Kind, payload: &[u8]) -> Result<Vec<u8>, SendError> {
-        let key = Key::new(key(payload.len()));
-        let mut bytes = payload.to_vec();
-        let header = match kind {
-            Kind::Text => conn.text(key, &mut bytes),
-            Kind::Binary => conn.binary(key, &mut bytes),
-        };
-        if header.is_err() {
-            assert_eq!(bytes, payload, "what was refused stays as it was");
+    let mut appended = b"before".to_vec();
+    let result = match (kind, text) {
+        (Kind::Text, Ok(text)) => conn.append_text(&mut appended, text, key),
+        (Kind::Text, Err(_)) => panic!("a test sends text"),
+        (Kind::Binary, _) => conn.append_binary(&mut appended, payload, key),
+    };
+    let (before, appended) = appended.split_at(6);
+    assert_eq!(before, b"before");
+
+    let mut bytes = payload.to_vec();
+    let header = conn.header_in_place(kind, &mut bytes, key);
+    assert_eq!(header.map(|_| ()), result);
+    assert_eq!(
+        header,
+        match text {
+            Ok(text) if kind == Kind::Text => conn.text_header(text, key),
+            _ if kind == Kind::Binary => conn.binary_header(payload, key),
+            _ => unreachable!("no text"),
         }
-        Ok([&header?[..], &bytes].concat())
-    }
-    fn fragment(
-        conn: &mut Connection<Self>,
-        kind: Kind,
-        payload: &[u8],
-        last: bool,
-    ) -> Result<Vec<u8>, SendError> {
-        let key = key(payload.len());
-        let header = conn.fragment(Key::new(key), kind, Rsv::NONE, payload.len() as u64, last)?;
-        Ok([&header[..], &masked(key, payload)].concat())
-    }
-    fn ping(conn: &mut Connection<Self>, payload: &[u8]) -> Result<ControlFrame, SendError> {
-        conn.ping(Key::new(KEY), payload)
-    }
-    fn pong(conn: &mut Connection<Self>, payload: &[u8]) -> Result<ControlFrame, SendError> {
-        conn.pong(Key::new(KEY), payload)
-    }
-    fn close(conn: &mut Connection<Self>, code: u16, reason: &str) -> Result<ControlFrame, SendError> {
-        conn.close(Key::new(KEY), CloseCode::new(code), reason)
-    }
+    );
+    let Ok(header) = header else {
+        assert_eq!((bytes, appended), (payload.to_vec(), &b""[..]), "what was refused stays as it was");
+        return header.map(|_| Vec::new());
+    };
+    let wire = [&header[..], &bytes].concat();
+    assert_eq!(wire, appended);
+    Ok(wire)
+}
+
+pub(crate) fn fragment<R: Role>(
+    conn: &mut Connection<R>,
+    kind: Kind,
+    payload: &[u8],
+    last: bool,
+) -> Result<Vec<u8>, SendError> {
+    let key = key(payload.len());
+    let header =
+        conn.fragment_header(kind, Rsv::NONE, payload.len() as u64, last, R::key(|| Key::new(key)))?;
+    Ok([&header[..], &masked(if is_client::<R>() { key } else { [0; 4] }, payload)].concat())
 }
 
 /// What came, however it was cut: parts are joined to messages.
@@ -224,10 +183,10 @@ impl Joiner {
     }
 
     fn join(&mut self, part: Part<'_>) -> Option<Item> {
-        assert!(part.last || !part.bytes.is_empty(), "an empty part in the middle of a message");
+        assert!(part.last || !part.bytes().is_empty(), "an empty part in the middle of a message");
         let (kind, rsv, bytes) = self.open.get_or_insert((part.kind, part.rsv, Vec::new()));
         assert_eq!((*kind, *rsv), (part.kind, part.rsv), "the parts of a message agree");
-        bytes.extend_from_slice(part.bytes);
+        bytes.extend_from_slice(part.bytes());
         if !part.last {
             return None;
         }
@@ -249,7 +208,7 @@ pub(crate) struct Outcome {
 
 /// Plays `wire` to `conn`, cut at the rising places `cuts`, as a host would; holds it to the promises that need no
 /// expectation: after `Ok(None)` the input is empty, errors stay, and the failed connection sends nothing.
-pub(crate) fn play<S: Side>(conn: &mut Connection<S>, wire: &[u8], cuts: &[usize]) -> Outcome {
+pub(crate) fn play<S: Role>(conn: &mut Connection<S>, wire: &[u8], cuts: &[usize]) -> Outcome {
     let mut outcome = Outcome::default();
     let mut joiner = Joiner::default();
     let mut from = 0;
@@ -261,7 +220,9 @@ pub(crate) fn play<S: Side>(conn: &mut Connection<S>, wire: &[u8], cuts: &[usize
         let result = loop {
             match conn.receive(&mut input) {
                 Ok(Some(event)) => {
-                    outcome.replies.extend(S::reply(conn, &event).iter().flat_map(|frame| frame.iter()));
+                    outcome
+                        .replies
+                        .extend(conn.reply(&event, fixed::<S>).iter().flat_map(|frame| frame.iter()));
                     outcome.items.extend(joiner.push(event));
                 }
                 Ok(None) => break Ok(()),
@@ -274,7 +235,7 @@ pub(crate) fn play<S: Side>(conn: &mut Connection<S>, wire: &[u8], cuts: &[usize
             (Ok(()), None) => {}
             (Err(error), None) => {
                 outcome.error = Some(error);
-                outcome.farewell = S::fail(conn, error).map(|frame| frame.to_vec());
+                outcome.farewell = conn.fail(error, fixed::<S>).map(|frame| frame.to_vec());
                 assert_failed(conn, error);
             }
             (now, before) => assert_eq!(now.err(), before, "the error stays"),
@@ -284,32 +245,32 @@ pub(crate) fn play<S: Side>(conn: &mut Connection<S>, wire: &[u8], cuts: &[usize
 }
 
 /// Nothing may come out of a connection that failed.
-pub(crate) fn assert_failed<S: Side>(conn: &mut Connection<S>, error: ProtocolError) {
+pub(crate) fn assert_failed<S: Role>(conn: &mut Connection<S>, error: ProtocolError) {
     assert_eq!((conn.state(), conn.close_expected(), conn.remaining()), (State::Closed, true, 0));
     assert_eq!(conn.receive_eof(), Err(error));
-    assert_eq!(S::fail(conn, error), None, "a second close");
+    assert_eq!(conn.fail(error, fixed::<S>), None, "a second close");
     assert_sends_closed(conn);
     let mut more = to::<S>(TEXT, b"more");
     let mut input = &mut more[..];
     assert_eq!(conn.receive(&mut input), Err(error));
     assert!(input.is_empty());
     for event in events() {
-        assert_eq!(S::reply(conn, &event), None, "{event:?}");
+        assert_eq!(conn.reply(&event, fixed::<S>), None, "{event:?}");
     }
 }
 
 /// Every verb says that the connection is closed, also where something else is wrong with what it is asked.
-pub(crate) fn assert_sends_closed<S: Side>(conn: &mut Connection<S>) {
+pub(crate) fn assert_sends_closed<S: Role>(conn: &mut Connection<S>) {
     let closed = Err(SendError::Closed);
     for kind in [Kind::Text, Kind::Binary] {
-        assert_eq!(S::message(conn, kind, b"x"), Err(SendError::Closed));
-        assert_eq!(S::fragment(conn, kind, b"x", false), Err(SendError::Closed));
-        assert_eq!(S::fragment(conn, kind, b"x", true), Err(SendError::Closed));
+        assert_eq!(message(conn, kind, b"x"), Err(SendError::Closed));
+        assert_eq!(fragment(conn, kind, b"x", false), Err(SendError::Closed));
+        assert_eq!(fragment(conn, kind, b"x", true), Err(SendError::Closed));
     }
-    assert_eq!(S::ping(conn, &[0; 126]), closed);
-    assert_eq!(S::pong(conn, b""), closed);
-    assert_eq!(S::close(conn, 1000, ""), closed);
-    assert_eq!(S::close(conn, 1005, "reason"), closed);
+    assert_eq!(conn.ping(&[0; 126], fixed::<S>()), closed);
+    assert_eq!(conn.pong(b"", fixed::<S>()), closed);
+    assert_eq!(conn.close(CloseCode::new(1000), "", fixed::<S>()), closed);
+    assert_eq!(conn.close(CloseCode::new(1005), "reason", fixed::<S>()), closed);
 }
 
 /// A ping and a close, as events: a control's payload cannot be made but by receiving it.
@@ -380,7 +341,7 @@ pub(crate) fn read_head(wire: &[u8]) -> Result<Option<Head>, ProtocolError> {
 }
 
 /// What a role is to make of `wire`: RFC 6455 read slowly, with all of the wire in hand.
-pub(crate) fn oracle<S: Side>(wire: &[u8], limits: Limits, extension_bits: Rsv) -> Outcome {
+pub(crate) fn oracle<S: Role>(wire: &[u8], limits: Limits, extension_bits: Rsv) -> Outcome {
     let mut outcome = Outcome::default();
     if let Err(error) = oracle_frames::<S>(wire, limits, extension_bits, &mut outcome) {
         let owed = !matches!(outcome.items.last(), Some(Item::Close(_)));
@@ -391,7 +352,7 @@ pub(crate) fn oracle<S: Side>(wire: &[u8], limits: Limits, extension_bits: Rsv) 
     outcome
 }
 
-fn oracle_frames<S: Side>(
+fn oracle_frames<S: Role>(
     mut wire: &[u8],
     limits: Limits,
     extension_bits: Rsv,
@@ -399,7 +360,7 @@ fn oracle_frames<S: Side>(
 ) -> Result<(), ProtocolError> {
     let mut open: Option<(Kind, Rsv, Vec<u8>, u128)> = None;
     while let Some(head) = read_head(wire)? {
-        match (S::CLIENT, head.key) {
+        match (is_client::<S>(), head.key) {
             (false, None) => return Err(ProtocolError::MaskMissing),
             (true, Some(_)) => return Err(ProtocolError::MaskUnexpected),
             _ => {}

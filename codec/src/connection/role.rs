@@ -1,0 +1,107 @@
+//! The two ends of a connection, and how each masks what it sends.
+
+use super::limits::Limits;
+use crate::mask::Key;
+use core::fmt;
+
+/// Which end of the connection this is: [`Server`] or [`Client`].
+pub trait Role: sealed::Role + Copy {
+    /// How this end masks a frame that it sends (RFC 6455 §5.1): [`Unmasked`] for a server, a [`Key`] for a client,
+    /// which must be fresh and unpredictable for each frame (§5.3, §10.3). The host draws it.
+    ///
+    /// Code that serves both roles turns it into an `Option<Key>` to mask a payload itself.
+    type Key: Copy + fmt::Debug + Into<Option<Key>>;
+
+    /// Draws the key of a frame: a server needs none, and `draw` is not called.
+    ///
+    /// ```
+    /// use framewire::{Client, Role, Server, Unmasked, mask::Key};
+    ///
+    /// assert_eq!(Client::key(|| Key::new([1, 2, 3, 4])), Key::new([1, 2, 3, 4]));
+    /// assert_eq!(Server::key(|| unreachable!()), Unmasked);
+    /// ```
+    fn key(draw: impl FnOnce() -> Key) -> Self::Key;
+}
+
+/// The end that accepted the connection: it receives masked frames and sends unmasked ones.
+#[derive(Clone, Copy, Debug)]
+pub enum Server {}
+
+/// The end that opened the connection: it receives unmasked frames and sends masked ones.
+#[derive(Clone, Copy, Debug)]
+pub enum Client {}
+
+impl Role for Server {
+    type Key = Unmasked;
+
+    #[inline]
+    fn key(_: impl FnOnce() -> Key) -> Unmasked {
+        Unmasked
+    }
+}
+
+impl Role for Client {
+    type Key = Key;
+
+    #[inline]
+    fn key(draw: impl FnOnce() -> Key) -> Key {
+        draw()
+    }
+}
+
+/// The key of a server's frames: there is none (RFC 6455 §5.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Unmasked;
+
+impl From<Unmasked> for Option<Key> {
+    #[inline]
+    fn from(_: Unmasked) -> Self {
+        None
+    }
+}
+
+/// Where a frame that may not be needed gets its key: [`Unmasked`] for a server; for a client, or for code that serves
+/// both roles, a closure that draws one, and is called only if there is a frame.
+pub trait KeySource<R: Role>: sealed::KeySource<R> {}
+
+impl KeySource<Server> for Unmasked {}
+impl<R: Role, F: FnOnce() -> R::Key> KeySource<R> for F {}
+
+#[expect(unnameable_types, reason = "the roles are two, and ours")]
+pub(super) mod sealed {
+    use super::{Client, Limits, Server, Unmasked};
+
+    pub trait Role {
+        /// Whether frames arrive masked.
+        const UNMASKS: bool;
+        const LIMITS: Limits;
+    }
+
+    impl Role for Server {
+        const UNMASKS: bool = true;
+        const LIMITS: Limits = Limits::SERVER;
+    }
+
+    impl Role for Client {
+        const UNMASKS: bool = false;
+        const LIMITS: Limits = Limits::CLIENT;
+    }
+
+    pub trait KeySource<R: super::Role> {
+        fn key(self) -> R::Key;
+    }
+
+    impl KeySource<Server> for Unmasked {
+        #[inline]
+        fn key(self) -> Self {
+            self
+        }
+    }
+
+    impl<R: super::Role, F: FnOnce() -> R::Key> KeySource<R> for F {
+        #[inline]
+        fn key(self) -> R::Key {
+            self()
+        }
+    }
+}
