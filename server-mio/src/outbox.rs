@@ -34,7 +34,7 @@ pub struct Memory {
 }
 
 /// Payloads from this size on are written from where they are. Below it, a copy into the cork, which is in cache,
-/// costs less than a slice of its own does in the kernel (docs/performance.md).
+/// costs less than a slice of its own does in the kernel (docs/tried.md).
 const REFERENCE_FROM: usize = 4 << 10;
 
 /// The most slices that one write is given.
