@@ -199,7 +199,6 @@ impl<R: Role> Connection<R> {
     ///
     /// # Errors
     /// As [`SendHalf::close`].
-    #[must_use = "the connection counts this close as sent: write the frame"]
     pub fn fail_with(
         &mut self,
         code: CloseCode,

@@ -166,6 +166,8 @@ pub mod owned;
 
 #[doc(hidden)]
 pub mod internal;
+#[cfg(doctest)]
+mod mistakes;
 
 #[cfg(feature = "alloc")]
 pub use assembler::{Assembled, Assembler};

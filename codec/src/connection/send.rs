@@ -257,7 +257,6 @@ impl<R: Role> SendHalf<R> {
     ///
     /// # Errors
     /// [`SendError::Closed`], [`SendError::InvalidCloseCode`], [`SendError::ControlTooLong`].
-    #[must_use = "the connection counts this close as sent: write the frame"]
     pub fn close(&mut self, code: CloseCode, reason: &str, key: R::Key) -> Result<ControlFrame, SendError> {
         self.may_send()?;
         if !code.may_be_sent() && (code != CloseCode::NO_STATUS || !reason.is_empty()) {
@@ -300,7 +299,6 @@ impl<R: Role> SendHalf<R> {
     ///
     /// # Errors
     /// As [`close`](Self::close).
-    #[must_use = "the connection counts this close as sent: write the frame"]
     pub fn fail_with(
         &mut self,
         code: CloseCode,

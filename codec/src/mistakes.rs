@@ -1,0 +1,200 @@
+//! Mistakes that do not compile, or that warn: each as it would be made, behind the same lines without it.
+//!
+//! Only the documentation tests read this file.
+
+/// A header or a control frame that is made and not written loses its frame.
+///
+/// ```
+/// # #![deny(unused_must_use)]
+/// # use framewire::*;
+/// # fn host(connection: &mut Connection<Server>, event: &Event<'_>) -> Result<(), SendError> {
+/// let _written = connection.text_header("text", Unmasked)?;
+/// let _written = connection.ping(b"", Unmasked)?;
+/// let _written = connection.close(CloseCode::NORMAL, "", Unmasked)?;
+/// let _written = connection.fail_with(CloseCode::POLICY, "", Unmasked)?;
+/// let _written = connection.reply(event, Unmasked);
+/// let _written = connection.fail(ProtocolError::MessageTooBig, Unmasked);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// ```compile_fail
+/// # #![deny(unused_must_use)]
+/// # use framewire::*;
+/// # fn host(connection: &mut Connection<Server>, event: &Event<'_>) -> Result<(), SendError> {
+/// connection.text_header("text", Unmasked)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// ```compile_fail
+/// # #![deny(unused_must_use)]
+/// # use framewire::*;
+/// # fn host(connection: &mut Connection<Server>, event: &Event<'_>) -> Result<(), SendError> {
+/// connection.ping(b"", Unmasked)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// ```compile_fail
+/// # #![deny(unused_must_use)]
+/// # use framewire::*;
+/// # fn host(connection: &mut Connection<Server>, event: &Event<'_>) -> Result<(), SendError> {
+/// connection.close(CloseCode::NORMAL, "", Unmasked)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// ```compile_fail
+/// # #![deny(unused_must_use)]
+/// # use framewire::*;
+/// # fn host(connection: &mut Connection<Server>, event: &Event<'_>) -> Result<(), SendError> {
+/// connection.fail_with(CloseCode::POLICY, "", Unmasked)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// ```compile_fail
+/// # #![deny(unused_must_use)]
+/// # use framewire::*;
+/// # fn host(connection: &mut Connection<Server>, event: &Event<'_>) -> Result<(), SendError> {
+/// connection.reply(event, Unmasked);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// ```compile_fail
+/// # #![deny(unused_must_use)]
+/// # use framewire::*;
+/// # fn host(connection: &mut Connection<Server>, event: &Event<'_>) -> Result<(), SendError> {
+/// connection.fail(ProtocolError::MessageTooBig, Unmasked);
+/// # Ok(())
+/// # }
+/// ```
+struct NotWritten;
+
+/// A server's frame with a key, and a client's without one.
+///
+/// ```
+/// # use framewire::{Client, Connection, Server, Unmasked, mask::Key};
+/// let _ = Connection::<Server>::new().text_header("text", Unmasked);
+/// let _ = Connection::<Client>::new().text_header("text", Key::new([1, 2, 3, 4]));
+/// ```
+///
+/// ```compile_fail,E0308
+/// # use framewire::{Client, Connection, Server, Unmasked, mask::Key};
+/// let _ = Connection::<Server>::new().text_header("text", Key::new([1, 2, 3, 4]));
+/// ```
+///
+/// ```compile_fail,E0308
+/// # use framewire::{Client, Connection, Server, Unmasked, mask::Key};
+/// let _ = Connection::<Client>::new().text_header("text", Unmasked);
+/// ```
+struct WrongKey;
+
+/// The buffer of an event that is still in use is read into again.
+///
+/// ```
+/// # use framewire::{Connection, Server};
+/// # let (mut connection, mut rx) = (Connection::<Server>::new(), [0; 10]);
+/// let event = connection.receive(&mut &mut rx[..]);
+/// drop(event);
+/// rx.fill(1);
+/// ```
+///
+/// ```compile_fail,E0499
+/// # use framewire::{Connection, Server};
+/// # let (mut connection, mut rx) = (Connection::<Server>::new(), [0; 10]);
+/// let event = connection.receive(&mut &mut rx[..]);
+/// rx.fill(1);
+/// drop(event);
+/// ```
+struct BufferInUse;
+
+/// A half does the other's work.
+///
+/// ```
+/// # use framewire::{Connection, Receive, Server, Unmasked};
+/// # let mut rx = [0; 10];
+/// let (mut receiving, mut sending) = Connection::<Server>::new().split();
+/// let _ = sending.ping(b"", Unmasked);
+/// let _ = receiving.receive(&mut &mut rx[..]);
+/// ```
+///
+/// ```compile_fail,E0599
+/// # use framewire::{Connection, Receive, Server, Unmasked};
+/// # let mut rx = [0; 10];
+/// let (mut receiving, mut sending) = Connection::<Server>::new().split();
+/// let _ = receiving.ping(b"", Unmasked);
+/// ```
+///
+/// ```compile_fail,E0599
+/// # use framewire::{Connection, Receive, Server, Unmasked};
+/// # let mut rx = [0; 10];
+/// let (mut receiving, mut sending) = Connection::<Server>::new().split();
+/// let _ = sending.receive(&mut &mut rx[..]);
+/// ```
+struct OtherHalf;
+
+/// A message of the assembler is used after the next part was pushed; and a part claims bytes that were not validated.
+///
+/// ```
+/// # use framewire::{Assembler, Kind, Part, ProtocolError, Rsv};
+/// # fn host(assembler: &mut Assembler, first: Part<'_>, second: Part<'_>) -> Result<(), ProtocolError> {
+/// drop(assembler.push(first)?);
+/// assembler.push(second)?;
+/// assembler.push(Part::new(Kind::Text, Rsv::NONE, &mut [0xFF], true))?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// ```compile_fail,E0499
+/// # use framewire::{Assembler, Kind, Part, ProtocolError, Rsv};
+/// # fn host(assembler: &mut Assembler, first: Part<'_>, second: Part<'_>) -> Result<(), ProtocolError> {
+/// let message = assembler.push(first)?;
+/// assembler.push(second)?;
+/// drop(message);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// ```compile_fail,E0616
+/// # use framewire::{Assembler, Kind, Part, ProtocolError, Rsv};
+/// # fn host(assembler: &mut Assembler, first: Part<'_>, second: Part<'_>) -> Result<(), ProtocolError> {
+/// first.bytes.fill(0xFF);
+/// assembler.push(first)?;
+/// # Ok(())
+/// # }
+/// ```
+struct StaleMessage;
+
+/// A prepared message is counted as sent and not written; and a header is queued without its payload.
+///
+/// ```
+/// # #![deny(unused_must_use)]
+/// # use framewire::{owned::{PreparedFrame, SendQueue}, Connection, SendError, Server, Unmasked};
+/// # fn host(connection: &mut Connection<Server>, queue: &mut SendQueue, news: &PreparedFrame) -> Result<(), SendError> {
+/// queue.push_bytes(connection.prepared(news)?);
+/// queue.push_text(connection, "text".into(), Unmasked)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// ```compile_fail
+/// # #![deny(unused_must_use)]
+/// # use framewire::{owned::{PreparedFrame, SendQueue}, Connection, SendError, Server, Unmasked};
+/// # fn host(connection: &mut Connection<Server>, queue: &mut SendQueue, news: &PreparedFrame) -> Result<(), SendError> {
+/// connection.prepared(news)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// ```compile_fail,E0308
+/// # use framewire::{owned::{PreparedFrame, SendQueue}, Connection, SendError, Server, Unmasked};
+/// # fn host(connection: &mut Connection<Server>, queue: &mut SendQueue, news: &PreparedFrame) -> Result<(), SendError> {
+/// queue.push_bytes(connection.text_header("text", Unmasked)?);
+/// # Ok(())
+/// # }
+/// ```
+#[cfg(feature = "bytes")]
+struct NotQueued;
