@@ -161,6 +161,8 @@ pub mod vectored;
 pub mod deflate;
 #[cfg(feature = "handshake")]
 pub mod handshake;
+#[cfg(feature = "std")]
+pub mod outbox;
 #[cfg(feature = "bytes")]
 pub mod owned;
 

@@ -1,6 +1,6 @@
 //! A stage (std): the slices of one vectored write, of pieces some of whose bytes are written already.
 
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 
 /// Fills `slices` with what is left of `pieces` when `written` of their bytes are on the wire, and gives the part of
 /// it that was filled: right for every partial write. Empty pieces take no slice.
@@ -47,4 +47,14 @@ pub fn io_slices<'a, 's>(
         filled += 1;
     }
     &slices[..filled]
+}
+
+/// Calls again if a signal interrupted the call.
+pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
 }

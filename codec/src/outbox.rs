@@ -1,0 +1,268 @@
+//! A stage (std): gathers the replies of one read for one vectored write, and keeps what the socket did not take.
+//!
+//! An [`Outbox`] lives as long as the receive buffer is lent. It copies headers, control frames and small payloads one
+//! behind the other, and references large payloads, also those in the receive buffer. Then it is
+//! [written](Outbox::write). If the socket does not take everything, the rest moves to a [`Backlog`], which belongs to the
+//! connection and holds memory only while something waits.
+//!
+//! ```
+//! use framewire::outbox::{Backlog, Memory, Outbox};
+//! use framewire::{Connection, Event, Kind, Server, Unmasked};
+//! use std::io::{self, Write};
+//!
+//! /// Echoes what a read brought. `memory` serves all connections of the thread.
+//! fn echo(
+//!     connection: &mut Connection<Server>,
+//!     mut read: &mut [u8],
+//!     memory: &mut Memory,
+//!     socket: &mut impl Write,
+//!     backlog: &mut Backlog,
+//! ) -> io::Result<()> {
+//!     let mut outbox = Outbox::new(memory);
+//!     while let Some(event) = connection.receive(&mut read).map_err(io::Error::other)? {
+//!         connection.reply(&event, Unmasked).iter().for_each(|frame| outbox.push(frame));
+//!         if let Event::Text(text) = event {
+//!             outbox.message(connection, Kind::Text, text.as_bytes().into(), Unmasked).map_err(io::Error::other)?;
+//!         }
+//!     }
+//!     // What waits goes first.
+//!     let written = if backlog.is_empty() { outbox.write(socket)? } else { 0 };
+//!     outbox.take_rest(written, |bytes, skip| backlog.push(bytes, skip));
+//!     Ok(())
+//! }
+//!
+//! let (mut socket, mut backlog) = (Vec::new(), Backlog::default());
+//! let mut read = *b"\x81\x82\0\0\0\0Hi\x81\x85\0\0\0\0again"; // masked with keys of zero bytes
+//! echo(&mut Connection::new(), &mut read, &mut Memory::default(), &mut socket, &mut backlog)?;
+//! assert_eq!(socket, b"\x81\x02Hi\x81\x05again");
+//! assert!(backlog.is_empty());
+//! # Ok::<(), io::Error>(())
+//! ```
+
+mod backlog;
+
+pub use backlog::Backlog;
+
+use crate::{
+    connection::{Role, SendHalf},
+    error::SendError,
+    event::Kind,
+    frame::{HeaderBytes, Rsv},
+    mask::{self, Key},
+    vectored::{io_slices, retry},
+};
+use alloc::{borrow::Cow, vec::Vec};
+use core::mem;
+use std::io::{self, IoSlice, Write};
+
+/// The frames of one write. Borrowed payloads live as long as the receive buffer is lent, `'b`.
+///
+/// ```text
+/// copied  h p h p h p h │ h p h │ h p
+///                       ▲       ▲
+/// large                 P0      P1             on the wire: copied[..a] P0 copied[a..b] P1 copied[b..]
+/// ```
+#[derive(Debug)]
+#[must_use = "the frames in it are written by `write`, or moved by `take_rest`"]
+pub struct Outbox<'b> {
+    memory: &'b mut Memory,
+    /// Each with the length that the copied bytes had when it came.
+    large: Vec<(usize, Cow<'b, [u8]>)>,
+    /// Bytes in `large`.
+    large_len: usize,
+}
+
+/// The memory of an [`Outbox`], which the next one uses again: one for all connections of a thread.
+#[derive(Debug, Default)]
+pub struct Memory {
+    copied: Vec<u8>,
+    large: Vec<(usize, Cow<'static, [u8]>)>,
+}
+
+/// The most slices of one write.
+const MAX_SLICES: usize = 64;
+
+impl<'b> Outbox<'b> {
+    /// Payloads of at least this many bytes are referenced. Below, a copy, which is in the cache, costs less than a slice
+    /// of its own does in the kernel (docs/tried.md).
+    pub const REFERENCE_FROM: usize = 4 << 10;
+
+    /// An empty outbox.
+    #[inline]
+    pub fn new(memory: &'b mut Memory) -> Self {
+        Self { memory, large: Vec::new(), large_len: 0 }
+    }
+
+    /// Bytes to be written.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.memory.copied.len() + self.large_len
+    }
+
+    /// Whether there is nothing to be written.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Queues bytes as they are, copied: a control frame, the head of a handshake.
+    #[inline]
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.memory.copied.extend_from_slice(bytes);
+    }
+
+    /// Queues a message. A client's payload is masked: an owned one in place, a borrowed one as a copy. The caller promises
+    /// that a text is UTF-8.
+    ///
+    /// # Errors
+    /// As [`SendHalf::message_header`]; nothing is queued then.
+    #[inline(always)]
+    pub fn message<R: Role>(
+        &mut self,
+        connection: &mut SendHalf<R>,
+        kind: Kind,
+        payload: Cow<'b, [u8]>,
+        key: R::Key,
+    ) -> Result<(), SendError> {
+        let header = connection.message_header(kind, Rsv::NONE, payload.len() as u64, key)?;
+        match key.into() {
+            None => self.push_frame(header, payload),
+            Some(key) => self.push_masked(header, payload, key),
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    pub(crate) fn push_frame(&mut self, header: HeaderBytes, payload: Cow<'b, [u8]>) {
+        header.append_to(&mut self.memory.copied);
+        if payload.len() < Self::REFERENCE_FROM {
+            self.push(&payload);
+        } else {
+            self.push_large(payload);
+        }
+    }
+
+    fn push_masked(&mut self, header: HeaderBytes, payload: Cow<'b, [u8]>, key: Key) {
+        header.append_to(&mut self.memory.copied);
+        if payload.len() < Self::REFERENCE_FROM {
+            let start = self.memory.copied.len();
+            self.push(&payload);
+            mask::apply(key, &mut self.memory.copied[start..]);
+        } else {
+            let mut payload = payload.into_owned();
+            mask::apply(key, &mut payload);
+            self.push_large(payload.into());
+        }
+    }
+
+    #[inline(never)]
+    fn push_large(&mut self, payload: Cow<'b, [u8]>) {
+        if self.large.capacity() == 0 {
+            self.large = mem::take(&mut self.memory.large);
+        }
+        self.large_len += payload.len();
+        self.large.push((self.memory.copied.len(), payload));
+    }
+
+    /// Writes as much as the socket takes now; returns how many bytes that is. A socket that would block took 0.
+    ///
+    /// # Errors
+    /// The socket's.
+    #[inline]
+    #[must_use = "the rest has still to be written: `take_rest`"]
+    pub fn write(&self, socket: &mut impl Write) -> io::Result<usize> {
+        if !self.large.is_empty() {
+            return self.write_vectored(socket);
+        }
+        if self.memory.copied.is_empty() {
+            return Ok(0);
+        }
+        match retry(|| socket.write(&self.memory.copied)) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            other => other,
+        }
+    }
+
+    #[inline(never)]
+    fn write_vectored(&self, socket: &mut impl Write) -> io::Result<usize> {
+        let mut written = 0;
+        loop {
+            let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+            let slices = io_slices(self.pieces(), written, &mut slices);
+            let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+            match retry(|| socket.write_vectored(slices)) {
+                Ok(n) => {
+                    written += n;
+                    // A short write: the socket is full, and will say when it is not.
+                    if n < offered || written == self.len() {
+                        return Ok(written);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(written),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Empties it: gives each piece that is not wholly among the first `written` bytes to `keep`, with the number of its
+    /// first bytes that are written. [`Backlog::push`] takes them so.
+    pub fn take_rest(&mut self, written: usize, mut keep: impl FnMut(Cow<'_, [u8]>, usize)) {
+        let mut skip = written;
+        let mut keep = |piece: Cow<'_, [u8]>| {
+            let skipped = skip.min(piece.len());
+            skip -= skipped;
+            if skipped < piece.len() {
+                keep(piece, skipped);
+            }
+        };
+        let mut start = 0;
+        for (end, payload) in self.large.drain(..) {
+            keep(Cow::Borrowed(&self.memory.copied[start..end]));
+            keep(payload);
+            start = end;
+        }
+        keep(Cow::Borrowed(&self.memory.copied[start..]));
+        self.memory.copied.clear();
+        self.large_len = 0;
+    }
+
+    /// Empties it and gives its memory back for the next one. The payloads that it owned go to `freed`.
+    #[inline]
+    pub fn recycle(self, freed: impl FnMut(Vec<u8>)) {
+        self.memory.copied.clear();
+        if self.large.capacity() != 0 {
+            self.recycle_large(freed);
+        }
+    }
+
+    #[inline(never)]
+    fn recycle_large(mut self, mut freed: impl FnMut(Vec<u8>)) {
+        for (_, payload) in self.large.drain(..) {
+            if let Cow::Owned(bytes) = payload {
+                freed(bytes);
+            }
+        }
+        // Collecting in place keeps the vector's memory: only the lifetime of what it could hold changes.
+        self.memory.large =
+            mem::take(&mut self.large).into_iter().map(|_| (0, Cow::Borrowed(&[][..]))).collect();
+    }
+
+    /// The pieces in the order of the wire; some may be empty.
+    fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = [0].into_iter().chain(self.large.iter().map(|&(end, _)| end));
+        let between = self
+            .large
+            .iter()
+            .zip(starts)
+            .flat_map(|((end, payload), start)| [&self.memory.copied[start..*end], payload]);
+        let last = self.large.last().map_or(0, |&(end, _)| end);
+        between.chain([&self.memory.copied[last..]])
+    }
+}
+
+impl Drop for Outbox<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.memory.copied.clear(); // not for whoever uses the memory next
+    }
+}

@@ -1,0 +1,89 @@
+//! The bytes that a socket did not take yet.
+
+use crate::vectored::{io_slices, retry};
+use alloc::{borrow::Cow, collections::VecDeque, vec::Vec};
+use std::io::{self, IoSlice, Write};
+
+/// Bytes that wait until the socket can be written again, in order. It holds no memory while it is empty.
+#[derive(Debug, Default)]
+pub struct Backlog {
+    pieces: VecDeque<Vec<u8>>,
+    /// Bytes of the first piece that are written.
+    written: usize,
+    len: usize,
+}
+
+/// Copied bytes go into pieces of at least this size, so that a million small replies are not a million pieces.
+const PIECE: usize = 16 << 10;
+
+impl Backlog {
+    /// Bytes that wait.
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nothing waits.
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Puts bytes behind the others; the first `skip` of them are written already. Borrowed bytes are copied; owned ones
+    /// are kept as they are, if they are many. No piece ever grows: moving it would take its memory twice.
+    pub fn push(&mut self, bytes: Cow<'_, [u8]>, skip: usize) {
+        let fresh = bytes.len().saturating_sub(skip);
+        self.len += fresh;
+        match bytes {
+            Cow::Owned(bytes) if fresh >= PIECE && (skip == 0 || self.pieces.is_empty()) => {
+                self.written += skip;
+                self.pieces.push_back(bytes);
+            }
+            bytes => self.copy(&bytes[bytes.len() - fresh..]),
+        }
+    }
+
+    fn copy(&mut self, bytes: &[u8]) {
+        match self.pieces.back_mut() {
+            Some(last) if bytes.len() <= last.capacity() - last.len() => last.extend_from_slice(bytes),
+            _ => {
+                let mut piece = Vec::with_capacity(bytes.len().max(PIECE));
+                piece.extend_from_slice(bytes);
+                self.pieces.push_back(piece);
+            }
+        }
+    }
+
+    /// Writes as much as the socket takes now. Pieces that are written go to `freed`.
+    ///
+    /// # Errors
+    /// The socket's; [`WriteZero`](io::ErrorKind::WriteZero) if it took nothing and did not say why. What was not written
+    /// waits on.
+    pub fn flush(&mut self, socket: &mut impl Write, mut freed: impl FnMut(Vec<u8>)) -> io::Result<()> {
+        while self.len > 0 {
+            let mut slices = [IoSlice::new(&[]); 64];
+            let slices = io_slices(self.pieces.iter().map(|piece| &piece[..]), self.written, &mut slices);
+            let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+            let n = match retry(|| socket.write_vectored(slices)) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => n,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            };
+            self.len -= n;
+            self.written += n;
+            while let Some(first) = self.pieces.front() {
+                if self.written < first.len() {
+                    break;
+                }
+                self.written -= first.len();
+                self.pieces.pop_front().map(&mut freed);
+            }
+            if n < offered {
+                break; // the socket is full
+            }
+        }
+        if self.is_empty() {
+            *self = Self::default();
+        }
+        Ok(())
+    }
+}
