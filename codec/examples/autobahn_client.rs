@@ -10,7 +10,7 @@ mod blocking;
 
 use blocking::{Received, Socket};
 use core::error::Error;
-use framewire::extension::Offer;
+use framewire::extension::DeflateOffer;
 use std::{env, io};
 
 const AGENT: &str = "framewire";
@@ -36,8 +36,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Sends back what comes, until the server closes.
 fn echo(url: &str) -> io::Result<()> {
     // The cases of 13.* limit the client's window, and have it take no context over, where an offer says that they may.
-    let offer = Offer { client_max_window_bits: Some(15), ..Offer::default() };
-    let offers = [offer, Offer { client_no_context_takeover: true, ..offer }];
+    let offer = DeflateOffer { client_max_window_bits: Some(15), ..DeflateOffer::default() };
+    let offers = [offer, DeflateOffer { client_no_context_takeover: true, ..offer }];
     let (mut socket, _) = Socket::connect(url, &[], &offers)?;
     loop {
         match socket.receive()? {

@@ -8,7 +8,7 @@ use bytes::Buf;
 use framewire::{
     Connection, Kind, Rsv, SendError, Server,
     deflate::{DeflateConfig, DeflatePool, Deflater},
-    extension::Params,
+    extension::DeflateParams,
     owned::{PreparedMessage, SendQueue},
 };
 use std::time::Instant;
@@ -44,7 +44,7 @@ impl Room {
     /// Nine peers in ten compress, with their context taken over or without; one does not.
     pub(crate) fn new(peers: usize) -> Self {
         let peer = |i| {
-            let params = Params { server_no_context_takeover: i % 2 == 0, ..Params::default() };
+            let params = DeflateParams { server_no_context_takeover: i % 2 == 0, ..DeflateParams::default() };
             let deflater = (i % 10 != 0).then(|| Deflater::new(&params));
             let bits = if deflater.is_some() { Rsv::RSV1 } else { Rsv::NONE };
             let connection = Connection::new().with_extension_bits(bits);

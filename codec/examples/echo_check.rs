@@ -16,7 +16,7 @@ use blocking::{Received, Socket};
 use core::error::Error;
 use framewire::{
     CloseCode, Kind,
-    extension::{Answer, Offer, Params, elements},
+    extension::{DeflateOffer, DeflateParams, DeflateResponse, parse},
 };
 use std::{env, process::ExitCode, time::Instant};
 
@@ -25,9 +25,9 @@ type Scenario = fn(&Server) -> Outcome;
 
 struct Server {
     url: String,
-    offers: Vec<Offer>,
+    offers: Vec<DeflateOffer>,
     /// What must be agreed on.
-    agreed: Option<Params>,
+    agreed: Option<DeflateParams>,
 }
 
 fn main() -> ExitCode {
@@ -39,9 +39,10 @@ fn main() -> ExitCode {
             "--asked" => asked = true,
             "--deflate" => {
                 let [list, answer] = [(); 2].map(|()| arguments.next().unwrap_or_default());
-                offers = elements(&list).flatten().filter_map(|offer| Offer::parse(&offer).ok()).collect();
+                offers =
+                    parse(&list).flatten().filter_map(|offer| DeflateOffer::parse(&offer).ok()).collect();
                 let mut answers =
-                    elements(&answer).flatten().filter_map(|answer| Answer::parse(&answer).ok());
+                    parse(&answer).flatten().filter_map(|answer| DeflateResponse::parse(&answer).ok());
                 agreed = answers.next().map(|answer| answer.params());
             }
             _ => url = Some(argument),

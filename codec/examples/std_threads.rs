@@ -6,7 +6,7 @@
 
 use framewire::{
     Assembler, Connection, Event, Kind, Rsv, Server, State,
-    handshake::{self, HandshakeError, HeadBuffer, HeaderSlots, Reply, Request},
+    handshake::{self, HandshakeError, HeadBuffer, HeaderSlots, PlainResponse, Request},
 };
 use std::{
     env, io,
@@ -70,7 +70,7 @@ fn session(mut stream: TcpStream) -> io::Result<()> {
 
 /// The opening handshake: what of `rx` are frames already; `None` where the request was refused.
 fn open(stream: &mut TcpStream, rx: &mut [u8]) -> io::Result<Option<(usize, usize)>> {
-    let mut buffer = HeadBuffer::new(handshake::Limits::default());
+    let mut buffer = HeadBuffer::new(handshake::HeadLimits::default());
     loop {
         let n = stream.read(rx)?;
         if n == 0 {
@@ -87,7 +87,7 @@ fn open(stream: &mut TcpStream, rx: &mut [u8]) -> io::Result<Option<(usize, usiz
                 Ok(Some((consumed, n)))
             }
             Err(error) => {
-                stream.write_all(&Reply::from(error).to_vec().map_err(io::Error::other)?)?;
+                stream.write_all(&PlainResponse::from(error).to_vec().map_err(io::Error::other)?)?;
                 Ok(None)
             }
         };

@@ -9,7 +9,7 @@
 //!
 //! ```
 //! use framewire::deflate::{DeflatePool, Deflater, InflatePool, Inflater};
-//! use framewire::{Assembler, Connection, Event, Kind, ProtocolError, Rsv, Server, Unmasked, extension::Params};
+//! use framewire::{Assembler, Connection, Event, Kind, ProtocolError, Rsv, Server, Unmasked, extension::DeflateParams};
 //! use std::io::{self, Read, Write};
 //!
 //! /// What all connections of a thread share.
@@ -24,7 +24,7 @@
 //! }
 //!
 //! impl<S: Read + Write> Peer<S> {
-//!     fn new(socket: S, params: &Params, shared: &Shared) -> io::Result<Self> {
+//!     fn new(socket: S, params: &DeflateParams, shared: &Shared) -> io::Result<Self> {
 //!         Ok(Self {
 //!             socket,
 //!             connection: Connection::new().with_extension_bits(Rsv::RSV1), // RFC 7692 §6
@@ -87,7 +87,7 @@
 //! let mut shared = Shared { rx: vec![0; 4096], inflate: InflatePool::default(), deflate: DeflatePool::default() };
 //! // RFC 7692 §7.2.3.1: "Hello", compressed, in two fragments; masked with a key of zero bytes.
 //! let wire = b"\x41\x83\0\0\0\0\xf2\x48\xcd\x80\x84\0\0\0\0\xc9\xc9\x07\x00".to_vec();
-//! let mut peer = Peer::new(Socket(io::Cursor::new(wire), Vec::new()), &Params::default(), &shared)?;
+//! let mut peer = Peer::new(Socket(io::Cursor::new(wire), Vec::new()), &DeflateParams::default(), &shared)?;
 //! assert!(peer.readable(&mut shared)?);
 //! assert_eq!(peer.socket.1, b"\x81\x05Hello"); // too short to be worth compressing
 //! # Ok::<(), io::Error>(())
@@ -97,9 +97,9 @@
 //!
 //! ```
 //! use framewire::deflate::{DeflatePool, Deflater, InflatePool, Inflater};
-//! use framewire::{Client, Connection, Kind, Rsv, extension::{self, Offer}, mask::Key};
+//! use framewire::{Client, Connection, Kind, Rsv, extension::{self, DeflateOffer}, mask::Key};
 //!
-//! let offers = [Offer { client_max_window_bits: Some(15), ..Offer::default() }];
+//! let offers = [DeflateOffer { client_max_window_bits: Some(15), ..DeflateOffer::default() }];
 //! let answer = "permessage-deflate; client_no_context_takeover"; // the server's
 //! let params = extension::verify([answer], &offers)?.expect("accepted");
 //!

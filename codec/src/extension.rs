@@ -5,10 +5,10 @@
 //! A server answers the first offer that it can keep:
 //!
 //! ```
-//! use framewire::extension::{self, Config};
+//! use framewire::extension::{self, DeflatePolicy};
 //!
 //! let offered = "permessage-deflate; server_max_window_bits=8, permessage-deflate; client_max_window_bits";
-//! let config = Config { client_max_window_bits: 12, ..Config::default() };
+//! let config = DeflatePolicy { client_max_window_bits: 12, ..DeflatePolicy::default() };
 //! let answer = extension::negotiate([offered], &config)?.expect("the second offer fits");
 //! assert_eq!(answer.to_string(), "permessage-deflate; client_max_window_bits=12");
 //! assert_eq!(answer.params().client_max_window_bits, 12);
@@ -18,9 +18,9 @@
 //! A client checks the answer against what it offered:
 //!
 //! ```
-//! use framewire::extension::{self, ExtensionError, Offer};
+//! use framewire::extension::{self, ExtensionError, DeflateOffer};
 //!
-//! let offers = [Offer { client_max_window_bits: Some(15), ..Offer::default() }];
+//! let offers = [DeflateOffer { client_max_window_bits: Some(15), ..DeflateOffer::default() }];
 //! let params = extension::verify(["permessage-deflate; client_max_window_bits=10"], &offers)?;
 //! assert_eq!(params.map(|p| p.client_max_window_bits), Some(10));
 //!
@@ -35,7 +35,7 @@
 
 use core::{error, fmt};
 
-pub use syntax::{Element, ElementParams, Elements, Param, Value, elements};
+pub use syntax::{Extension, ExtensionParam, ExtensionParams, Extensions, Value, parse};
 
 mod syntax;
 
@@ -53,22 +53,22 @@ pub const PERMESSAGE_DEFLATE: &str = "permessage-deflate";
 /// [`ExtensionError::Malformed`] where a value is not in the grammar, also behind an acceptable offer.
 ///
 /// ```
-/// use framewire::extension::{Config, negotiate};
+/// use framewire::extension::{DeflatePolicy, negotiate};
 ///
-/// assert_eq!(negotiate(["x-webkit-deflate-frame"], &Config::default()), Ok(None));
-/// let answer = negotiate(["x-other, permessage-deflate; server_no_context_takeover"], &Config::default())?;
+/// assert_eq!(negotiate(["x-webkit-deflate-frame"], &DeflatePolicy::default()), Ok(None));
+/// let answer = negotiate(["x-other, permessage-deflate; server_no_context_takeover"], &DeflatePolicy::default())?;
 /// assert_eq!(answer.unwrap().to_string(), "permessage-deflate; server_no_context_takeover");
 /// # Ok::<(), framewire::extension::ExtensionError>(())
 /// ```
 pub fn negotiate<'a>(
     values: impl IntoIterator<Item = &'a str>,
-    config: &Config,
-) -> Result<Option<Answer>, ExtensionError> {
+    config: &DeflatePolicy,
+) -> Result<Option<DeflateResponse>, ExtensionError> {
     let mut chosen = None;
-    for element in values.into_iter().flat_map(elements) {
+    for element in values.into_iter().flat_map(parse) {
         let element = element?;
         if chosen.is_none() && element.name() == PERMESSAGE_DEFLATE {
-            chosen = Offer::parse(&element).ok().and_then(|offer| offer.answer(config));
+            chosen = DeflateOffer::parse(&element).ok().and_then(|offer| offer.respond(config));
         }
     }
     Ok(chosen)
@@ -83,15 +83,15 @@ pub fn negotiate<'a>(
 /// where it names an extension that was not offered, or one twice.
 pub fn verify<'a>(
     values: impl IntoIterator<Item = &'a str>,
-    offers: &[Offer],
-) -> Result<Option<Params>, ExtensionError> {
+    offers: &[DeflateOffer],
+) -> Result<Option<DeflateParams>, ExtensionError> {
     let mut agreed = None;
-    for element in values.into_iter().flat_map(elements) {
+    for element in values.into_iter().flat_map(parse) {
         let element = element?;
         if agreed.is_some() || offers.is_empty() || element.name() != PERMESSAGE_DEFLATE {
             return Err(ExtensionError::Unexpected);
         }
-        let answer = Answer::parse(&element)?;
+        let answer = DeflateResponse::parse(&element)?;
         agreed = offers.iter().find_map(|offer| offer.check(&answer).ok());
         if agreed.is_none() {
             return Err(ExtensionError::InvalidParameter);
@@ -105,13 +105,13 @@ pub fn verify<'a>(
 /// A `Display` writes it as an element of `Sec-WebSocket-Extensions`.
 ///
 /// ```
-/// use framewire::extension::Offer;
+/// use framewire::extension::DeflateOffer;
 ///
-/// let offer = Offer { client_max_window_bits: Some(15), ..Offer::default() };
+/// let offer = DeflateOffer { client_max_window_bits: Some(15), ..DeflateOffer::default() };
 /// assert_eq!(offer.to_string(), "permessage-deflate; client_max_window_bits");
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Offer {
+pub struct DeflateOffer {
     /// The server is asked to start every message with an empty window (§7.1.1.1).
     pub server_no_context_takeover: bool,
     /// A hint: this client starts every message with an empty window (§7.1.1.2).
@@ -123,14 +123,14 @@ pub struct Offer {
     pub client_max_window_bits: Option<u8>,
 }
 
-impl Offer {
+impl DeflateOffer {
     /// Reads one element of `Sec-WebSocket-Extensions`.
     ///
     /// # Errors
     /// [`ExtensionError::Unexpected`] where the element is another extension, and
     /// [`ExtensionError::InvalidParameter`] where a parameter is unknown, repeated, out of range, or has a value where
     /// none belongs or none where one does. A server then declines this offer and looks at the next.
-    pub fn parse(element: &Element<'_>) -> Result<Self, ExtensionError> {
+    pub fn parse(element: &Extension<'_>) -> Result<Self, ExtensionError> {
         let read = Read::element(element)?;
         Ok(Self {
             server_no_context_takeover: read.server_no_context_takeover,
@@ -146,7 +146,7 @@ impl Offer {
     /// - where `config` limits the client's window but the offer does not let a server do so: the bound on
     ///   memory holds for every peer or for none.
     #[must_use]
-    pub fn answer(&self, config: &Config) -> Option<Answer> {
+    pub fn respond(&self, config: &DeflatePolicy) -> Option<DeflateResponse> {
         let server_bits = config.server_max_window_bits.clamp(MIN_OWN_BITS, MAX_BITS);
         let client_bits = config.client_max_window_bits.clamp(MIN_OWN_BITS, MAX_BITS);
 
@@ -160,7 +160,7 @@ impl Offer {
             None if client_bits < MAX_BITS => return None,
             None => None,
         };
-        Some(Answer {
+        Some(DeflateResponse {
             server_no_context_takeover: self.server_no_context_takeover || config.server_no_context_takeover,
             client_no_context_takeover: self.client_no_context_takeover || config.client_no_context_takeover,
             server_max_window_bits,
@@ -174,7 +174,7 @@ impl Offer {
     /// # Errors
     /// [`ExtensionError::InvalidParameter`] where the answer leaves out or exceeds what was asked of the server, or
     /// limits the client where the offer did not allow it (RFC 7692 §7.1).
-    pub fn check(&self, answer: &Answer) -> Result<Params, ExtensionError> {
+    pub fn check(&self, answer: &DeflateResponse) -> Result<DeflateParams, ExtensionError> {
         let server_takeover = answer.server_no_context_takeover || !self.server_no_context_takeover;
         let server_bits = match (self.server_max_window_bits, answer.server_max_window_bits) {
             (Some(asked), Some(bits)) => bits <= asked,
@@ -205,7 +205,7 @@ impl Offer {
     }
 }
 
-impl fmt::Display for Offer {
+impl fmt::Display for DeflateOffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_switches(f, self.server_no_context_takeover, self.client_no_context_takeover)?;
         if let Some(bits) = self.server_max_window_bits {
@@ -224,7 +224,7 @@ impl fmt::Display for Offer {
 ///
 /// A `Display` writes it as the value of `Sec-WebSocket-Extensions`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Answer {
+pub struct DeflateResponse {
     /// The server starts every message with an empty window (§7.1.1.1).
     pub server_no_context_takeover: bool,
     /// The client must start every message with an empty window (§7.1.1.2).
@@ -235,13 +235,13 @@ pub struct Answer {
     pub client_max_window_bits: Option<u8>,
 }
 
-impl Answer {
+impl DeflateResponse {
     /// Reads one element of `Sec-WebSocket-Extensions`. It still has to be held against the offer:
-    /// [`Offer::check`], or [`verify`] for the whole header.
+    /// [`DeflateOffer::check`], or [`verify`] for the whole header.
     ///
     /// # Errors
-    /// As [`Offer::parse`]; here `client_max_window_bits` must have a value, too. The connection is to be failed.
-    pub fn parse(element: &Element<'_>) -> Result<Self, ExtensionError> {
+    /// As [`DeflateOffer::parse`]; here `client_max_window_bits` must have a value, too. The connection is to be failed.
+    pub fn parse(element: &Extension<'_>) -> Result<Self, ExtensionError> {
         let read = Read::element(element)?;
         Ok(Self {
             server_no_context_takeover: read.server_no_context_takeover,
@@ -253,8 +253,8 @@ impl Answer {
 
     /// What both sides are bound by once this answer stands: a window that it does not limit is of 15 bits.
     #[must_use]
-    pub fn params(&self) -> Params {
-        Params {
+    pub fn params(&self) -> DeflateParams {
+        DeflateParams {
             server_no_context_takeover: self.server_no_context_takeover,
             client_no_context_takeover: self.client_no_context_takeover,
             server_max_window_bits: self.server_max_window_bits.unwrap_or(MAX_BITS),
@@ -263,7 +263,7 @@ impl Answer {
     }
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for DeflateResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_switches(f, self.server_no_context_takeover, self.client_no_context_takeover)?;
         if let Some(bits) = self.server_max_window_bits {
@@ -278,7 +278,7 @@ impl fmt::Display for Answer {
 
 /// What both sides have agreed on: all that compressing and inflating need to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Params {
+pub struct DeflateParams {
     /// The server's messages each start with an empty window.
     pub server_no_context_takeover: bool,
     /// The client's messages each start with an empty window.
@@ -290,16 +290,16 @@ pub struct Params {
     pub client_max_window_bits: u8,
 }
 
-impl Default for Params {
+impl Default for DeflateParams {
     fn default() -> Self {
-        Answer::default().params()
+        DeflateResponse::default().params()
     }
 }
 
 /// What a server asks for, whatever the client offers. The default asks for nothing: windows of 15 bits, kept
 /// from message to message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Config {
+pub struct DeflatePolicy {
     /// The server starts every message with an empty window: no memory between messages, less compression.
     pub server_no_context_takeover: bool,
     /// The client has to start every message with an empty window: the server keeps none for it.
@@ -307,11 +307,11 @@ pub struct Config {
     /// The largest window for what the server sends, 9–15 bits; values outside are taken as the nearest of them.
     pub server_max_window_bits: u8,
     /// The largest window for what the client sends, 9–15 bits; values outside are taken as the nearest of them.
-    /// Below 15, an offer without `client_max_window_bits` is declined: see [`Offer::answer`].
+    /// Below 15, an offer without `client_max_window_bits` is declined: see [`DeflateOffer::respond`].
     pub client_max_window_bits: u8,
 }
 
-impl Default for Config {
+impl Default for DeflatePolicy {
     fn default() -> Self {
         Self {
             server_no_context_takeover: false,
@@ -356,12 +356,12 @@ struct Read {
 }
 
 impl Read {
-    fn element(element: &Element<'_>) -> Result<Self, ExtensionError> {
+    fn element(element: &Extension<'_>) -> Result<Self, ExtensionError> {
         if element.name() != PERMESSAGE_DEFLATE {
             return Err(ExtensionError::Unexpected);
         }
         let mut read = Self::default();
-        for Param { name, value } in element.params() {
+        for ExtensionParam { name, value } in element.params() {
             match name {
                 SERVER_NO_CONTEXT_TAKEOVER => switch(&mut read.server_no_context_takeover, value)?,
                 CLIENT_NO_CONTEXT_TAKEOVER => switch(&mut read.client_no_context_takeover, value)?,

@@ -15,12 +15,12 @@
 //! **A host without an HTTP parser** gives the bytes of a head to [`Request::parse`] or [`Response::parse`].
 //!
 //! **A host with nothing but a socket** gives what it reads to a [`HeadBuffer`], which keeps the start of a head that
-//! is cut, within [`Limits`], and says where the head ends and the frames begin. (Without alloc: a [`HeadScanner`]
+//! is cut, within [`HeadLimits`], and says where the head ends and the frames begin. (Without alloc: a [`HeadScanner`]
 //! over a buffer of the host's own.) This is a server:
 //!
 //! ```
 //! # #[cfg(feature = "alloc")] {
-//! use framewire::handshake::{HandshakeError, HeadBuffer, HeaderSlots, Limits, Reply, Request};
+//! use framewire::handshake::{HandshakeError, HeadBuffer, HeaderSlots, HeadLimits, PlainResponse, Request};
 //!
 //! /// What to send, and whether frames follow. `None`: read on.
 //! fn serve(head: &mut HeadBuffer, received: &[u8]) -> Result<Option<(Vec<u8>, bool)>, HandshakeError> {
@@ -29,8 +29,8 @@
 //!     let request = Request::parse(head.bytes, &mut slots)?;
 //!     let Some(upgrade) = request.upgrade()? else {
 //!         let page = match request.path() {
-//!             "/healthz" => Reply::new(200),
-//!             _ => Reply::from(HandshakeError::NotUpgrade),
+//!             "/healthz" => PlainResponse::new(200),
+//!             _ => PlainResponse::from(HandshakeError::NotUpgrade),
 //!         };
 //!         return Ok(Some((page.to_vec().unwrap_or_default(), false)));
 //!     };
@@ -39,7 +39,7 @@
 //!     Ok(Some((answer.to_vec().unwrap_or_default(), true)))
 //! }
 //!
-//! let mut head = HeadBuffer::new(Limits::default());
+//! let mut head = HeadBuffer::new(HeadLimits::default());
 //! assert_eq!(serve(&mut head, b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n"), Ok(None));
 //! let rest = b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
 //!     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -47,13 +47,13 @@
 //! assert!(open && answer.starts_with(b"HTTP/1.1 101 Switching Protocols\r\n"));
 //!
 //! // An error knows its answer.
-//! let error = serve(&mut HeadBuffer::new(Limits::default()), b"GET / HTTP/2.0\r\n\r\n").unwrap_err();
-//! assert!(Reply::from(error).to_vec().unwrap().starts_with(b"HTTP/1.1 505 "));
+//! let error = serve(&mut HeadBuffer::new(HeadLimits::default()), b"GET / HTTP/2.0\r\n\r\n").unwrap_err();
+//! assert!(PlainResponse::from(error).to_vec().unwrap().starts_with(b"HTTP/1.1 505 "));
 //! # }
 //! # Ok::<(), framewire::handshake::HandshakeError>(())
 //! ```
 //!
-//! The client's side starts at [`Opening`].
+//! The client's side starts at [`ClientHandshake`].
 //!
 //! # What is accepted
 //!
@@ -70,23 +70,25 @@
 //! Which origins may connect ([`Upgrade::origin`], [`HandshakeError::OriginForbidden`]), who the user is, how long a
 //! head may take, and the sixteen random bytes of a client. Every reply other than 101 closes the connection.
 
-pub use answer::{Acceptance, Reply};
+pub use client::{ClientHandshake, Negotiated};
 pub use error::{BuildError, HandshakeError};
 #[cfg(feature = "alloc")]
 pub use head::{Head, HeadBuffer};
-pub use head::{HeadScanner, Limits};
-pub use headers::{Header, HeaderSlots, Headers, list_contains};
+pub use head::{HeadLimits, HeadScanner};
+pub use headers::{HeaderField, HeaderSlots, Headers, list_contains};
 pub use key::{AcceptKey, ClientKey, accept_key};
-pub use opening::{Established, Opening};
+pub use plain_response::PlainResponse;
 pub use request::{HttpVersion, Request, Upgrade, choose_subprotocol};
 pub use response::Response;
+pub use upgrade_response::UpgradeResponse;
 
-mod answer;
+mod client;
 mod error;
 mod head;
 mod headers;
 mod key;
-mod opening;
+mod plain_response;
 mod request;
 mod response;
+mod upgrade_response;
 mod write;

@@ -66,10 +66,10 @@ impl Message {
     /// ```
     /// use bytes::Bytes;
     /// use framewire::deflate::{InflateConfig, InflatePool, Inflater};
-    /// use framewire::{Kind, Rsv, Server, extension::Params, owned::Message};
+    /// use framewire::{Kind, Rsv, Server, extension::DeflateParams, owned::Message};
     ///
     /// let mut pool = InflatePool::new(InflateConfig { messages: 1, ..InflateConfig::default() });
-    /// let mut inflater = Inflater::<Server>::new(&Params::default(), &pool)?;
+    /// let mut inflater = Inflater::<Server>::new(&DeflateParams::default(), &pool)?;
     ///
     /// // What `Reader::next` gives.
     /// let bytes = Bytes::from_static(b"\xf2\x48\xcd\xc9\xc9\x07\x00");

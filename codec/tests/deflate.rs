@@ -11,7 +11,7 @@ use common::*;
 use framewire::{
     Client, CloseCode, Kind, Part, ProtocolError, Rsv, Server,
     deflate::{InflateConfig, InflatePool, Inflater, NoWindow},
-    extension::Params,
+    extension::DeflateParams,
 };
 use quickcheck::quickcheck;
 
@@ -28,7 +28,7 @@ const BLOCKS: &[u8] = b"\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00";
 fn examples_of_the_rfc() {
     fn role<S: Role>() {
         let texts = |n: usize| (vec![(Kind::Text, b"Hello".to_vec()); n], None);
-        let play = |params: &Params, wire: &[Vec<u8>]| {
+        let play = |params: &DeflateParams, wire: &[Vec<u8>]| {
             let mut pool = pool(64);
             Host::<S>::new(params, &pool).play(&mut pool, &wire.concat(), &[])
         };
@@ -459,13 +459,13 @@ fn at_its_cap_the_pool_is_ready_for_those_inside_a_message_only() {
 #[test]
 fn windows_are_set_aside_within_the_budget() {
     let mut pool = InflatePool::new(InflateConfig { windows: 3 << 9, ..InflateConfig::default() });
-    let small = Params { client_max_window_bits: 9, ..TAKEOVER };
-    let new = |params: &Params, pool: &InflatePool| Inflater::<Server>::new(params, pool);
+    let small = DeflateParams { client_max_window_bits: 9, ..TAKEOVER };
+    let new = |params: &DeflateParams, pool: &InflatePool| Inflater::<Server>::new(params, pool);
     assert_eq!(new(&TAKEOVER, &pool).unwrap_err(), NoWindow);
     let two = [new(&small, &pool).unwrap(), new(&small, &pool).unwrap()];
     assert!(pool.has_window(9) && pool.has_window(8) && !pool.has_window(10));
     // 8 bits are kept as 9: zlib sends as with 9.
-    let third = new(&Params { client_max_window_bits: 8, ..TAKEOVER }, &pool).unwrap();
+    let third = new(&DeflateParams { client_max_window_bits: 8, ..TAKEOVER }, &pool).unwrap();
     assert_eq!((pool.windows(), pool.has_window(9)), (3 << 9, false));
     assert_eq!(new(&small, &pool).unwrap_err(), NoWindow);
     assert!(new(&NO_TAKEOVER, &pool).is_ok(), "needs none");
@@ -498,7 +498,7 @@ fn a_connection_may_move_between_pools() {
 #[test]
 fn what_cannot_be_agreed_on_does_no_harm() {
     for bits in 0..=u8::MAX {
-        let params = Params { client_max_window_bits: bits, server_max_window_bits: bits, ..TAKEOVER };
+        let params = DeflateParams { client_max_window_bits: bits, server_max_window_bits: bits, ..TAKEOVER };
         let mut pool = pool(64);
         let mut host = Host::<Client>::new(&params, &pool);
         host.read(&mut pool, &to::<Client>(TEXT1, HELLO)).unwrap();
@@ -518,7 +518,8 @@ fn connections_that_take_turns_do_not_meet() {
     let mut random = random(5);
     for round in 0..60 {
         let mut coders = [(); 3].map(|()| Coder::new());
-        let params = Params { client_max_window_bits: if round % 3 == 0 { 10 } else { 15 }, ..TAKEOVER };
+        let params =
+            DeflateParams { client_max_window_bits: if round % 3 == 0 { 10 } else { 15 }, ..TAKEOVER };
         let new =
             |messages| InflatePool::new(InflateConfig { messages, part: 512, ..InflateConfig::default() });
         let (mut one, mut two, mut strange) = (new(1), new(2), new(1));

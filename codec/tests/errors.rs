@@ -63,7 +63,7 @@ fn of_extensions() {
 #[cfg(all(feature = "handshake", feature = "alloc"))]
 #[test]
 fn of_the_handshake() {
-    use framewire::handshake::{BuildError, HandshakeError as E, Reply};
+    use framewire::handshake::{BuildError, HandshakeError as E, PlainResponse};
     let errors = [
         (E::Incomplete, 400),
         (E::HeadTooLong, 431),
@@ -93,7 +93,7 @@ fn of_the_handshake() {
     ];
     told_apart(&errors.each_ref().map(|(error, _)| error as &dyn Error));
     for (error, status) in errors {
-        let reply = Reply::from(error);
+        let reply = PlainResponse::from(error);
         assert_eq!((error.status(), reply.status()), (status, status));
         let text = String::from_utf8(reply.to_vec().unwrap()).unwrap();
         assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");
@@ -115,7 +115,7 @@ fn of_the_handshake() {
 #[cfg(all(feature = "handshake", feature = "alloc"))]
 #[test]
 fn of_any_status() {
-    use framewire::handshake::Reply;
+    use framewire::handshake::PlainResponse;
     for (status, reason) in [
         (200, "OK"),
         (301, "Moved Permanently"),
@@ -147,8 +147,10 @@ fn of_any_status() {
         (499, "Client Error"),
         (599, "Server Error"),
     ] {
-        let text = String::from_utf8(Reply::new(status).to_vec().unwrap()).unwrap();
+        let text = String::from_utf8(PlainResponse::new(status).to_vec().unwrap()).unwrap();
         assert!(text.starts_with(&format!("HTTP/1.1 {status} {reason}\r\n")), "{text}");
     }
-    assert!([0, 101, 199, 204, 205, 304, 600].iter().all(|&status| Reply::new(status).to_vec().is_err()));
+    assert!(
+        [0, 101, 199, 204, 205, 304, 600].iter().all(|&status| PlainResponse::new(status).to_vec().is_err())
+    );
 }

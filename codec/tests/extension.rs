@@ -2,7 +2,9 @@
 
 use core::str;
 
-use framewire::extension::{Answer, Config, ExtensionError, Offer, Params, elements, negotiate, verify};
+use framewire::extension::{
+    DeflateOffer, DeflateParams, DeflatePolicy, DeflateResponse, ExtensionError, negotiate, parse, verify,
+};
 use quickcheck::{Arbitrary, Gen, quickcheck};
 
 #[test]
@@ -41,7 +43,7 @@ fn grammar() {
         ("a\0", Err(())),
     ];
     for (value, expected) in cases {
-        let read: Result<Vec<_>, _> = elements(value).collect();
+        let read: Result<Vec<_>, _> = parse(value).collect();
         let read = read.map(|list| {
             let list = list.iter().map(|element| {
                 let params = element.params().map(|param| match param.value {
@@ -59,11 +61,11 @@ fn grammar() {
 /// What a server answers, by what it is set up for.
 #[test]
 fn answers() {
-    let free = Config::default();
-    let own_10 = Config { server_max_window_bits: 10, ..free };
-    let own_8 = Config { server_max_window_bits: 8, ..free }; // taken as 9
-    let peer_10 = Config { client_max_window_bits: 10, ..free };
-    let fresh = Config { server_no_context_takeover: true, client_no_context_takeover: true, ..free };
+    let free = DeflatePolicy::default();
+    let own_10 = DeflatePolicy { server_max_window_bits: 10, ..free };
+    let own_8 = DeflatePolicy { server_max_window_bits: 8, ..free }; // taken as 9
+    let peer_10 = DeflatePolicy { client_max_window_bits: 10, ..free };
+    let fresh = DeflatePolicy { server_no_context_takeover: true, client_no_context_takeover: true, ..free };
     let cases = [
         ("", &free, None),
         ("mux", &free, None),
@@ -127,11 +129,11 @@ fn answers() {
 #[test]
 fn checks() {
     use ExtensionError::*;
-    let plain = Offer::default();
-    let limits = Offer { client_max_window_bits: Some(15), ..plain };
-    let hints = Offer { client_no_context_takeover: true, client_max_window_bits: Some(12), ..plain };
-    let asks = Offer { server_no_context_takeover: true, server_max_window_bits: Some(10), ..plain };
-    let params = |s, c, sb, cb| Params {
+    let plain = DeflateOffer::default();
+    let limits = DeflateOffer { client_max_window_bits: Some(15), ..plain };
+    let hints = DeflateOffer { client_no_context_takeover: true, client_max_window_bits: Some(12), ..plain };
+    let asks = DeflateOffer { server_no_context_takeover: true, server_max_window_bits: Some(10), ..plain };
+    let params = |s, c, sb, cb| DeflateParams {
         server_no_context_takeover: s,
         client_no_context_takeover: c,
         server_max_window_bits: sb,
@@ -176,16 +178,16 @@ fn checks() {
         let answer = answer.replace('D', "permessage-deflate");
         assert_eq!(verify([answer.as_str()], offers), expected, "{answer} {offers:?}");
     }
-    assert_eq!(Params::default(), params(false, false, 15, 15));
+    assert_eq!(DeflateParams::default(), params(false, false, 15, 15));
 }
 
 #[derive(Clone, Debug)]
-struct AnyOffer(Offer);
+struct AnyOffer(DeflateOffer);
 
 impl Arbitrary for AnyOffer {
     fn arbitrary(g: &mut Gen) -> Self {
         let bits = |g: &mut Gen| bool::arbitrary(g).then(|| 8 + u8::arbitrary(g) % 8);
-        Self(Offer {
+        Self(DeflateOffer {
             server_no_context_takeover: bool::arbitrary(g),
             client_no_context_takeover: bool::arbitrary(g),
             server_max_window_bits: bits(g),
@@ -197,25 +199,25 @@ impl Arbitrary for AnyOffer {
 quickcheck! {
     fn offers_round_trip(offer: AnyOffer) -> bool {
         let text = offer.0.to_string();
-        let element = elements(&text).next().unwrap().unwrap();
-        Offer::parse(&element) == Ok(offer.0)
+        let element = parse(&text).next().unwrap().unwrap();
+        DeflateOffer::parse(&element) == Ok(offer.0)
     }
 
     fn both_sides_agree(offers: Vec<AnyOffer>, server: bool, client: bool, bits: (u8, u8)) -> bool {
-        let config = Config {
+        let config = DeflatePolicy {
             server_no_context_takeover: server,
             client_no_context_takeover: client,
             server_max_window_bits: bits.0,
             client_max_window_bits: bits.1,
         };
-        let offers: Vec<Offer> = offers.into_iter().map(|offer| offer.0).collect();
-        let header: Vec<String> = offers.iter().map(Offer::to_string).collect();
+        let offers: Vec<DeflateOffer> = offers.into_iter().map(|offer| offer.0).collect();
+        let header: Vec<String> = offers.iter().map(DeflateOffer::to_string).collect();
         let answer = negotiate([header.join(", ").as_str()], &config).unwrap();
         let Some(answer) = answer else { return true };
         let element = answer.to_string();
-        let element = elements(&element).next().unwrap().unwrap();
+        let element = parse(&element).next().unwrap().unwrap();
         let params = answer.params();
-        Answer::parse(&element) == Ok(answer)
+        DeflateResponse::parse(&element) == Ok(answer)
             && verify([answer.to_string().as_str()], &offers).is_ok_and(|agreed| agreed.is_some())
             && offers.iter().any(|offer| offer.check(&answer) == Ok(params))
             && (9..=15).contains(&params.server_max_window_bits)
@@ -230,9 +232,9 @@ quickcheck! {
             edited[at] = byte & 0x7f;
         }
         for value in [value.as_str(), str::from_utf8(&edited).unwrap()] {
-            let _ = negotiate([value], &Config::default());
-            let _ = verify([value], &[Offer::default()]);
-            let _ = elements(value).flatten().flat_map(|element| element.params()).count();
+            let _ = negotiate([value], &DeflatePolicy::default());
+            let _ = verify([value], &[DeflateOffer::default()]);
+            let _ = parse(value).flatten().flat_map(|element| element.params()).count();
         }
         true
     }

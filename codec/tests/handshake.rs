@@ -2,10 +2,11 @@
 //! the heads that real programs send, and both roles back to back.
 #![cfg(all(feature = "handshake", feature = "alloc"))]
 
-use framewire::extension::{Answer, Config, Offer};
+use framewire::extension::{DeflateOffer, DeflatePolicy, DeflateResponse};
 use framewire::handshake::{
-    Acceptance, BuildError, ClientKey, Established, HandshakeError, HeadBuffer, HeadScanner, HeaderSlots,
-    HttpVersion, Limits, Opening, Reply, Request, Response, accept_key, choose_subprotocol, list_contains,
+    BuildError, ClientHandshake, ClientKey, HandshakeError, HeadBuffer, HeadLimits, HeadScanner, HeaderSlots,
+    HttpVersion, Negotiated, PlainResponse, Request, Response, UpgradeResponse, accept_key,
+    choose_subprotocol, list_contains,
 };
 use quickcheck::quickcheck;
 
@@ -33,19 +34,19 @@ fn judge(head: impl AsRef<[u8]>) -> Result<bool, HandshakeError> {
 
 /// What a client makes of a head.
 fn judge_answer(
-    opening: &Opening<'_>,
+    handshake: &ClientHandshake<'_>,
     head: &str,
-) -> Result<Option<(String, Established<'static>)>, HandshakeError> {
+) -> Result<Option<(String, Negotiated<'static>)>, HandshakeError> {
     let mut slots = HeaderSlots::new();
     let response = Response::parse(head.as_bytes(), &mut slots)?;
-    let established = opening.check(&response)?;
-    Ok(established.map(|e| {
-        (e.subprotocol.unwrap_or_default().to_owned(), Established { subprotocol: None, deflate: e.deflate })
+    let negotiated = handshake.check(&response)?;
+    Ok(negotiated.map(|e| {
+        (e.subprotocol.unwrap_or_default().to_owned(), Negotiated { subprotocol: None, deflate: e.deflate })
     }))
 }
 
-fn opening() -> Opening<'static> {
-    Opening::new("a", "/", ClientKey::new(*b"the sample nonce"))
+fn handshake() -> ClientHandshake<'static> {
+    ClientHandshake::new("a", "/", ClientKey::new(*b"the sample nonce"))
 }
 
 #[test]
@@ -335,16 +336,16 @@ fn real_heads() {
         let request = Request::parse(head.as_bytes(), &mut slots).unwrap();
         let upgrade = request.upgrade().unwrap().expect(program);
         assert_eq!(upgrade.origin(), origin, "{program}");
-        let offered = upgrade.extensions().next().map(|e| Offer::parse(&e).unwrap().to_string());
+        let offered = upgrade.extensions().next().map(|e| DeflateOffer::parse(&e).unwrap().to_string());
         assert_eq!(offered.as_deref(), offer, "{program}");
-        assert_eq!(upgrade.deflate(&Config::default()).is_some(), offer.is_some(), "{program}");
-        let answer = upgrade.accept().deflate(upgrade.deflate(&Config::default())).to_vec().unwrap();
+        assert_eq!(upgrade.deflate(&DeflatePolicy::default()).is_some(), offer.is_some(), "{program}");
+        let answer = upgrade.accept().deflate(upgrade.deflate(&DeflatePolicy::default())).to_vec().unwrap();
         assert!(Response::parse(&answer, &mut HeaderSlots::new()).is_ok(), "{program}");
     }
 }
 
 /// A head and what follows it, fed to a buffer in these pieces: the head, and the offset where frames begin.
-fn collect(limits: Limits, pieces: &[&[u8]]) -> Result<Option<(Vec<u8>, usize)>, HandshakeError> {
+fn collect(limits: HeadLimits, pieces: &[&[u8]]) -> Result<Option<(Vec<u8>, usize)>, HandshakeError> {
     let mut buffer = HeadBuffer::new(limits);
     let mut before = 0;
     for piece in pieces {
@@ -363,16 +364,16 @@ fn every_cut() {
         let head = format!("{lead}{RFC}");
         let bytes = [head.as_bytes(), b"\x81\x85frame\n\r\n\r\n"].concat();
         let expected = Ok(Some((head.clone().into_bytes(), head.len())));
-        assert_eq!(collect(Limits::default(), &[&bytes]), expected);
-        assert_eq!(collect(Limits::default(), &bytes.chunks(1).collect::<Vec<_>>()), expected);
+        assert_eq!(collect(HeadLimits::default(), &[&bytes]), expected);
+        assert_eq!(collect(HeadLimits::default(), &bytes.chunks(1).collect::<Vec<_>>()), expected);
         for first in 0..=head.len() {
             let (a, b) = bytes.split_at(first);
-            assert_eq!(collect(Limits::default(), &[a, b]), expected, "{first}");
-            assert_eq!(collect(Limits::default(), &[a, b"", b]), expected, "{first}");
+            assert_eq!(collect(HeadLimits::default(), &[a, b]), expected, "{first}");
+            assert_eq!(collect(HeadLimits::default(), &[a, b"", b]), expected, "{first}");
         }
         for size in 2..40 {
             assert_eq!(
-                collect(Limits::default(), &bytes.chunks(size).collect::<Vec<_>>()),
+                collect(HeadLimits::default(), &bytes.chunks(size).collect::<Vec<_>>()),
                 expected,
                 "{size}"
             );
@@ -383,7 +384,7 @@ fn every_cut() {
 /// A whole head is lent from the input; a cut one costs memory only within the limit.
 #[test]
 fn memory_of_a_head() {
-    let mut buffer = HeadBuffer::new(Limits::default());
+    let mut buffer = HeadBuffer::new(HeadLimits::default());
     let head = buffer.push(RFC.as_bytes()).unwrap().unwrap();
     assert_eq!(head.bytes.as_ptr(), RFC.as_ptr());
     assert!(buffer.is_empty());
@@ -401,7 +402,7 @@ fn memory_of_a_head() {
 #[test]
 fn cost_is_linear() {
     let head = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(7000));
-    let mut scanner = HeadScanner::new(Limits::default());
+    let mut scanner = HeadScanner::new(HeadLimits::default());
     let mut fed = 0;
     for byte in head.as_bytes().chunks(1) {
         assert_eq!(scanner.head_len(), fed);
@@ -420,10 +421,10 @@ fn limits_at_their_boundary() {
     let len = RFC.len();
     let headers = RFC.matches("\r\n").count() - 2;
     let cases = [
-        (Limits { head_bytes: len, headers }, Ok(true)),
-        (Limits { head_bytes: len - 1, headers }, Err(HeadTooLong)),
-        (Limits { head_bytes: len, headers: headers - 1 }, Err(TooManyHeaders)),
-        (Limits { head_bytes: 0, headers: 0 }, Err(HeadTooLong)),
+        (HeadLimits { head_bytes: len, headers }, Ok(true)),
+        (HeadLimits { head_bytes: len - 1, headers }, Err(HeadTooLong)),
+        (HeadLimits { head_bytes: len, headers: headers - 1 }, Err(TooManyHeaders)),
+        (HeadLimits { head_bytes: 0, headers: 0 }, Err(HeadTooLong)),
     ];
     for (limits, expected) in cases {
         for size in [1, 2, 7, len, len + 9] {
@@ -435,7 +436,7 @@ fn limits_at_their_boundary() {
     assert_eq!((HeadTooLong.status(), TooManyHeaders.status()), (431, 431));
 
     // The verdict falls on the byte that fills the limit, and stays.
-    let mut buffer = HeadBuffer::new(Limits { head_bytes: 100, headers: 1 });
+    let mut buffer = HeadBuffer::new(HeadLimits { head_bytes: 100, headers: 1 });
     assert_eq!(buffer.push(&[b'x'; 99]), Ok(None));
     assert_eq!(buffer.push(b"x"), Err(HeadTooLong));
     assert_eq!(buffer.push(b"\r\n\r\n"), Err(HeadTooLong));
@@ -460,7 +461,7 @@ fn strangers_are_refused_at_once() {
         (b"GET / HTTP/1.1\r\n ", FoldedHeader),
     ];
     for (bytes, error) in cases {
-        assert_eq!(HeadBuffer::new(Limits::default()).push(bytes), Err(error), "{bytes:?}");
+        assert_eq!(HeadBuffer::new(HeadLimits::default()).push(bytes), Err(error), "{bytes:?}");
     }
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     assert_eq!(judge(preface), Err(UnsupportedHttpVersion));
@@ -469,7 +470,7 @@ fn strangers_are_refused_at_once() {
 #[test]
 fn rules_of_a_response() {
     use HandshakeError::*;
-    assert!(judge_answer(&opening(), SWITCHED).unwrap().is_some());
+    assert!(judge_answer(&handshake(), SWITCHED).unwrap().is_some());
     let cases = [
         ("HTTP/1.1 101", "HTTP/1.0 101", InvalidUpgradeResponse),
         ("HTTP/1.1 101", "HTTP/2 101", InvalidStatusLine),
@@ -496,7 +497,7 @@ fn rules_of_a_response() {
     for (sound, broken, error) in cases {
         assert!(SWITCHED.contains(sound), "{sound:?}");
         let head = SWITCHED.replacen(sound, broken, 1);
-        assert_eq!(judge_answer(&opening(), &head), Err(error), "{head:?}");
+        assert_eq!(judge_answer(&handshake(), &head), Err(error), "{head:?}");
         assert!(matches!(error.status(), 400 | 502), "{error:?}");
     }
     let same = [
@@ -508,15 +509,15 @@ fn rules_of_a_response() {
     ];
     for (usual, unusual) in same {
         let head = SWITCHED.replacen(usual, unusual, 1);
-        assert!(judge_answer(&opening(), &head).unwrap().is_some(), "{head:?}");
+        assert!(judge_answer(&handshake(), &head).unwrap().is_some(), "{head:?}");
     }
 }
 
 #[test]
 fn choices_of_a_server() {
     use HandshakeError::{UnexpectedExtension, UnexpectedSubprotocol};
-    let offers = [Offer { client_max_window_bits: Some(15), ..Offer::default() }];
-    let opening = opening().subprotocols(&["chat", "mqtt"]).deflate(&offers);
+    let offers = [DeflateOffer { client_max_window_bits: Some(15), ..DeflateOffer::default() }];
+    let handshake = handshake().subprotocols(&["chat", "mqtt"]).deflate(&offers);
     let cases = [
         ("Sec-WebSocket-Protocol: mqtt", Ok(("mqtt", None))),
         ("Sec-WebSocket-Protocol: Chat", Err(UnexpectedSubprotocol)),
@@ -533,7 +534,7 @@ fn choices_of_a_server() {
     ];
     for (header, expected) in cases {
         let head = SWITCHED.replacen("\r\n\r\n", &format!("\r\n{header}\r\n\r\n"), 1);
-        let got = judge_answer(&opening, &head).map(Option::unwrap);
+        let got = judge_answer(&handshake, &head).map(Option::unwrap);
         let got = got.as_ref().map(|(name, e)| (name.as_str(), e.deflate.map(|p| p.client_max_window_bits)));
         assert_eq!(got, expected.as_ref().copied(), "{header:?}");
     }
@@ -553,22 +554,26 @@ fn other_statuses_are_handed_over() {
         let response = Response::parse(received.as_bytes(), &mut slots).unwrap();
         assert_eq!((response.status(), response.reason()), (status, reason));
         assert_eq!(&received[response.head_len()..], body);
-        assert_eq!(opening().check(&response), Ok(None));
+        assert_eq!(handshake().check(&response), Ok(None));
     }
 }
 
 #[test]
 fn client_and_server_back_to_back() {
     let offers = [
-        Offer { server_max_window_bits: Some(8), ..Offer::default() },
-        Offer { server_no_context_takeover: true, client_max_window_bits: Some(15), ..Offer::default() },
+        DeflateOffer { server_max_window_bits: Some(8), ..DeflateOffer::default() },
+        DeflateOffer {
+            server_no_context_takeover: true,
+            client_max_window_bits: Some(15),
+            ..DeflateOffer::default()
+        },
     ];
-    let opening = Opening::new("[2001:db8::1]:9001", "/chat?room=%C3%A4", ClientKey::new([7; 16]))
+    let handshake = ClientHandshake::new("[2001:db8::1]:9001", "/chat?room=%C3%A4", ClientKey::new([7; 16]))
         .origin(Some("https://example.com"))
         .subprotocols(&["v2.chat", "v1.chat"])
         .deflate(&offers)
         .headers(&[("Cookie", "a=b"), ("Authorization", "Basic eDp5")]);
-    let request_bytes = opening.to_vec().unwrap();
+    let request_bytes = handshake.to_vec().unwrap();
 
     let mut slots = HeaderSlots::new();
     let request = Request::parse(&request_bytes, &mut slots).unwrap();
@@ -577,18 +582,22 @@ fn client_and_server_back_to_back() {
     assert_eq!(upgrade.host(), Some("[2001:db8::1]:9001"));
     assert_eq!(upgrade.origin(), Some("https://example.com"));
     assert_eq!(upgrade.headers().get("cookie"), Some(&b"a=b"[..]));
-    let config = Config { client_max_window_bits: 11, client_no_context_takeover: true, ..Config::default() };
+    let config = DeflatePolicy {
+        client_max_window_bits: 11,
+        client_no_context_takeover: true,
+        ..DeflatePolicy::default()
+    };
     let answer = upgrade.deflate(&config).unwrap();
-    let acceptance =
+    let response =
         upgrade.accept().subprotocol(upgrade.choose_subprotocol(&["v1.chat"])).deflate(Some(answer));
-    let mut response_bytes = acceptance.headers(&[("Set-Cookie", "c=d")]).to_vec().unwrap();
+    let mut response_bytes = response.headers(&[("Set-Cookie", "c=d")]).to_vec().unwrap();
     response_bytes.extend_from_slice(b"\x81\x02hi");
 
     let mut slots = HeaderSlots::new();
     let response = Response::parse(&response_bytes, &mut slots).unwrap();
-    let established = opening.check(&response).unwrap().unwrap();
-    assert_eq!(established.subprotocol, Some("v1.chat"));
-    assert_eq!(established.deflate, Some(answer.params()), "both sides hold the same");
+    let negotiated = handshake.check(&response).unwrap().unwrap();
+    assert_eq!(negotiated.subprotocol, Some("v1.chat"));
+    assert_eq!(negotiated.deflate, Some(answer.params()), "both sides hold the same");
     assert_eq!(answer.params().client_max_window_bits, 11);
     assert_eq!(&response_bytes[response.head_len()..], b"\x81\x02hi");
 }
@@ -616,7 +625,7 @@ fn parts_are_judged_like_heads() {
     let lines = SWITCHED.lines().skip(1).filter_map(|line| line.split_once(": "));
     let headers = lines.map(|(name, value)| (name, value.as_bytes()));
     let response = Response::from_parts(101, HttpVersion::Http11, headers, &mut slots).unwrap();
-    assert!(opening().check(&response).unwrap().is_some());
+    assert!(handshake().check(&response).unwrap().is_some());
 
     assert!(list_contains([&b"a, B"[..]], "b"));
     assert!(!list_contains([&b"a b"[..]], "b"));
@@ -626,23 +635,27 @@ fn parts_are_judged_like_heads() {
 #[test]
 fn nothing_is_injected() {
     use BuildError::*;
-    let opening = opening();
-    let accept = Acceptance::new(accept_key(KEY));
-    let reply = Reply::new(200);
+    let handshake = handshake();
+    let accept = UpgradeResponse::new(accept_key(KEY));
+    let reply = PlainResponse::new(200);
 
     let values = ["a\r\nX: y", "a\nb", "a\rb", "a\0b", "\x7f", "\x1b[0m"];
     for value in values {
         let extra = [("X", value)];
-        assert_eq!(opening.headers(&extra).to_vec(), Err(InvalidHeader), "{value:?}");
+        assert_eq!(handshake.headers(&extra).to_vec(), Err(InvalidHeader), "{value:?}");
         assert_eq!(accept.headers(&extra).to_vec(), Err(InvalidHeader), "{value:?}");
         assert_eq!(reply.headers(&extra).to_vec(), Err(InvalidHeader), "{value:?}");
-        assert_eq!(opening.origin(Some(value)).to_vec(), Err(InvalidHeader), "{value:?}");
-        assert_eq!(opening.subprotocols(&[value]).to_vec(), Err(InvalidSubprotocol), "{value:?}");
+        assert_eq!(handshake.origin(Some(value)).to_vec(), Err(InvalidHeader), "{value:?}");
+        assert_eq!(handshake.subprotocols(&[value]).to_vec(), Err(InvalidSubprotocol), "{value:?}");
         assert_eq!(accept.subprotocol(Some(value)).to_vec(), Err(InvalidSubprotocol), "{value:?}");
-        assert_eq!(Opening::new(value, "/", ClientKey::new([0; 16])).to_vec(), Err(InvalidHost), "{value:?}");
+        assert_eq!(
+            ClientHandshake::new(value, "/", ClientKey::new([0; 16])).to_vec(),
+            Err(InvalidHost),
+            "{value:?}"
+        );
         let target = format!("/{value}");
         assert_eq!(
-            Opening::new("a", &target, ClientKey::new([0; 16])).to_vec(),
+            ClientHandshake::new("a", &target, ClientKey::new([0; 16])).to_vec(),
             Err(InvalidTarget),
             "{value:?}"
         );
@@ -651,27 +664,27 @@ fn nothing_is_injected() {
         assert_eq!(reply.headers(&[(name, "y")]).to_vec(), Err(InvalidHeader), "{name:?}");
     }
     for name in ["connection", "UPGRADE", "Transfer-Encoding", "content-length"] {
-        assert_eq!(opening.headers(&[(name, "y")]).to_vec(), Err(ReservedHeader), "{name:?}");
+        assert_eq!(handshake.headers(&[(name, "y")]).to_vec(), Err(ReservedHeader), "{name:?}");
         assert_eq!(accept.headers(&[(name, "y")]).to_vec(), Err(ReservedHeader), "{name:?}");
         assert_eq!(reply.headers(&[(name, "y")]).to_vec(), Err(ReservedHeader), "{name:?}");
     }
     for name in ["Sec-WebSocket-Key", "sec-websocket-extensions", "Sec-WebSocket-Anything"] {
-        assert_eq!(opening.headers(&[(name, "y")]).to_vec(), Err(ReservedHeader), "{name:?}");
+        assert_eq!(handshake.headers(&[(name, "y")]).to_vec(), Err(ReservedHeader), "{name:?}");
         assert_eq!(accept.headers(&[(name, "y")]).to_vec(), Err(ReservedHeader), "{name:?}");
     }
     for target in ["", "chat", "/a b", "/#x", "/\u{e4}"] {
         assert_eq!(
-            Opening::new("a", target, ClientKey::new([0; 16])).to_vec(),
+            ClientHandshake::new("a", target, ClientKey::new([0; 16])).to_vec(),
             Err(InvalidTarget),
             "{target:?}"
         );
     }
-    assert_eq!(opening.subprotocols(&["a", "a"]).to_vec(), Err(InvalidSubprotocol));
-    assert_eq!(opening.subprotocols(&[""]).to_vec(), Err(InvalidSubprotocol));
-    let bits = Offer { server_max_window_bits: Some(16), ..Offer::default() };
-    assert_eq!(opening.deflate(&[bits]).to_vec(), Err(InvalidExtension));
+    assert_eq!(handshake.subprotocols(&["a", "a"]).to_vec(), Err(InvalidSubprotocol));
+    assert_eq!(handshake.subprotocols(&[""]).to_vec(), Err(InvalidSubprotocol));
+    let bits = DeflateOffer { server_max_window_bits: Some(16), ..DeflateOffer::default() };
+    assert_eq!(handshake.deflate(&[bits]).to_vec(), Err(InvalidExtension));
     for status in [0, 101, 199, 204, 304, 600, 1000] {
-        assert_eq!(Reply::new(status).to_vec(), Err(InvalidStatus));
+        assert_eq!(PlainResponse::new(status).to_vec(), Err(InvalidStatus));
     }
 }
 
@@ -682,21 +695,21 @@ fn answers_fit_the_request() {
     let head = RFC.replacen("\r\n\r\n", "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n", 1);
     let upgrade = Request::parse(head.as_bytes(), &mut slots).unwrap().upgrade().unwrap().unwrap();
     let accept = upgrade.accept();
-    assert!(accept.subprotocol(Some("superchat")).deflate(Some(Answer::default())).to_vec().is_ok());
+    assert!(accept.subprotocol(Some("superchat")).deflate(Some(DeflateResponse::default())).to_vec().is_ok());
     assert_eq!(accept.subprotocol(Some("other")).to_vec(), Err(BuildError::InvalidSubprotocol));
-    let unasked = Answer { client_max_window_bits: Some(10), ..Answer::default() };
+    let unasked = DeflateResponse { client_max_window_bits: Some(10), ..DeflateResponse::default() };
     assert_eq!(accept.deflate(Some(unasked)).to_vec(), Err(BuildError::InvalidExtension));
 }
 
 #[test]
 fn writes_into_a_buffer() {
-    let whole = opening().to_vec().unwrap();
+    let whole = handshake().to_vec().unwrap();
     let mut buffer = vec![0; whole.len()];
-    assert_eq!(opening().write_to(&mut buffer), Ok(whole.len()));
+    assert_eq!(handshake().write_to(&mut buffer), Ok(whole.len()));
     assert_eq!(buffer, whole);
     for room in [0, 1, whole.len() - 1] {
         let needed = whole.len();
-        assert_eq!(opening().write_to(&mut buffer[..room]), Err(BuildError::BufferTooSmall { needed }));
+        assert_eq!(handshake().write_to(&mut buffer[..room]), Err(BuildError::BufferTooSmall { needed }));
     }
 }
 
@@ -718,7 +731,7 @@ fn replies_to_errors() {
         (InvalidAccept, "502 Bad Gateway", vec![]),
     ];
     for (error, line, headers) in cases {
-        let bytes = Reply::from(error).to_vec().unwrap();
+        let bytes = PlainResponse::from(error).to_vec().unwrap();
         let mut slots = HeaderSlots::new();
         let response = Response::parse(&bytes, &mut slots).unwrap();
         assert_eq!(format!("{} {}", response.status(), response.reason()), line);
@@ -730,7 +743,7 @@ fn replies_to_errors() {
         assert_eq!(body, format!("{error}\n"));
         assert_eq!(response.headers().get("content-length"), Some(body.len().to_string().as_bytes()));
     }
-    let head = Reply::new(200).body("page").head_only(true).to_vec().unwrap();
+    let head = PlainResponse::new(200).body("page").head_only(true).to_vec().unwrap();
     assert!(head.ends_with(b"Content-Length: 4\r\n\r\n"));
 }
 
@@ -744,8 +757,8 @@ quickcheck! {
         for bytes in [&head, &edited] {
             let (a, b) = bytes.split_at(cut % (bytes.len() + 1));
             // However the head is cut, its end and the errors are the same.
-            let whole = collect(Limits::default(), &[bytes]);
-            if whole != collect(Limits::default(), &[a, b]) || whole != collect(Limits::default(), &bytes.chunks(1).collect::<Vec<_>>()) {
+            let whole = collect(HeadLimits::default(), &[bytes]);
+            if whole != collect(HeadLimits::default(), &[a, b]) || whole != collect(HeadLimits::default(), &bytes.chunks(1).collect::<Vec<_>>()) {
                 return false;
             }
             // What the buffer lets pass is whole for the parser, and what it refuses the parser refuses.
@@ -777,18 +790,18 @@ quickcheck! {
         let extra = [("X-Value", value.as_str())];
         let mut key = [0; 16];
         key[..8].copy_from_slice(&random.to_be_bytes());
-        let opening = Opening::new("a", &path, ClientKey::new(key)).subprotocols(&names).headers(&extra);
-        let Ok(bytes) = opening.to_vec() else { return true }; // refused, so never sent
+        let handshake = ClientHandshake::new("a", &path, ClientKey::new(key)).subprotocols(&names).headers(&extra);
+        let Ok(bytes) = handshake.to_vec() else { return true }; // refused, so never sent
         let mut slots = HeaderSlots::new();
         let Ok(request) = Request::parse(&bytes, &mut slots) else { return false };
         let Ok(Some(upgrade)) = request.upgrade() else { return false };
         let answer = upgrade.accept().subprotocol(upgrade.subprotocols().last()).to_vec().unwrap();
         let mut slots = HeaderSlots::new();
         let response = Response::parse(&answer, &mut slots).unwrap();
-        let established = opening.check(&response).unwrap().unwrap();
+        let negotiated = handshake.check(&response).unwrap().unwrap();
         upgrade.target() == path
             && upgrade.subprotocols().eq(names.iter().copied())
             && upgrade.headers().get("x-value") == Some(value.trim_matches([' ', '\t']).as_bytes())
-            && established.subprotocol == names.last().copied()
+            && negotiated.subprotocol == names.last().copied()
     }
 }

@@ -146,9 +146,9 @@ fn owned_messages_as_events() {
 
 #[test]
 fn parameters_are_the_same_however_they_are_quoted() {
-    use framewire::extension::elements;
+    use framewire::extension::parse;
     use std::collections::HashSet;
-    let value = |list: &'static str| elements(list).next().unwrap().unwrap().params().next().unwrap().value;
+    let value = |list: &'static str| parse(list).next().unwrap().unwrap().params().next().unwrap().value;
     let [plain, quoted, escaped] =
         [r"a; b=15", r#"a; b="15""#, r#"a; b="\1\5""#].map(|list| value(list).unwrap());
     assert!(plain == quoted && quoted == escaped && plain == *"15");
@@ -160,7 +160,9 @@ fn parameters_are_the_same_however_they_are_quoted() {
 #[cfg(all(feature = "handshake", feature = "alloc"))]
 #[test]
 fn heads() {
-    use framewire::handshake::{Acceptance, BuildError, ClientKey, HeaderSlots, Reply, Request, accept_key};
+    use framewire::handshake::{
+        BuildError, ClientKey, HeaderSlots, PlainResponse, Request, UpgradeResponse, accept_key,
+    };
     let head = b"GET / HTTP/1.1\r\nHost: a\r\nCookie:  one \r\nCOOKIE: two\r\n\r\n";
     let mut slots: HeaderSlots<'_> = HeaderSlots::default();
     assert!(format!("{slots:?}").starts_with("HeaderSlots<"));
@@ -172,10 +174,10 @@ fn heads() {
     assert_eq!(format!("{key:?}"), "ClientKey(AAAAAAAAAAAAAAAAAAAAAA==)");
 
     // Into a buffer of the host's, as into memory; and not into one that is too small.
-    let acceptance = Acceptance::new(accept_key(key));
-    let reply = Reply::new(404);
+    let response = UpgradeResponse::new(accept_key(key));
+    let reply = PlainResponse::new(404);
     for (bytes, write) in [
-        (acceptance.to_vec().unwrap(), &(|to: &mut [u8]| acceptance.write_to(to)) as &dyn Fn(&mut [u8]) -> _),
+        (response.to_vec().unwrap(), &(|to: &mut [u8]| response.write_to(to)) as &dyn Fn(&mut [u8]) -> _),
         (reply.to_vec().unwrap(), &|to| reply.write_to(to)),
     ] {
         let needed = bytes.len();
@@ -192,12 +194,12 @@ fn pools_can_be_shown() {
     use framewire::{
         Client,
         deflate::{DeflatePool, Deflater, InflateConfig, InflatePool, Inflater},
-        extension::Params,
+        extension::DeflateParams,
     };
     let (inflate, mut deflate) = (InflatePool::default(), DeflatePool::default());
     let mut conn = Connection::<Client>::new().with_extension_bits(Rsv::RSV1);
     let mut payload = b"secret, secret, secret, secret, secret, secret, secret".repeat(9);
-    let params = Params { server_no_context_takeover: true, ..Params::default() };
+    let params = DeflateParams { server_no_context_takeover: true, ..DeflateParams::default() };
     let mut deflater = Deflater::<Client>::new(&params);
     let key = framewire::mask::Key::new(KEY);
     let sent = deflater.message(&mut conn, key, Kind::Text, &mut payload, &mut deflate).unwrap();
@@ -207,6 +209,6 @@ fn pools_can_be_shown() {
     assert!(!shown.contains("secret") && shown.contains("Pool"), "{shown}");
     // No memory, no window; and it says so.
     let none = InflatePool::new(InflateConfig { windows: 0, ..InflateConfig::default() });
-    let refused = Inflater::<Client>::new(&Params::default(), &none).map(|_| ()).unwrap_err();
+    let refused = Inflater::<Client>::new(&DeflateParams::default(), &none).map(|_| ()).unwrap_err();
     assert_eq!(refused.to_string(), "no window is left for a peer with context takeover");
 }

@@ -3,7 +3,7 @@
 
 use framewire::{
     Assembler, Connection, Event, Kind, Rsv, Server, State,
-    handshake::{HandshakeError, HeadBuffer, HeaderSlots, Limits, Reply, Request},
+    handshake::{HandshakeError, HeadBuffer, HeadLimits, HeaderSlots, PlainResponse, Request},
 };
 
 /// One connection, from the first byte of its handshake to its last.
@@ -22,7 +22,7 @@ impl Echo {
 
     pub fn new() -> Self {
         Self {
-            head: Some(HeadBuffer::new(Limits::default())),
+            head: Some(HeadBuffer::new(HeadLimits::default())),
             connection: Connection::new(),
             assembler: Assembler::new(Self::MAX_MESSAGE),
             ended: false,
@@ -43,7 +43,7 @@ impl Echo {
                 Err(error) => (Err(error), 0),
             };
             self.ended = answer.is_err();
-            out.extend(answer.or_else(|error| Reply::from(error).to_vec()).unwrap_or_default());
+            out.extend(answer.or_else(|error| PlainResponse::from(error).to_vec()).unwrap_or_default());
             self.head = None;
             input = &mut input[consumed..]; // frames may stand right behind the head
         }

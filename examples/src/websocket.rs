@@ -13,7 +13,8 @@ use framewire::{
     Client, CloseCode, Connection, ControlFrame, Event, Kind, ProtocolError, Role, Rsv, SendError, Server,
     State,
     handshake::{
-        self, ClientKey, HandshakeError, HeadBuffer, HeaderSlots, Opening, Reply, Request, Response,
+        self, ClientHandshake, ClientKey, HandshakeError, HeadBuffer, HeaderSlots, PlainResponse, Request,
+        Response,
     },
     mask::Key,
     owned::{self, Reader, SendQueue, Utf8Bytes},
@@ -78,7 +79,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S, Server> {
         });
         let (answer, open) = match answer {
             Ok(answer) => answer,
-            Err(error) => (Reply::from(error).to_vec().map_err(io::Error::other)?, false),
+            Err(error) => (PlainResponse::from(error).to_vec().map_err(io::Error::other)?, false),
         };
         stream.write_all(&answer).await?;
         if !open {
@@ -92,13 +93,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S, Server> {
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S, Client> {
     /// Opens a WebSocket on a stream that is connected: `host` and `target` are those of its URL.
     pub async fn connect(mut stream: S, host: &str, target: &str) -> io::Result<Self> {
-        let opening = Opening::new(host, target, ClientKey::new(random()));
-        stream.write_all(&opening.to_vec().map_err(io::Error::other)?).await?;
+        let handshake = ClientHandshake::new(host, target, ClientKey::new(random()));
+        stream.write_all(&handshake.to_vec().map_err(io::Error::other)?).await?;
         let (head, rest) = read_head(&mut stream).await?;
         let head = head.map_err(io::Error::other)?;
         let mut slots = HeaderSlots::new();
         let response = Response::parse(&head, &mut slots).map_err(io::Error::other)?;
-        match opening.check(&response).map_err(io::Error::other)? {
+        match handshake.check(&response).map_err(io::Error::other)? {
             Some(_) => Ok(Self::new(stream, rest)),
             None => Err(io::Error::other(format!("the server answered {}", response.status()))),
         }
@@ -368,7 +369,7 @@ impl From<String> for Message {
 async fn read_head<S: AsyncRead + Unpin>(
     stream: &mut S,
 ) -> io::Result<(Result<Vec<u8>, HandshakeError>, BytesMut)> {
-    let mut buffer = HeadBuffer::new(handshake::Limits::default());
+    let mut buffer = HeadBuffer::new(handshake::HeadLimits::default());
     let mut rx = BytesMut::with_capacity(4 << 10);
     loop {
         rx.clear();

@@ -13,7 +13,7 @@ use crate::meter::Meter;
 use framewire::{
     Client, Connection, Kind, Rsv, SendError, Server,
     deflate::{DeflateConfig, DeflatePool, Deflater, InflateConfig, InflatePool},
-    extension::Params,
+    extension::DeflateParams,
     frame,
     owned::PreparedMessage,
 };
@@ -142,7 +142,7 @@ where
 {
     fn new(options: u8, inflate: &InflatePool) -> Self {
         let (takes_over, bits) = (options & 8 == 0, 8 + options % 8);
-        let params = Params {
+        let params = DeflateParams {
             server_no_context_takeover: !takes_over,
             client_no_context_takeover: !takes_over,
             server_max_window_bits: bits,

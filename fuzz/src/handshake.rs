@@ -6,10 +6,10 @@ mod slowly;
 
 use crate::input::{Input, Pieces};
 use framewire::{
-    extension::{self, Config, ExtensionError, Offer},
+    extension::{self, DeflateOffer, DeflatePolicy, ExtensionError},
     handshake::{
-        ClientKey, HandshakeError, HeadBuffer, HeaderSlots, Limits, Opening, Reply, Request, Response,
-        accept_key,
+        ClientHandshake, ClientKey, HandshakeError, HeadBuffer, HeadLimits, HeaderSlots, PlainResponse,
+        Request, Response, accept_key,
     },
 };
 use slowly::Lines;
@@ -28,8 +28,8 @@ pub fn check(input: &[u8]) {
 
 const SUBPROTOCOLS: [&str; 3] = ["chat", "superchat", "x"];
 
-fn config(options: u8) -> Config {
-    Config {
+fn config(options: u8) -> DeflatePolicy {
+    DeflatePolicy {
         server_no_context_takeover: options & 1 != 0,
         client_no_context_takeover: options & 2 != 0,
         server_max_window_bits: 8 + (options >> 2 & 7),
@@ -76,7 +76,7 @@ fn request(pieces: Pieces<'_>, bytes: &[u8], options: u8) {
 
 /// Every error of a request has an answer, which is sound.
 fn refused(error: HandshakeError) {
-    let answer = Reply::from(error).to_vec().expect("an answer");
+    let answer = PlainResponse::from(error).to_vec().expect("an answer");
     let mut slots = HeaderSlots::new();
     let response = Response::parse(&answer, &mut slots).expect("sound");
     assert_eq!(response.status(), error.status());
@@ -87,33 +87,37 @@ fn refused(error: HandshakeError) {
 fn response(pieces: Pieces<'_>, bytes: &[u8], options: u8) {
     let Some(head) = head(bytes, pieces, options) else { return };
     let offers = [
-        Offer { client_max_window_bits: Some(15), ..Offer::default() },
-        Offer { server_no_context_takeover: true, server_max_window_bits: Some(10), ..Offer::default() },
+        DeflateOffer { client_max_window_bits: Some(15), ..DeflateOffer::default() },
+        DeflateOffer {
+            server_no_context_takeover: true,
+            server_max_window_bits: Some(10),
+            ..DeflateOffer::default()
+        },
     ];
     let offers = &offers[..usize::from(options % 3)];
-    let opening = Opening::new("example.com", "/", ClientKey::new(*b"the sample nonce"))
+    let handshake = ClientHandshake::new("example.com", "/", ClientKey::new(*b"the sample nonce"))
         .subprotocols(&SUBPROTOCOLS)
         .deflate(offers);
     let mut slots = HeaderSlots::new();
     let Ok(response) = Response::parse(&head, &mut slots) else { return };
-    let Ok(Some(established)) = opening.check(&response) else { return };
+    let Ok(Some(negotiated)) = handshake.check(&response) else { return };
     let lines = Lines::of(&head);
     assert!(lines.start.starts_with("HTTP/1.1 101"));
     assert!(lines.lists("upgrade", "websocket") && lines.lists("connection", "upgrade"));
     assert_eq!(lines.all("sec-websocket-accept"), ["s3pPLMBiTxaQ9kYGzzhZRbK+xOo="], "RFC 6455 §1.3");
-    assert_eq!(lines.all("sec-websocket-protocol"), established.subprotocol.into_iter().collect::<Vec<_>>());
-    assert!(established.subprotocol.is_none_or(|chosen| SUBPROTOCOLS.contains(&chosen)));
+    assert_eq!(lines.all("sec-websocket-protocol"), negotiated.subprotocol.into_iter().collect::<Vec<_>>());
+    assert!(negotiated.subprotocol.is_none_or(|chosen| SUBPROTOCOLS.contains(&chosen)));
     let named = lines.all("sec-websocket-extensions").join(",");
     let named = slowly::extensions(&named).expect("in the grammar");
-    assert_eq!(named.len(), usize::from(established.deflate.is_some()), "one extension, and agreed on");
+    assert_eq!(named.len(), usize::from(negotiated.deflate.is_some()), "one extension, and agreed on");
     assert!(named.is_empty() || !offers.is_empty(), "offered");
 }
 
 /// The head at the start of `bytes`, of which it is sure that cuts make no difference.
 fn head(bytes: &[u8], pieces: Pieces<'_>, options: u8) -> Option<Vec<u8>> {
     let limits = match options & 4 {
-        0 => Limits::default(),
-        _ => Limits { head_bytes: 200, headers: 5 },
+        0 => HeadLimits::default(),
+        _ => HeadLimits { head_bytes: 200, headers: 5 },
     };
     let push = |pieces: &mut dyn Iterator<Item = &[u8]>| {
         let (mut buffer, mut consumed) = (HeadBuffer::new(limits), 0);
@@ -140,9 +144,9 @@ fn head(bytes: &[u8], pieces: Pieces<'_>, options: u8) -> Option<Vec<u8>> {
 
 fn extensions(text: &str, options: u8) {
     let slowly = slowly::extensions(text);
-    let read: Result<Vec<_>, ExtensionError> = extension::elements(text).collect();
+    let read: Result<Vec<_>, ExtensionError> = extension::parse(text).collect();
     let seen = read.as_ref().ok().map(|elements| {
-        let params = |element: &extension::Element<'_>| {
+        let params = |element: &extension::Extension<'_>| {
             element.params().map(|p| (p.name.to_owned(), p.value.map(|value| value.to_string()))).collect()
         };
         elements.iter().map(|element| (element.name().to_owned(), params(element))).collect::<Vec<_>>()
@@ -152,11 +156,12 @@ fn extensions(text: &str, options: u8) {
     let config = config(options);
     let answer = extension::negotiate([text], &config);
     assert_eq!(answer.is_err(), slowly.is_none(), "malformed or not");
-    let offers: Vec<Offer> = read.iter().flatten().filter_map(|element| Offer::parse(element).ok()).collect();
+    let offers: Vec<DeflateOffer> =
+        read.iter().flatten().filter_map(|element| DeflateOffer::parse(element).ok()).collect();
     for offer in &offers {
         let written = offer.to_string();
-        let again = extension::elements(&written).next().expect("one").expect("in the grammar");
-        assert_eq!(Offer::parse(&again), Ok(*offer), "written and read");
+        let again = extension::parse(&written).next().expect("one").expect("in the grammar");
+        assert_eq!(DeflateOffer::parse(&again), Ok(*offer), "written and read");
     }
     if let Ok(Some(answer)) = answer {
         let params = extension::verify([&*answer.to_string()], &offers).expect("offered").expect("agreed");
@@ -168,8 +173,11 @@ fn extensions(text: &str, options: u8) {
         assert!(params.server_max_window_bits >= 9, "zlib can compress");
     }
     // The same as an answer.
-    let offer =
-        Offer { client_max_window_bits: Some(12), server_max_window_bits: Some(11), ..Offer::default() };
+    let offer = DeflateOffer {
+        client_max_window_bits: Some(12),
+        server_max_window_bits: Some(11),
+        ..DeflateOffer::default()
+    };
     if let Ok(Some(params)) = extension::verify([text], &[offer]) {
         assert_eq!(slowly.map(|elements| elements.len()), Some(1), "one extension");
         assert!(params.server_max_window_bits <= 11 && params.client_max_window_bits <= 12);
@@ -183,7 +191,7 @@ fn both_roles(input: &mut Input<'_>, options: u8) {
     let names: Vec<&str> = names.split(' ').filter(|name| !name.is_empty()).collect();
     let offers = [(); 2].map(|()| {
         let [switches, bits] = input.bytes();
-        Offer {
+        DeflateOffer {
             server_no_context_takeover: switches & 1 != 0,
             client_no_context_takeover: switches & 2 != 0,
             server_max_window_bits: (switches & 4 != 0).then_some(bits % 16),
@@ -191,12 +199,12 @@ fn both_roles(input: &mut Input<'_>, options: u8) {
         }
     });
     let headers = [(&*extra[0], &*extra[1])];
-    let opening = Opening::new(&host, &target, key)
+    let handshake = ClientHandshake::new(&host, &target, key)
         .origin((!origin.is_empty()).then_some(&origin))
         .subprotocols(&names)
         .deflate(&offers[..usize::from(options % 3)])
         .headers(&headers[..usize::from(options >> 7)]);
-    let Ok(wire) = opening.to_vec() else { return };
+    let Ok(wire) = handshake.to_vec() else { return };
 
     let mut slots = HeaderSlots::new();
     let request = Request::parse(&wire, &mut slots).expect("what a client writes is sound");
@@ -211,6 +219,6 @@ fn both_roles(input: &mut Input<'_>, options: u8) {
     let answer = upgrade.accept().subprotocol(chosen).deflate(deflate).to_vec().expect("as the client asked");
     let mut slots = HeaderSlots::new();
     let response = Response::parse(&answer, &mut slots).expect("what a server writes is sound");
-    let established = opening.check(&response).expect("an answer to this request").expect("a 101");
-    assert_eq!((established.subprotocol, established.deflate.is_some()), (chosen, deflate.is_some()));
+    let negotiated = handshake.check(&response).expect("an answer to this request").expect("a 101");
+    assert_eq!((negotiated.subprotocol, negotiated.deflate.is_some()), (chosen, deflate.is_some()));
 }

@@ -14,7 +14,7 @@ use crate::whatwg::Oracle;
 use framewire::{
     Client, Kind, Part, ProtocolError, Rsv, Server,
     deflate::{InflateConfig, InflatePool, Inflater},
-    extension::Params,
+    extension::DeflateParams,
 };
 
 /// Two bytes of options, then parts: a byte that says whose it is and what of a message, and a block.
@@ -31,7 +31,7 @@ const PEERS: usize = 3;
 
 /// Some peers, and two pools, between which a connection may move in the middle of a message.
 struct Hall<S: Side> {
-    params: Params,
+    params: DeflateParams,
     config: InflateConfig,
     pools: [InflatePool; 2],
     peers: Vec<Peer<S>>,
@@ -41,7 +41,7 @@ struct Hall<S: Side> {
 impl<S: Side> Hall<S> {
     fn new(options: [u8; 2]) -> Self {
         let (no_takeover, bits) = (options[0] & 2 != 0, 8 + (options[0] >> 2 & 7));
-        let params = Params {
+        let params = DeflateParams {
             server_no_context_takeover: no_takeover,
             client_no_context_takeover: no_takeover,
             server_max_window_bits: bits,
@@ -186,7 +186,7 @@ struct Peer<S: Side> {
 }
 
 impl<S: Side> Peer<S> {
-    fn message_ended(&mut self, message: &Message, params: &Params) {
+    fn message_ended(&mut self, message: &Message, params: &DeflateParams) {
         let takes_over = !params.server_no_context_takeover;
         if takes_over {
             self.window.extend_from_slice(&message.out);

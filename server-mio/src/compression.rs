@@ -3,13 +3,13 @@
 use framewire::{
     Assembler, Kind, Part, ProtocolError, Server,
     deflate::{DeflateConfig, DeflatePool, Deflater, InflateConfig, InflatePool, Inflater, NoWindow},
-    extension::{self, Params},
+    extension::{self, DeflateParams},
 };
 
 /// What is offered, and within what bounds it is kept.
 #[derive(Clone, Debug)]
 pub struct Config {
-    pub agreement: extension::Config,
+    pub agreement: extension::DeflatePolicy,
     pub inflate: InflateConfig,
     pub deflate: DeflateConfig,
     /// How many seconds a peer may take over a compressed message while others wait to begin one.
@@ -52,7 +52,7 @@ impl Pools {
 
     /// What a new peer may agree on: nothing where none could begin a message, and no context of its own where no
     /// window is left for it.
-    pub fn agreement(&self, config: &Config) -> Option<extension::Config> {
+    pub fn agreement(&self, config: &Config) -> Option<extension::DeflatePolicy> {
         let mut agreement = config.agreement;
         agreement.client_no_context_takeover |= !self.inflate.has_window(agreement.client_max_window_bits);
         self.inflate.has_decompressor().then_some(agreement)
@@ -69,7 +69,7 @@ pub struct Compression {
 }
 
 impl Compression {
-    pub fn new(params: &Params, pools: &Pools) -> Result<Self, NoWindow> {
+    pub fn new(params: &DeflateParams, pools: &Pools) -> Result<Self, NoWindow> {
         let inflater = Inflater::new(params, &pools.inflate)?;
         Ok(Self { inflater, deflater: Deflater::new(params), begun: 0 })
     }

@@ -126,7 +126,7 @@ pub struct Options {
 #[derive(Clone, Debug)]
 pub struct Config {
     pub limits: Limits,
-    pub head_limits: handshake::Limits,
+    pub head_limits: handshake::HeadLimits,
     /// For one loop.
     pub max_connections: usize,
     pub high_water: usize,
@@ -171,7 +171,7 @@ impl Options {
         let named = |name: &str| self.subprotocol.iter().any(|given| given == name);
         Config {
             limits: Limits { frame: self.max_frame().get() as u64, message: self.max_message.get() as u64 },
-            head_limits: handshake::Limits { headers: Config::MAX_HEADERS, ..Default::default() },
+            head_limits: handshake::HeadLimits { headers: Config::MAX_HEADERS, ..Default::default() },
             max_connections: self.max_connections.get().div_ceil(self.threads.get()),
             high_water: self.high_water.get(),
             handshake_timeout: self.handshake_timeout,
@@ -192,7 +192,7 @@ impl Options {
     fn compression(&self) -> compression::Config {
         let (inflate, deflate) = compression::Config::within(self.compression_memory.get());
         compression::Config {
-            agreement: extension::Config {
+            agreement: extension::DeflatePolicy {
                 server_no_context_takeover: self.server_no_context_takeover,
                 client_no_context_takeover: self.client_no_context_takeover,
                 server_max_window_bits: self.server_max_window_bits,

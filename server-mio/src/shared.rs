@@ -131,7 +131,7 @@ impl Pool {
     const MAX_BUFFERS: usize = 16;
     const MAX_BUFFER: usize = 2 << 20;
 
-    pub fn put_busy(&mut self, mut busy: Box<Busy>, limits: handshake::Limits) {
+    pub fn put_busy(&mut self, mut busy: Box<Busy>, limits: handshake::HeadLimits) {
         if self.busy.len() < Self::MAX_BUSY {
             busy.head = HeadBuffer::new(limits);
             self.busy.push(busy);

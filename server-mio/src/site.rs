@@ -2,8 +2,8 @@
 
 use crate::options::Config;
 use framewire::{
-    extension::{self, Params},
-    handshake::{HandshakeError, HeaderSlots, Reply, Request, Upgrade},
+    extension::{self, DeflateParams},
+    handshake::{HandshakeError, HeaderSlots, PlainResponse, Request, Upgrade},
 };
 
 /// The page that a browser gets: one file, nothing from elsewhere.
@@ -16,7 +16,7 @@ pub struct Answer {
     /// Frames follow.
     pub open: bool,
     /// What was agreed on about compression.
-    pub deflate: Option<Params>,
+    pub deflate: Option<DeflateParams>,
     /// The peer is to blame.
     pub error: bool,
 }
@@ -34,16 +34,16 @@ impl Answer {
     /// The answer to a head that is not even one.
     pub fn refuse(error: HandshakeError) -> Self {
         log::debug!("a handshake was refused: {error}");
-        Self { error: true, ..Self::close(Reply::from(error)) }
+        Self { error: true, ..Self::close(PlainResponse::from(error)) }
     }
 
-    fn close(reply: Reply<'_>) -> Self {
+    fn close(reply: PlainResponse<'_>) -> Self {
         Self { bytes: reply.to_vec().unwrap_or_default(), open: false, deflate: None, error: false }
     }
 }
 
 /// The answer to a head; `deflate`: what may be agreed on about compression.
-pub fn answer(config: &Config, head: &[u8], deflate: Option<&extension::Config>) -> Answer {
+pub fn answer(config: &Config, head: &[u8], deflate: Option<&extension::DeflatePolicy>) -> Answer {
     let mut slots = HeaderSlots::<{ Config::MAX_HEADERS }>::new();
     match Request::parse(head, &mut slots).and_then(|request| respond(config, &request, deflate)) {
         Ok(answer) => answer,
@@ -53,13 +53,13 @@ pub fn answer(config: &Config, head: &[u8], deflate: Option<&extension::Config>)
 
 /// The answer to a peer that took too long over its head.
 pub fn too_slow() -> Vec<u8> {
-    Reply::new(408).to_vec().unwrap_or_default()
+    PlainResponse::new(408).to_vec().unwrap_or_default()
 }
 
 fn respond(
     config: &Config,
     request: &Request<'_, '_>,
-    deflate: Option<&extension::Config>,
+    deflate: Option<&extension::DeflatePolicy>,
 ) -> Result<Answer, HandshakeError> {
     match request.upgrade()? {
         Some(upgrade) => accept(config, &upgrade, deflate),
@@ -70,7 +70,7 @@ fn respond(
 fn accept(
     config: &Config,
     upgrade: &Upgrade<'_, '_>,
-    deflate: Option<&extension::Config>,
+    deflate: Option<&extension::DeflatePolicy>,
 ) -> Result<Answer, HandshakeError> {
     // Only browsers send an origin, and only they can be made to connect by a page that their user did not mean.
     if let (Some(origin), false) = (upgrade.origin(), config.origins.is_empty()) {
@@ -88,22 +88,22 @@ fn accept(
         Ok(bytes) => Answer { bytes, open: true, deflate: deflate_params, error: false },
         Err(error) => {
             log::error!("an answer could not be made: {error}"); // not reached: all of it was the client's own choice
-            Answer::close(Reply::new(500))
+            Answer::close(PlainResponse::new(500))
         }
     })
 }
 
-fn serve(request: &Request<'_, '_>) -> Reply<'static> {
+fn serve(request: &Request<'_, '_>) -> PlainResponse<'static> {
     const HTML: &[(&str, &str)] =
         &[("Content-Type", "text/html; charset=utf-8"), ("Cache-Control", "no-store")];
     const READ_ONLY: &[(&str, &str)] = &[("Allow", "GET, HEAD")];
     let page = match request.path() {
-        "/" => Reply::new(200).headers(HTML).body(PAGE),
-        "/healthz" => Reply::new(200).body("ok\n"),
-        _ => return Reply::new(404),
+        "/" => PlainResponse::new(200).headers(HTML).body(PAGE),
+        "/healthz" => PlainResponse::new(200).body("ok\n"),
+        _ => return PlainResponse::new(404),
     };
     match request.method() {
         "GET" | "HEAD" => page,
-        _ => Reply::new(405).headers(READ_ONLY),
+        _ => PlainResponse::new(405).headers(READ_ONLY),
     }
 }

@@ -9,7 +9,7 @@ use common::{
 use framewire::{
     Client as ClientRole, Connection, Kind, Rsv,
     deflate::{DeflatePool, Deflater},
-    extension::Params,
+    extension::DeflateParams,
     mask::Key,
 };
 use std::{
@@ -137,7 +137,7 @@ fn connect(program: &Program) -> TcpStream {
 /// A message of zeros.
 fn bomb(len: usize) -> Vec<u8> {
     let mut connection = Connection::<ClientRole>::new().with_extension_bits(Rsv::RSV1);
-    let mut deflater = Deflater::<ClientRole>::new(&Params::default());
+    let mut deflater = Deflater::<ClientRole>::new(&DeflateParams::default());
     let (key, mut pool) = (Key::new([1, 2, 3, 4]), DeflatePool::default());
     let mut zeros = vec![0; len];
     let sent = deflater.message(&mut connection, key, Kind::Binary, &mut zeros, &mut pool).unwrap();

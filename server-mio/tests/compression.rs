@@ -7,8 +7,8 @@ use common::*;
 use framewire::{
     Assembler, Client as ClientRole, Connection, Event, Header, Kind, Limits, Rsv,
     deflate::{DeflateConfig, DeflatePool, Deflater, InflateConfig, InflatePool, Inflater},
-    extension::{Offer, Params},
-    handshake::{ClientKey, HeadBuffer, HeaderSlots, Limits as HeadLimits, Opening, Response},
+    extension::{DeflateOffer, DeflateParams},
+    handshake::{ClientHandshake, ClientKey, HeadBuffer, HeadLimits, HeaderSlots, Response},
     mask::Key,
 };
 use std::{
@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-const OFFER: Offer = Offer {
+const OFFER: DeflateOffer = DeflateOffer {
     server_no_context_takeover: false,
     client_no_context_takeover: false,
     server_max_window_bits: None,
@@ -27,7 +27,7 @@ const OFFER: Offer = Offer {
 /// A client that compresses what it can.
 struct Peer {
     socket: TcpStream,
-    params: Params,
+    params: DeflateParams,
     connection: Connection<ClientRole>,
     inflater: Inflater<ClientRole>,
     deflater: Deflater<ClientRole>,
@@ -39,11 +39,11 @@ struct Peer {
 }
 
 impl Peer {
-    fn connect(program: &Program, offer: Offer) -> Option<Self> {
+    fn connect(program: &Program, offer: DeflateOffer) -> Option<Self> {
         let mut socket = program.tcp();
         let offers = [offer];
-        let opening = Opening::new("test.example", "/", ClientKey::new([7; 16])).deflate(&offers);
-        socket.write_all(&opening.to_vec().unwrap()).unwrap();
+        let handshake = ClientHandshake::new("test.example", "/", ClientKey::new([7; 16])).deflate(&offers);
+        socket.write_all(&handshake.to_vec().unwrap()).unwrap();
         let (mut rx, mut buffer) = (vec![0; 4096], HeadBuffer::new(HeadLimits::default()));
         let params = loop {
             let n = socket.read(&mut rx).unwrap();
@@ -51,7 +51,7 @@ impl Peer {
                 assert_eq!(head.consumed, n);
                 let mut slots = HeaderSlots::new();
                 let response = Response::parse(head.bytes, &mut slots).unwrap();
-                break opening.check(&response).unwrap().unwrap().deflate?;
+                break handshake.check(&response).unwrap().unwrap().deflate?;
             }
         };
         let inflate =
@@ -152,26 +152,34 @@ fn prose(len: usize) -> Vec<u8> {
 
 #[test]
 fn every_agreement_echoes() {
-    let cases: [(&[&str], Offer, Params); 4] = [
-        (&[], OFFER, Params::default()),
+    let cases: [(&[&str], DeflateOffer, DeflateParams); 4] = [
+        (&[], OFFER, DeflateParams::default()),
         (
             &["--server-no-context-takeover", "--client-no-context-takeover", "--compression-level", "9"],
             OFFER,
-            Params {
+            DeflateParams {
                 server_no_context_takeover: true,
                 client_no_context_takeover: true,
-                ..Params::default()
+                ..DeflateParams::default()
             },
         ),
         (
             &["--server-max-window-bits", "10", "--client-max-window-bits", "11", "--compression-level", "1"],
             OFFER,
-            Params { server_max_window_bits: 10, client_max_window_bits: 11, ..Params::default() },
+            DeflateParams {
+                server_max_window_bits: 10,
+                client_max_window_bits: 11,
+                ..DeflateParams::default()
+            },
         ),
         (
             &["--compression-min", "1000"],
-            Offer { server_max_window_bits: Some(9), server_no_context_takeover: true, ..OFFER },
-            Params { server_max_window_bits: 9, server_no_context_takeover: true, ..Params::default() },
+            DeflateOffer { server_max_window_bits: Some(9), server_no_context_takeover: true, ..OFFER },
+            DeflateParams {
+                server_max_window_bits: 9,
+                server_no_context_takeover: true,
+                ..DeflateParams::default()
+            },
         ),
     ];
     for (options, offer, params) in cases {
@@ -207,7 +215,7 @@ fn nothing_is_agreed_on_without_the_option_or_the_offer() {
     let program = Program::start(&[]);
     assert!(Peer::connect(&program, OFFER).is_none());
     let program = Program::start(&["--compression", "--client-max-window-bits", "12"]);
-    assert!(Peer::connect(&program, Offer { client_max_window_bits: None, ..OFFER }).is_none());
+    assert!(Peer::connect(&program, DeflateOffer { client_max_window_bits: None, ..OFFER }).is_none());
     program.check(); // who offers nothing is served as ever
     let mut client = program.connect();
     client.send(&raw(FIN | 0x40 | TEXT, b"\xf2\x48\xcd\xc9\xc9\x07\x00"));
@@ -314,7 +322,7 @@ fn amplification_is_held_back() {
     let options = ["--compression", "--max-message", "1M", "--high-water", "1M"];
     let program = Program::start(&options);
     // A period of 20,000 bytes: the client's window sees it, and the server's, of 9 bits, does not.
-    let offer = Offer { server_max_window_bits: Some(9), ..OFFER };
+    let offer = DeflateOffer { server_max_window_bits: Some(9), ..OFFER };
     let mut peer = Peer::connect(&program, offer).unwrap();
     let payload = noise(20_000, 1).repeat(52);
     peer.echo(&payload);
@@ -379,7 +387,7 @@ fn idle_connections() {
                 let frame = match (&mut scratch, coded) {
                     (Some(_), true) => {
                         let mut connection = Connection::<ClientRole>::new().with_extension_bits(Rsv::RSV1);
-                        let params = Params { client_max_window_bits: 9, ..Params::default() };
+                        let params = DeflateParams { client_max_window_bits: 9, ..DeflateParams::default() };
                         let mut deflater = Deflater::<ClientRole>::new(&params);
                         let mut text = text.clone();
                         let sent = deflater.message(

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use framewire::deflate::{DeflateConfig, DeflatePool, Deflater};
-use framewire::extension::Params;
+use framewire::extension::DeflateParams;
 use framewire::{Client, Connection, Kind, Rsv, mask};
 use std::rc::Rc;
 
@@ -146,11 +146,11 @@ impl Compression {
     pub const LEVEL: u8 = 2;
 
     /// What the peers agreed on.
-    pub fn params(self) -> Params {
-        Params {
+    pub fn params(self) -> DeflateParams {
+        DeflateParams {
             server_no_context_takeover: !self.takeover,
             client_no_context_takeover: !self.takeover,
-            ..Params::default()
+            ..DeflateParams::default()
         }
     }
 

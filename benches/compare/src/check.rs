@@ -10,8 +10,8 @@ use crate::{
 };
 use framewire::{
     Header, Opcode, Rsv,
-    extension::Offer,
-    handshake::{ClientKey, Opening},
+    extension::DeflateOffer,
+    handshake::{ClientHandshake, ClientKey},
     mask::Key,
 };
 use framewire_load::{Handler, Report};
@@ -123,7 +123,7 @@ fn refuses_no_text(port: u16, compressed: bool) -> io::Result<bool> {
     // A block of fixed codes (RFC 1951 §3.2.6): the byte and the block's end; and the empty one that always follows.
     const DEFLATED: &[u8] = &[0xfa, 0x0f, 0x00];
     let (rsv, payload, offers): (_, &[u8], _) = if compressed {
-        (Rsv::RSV1, DEFLATED, &[Offer::default()][..])
+        (Rsv::RSV1, DEFLATED, &[DeflateOffer::default()][..])
     } else {
         (Rsv::NONE, &[0xff], &[][..])
     };
@@ -131,7 +131,7 @@ fn refuses_no_text(port: u16, compressed: bool) -> io::Result<bool> {
     let mut stream = TcpStream::connect(&host)?;
     stream.set_read_timeout(Some(Duration::from_secs(2)))?;
     stream.write_all(
-        &Opening::new(&host, "/", ClientKey::new(*b"the sample nonce"))
+        &ClientHandshake::new(&host, "/", ClientKey::new(*b"the sample nonce"))
             .deflate(offers)
             .to_vec()
             .map_err(io::Error::other)?,

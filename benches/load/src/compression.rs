@@ -4,7 +4,7 @@ use crate::{corpus::Corpus, failure::Failure, peer::Outgoing};
 use framewire::{
     Client, Connection, Part, ProtocolError,
     deflate::{DeflateConfig, DeflatePool, Deflater, InflateConfig, InflatePool, Inflater},
-    extension::Params,
+    extension::DeflateParams,
 };
 use std::io;
 
@@ -49,7 +49,7 @@ impl Pools {
 }
 
 impl Compression {
-    pub(crate) fn new(params: &Params, pools: &Pools) -> Result<Self, Failure> {
+    pub(crate) fn new(params: &DeflateParams, pools: &Pools) -> Result<Self, Failure> {
         let inflater = Inflater::new(params, &pools.inflate)
             .map_err(|error| Failure::Own(io::Error::other(format!("{error:?}"))))?;
         Ok(Self { inflater, deflater: Deflater::new(params), coded: Vec::new() })

@@ -11,7 +11,7 @@ use crate::{
     report::Report,
     schedule::Schedule,
 };
-use framewire::extension::{Answer, Params};
+use framewire::extension::{DeflateParams, DeflateResponse};
 use hdrhistogram::Histogram;
 use mio::{Events, Interest, Poll, Token};
 use std::{
@@ -45,9 +45,9 @@ fn agreed(peers: &[Peer]) -> Option<String> {
 }
 
 /// As the server's answer says it.
-fn stated(params: &Params) -> String {
+fn stated(params: &DeflateParams) -> String {
     let stated = |bits: u8| Some(bits).filter(|&bits| bits < 15);
-    let answer = Answer {
+    let answer = DeflateResponse {
         server_no_context_takeover: params.server_no_context_takeover,
         client_no_context_takeover: params.client_no_context_takeover,
         server_max_window_bits: stated(params.server_max_window_bits),

@@ -4,7 +4,7 @@
 
 use crate::plan::{Handler, Load, Payload, Plan, Sizes, Until, Url};
 use clap::{Parser, ValueEnum};
-use framewire::extension::Offer;
+use framewire::extension::DeflateOffer;
 use std::{num::NonZeroUsize, time::Duration};
 
 /// Loads a WebSocket echo server, checks every reply byte for byte, and says how many messages it does and how long
@@ -125,7 +125,7 @@ impl Options {
             hold: self.hold,
             patience: self.patience,
             late_bound: self.late_bound,
-            compression: self.compression.then_some(Offer {
+            compression: self.compression.then_some(DeflateOffer {
                 server_no_context_takeover: self.no_context_takeover,
                 client_no_context_takeover: self.no_context_takeover,
                 server_max_window_bits: None,

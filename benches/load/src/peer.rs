@@ -9,7 +9,7 @@ use crate::{
 };
 use framewire::{
     Client, CloseCode, Connection, Event, Kind, Limits, Rsv, State,
-    extension::{Offer, Params},
+    extension::{DeflateOffer, DeflateParams},
     handshake::{self, ClientKey, HeadBuffer, HeaderSlots, Response},
     mask,
 };
@@ -27,7 +27,7 @@ pub(crate) struct Shared {
     pub(crate) corpus: Corpus,
     pub(crate) random: Random,
     /// What is offered of permessage-deflate, and with what it is kept.
-    pub(crate) offer: Option<Offer>,
+    pub(crate) offer: Option<DeflateOffer>,
     pub(crate) pools: Option<Pools>,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct Opening {
 /// What the opening handshake has brought.
 pub(crate) struct Opened {
     /// Where compression was agreed on.
-    deflate: Option<Params>,
+    deflate: Option<DeflateParams>,
     /// What the server sent right behind it.
     pub(crate) rest: Vec<u8>,
 }
@@ -67,7 +67,7 @@ impl Opening {
         let key = ClientKey::new(shared.random.nonce());
         let request = request(host, target, key, &shared.offer);
         let request = request.to_vec().map_err(|error| Failure::Own(io::Error::other(error)))?;
-        let head = HeadBuffer::new(handshake::Limits::default());
+        let head = HeadBuffer::new(handshake::HeadLimits::default());
         Ok(Self { index, socket, key, head, request, is_sent: false })
     }
 
@@ -143,9 +143,9 @@ fn request<'a>(
     host: &'a str,
     target: &'a str,
     key: ClientKey,
-    offer: &'a Option<Offer>,
-) -> handshake::Opening<'a> {
-    handshake::Opening::new(host, target, key).deflate(offer.as_slice())
+    offer: &'a Option<DeflateOffer>,
+) -> handshake::ClientHandshake<'a> {
+    handshake::ClientHandshake::new(host, target, key).deflate(offer.as_slice())
 }
 
 /// A connection that is open.
@@ -154,7 +154,7 @@ pub(crate) struct Peer {
     socket: TcpStream,
     connection: Connection<Client>,
     /// Where compression was agreed on.
-    agreed: Option<Params>,
+    agreed: Option<DeflateParams>,
     compression: Option<Box<Compression>>,
     outgoing: Outgoing,
     /// Control frames that go out before the next message.
@@ -327,7 +327,7 @@ impl Peer {
         matches!(self.connection.state(), State::Closed)
     }
 
-    pub(crate) const fn agreed(&self) -> Option<Params> {
+    pub(crate) const fn agreed(&self) -> Option<DeflateParams> {
         self.agreed
     }
 

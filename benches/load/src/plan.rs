@@ -1,6 +1,6 @@
 //! What is to be done, as values.
 
-use framewire::{Kind, extension::Offer};
+use framewire::{Kind, extension::DeflateOffer};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -25,7 +25,7 @@ pub struct Plan {
     /// How late the sender of an open loop may be, at the 99th percentile.
     pub late_bound: Duration,
     /// What is offered of permessage-deflate.
-    pub compression: Option<Offer>,
+    pub compression: Option<DeflateOffer>,
     /// The server's process, where it is to be looked at.
     pub pid: Option<u32>,
     /// The same keys, sizes and contents for the same seed.

@@ -6,7 +6,7 @@ use clap::Parser;
 use framewire::{
     Assembler, Connection, Event, Kind, Limits, Rsv, Server,
     deflate::{DeflateConfig, DeflatePool, Deflater, InflatePool, Inflater},
-    extension::Config,
+    extension::DeflatePolicy,
 };
 use framewire_load::{Options, Report, run};
 use std::{
@@ -63,7 +63,7 @@ fn start(min_len: usize) -> u16 {
 }
 
 fn serve(mut stream: TcpStream, min_len: usize) -> io::Result<()> {
-    let answer = common::accept(&mut stream, Some(&Config::default()))?;
+    let answer = common::accept(&mut stream, Some(&DeflatePolicy::default()))?;
     let mut rx = vec![0; 64 << 10];
     let params = answer.map(|answer| answer.params()).unwrap_or_default();
     let mut connection = Connection::<Server>::new().with_limits(Limits::NONE).with_extension_bits(Rsv::RSV1);

@@ -1,8 +1,8 @@
 //! The opening handshake, for libraries that leave it to HTTP servers. It is not measured.
 
 use framewire::{
-    extension::{Answer, Config},
-    handshake::{HeadBuffer, HeaderSlots, Limits, Request},
+    extension::{DeflatePolicy, DeflateResponse},
+    handshake::{HeadBuffer, HeadLimits, HeaderSlots, Request},
 };
 use std::io;
 use tokio::{
@@ -11,8 +11,11 @@ use tokio::{
 };
 
 /// Takes the request and accepts it; where the library can compress, with the client's offer of that.
-pub(crate) async fn accept(stream: &mut TcpStream, can_compress: bool) -> io::Result<Option<Answer>> {
-    let mut buffer = HeadBuffer::new(Limits::default());
+pub(crate) async fn accept(
+    stream: &mut TcpStream,
+    can_compress: bool,
+) -> io::Result<Option<DeflateResponse>> {
+    let mut buffer = HeadBuffer::new(HeadLimits::default());
     // Byte by byte would be safe with every client; ours sends nothing before it has our answer.
     let mut rx = [0; 2048];
     let head = loop {
@@ -28,7 +31,7 @@ pub(crate) async fn accept(stream: &mut TcpStream, can_compress: bool) -> io::Re
     let request = Request::parse(&head, &mut slots).map_err(io::Error::other)?;
     let upgrade = request.upgrade().map_err(io::Error::other)?;
     let upgrade = upgrade.ok_or_else(|| io::Error::other("no WebSocket is asked for"))?;
-    let answer = upgrade.deflate(&Config::default()).filter(|_| can_compress);
+    let answer = upgrade.deflate(&DeflatePolicy::default()).filter(|_| can_compress);
     stream.write_all(&upgrade.accept().deflate(answer).to_vec().map_err(io::Error::other)?).await?;
     Ok(answer)
 }

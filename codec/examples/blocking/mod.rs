@@ -8,8 +8,8 @@ use framewire::{
     Assembler, Client, CloseCode, Connection, Event, HeaderBytes, Kind, Limits, Part, ProtocolError, Rsv,
     SendError, State,
     deflate::{DeflatePool, Deflater, InflateConfig, InflatePool, Inflater, NoWindow, Outgoing},
-    extension::{Offer, Params},
-    handshake::{self, ClientKey, HeadBuffer, HeaderSlots, Opening, Response},
+    extension::{DeflateOffer, DeflateParams},
+    handshake::{self, ClientHandshake, ClientKey, HeadBuffer, HeaderSlots, Response},
     mask::{self, Key},
 };
 use std::{
@@ -40,7 +40,7 @@ pub struct Socket {
 
 /// permessage-deflate. The pools could serve any number of connections of a thread; here, each has its own.
 struct Compression {
-    params: Params,
+    params: DeflateParams,
     inflater: Inflater<Client>,
     deflater: Deflater<Client>,
     inflate: InflatePool,
@@ -61,7 +61,11 @@ pub enum Received {
 impl Socket {
     /// Connects to `url`, which is `ws://HOST:PORT/PATH`. Also gives the subprotocol that the server chose. Without
     /// `offers`, nothing is compressed.
-    pub fn connect(url: &str, subprotocols: &[&str], offers: &[Offer]) -> io::Result<(Self, Option<String>)> {
+    pub fn connect(
+        url: &str,
+        subprotocols: &[&str],
+        offers: &[DeflateOffer],
+    ) -> io::Result<(Self, Option<String>)> {
         let bare = url.strip_prefix("ws://").ok_or_else(|| invalid("the URL must begin with ws://"))?;
         let at = bare.find(['/', '?']).unwrap_or(bare.len());
         let (host, target) = match bare.split_at(at) {
@@ -73,13 +77,14 @@ impl Socket {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
 
-        let opening =
-            Opening::new(host, target, ClientKey::new(random())).subprotocols(subprotocols).deflate(offers);
-        stream.write_all(&opening.to_vec().map_err(io::Error::other)?)?;
+        let handshake = ClientHandshake::new(host, target, ClientKey::new(random()))
+            .subprotocols(subprotocols)
+            .deflate(offers);
+        stream.write_all(&handshake.to_vec().map_err(io::Error::other)?)?;
 
         // The head may arrive in pieces, and frames right behind it.
         let mut rx = vec![0; 64 << 10];
-        let mut buffer = HeadBuffer::new(handshake::Limits::default());
+        let mut buffer = HeadBuffer::new(handshake::HeadLimits::default());
         let (head, start, end) = loop {
             let n = stream.read(&mut rx)?;
             if n == 0 {
@@ -91,11 +96,11 @@ impl Socket {
         };
         let mut slots = HeaderSlots::new();
         let response = Response::parse(&head, &mut slots).map_err(io::Error::other)?;
-        let Some(established) = opening.check(&response).map_err(io::Error::other)? else {
+        let Some(negotiated) = handshake.check(&response).map_err(io::Error::other)? else {
             return Err(invalid(&format!("the server answered {}", response.status())));
         };
-        let subprotocol = established.subprotocol.map(str::to_owned);
-        let compression = established.deflate.map(Compression::new).transpose().map_err(io::Error::other)?;
+        let subprotocol = negotiated.subprotocol.map(str::to_owned);
+        let compression = negotiated.deflate.map(Compression::new).transpose().map_err(io::Error::other)?;
         let mut connection = Connection::new();
         if compression.is_some() {
             connection = connection.with_extension_bits(Rsv::RSV1); // compressed messages are marked with it
@@ -116,7 +121,7 @@ impl Socket {
     }
 
     /// How the server has agreed to compress.
-    pub fn agreed(&self) -> Option<Params> {
+    pub fn agreed(&self) -> Option<DeflateParams> {
         self.compression.as_ref().map(|compression| compression.params)
     }
 
@@ -250,7 +255,7 @@ impl Socket {
 }
 
 impl Compression {
-    fn new(params: Params) -> Result<Self, NoWindow> {
+    fn new(params: DeflateParams) -> Result<Self, NoWindow> {
         let inflate =
             InflatePool::new(InflateConfig { message: Limits::CLIENT.message, ..InflateConfig::default() });
         Ok(Self {

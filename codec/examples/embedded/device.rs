@@ -5,7 +5,7 @@
 
 use framewire::{
     Connection, Event, Kind, Limits, Part, ProtocolError, Server, State,
-    handshake::{self, HandshakeError, HeadScanner, HeaderSlots, Reply, Request},
+    handshake::{self, HandshakeError, HeadScanner, HeaderSlots, PlainResponse, Request},
 };
 
 /// What carries the bytes: a TCP stack such as smoltcp's, a modem behind a UART.
@@ -61,7 +61,7 @@ impl Device {
 
     /// The opening handshake: what of `rx` are frames already; `None` where the request was refused.
     fn open<L: Link>(&mut self, link: &mut L) -> Result<Option<(usize, usize)>, L::Error> {
-        let mut scanner = HeadScanner::new(handshake::Limits { head_bytes: HEAD, headers: 24 });
+        let mut scanner = HeadScanner::new(handshake::HeadLimits { head_bytes: HEAD, headers: 24 });
         let mut len = 0;
         let (head, start, end) = loop {
             let n = link.read(&mut self.rx)?;
@@ -85,7 +85,8 @@ impl Device {
             Ok(upgrade.accept().write_to(&mut answer).unwrap_or(0))
         });
         let open = written.is_ok();
-        let written = written.unwrap_or_else(|error| Reply::from(error).write_to(&mut answer).unwrap_or(0));
+        let written =
+            written.unwrap_or_else(|error| PlainResponse::from(error).write_to(&mut answer).unwrap_or(0));
         link.write_all(&answer[..written])?;
         Ok(open.then_some((start, end)))
     }

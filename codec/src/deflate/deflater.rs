@@ -8,7 +8,7 @@ use crate::{
     connection::{Client, Connection, Role, Server, Unmasked},
     error::SendError,
     event::Kind,
-    extension::Params,
+    extension::DeflateParams,
     frame::{HeaderBytes, Rsv},
     mask::{self, Key},
 };
@@ -331,7 +331,7 @@ pub struct Outgoing<'p> {
 
 impl<R: Role> Deflater<R> {
     /// A deflater for a connection of this role that agreed on these parameters.
-    pub fn new(params: &Params) -> Self {
+    pub fn new(params: &DeflateParams) -> Self {
         let (no_takeover, bits) = if R::UNMASKS {
             (params.server_no_context_takeover, params.server_max_window_bits)
         } else {

@@ -8,7 +8,7 @@ use crate::{
     connection::Role,
     error::ProtocolError,
     event::{Kind, Part},
-    extension::Params,
+    extension::DeflateParams,
     frame::Rsv,
     utf8::Validator,
 };
@@ -85,10 +85,10 @@ impl InflatePool {
     /// none left asks for `client_no_context_takeover`, which every client must heed (RFC 7692 §7.1.1.2).
     ///
     /// ```
-    /// use framewire::{deflate::InflatePool, extension::{self, Config}};
+    /// use framewire::{deflate::InflatePool, extension::{self, DeflatePolicy}};
     ///
     /// let pool = InflatePool::new(Default::default());
-    /// let mut config = Config { client_max_window_bits: 12, ..Config::default() };
+    /// let mut config = DeflatePolicy { client_max_window_bits: 12, ..DeflatePolicy::default() };
     /// config.client_no_context_takeover |= !pool.has_window(config.client_max_window_bits);
     /// let answer = extension::negotiate(["permessage-deflate; client_max_window_bits"], &config);
     /// ```
@@ -258,7 +258,7 @@ impl<R: Role> Inflater<R> {
     ///
     /// # Errors
     /// [`NoWindow`] where the peer takes its context over and the pool cannot set a window aside for that.
-    pub fn new(params: &Params, pool: &InflatePool) -> Result<Self, NoWindow> {
+    pub fn new(params: &DeflateParams, pool: &InflatePool) -> Result<Self, NoWindow> {
         let (no_takeover, bits) = if R::UNMASKS {
             (params.client_no_context_takeover, params.client_max_window_bits)
         } else {
@@ -619,8 +619,8 @@ mod tests {
         while parts.next_part().unwrap().is_some() {}
     }
 
-    const fn params(bits: u8) -> Params {
-        Params {
+    const fn params(bits: u8) -> DeflateParams {
+        DeflateParams {
             server_no_context_takeover: false,
             client_no_context_takeover: false,
             server_max_window_bits: bits,

@@ -16,9 +16,9 @@ use super::ExtensionError;
 /// The elements of one value of `Sec-WebSocket-Extensions`, of any extension, in their order.
 ///
 /// ```
-/// use framewire::extension::{ExtensionError, elements};
+/// use framewire::extension::{ExtensionError, parse};
 ///
-/// let mut list = elements(r#"mux; max-channels="4"; flow-control, deflate-stream"#);
+/// let mut list = parse(r#"mux; max-channels="4"; flow-control, deflate-stream"#);
 /// let mux = list.next().unwrap()?;
 /// assert_eq!(mux.name(), "mux");
 /// let mut params = mux.params();
@@ -28,18 +28,18 @@ use super::ExtensionError;
 /// assert!(list.next().is_none());
 /// # Ok::<(), ExtensionError>(())
 /// ```
-pub fn elements(value: &str) -> Elements<'_> {
-    Elements { cursor: Cursor { rest: value } }
+pub fn parse(value: &str) -> Extensions<'_> {
+    Extensions { cursor: Cursor { rest: value } }
 }
 
-/// The iterator that [`elements`] returns. It ends after the first error.
+/// The iterator that [`parse`] returns. It ends after the first error.
 #[derive(Clone, Debug)]
-pub struct Elements<'a> {
+pub struct Extensions<'a> {
     cursor: Cursor<'a>,
 }
 
-impl<'a> Iterator for Elements<'a> {
-    type Item = Result<Element<'a>, ExtensionError>;
+impl<'a> Iterator for Extensions<'a> {
+    type Item = Result<Extension<'a>, ExtensionError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -59,16 +59,16 @@ impl<'a> Iterator for Elements<'a> {
     }
 }
 
-impl core::iter::FusedIterator for Elements<'_> {}
+impl core::iter::FusedIterator for Extensions<'_> {}
 
 /// One extension with its parameters, all of it in the grammar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Element<'a> {
+pub struct Extension<'a> {
     name: &'a str,
     params: &'a str,
 }
 
-impl<'a> Element<'a> {
+impl<'a> Extension<'a> {
     /// The extension's name, as sent. Names are compared byte for byte.
     #[must_use]
     pub fn name(&self) -> &'a str {
@@ -77,21 +77,21 @@ impl<'a> Element<'a> {
 
     /// The parameters, in their order.
     #[must_use]
-    pub fn params(&self) -> ElementParams<'a> {
-        ElementParams { cursor: Cursor { rest: self.params } }
+    pub fn params(&self) -> ExtensionParams<'a> {
+        ExtensionParams { cursor: Cursor { rest: self.params } }
     }
 }
 
-/// The parameters of one [`Element`].
+/// The parameters of one [`Extension`].
 #[derive(Clone, Debug)]
-pub struct ElementParams<'a> {
+pub struct ExtensionParams<'a> {
     cursor: Cursor<'a>,
 }
 
-impl<'a> Iterator for ElementParams<'a> {
-    type Item = Param<'a>;
+impl<'a> Iterator for ExtensionParams<'a> {
+    type Item = ExtensionParam<'a>;
 
-    fn next(&mut self) -> Option<Param<'a>> {
+    fn next(&mut self) -> Option<ExtensionParam<'a>> {
         // What is walked here was in the grammar when the element was read: `None` is its end.
         self.cursor.skip_space();
         if self.cursor.eat(b';') { self.cursor.param() } else { None }
@@ -100,7 +100,7 @@ impl<'a> Iterator for ElementParams<'a> {
 
 /// One parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Param<'a> {
+pub struct ExtensionParam<'a> {
     /// Its name, as sent.
     pub name: &'a str,
     /// Its value, where there is one.
@@ -169,7 +169,7 @@ struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    fn element(&mut self) -> Option<Element<'a>> {
+    fn element(&mut self) -> Option<Extension<'a>> {
         let name = self.token()?;
         let params = self.rest;
         loop {
@@ -178,23 +178,23 @@ impl<'a> Cursor<'a> {
                 self.param()?;
             } else if self.rest.is_empty() || self.rest.starts_with(',') {
                 let params = params.get(..params.len() - self.rest.len())?;
-                return Some(Element { name, params });
+                return Some(Extension { name, params });
             } else {
                 return None;
             }
         }
     }
 
-    fn param(&mut self) -> Option<Param<'a>> {
+    fn param(&mut self) -> Option<ExtensionParam<'a>> {
         self.skip_space();
         let name = self.token()?;
         self.skip_space();
         if !self.eat(b'=') {
-            return Some(Param { name, value: None });
+            return Some(ExtensionParam { name, value: None });
         }
         self.skip_space();
         let raw = if self.eat(b'"') { self.quoted()? } else { self.token()? };
-        Some(Param { name, value: Some(Value { raw }) })
+        Some(ExtensionParam { name, value: Some(Value { raw }) })
     }
 
     fn token(&mut self) -> Option<&'a str> {

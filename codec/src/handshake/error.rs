@@ -2,7 +2,7 @@
 
 use core::{error, fmt};
 
-/// The peer broke the handshake. Fatal: a server sends the [`Reply`](super::Reply) that the error turns into and
+/// The peer broke the handshake. Fatal: a server sends the [`PlainResponse`](super::PlainResponse) that the error turns into and
 /// closes; a client closes.
 ///
 /// ```
@@ -19,9 +19,9 @@ pub enum HandshakeError {
     /// The bytes end before the head does. Only where a whole head was promised: [`Request::parse`](super::Request::parse)
     /// and [`Response::parse`](super::Response::parse).
     Incomplete,
-    /// The head is longer than [`Limits::head_bytes`](super::Limits::head_bytes).
+    /// The head is longer than [`HeadLimits::head_bytes`](super::HeadLimits::head_bytes).
     HeadTooLong,
-    /// There are more headers than [`Limits::headers`](super::Limits::headers), or than
+    /// There are more headers than [`HeadLimits::headers`](super::HeadLimits::headers), or than
     /// [`HeaderSlots`](super::HeaderSlots), allow.
     TooManyHeaders,
     /// A line does not end with CR LF (RFC 9112 §2.2).

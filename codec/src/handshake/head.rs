@@ -11,7 +11,7 @@ use crate::extension::is_token_byte;
 
 /// How much of a head is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct HeadLimits {
     /// The longest head, in bytes, from its first line to its empty one, both included. 8 KiB by default: Chrome sends
     /// some 500 bytes and its cookies, and 8 KiB is what common servers and proxies take.
     pub head_bytes: usize,
@@ -20,7 +20,7 @@ pub struct Limits {
     pub headers: usize,
 }
 
-impl Default for Limits {
+impl Default for HeadLimits {
     fn default() -> Self {
         Self { head_bytes: 8 * 1024, headers: 64 }
     }
@@ -29,13 +29,13 @@ impl Default for Limits {
 /// Collects a head as it arrives, and says where the frames begin. For requests and for responses.
 ///
 /// A head that arrives whole is lent from the input: nothing is copied or allocated. One that is cut is kept here, in
-/// never more than [`Limits::head_bytes`] of memory. Once a head was returned, the next bytes begin another, which is
+/// never more than [`HeadLimits::head_bytes`] of memory. Once a head was returned, the next bytes begin another, which is
 /// what a client needs for responses of status 1xx.
 ///
 /// ```
-/// use framewire::handshake::{HandshakeError, HeadBuffer, Limits};
+/// use framewire::handshake::{HandshakeError, HeadBuffer, HeadLimits};
 ///
-/// let mut buffer = HeadBuffer::new(Limits::default());
+/// let mut buffer = HeadBuffer::new(HeadLimits::default());
 /// assert_eq!(buffer.push(b"GET / HTTP/1.1\r\nHost: exam")?, None);
 /// let received = b"ple.com\r\n\r\n\x81\x80";
 /// let head = buffer.push(received)?.unwrap();
@@ -46,7 +46,7 @@ impl Default for Limits {
 #[cfg(feature = "alloc")]
 #[derive(Clone, Debug)]
 pub struct HeadBuffer {
-    limits: Limits,
+    limits: HeadLimits,
     scanner: HeadScanner,
     kept: Vec<u8>,
 }
@@ -66,7 +66,7 @@ pub struct Head<'a> {
 impl HeadBuffer {
     /// An empty buffer; it allocates nothing before a head is cut.
     #[must_use]
-    pub const fn new(limits: Limits) -> Self {
+    pub const fn new(limits: HeadLimits) -> Self {
         Self { limits, scanner: HeadScanner::new(limits), kept: Vec::new() }
     }
 
@@ -119,20 +119,20 @@ impl HeadBuffer {
 /// plain port is seen by its first byte).
 ///
 /// ```
-/// use framewire::handshake::{HandshakeError, HeadScanner, Limits};
+/// use framewire::handshake::{HandshakeError, HeadScanner, HeadLimits};
 ///
-/// let mut scanner = HeadScanner::new(Limits::default());
+/// let mut scanner = HeadScanner::new(HeadLimits::default());
 /// assert_eq!(scanner.feed(b"GET / HTTP/1.1\r\nHost: example.com\r\n\r")?, None);
 /// assert_eq!(scanner.feed(b"\n\x81\x80")?, Some(1)); // frames begin behind the first byte
 /// assert_eq!(scanner.head_len(), 37);
 ///
-/// let tls = HeadScanner::new(Limits::default()).feed(&[0x16, 0x03, 0x01]);
+/// let tls = HeadScanner::new(HeadLimits::default()).feed(&[0x16, 0x03, 0x01]);
 /// assert_eq!(tls, Err(HandshakeError::InvalidRequestLine));
 /// # Ok::<(), HandshakeError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct HeadScanner {
-    limits: Limits,
+    limits: HeadLimits,
     /// Bytes of the head so far.
     len: usize,
     /// Lines of it that are complete, empty ones before the first not counted.
@@ -154,7 +154,7 @@ enum State {
 impl HeadScanner {
     /// A scanner at the first byte of a head.
     #[must_use]
-    pub const fn new(limits: Limits) -> Self {
+    pub const fn new(limits: HeadLimits) -> Self {
         Self { limits, len: 0, lines: 0, line: 0, last: 0, state: State::Open }
     }
 

@@ -18,7 +18,7 @@ use crate::extension::is_token_byte;
 pub struct HeaderSlots<'b, const N: usize = 64>(pub(super) [httparse::Header<'b>; N]);
 
 impl HeaderSlots<'_> {
-    /// Room for 64 headers, the default of [`Limits::headers`](super::Limits::headers).
+    /// Room for 64 headers, the default of [`HeadLimits::headers`](super::HeadLimits::headers).
     #[must_use]
     pub const fn new() -> Self {
         Self::with_slots()
@@ -61,7 +61,7 @@ impl<const N: usize> fmt::Debug for HeaderSlots<'_, N> {
 
 /// One header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Header<'b> {
+pub struct HeaderField<'b> {
     /// The name, as sent: compare it without regard to case.
     pub name: &'b str,
     /// The value, without the white space around it. It is text as a rule, but need not be.
@@ -74,8 +74,8 @@ pub struct Headers<'h, 'b>(pub(super) &'h [httparse::Header<'b>]);
 
 impl<'h, 'b> Headers<'h, 'b> {
     /// All headers.
-    pub fn iter(&self) -> impl Iterator<Item = Header<'b>> + Clone + use<'h, 'b> {
-        self.0.iter().map(|header| Header { name: header.name, value: header.value })
+    pub fn iter(&self) -> impl Iterator<Item = HeaderField<'b>> + Clone + use<'h, 'b> {
+        self.0.iter().map(|header| HeaderField { name: header.name, value: header.value })
     }
 
     /// The value of the first header of this name, in any case.

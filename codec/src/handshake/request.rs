@@ -2,10 +2,10 @@
 
 use core::{ops, str};
 
-use super::head::{HeadScanner, Limits};
+use super::head::{HeadLimits, HeadScanner};
 use super::headers::{HeaderSlots, Headers, host, is_token, list, list_contains};
-use super::{Acceptance, ClientKey, HandshakeError};
-use crate::extension::{self, Answer, Config};
+use super::{ClientKey, HandshakeError, UpgradeResponse};
+use crate::extension::{self, DeflatePolicy, DeflateResponse};
 
 /// A request whose head is sound HTTP/1. [`upgrade`](Self::upgrade) says whether it asks for a WebSocket.
 ///
@@ -136,7 +136,7 @@ impl<'h, 'b> Request<'h, 'b> {
         }
         for value in headers.get_all("sec-websocket-extensions") {
             let value = str::from_utf8(value).map_err(|_| HandshakeError::InvalidExtensions)?;
-            if extension::elements(value).any(|element| element.is_err()) {
+            if extension::parse(value).any(|element| element.is_err()) {
                 return Err(HandshakeError::InvalidExtensions);
             }
         }
@@ -257,26 +257,26 @@ impl<'h, 'b> Upgrade<'h, 'b> {
     }
 
     /// The extensions that the client offers, in its order of preference.
-    pub fn extensions(&self) -> impl Iterator<Item = extension::Element<'b>> + use<'h, 'b> {
-        self.extension_values().flat_map(extension::elements).filter_map(Result::ok)
+    pub fn extensions(&self) -> impl Iterator<Item = extension::Extension<'b>> + use<'h, 'b> {
+        self.extension_values().flat_map(extension::parse).filter_map(Result::ok)
     }
 
     /// The answer to the first offer of permessage-deflate that a server set up like this can keep, to be given to
-    /// [`Acceptance::deflate`]. Only for a server that compresses: messages will come with RSV1, for which the
+    /// [`UpgradeResponse::deflate`]. Only for a server that compresses: messages will come with RSV1, for which the
     /// connection needs [`with_extension_bits`](crate::Connection::with_extension_bits), and the stage `deflate`
-    /// (feature `deflate`), or what the host has instead, the [`Answer::params`].
+    /// (feature `deflate`), or what the host has instead, the [`DeflateResponse::params`].
     #[must_use]
-    pub fn deflate(&self, config: &Config) -> Option<Answer> {
+    pub fn deflate(&self, config: &DeflatePolicy) -> Option<DeflateResponse> {
         extension::negotiate(self.extension_values(), config).ok().flatten()
     }
 
     /// The answer that opens the WebSocket.
-    pub fn accept<'a>(&self) -> Acceptance<'a>
+    pub fn accept<'a>(&self) -> UpgradeResponse<'a>
     where
         'h: 'a,
         'b: 'a,
     {
-        Acceptance::to_request(*self)
+        UpgradeResponse::to_request(*self)
     }
 
     fn extension_values(&self) -> impl Iterator<Item = &'b str> + use<'h, 'b> {
@@ -321,7 +321,7 @@ fn subprotocols<'a>(
 
 /// The bytes of the head at the start of `bytes`, held to all that is judged line by line.
 pub(super) fn whole_head(bytes: &[u8], headers: usize) -> Result<&[u8], HandshakeError> {
-    let mut scanner = HeadScanner::new(Limits { head_bytes: usize::MAX, headers });
+    let mut scanner = HeadScanner::new(HeadLimits { head_bytes: usize::MAX, headers });
     let len = scanner.feed(bytes)?.ok_or(HandshakeError::Incomplete)?;
     bytes.get(..len).ok_or(HandshakeError::Incomplete)
 }

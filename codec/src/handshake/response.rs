@@ -1,6 +1,6 @@
-//! A response as a client reads it: any HTTP/1 response. Whether it opens a WebSocket, [`Opening::check`] says.
+//! A response as a client reads it: any HTTP/1 response. Whether it opens a WebSocket, [`ClientHandshake::check`] says.
 //!
-//! [`Opening::check`]: super::Opening::check
+//! [`ClientHandshake::check`]: super::ClientHandshake::check
 
 use super::headers::{HeaderSlots, Headers};
 use super::request::whole_head;

@@ -81,11 +81,11 @@ impl SendHalf<Server> {
 ///
 /// ```
 /// use framewire::deflate::{DeflatePool, Deflater};
-/// use framewire::{Connection, Kind, Rsv, Server, extension::Params, owned::{PreparedMessage, SendQueue}};
+/// use framewire::{Connection, Kind, Rsv, Server, extension::DeflateParams, owned::{PreparedMessage, SendQueue}};
 ///
 /// let mut pool = DeflatePool::default();
 /// let mut news = PreparedMessage::new(Kind::Text, "no news ".repeat(50).as_bytes());
-/// let mut peers = [Some(Params::default()), None].map(|params| {
+/// let mut peers = [Some(DeflateParams::default()), None].map(|params| {
 ///     let bits = if params.is_some() { Rsv::RSV1 } else { Rsv::NONE };
 ///     let connection = Connection::<Server>::new().with_extension_bits(bits);
 ///     (connection, params.map(|params| Deflater::new(&params)), SendQueue::new())

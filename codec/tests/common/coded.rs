@@ -10,7 +10,7 @@ use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, 
 use framewire::{
     Assembler, Client, Connection, Event, Kind, Limits, Part, ProtocolError, Rsv, SendError, Server,
     deflate::{DeflatePool, Deflater, InflateConfig, InflatePool, Inflater, Outgoing},
-    extension::Params,
+    extension::DeflateParams,
     mask::Key,
 };
 
@@ -18,14 +18,14 @@ use framewire::{
 pub(crate) const TEXT1: u8 = 0xC1;
 pub(crate) const BINARY1: u8 = 0xC2;
 
-pub(crate) const TAKEOVER: Params = Params {
+pub(crate) const TAKEOVER: DeflateParams = DeflateParams {
     server_no_context_takeover: false,
     client_no_context_takeover: false,
     server_max_window_bits: 15,
     client_max_window_bits: 15,
 };
-pub(crate) const NO_TAKEOVER: Params =
-    Params { server_no_context_takeover: true, client_no_context_takeover: true, ..TAKEOVER };
+pub(crate) const NO_TAKEOVER: DeflateParams =
+    DeflateParams { server_no_context_takeover: true, client_no_context_takeover: true, ..TAKEOVER };
 
 /// Another compressor, which takes its context over.
 pub(crate) struct Coder(Compress);
@@ -116,7 +116,7 @@ pub(crate) struct Host<S: Role> {
 }
 
 impl<S: Role> Host<S> {
-    pub(crate) fn new(params: &Params, pool: &InflatePool) -> Self {
+    pub(crate) fn new(params: &DeflateParams, pool: &InflatePool) -> Self {
         Self {
             conn: Connection::new().with_limits(Limits::NONE).with_extension_bits(Rsv::RSV1),
             inflater: Inflater::new(params, pool).unwrap(),
@@ -172,7 +172,7 @@ impl<S: Role> Host<S> {
 
 /// What one message inflates to, in parts of this size, fed in pieces cut at the rising places `cuts`.
 pub(crate) fn inflate<S: Role>(
-    params: &Params,
+    params: &DeflateParams,
     pool: &mut InflatePool,
     kind: Kind,
     payload: &[u8],

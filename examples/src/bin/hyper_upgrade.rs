@@ -8,7 +8,7 @@
 use bytes::BytesMut;
 use framewire::{
     Server,
-    handshake::{HandshakeError, HeaderSlots, HttpVersion, Reply, Request},
+    handshake::{HandshakeError, HeaderSlots, HttpVersion, PlainResponse, Request},
 };
 use framewire_examples::WebSocket;
 use futures_util::{SinkExt, StreamExt};
@@ -115,7 +115,7 @@ async fn upgraded(upgrade: hyper::upgrade::OnUpgrade) {
 }
 
 fn refuse(error: HandshakeError) -> Response<String> {
-    let status = StatusCode::from_u16(Reply::from(error).status()).unwrap_or(StatusCode::BAD_REQUEST);
+    let status = StatusCode::from_u16(PlainResponse::from(error).status()).unwrap_or(StatusCode::BAD_REQUEST);
     with(status, &format!("{error}\n"))
 }
 

@@ -8,7 +8,7 @@
 //! not those of RFC 6455, and the timers for both.
 
 use bytes::Bytes;
-use framewire::{CloseCode, Server, handshake::Reply};
+use framewire::{CloseCode, Server, handshake::PlainResponse};
 use framewire_examples::{Message, WebSocket};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::value::RawValue;
@@ -54,7 +54,8 @@ async fn serve(stream: TcpStream) -> io::Result<()> {
         if ours && asks("EIO=4") && asks("transport=websocket") {
             return None;
         }
-        let refusal = Reply::new(if ours { 400 } else { 404 }).body("Engine.IO 4 on WebSocket only\n");
+        let refusal =
+            PlainResponse::new(if ours { 400 } else { 404 }).body("Engine.IO 4 on WebSocket only\n");
         refusal.to_vec().ok()
     });
     let Some(mut socket) = timeout(HANDSHAKE, accepted).await?? else { return Ok(()) };

@@ -6,7 +6,7 @@
 //!
 //! The host owns: the paths, what a text message means (`o`, `h`, `a["message"]`, `c[3000,"Go away!"]`), and heartbeats.
 
-use framewire::{CloseCode, Server, handshake::Reply};
+use framewire::{CloseCode, Server, handshake::PlainResponse};
 use framewire_examples::{Message, WebSocket};
 use futures_util::{SinkExt, StreamExt};
 use std::{env, io, time::Duration};
@@ -41,7 +41,7 @@ async fn serve(stream: TcpStream) -> io::Result<()> {
         match endpoint {
             Some(Endpoint::Info) => Some(info()),
             Some(_) => None,
-            None => Reply::new(404).to_vec().ok(),
+            None => PlainResponse::new(404).to_vec().ok(),
         }
     });
     match (timeout(HANDSHAKE, accepted).await??, endpoint) {
@@ -79,7 +79,7 @@ fn info() -> Vec<u8> {
         ("Cache-Control", "no-store, no-cache, must-revalidate, max-age=0"),
         ("Access-Control-Allow-Origin", "*"), // pages of any origin: an echo has no secrets
     ];
-    Reply::new(200).headers(&headers).body(&body).to_vec().unwrap_or_default()
+    PlainResponse::new(200).headers(&headers).body(&body).to_vec().unwrap_or_default()
 }
 
 /// Messages as they are.

@@ -6,7 +6,7 @@ pub mod siege;
 
 use framewire::{
     Assembler, Client as ClientRole, Connection, Event, Kind, Limits,
-    handshake::{ClientKey, HeadBuffer, HeaderSlots, Limits as HeadLimits, Opening, Response},
+    handshake::{ClientHandshake, ClientKey, HeadBuffer, HeadLimits, HeaderSlots, Response},
     mask::{self, Key},
 };
 use std::{
@@ -265,8 +265,9 @@ impl Client {
 
     /// The opening handshake, with frames right behind the head.
     pub fn on(mut socket: Socket, subprotocols: &[&str], frames: &[u8]) -> Self {
-        let opening = Opening::new("test.example", "/", ClientKey::new([7; 16])).subprotocols(subprotocols);
-        let mut request = opening.to_vec().unwrap();
+        let handshake =
+            ClientHandshake::new("test.example", "/", ClientKey::new([7; 16])).subprotocols(subprotocols);
+        let mut request = handshake.to_vec().unwrap();
         request.extend_from_slice(frames);
         socket.write_all(&request).unwrap();
 
@@ -278,8 +279,8 @@ impl Client {
             if let Some(head) = buffer.push(&rx[..n]).unwrap() {
                 let mut slots = HeaderSlots::new();
                 let response = Response::parse(head.bytes, &mut slots).unwrap();
-                let established = opening.check(&response).unwrap().expect("a 101");
-                break (established.subprotocol.map(str::to_owned), rx[head.consumed..n].to_vec());
+                let negotiated = handshake.check(&response).unwrap().expect("a 101");
+                break (negotiated.subprotocol.map(str::to_owned), rx[head.consumed..n].to_vec());
             }
         };
         let mut client = Self {

@@ -1,8 +1,8 @@
 //! What every server of a test begins with.
 
 use framewire::{
-    extension::{Answer, Config},
-    handshake::{HeadBuffer, HeaderSlots, Limits, Request},
+    extension::{DeflatePolicy, DeflateResponse},
+    handshake::{HeadBuffer, HeadLimits, HeaderSlots, Request},
 };
 use std::{
     io::{self, Read, Write},
@@ -29,9 +29,12 @@ where
 }
 
 /// The opening handshake, and what is agreed on of what the client offers, where `deflate` says what the server would.
-pub(crate) fn accept(stream: &mut TcpStream, deflate: Option<&Config>) -> io::Result<Option<Answer>> {
+pub(crate) fn accept(
+    stream: &mut TcpStream,
+    deflate: Option<&DeflatePolicy>,
+) -> io::Result<Option<DeflateResponse>> {
     let mut rx = vec![0; 8 << 10];
-    let mut buffer = HeadBuffer::new(Limits::default());
+    let mut buffer = HeadBuffer::new(HeadLimits::default());
     let head = loop {
         let n = stream.read(&mut rx)?;
         if let Some(head) = buffer.push(&rx[..n]).map_err(io::Error::other)? {

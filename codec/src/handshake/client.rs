@@ -6,28 +6,28 @@ use core::str;
 use super::headers::{host, is_token, is_value, list, list_contains};
 use super::write::{self, Extra, Message, check_extra, write_extra, write_list};
 use super::{BuildError, ClientKey, HandshakeError, HttpVersion, Response};
-use crate::extension::{self, Offer, Params};
+use crate::extension::{self, DeflateOffer, DeflateParams};
 
 /// The request with which a client opens a WebSocket. It is kept, or made again, until the response is there:
 /// [`check`](Self::check) holds the one against the other.
 ///
 /// ```
-/// use framewire::extension::Offer;
-/// use framewire::handshake::{ClientKey, HeaderSlots, Opening, Response};
+/// use framewire::extension::DeflateOffer;
+/// use framewire::handshake::{ClientKey, HeaderSlots, ClientHandshake, Response};
 ///
 /// let key = ClientKey::new(*b"the sample nonce"); // sixteen random bytes
-/// let offers = [Offer { client_max_window_bits: Some(15), ..Offer::default() }];
-/// let opening = Opening::new("example.com:8080", "/chat?room=1", key).subprotocols(&["chat"]).deflate(&offers);
+/// let offers = [DeflateOffer { client_max_window_bits: Some(15), ..DeflateOffer::default() }];
+/// let handshake = ClientHandshake::new("example.com:8080", "/chat?room=1", key).subprotocols(&["chat"]).deflate(&offers);
 /// let mut buffer = [0; 512];
-/// let len = opening.write_to(&mut buffer)?;
+/// let len = handshake.write_to(&mut buffer)?;
 /// assert!(buffer[..len].starts_with(b"GET /chat?room=1 HTTP/1.1\r\nHost: example.com:8080\r\n"));
 ///
 /// let received = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
 ///     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat\r\n\r\n\x81\x00";
 /// let mut slots = HeaderSlots::new();
 /// let response = Response::parse(received, &mut slots)?;
-/// match opening.check(&response)? {
-///     Some(established) => assert_eq!(established.subprotocol, Some("chat")),
+/// match handshake.check(&response)? {
+///     Some(negotiated) => assert_eq!(negotiated.subprotocol, Some("chat")),
 ///     None => println!("{} {}", response.status(), response.reason()),
 /// }
 /// let frames = &received[response.head_len()..];
@@ -36,27 +36,27 @@ use crate::extension::{self, Offer, Params};
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use]
-pub struct Opening<'a> {
+pub struct ClientHandshake<'a> {
     host: &'a str,
     target: &'a str,
     key: ClientKey,
     origin: Option<&'a str>,
     subprotocols: &'a [&'a str],
-    offers: &'a [Offer],
+    offers: &'a [DeflateOffer],
     extra: Extra<'a>,
 }
 
 /// What a 101 that was checked establishes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Established<'b> {
+pub struct Negotiated<'b> {
     /// The subprotocol that the server chose. It may choose none though some were asked for; whether that will do is the
     /// host's to say.
     pub subprotocol: Option<&'b str>,
     /// What was agreed on for permessage-deflate; `None`: messages are not compressed.
-    pub deflate: Option<Params>,
+    pub deflate: Option<DeflateParams>,
 }
 
-impl<'a> Opening<'a> {
+impl<'a> ClientHandshake<'a> {
     /// A request to `host` (its port behind a colon unless it is the scheme's own; an IPv6 address in brackets) for
     /// `target` (the path, and the query if there is one), with a key that is new for every connection.
     pub const fn new(host: &'a str, target: &'a str, key: ClientKey) -> Self {
@@ -74,7 +74,7 @@ impl<'a> Opening<'a> {
     }
 
     /// Offers of permessage-deflate, the one that is liked best first.
-    pub const fn deflate(self, offers: &'a [Offer]) -> Self {
+    pub const fn deflate(self, offers: &'a [DeflateOffer]) -> Self {
         Self { offers, ..self }
     }
 
@@ -110,7 +110,7 @@ impl<'a> Opening<'a> {
     /// [`InvalidAccept`](HandshakeError::InvalidAccept),
     /// [`UnexpectedSubprotocol`](HandshakeError::UnexpectedSubprotocol) or
     /// [`UnexpectedExtension`](HandshakeError::UnexpectedExtension). The connection is to be closed.
-    pub fn check<'b>(&self, response: &Response<'_, 'b>) -> Result<Option<Established<'b>>, HandshakeError> {
+    pub fn check<'b>(&self, response: &Response<'_, 'b>) -> Result<Option<Negotiated<'b>>, HandshakeError> {
         if response.status() != 101 {
             return Ok(None);
         }
@@ -142,11 +142,11 @@ impl<'a> Opening<'a> {
         let extensions = extensions.map(|value| str::from_utf8(value).unwrap_or("\""));
         let deflate =
             extension::verify(extensions, self.offers).map_err(|_| HandshakeError::UnexpectedExtension)?;
-        Ok(Some(Established { subprotocol, deflate }))
+        Ok(Some(Negotiated { subprotocol, deflate }))
     }
 }
 
-impl Message for Opening<'_> {
+impl Message for ClientHandshake<'_> {
     fn validate(&self) -> Result<(), BuildError> {
         if host(self.host.as_bytes()).is_none() {
             return Err(BuildError::InvalidHost);
@@ -160,7 +160,7 @@ impl Message for Opening<'_> {
                 return Err(BuildError::InvalidSubprotocol);
             }
         }
-        if !self.offers.iter().all(Offer::is_valid) {
+        if !self.offers.iter().all(DeflateOffer::is_valid) {
             return Err(BuildError::InvalidExtension);
         }
         if !self.origin.is_none_or(|origin| is_value(origin.as_bytes())) {

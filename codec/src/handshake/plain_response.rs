@@ -1,124 +1,9 @@
-//! What a server writes: the 101 that opens a WebSocket, or an ordinary response that ends the connection.
+//! Every response of a server other than the 101: an error, a page, a redirect. The connection ends with it.
 
 use core::fmt::{self, Write};
 
-use super::headers::is_token;
-use super::write::{self, Extra, Message, check_extra, write_extra, write_list};
-use super::{AcceptKey, BuildError, HandshakeError, Upgrade};
-use crate::extension::{Answer, Offer};
-
-/// The response that opens a WebSocket: `101 Switching Protocols` (RFC 6455 §4.2.2). What is written behind it are
-/// frames.
-///
-/// ```
-/// use framewire::handshake::{Acceptance, BuildError, accept_key};
-///
-/// let mut buffer = [0; 256];
-/// let answer = Acceptance::new(accept_key("dGhlIHNhbXBsZSBub25jZQ==")).headers(&[("Server", "example")]);
-/// let len = answer.write_to(&mut buffer)?;
-/// assert_eq!(
-///     &buffer[..len],
-///     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-///       Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nServer: example\r\n\r\n"
-/// );
-/// assert_eq!(answer.headers(&[("X", "a\r\nSet-Cookie: b")]).write_to(&mut buffer), Err(BuildError::InvalidHeader));
-/// # Ok::<(), BuildError>(())
-/// ```
-#[derive(Clone, Copy, Debug)]
-#[must_use]
-pub struct Acceptance<'a> {
-    accept: AcceptKey,
-    /// What the client asked for, where it is known.
-    upgrade: Option<Upgrade<'a, 'a>>,
-    subprotocol: Option<&'a str>,
-    deflate: Option<Answer>,
-    extra: Extra<'a>,
-}
-
-impl<'a> Acceptance<'a> {
-    /// The answer to a client's key, for hosts that hold it already. [`Upgrade::accept`] is better where there is an
-    /// [`Upgrade`]: that answer is held against what the client asked for.
-    pub fn new(accept: AcceptKey) -> Self {
-        Self { accept, upgrade: None, subprotocol: None, deflate: None, extra: &[] }
-    }
-
-    pub(super) fn to_request(upgrade: Upgrade<'a, 'a>) -> Self {
-        Self { upgrade: Some(upgrade), ..Self::new(upgrade.key().accept()) }
-    }
-
-    /// The subprotocol that is chosen, one of those that the client asked for; `None` by default.
-    pub fn subprotocol(self, subprotocol: Option<&'a str>) -> Self {
-        Self { subprotocol, ..self }
-    }
-
-    /// The answer to the client's offer of permessage-deflate, which [`Upgrade::deflate`] makes; `None`, the default,
-    /// declines it.
-    pub fn deflate(self, deflate: Option<Answer>) -> Self {
-        Self { deflate, ..self }
-    }
-
-    /// Further headers, name and value: cookies, for one. Not those that the handshake writes itself.
-    pub fn headers(self, headers: &'a [(&'a str, &'a str)]) -> Self {
-        Self { extra: headers, ..self }
-    }
-
-    /// Writes it at the start of `buffer`, and returns its length.
-    ///
-    /// # Errors
-    /// [`BuildError::BufferTooSmall`], and then `buffer` holds nothing of use;
-    /// [`InvalidSubprotocol`](BuildError::InvalidSubprotocol), [`InvalidExtension`](BuildError::InvalidExtension),
-    /// [`InvalidHeader`](BuildError::InvalidHeader), [`ReservedHeader`](BuildError::ReservedHeader).
-    pub fn write_to(&self, buffer: &mut [u8]) -> Result<usize, BuildError> {
-        write::write_to(self, buffer)
-    }
-
-    /// Writes it to a new `Vec`.
-    ///
-    /// # Errors
-    /// As [`write_to`](Self::write_to), but for the room.
-    #[cfg(feature = "alloc")]
-    pub fn to_vec(&self) -> Result<alloc::vec::Vec<u8>, BuildError> {
-        write::to_vec(self)
-    }
-}
-
-impl Message for Acceptance<'_> {
-    fn validate(&self) -> Result<(), BuildError> {
-        if let Some(chosen) = self.subprotocol {
-            let asked = |upgrade: Upgrade<'_, '_>| upgrade.subprotocols().any(|name| name == chosen);
-            if !is_token(chosen.as_bytes()) || !self.upgrade.is_none_or(asked) {
-                return Err(BuildError::InvalidSubprotocol);
-            }
-        }
-        if let Some(answer) = self.deflate {
-            let valid = Offer {
-                server_max_window_bits: answer.server_max_window_bits,
-                client_max_window_bits: answer.client_max_window_bits,
-                ..Offer::default()
-            };
-            let fits = |offer: Offer| offer.check(&answer).is_ok();
-            let offered = |upgrade: Upgrade<'_, '_>| {
-                upgrade.extensions().filter_map(|element| Offer::parse(&element).ok()).any(fits)
-            };
-            if !valid.is_valid() || !self.upgrade.is_none_or(offered) {
-                return Err(BuildError::InvalidExtension);
-            }
-        }
-        check_extra(
-            self.extra,
-            &["upgrade", "connection", "sec-websocket-*", "content-length", "transfer-encoding"],
-        )
-    }
-
-    fn write(&self, out: &mut dyn Write) -> fmt::Result {
-        out.write_str("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")?;
-        write!(out, "Sec-WebSocket-Accept: {}\r\n", self.accept)?;
-        write_list("Sec-WebSocket-Protocol", self.subprotocol, out)?;
-        write_list("Sec-WebSocket-Extensions", self.deflate, out)?;
-        write_extra(self.extra, out)?;
-        out.write_str("\r\n")
-    }
-}
+use super::write::{self, Extra, Message, check_extra, write_extra};
+use super::{BuildError, HandshakeError};
 
 /// An ordinary response, with which the connection ends (`Connection: close`): what an error turns into, a page, a
 /// redirect.
@@ -127,10 +12,10 @@ impl Message for Acceptance<'_> {
 /// with it `Sec-WebSocket-Version` (RFC 6455 §4.4). Its text is the body unless another is given.
 ///
 /// ```
-/// use framewire::handshake::{BuildError, HandshakeError, Reply};
+/// use framewire::handshake::{BuildError, HandshakeError, PlainResponse};
 ///
 /// let mut buffer = [0; 512];
-/// let len = Reply::from(HandshakeError::UnsupportedVersion).write_to(&mut buffer)?;
+/// let len = PlainResponse::from(HandshakeError::UnsupportedVersion).write_to(&mut buffer)?;
 /// assert_eq!(
 ///     &buffer[..len],
 ///     b"HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nConnection: Upgrade, close\r\n\
@@ -138,13 +23,13 @@ impl Message for Acceptance<'_> {
 ///       Sec-WebSocket-Version is not 13\n"
 /// );
 ///
-/// let page = Reply::new(200).headers(&[("Content-Type", "text/html; charset=utf-8")]).body("<h1>It runs</h1>");
+/// let page = PlainResponse::new(200).headers(&[("Content-Type", "text/html; charset=utf-8")]).body("<h1>It runs</h1>");
 /// assert!(page.write_to(&mut buffer).is_ok());
 /// # Ok::<(), BuildError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use]
-pub struct Reply<'a> {
+pub struct PlainResponse<'a> {
     status: u16,
     error: Option<HandshakeError>,
     extra: Extra<'a>,
@@ -152,7 +37,7 @@ pub struct Reply<'a> {
     head_only: bool,
 }
 
-impl<'a> Reply<'a> {
+impl<'a> PlainResponse<'a> {
     /// A response of this status, 200–599. By default its body says what the status means.
     pub const fn new(status: u16) -> Self {
         Self { status, error: None, extra: &[], body: None, head_only: false }
@@ -207,13 +92,13 @@ impl<'a> Reply<'a> {
     }
 }
 
-impl From<HandshakeError> for Reply<'_> {
+impl From<HandshakeError> for PlainResponse<'_> {
     fn from(error: HandshakeError) -> Self {
         Self { error: Some(error), ..Self::new(error.status()) }
     }
 }
 
-impl Message for Reply<'_> {
+impl Message for PlainResponse<'_> {
     fn validate(&self) -> Result<(), BuildError> {
         // 204, 205 and 304 have no body, and so no length either (RFC 9110 §8.6).
         if !matches!(self.status, 200..=599) || matches!(self.status, 204 | 205 | 304) {
