@@ -572,7 +572,7 @@ fn client_and_server_back_to_back() {
         .origin(Some("https://example.com"))
         .subprotocols(&["v2.chat", "v1.chat"])
         .deflate(&offers)
-        .headers(&[("Cookie", "a=b"), ("Authorization", "Basic eDp5")]);
+        .extra_headers(&[("Cookie", "a=b"), ("Authorization", "Basic eDp5")]);
     let request_bytes = handshake.to_vec().unwrap();
 
     let mut slots = HeaderSlots::new();
@@ -590,7 +590,7 @@ fn client_and_server_back_to_back() {
     let answer = upgrade.deflate(&config).unwrap();
     let response =
         upgrade.accept().subprotocol(upgrade.choose_subprotocol(&["v1.chat"])).deflate(Some(answer));
-    let mut response_bytes = response.headers(&[("Set-Cookie", "c=d")]).to_vec().unwrap();
+    let mut response_bytes = response.extra_headers(&[("Set-Cookie", "c=d")]).to_vec().unwrap();
     response_bytes.extend_from_slice(b"\x81\x02hi");
 
     let mut slots = HeaderSlots::new();
@@ -642,9 +642,9 @@ fn nothing_is_injected() {
     let values = ["a\r\nX: y", "a\nb", "a\rb", "a\0b", "\x7f", "\x1b[0m"];
     for value in values {
         let extra = [("X", value)];
-        assert_eq!(handshake.headers(&extra).to_vec(), Err(InvalidHeader), "{value:?}");
-        assert_eq!(accept.headers(&extra).to_vec(), Err(InvalidHeader), "{value:?}");
-        assert_eq!(reply.headers(&extra).to_vec(), Err(InvalidHeader), "{value:?}");
+        assert_eq!(handshake.extra_headers(&extra).to_vec(), Err(InvalidHeader), "{value:?}");
+        assert_eq!(accept.extra_headers(&extra).to_vec(), Err(InvalidHeader), "{value:?}");
+        assert_eq!(reply.extra_headers(&extra).to_vec(), Err(InvalidHeader), "{value:?}");
         assert_eq!(handshake.origin(Some(value)).to_vec(), Err(InvalidHeader), "{value:?}");
         assert_eq!(handshake.subprotocols(&[value]).to_vec(), Err(InvalidSubprotocol), "{value:?}");
         assert_eq!(accept.subprotocol(Some(value)).to_vec(), Err(InvalidSubprotocol), "{value:?}");
@@ -661,16 +661,16 @@ fn nothing_is_injected() {
         );
     }
     for name in ["", "a b", "a:", "X\r\nY", "\u{e4}"] {
-        assert_eq!(reply.headers(&[(name, "y")]).to_vec(), Err(InvalidHeader), "{name:?}");
+        assert_eq!(reply.extra_headers(&[(name, "y")]).to_vec(), Err(InvalidHeader), "{name:?}");
     }
     for name in ["connection", "UPGRADE", "Transfer-Encoding", "content-length"] {
-        assert_eq!(handshake.headers(&[(name, "y")]).to_vec(), Err(ReservedHeader), "{name:?}");
-        assert_eq!(accept.headers(&[(name, "y")]).to_vec(), Err(ReservedHeader), "{name:?}");
-        assert_eq!(reply.headers(&[(name, "y")]).to_vec(), Err(ReservedHeader), "{name:?}");
+        assert_eq!(handshake.extra_headers(&[(name, "y")]).to_vec(), Err(ReservedHeader), "{name:?}");
+        assert_eq!(accept.extra_headers(&[(name, "y")]).to_vec(), Err(ReservedHeader), "{name:?}");
+        assert_eq!(reply.extra_headers(&[(name, "y")]).to_vec(), Err(ReservedHeader), "{name:?}");
     }
     for name in ["Sec-WebSocket-Key", "sec-websocket-extensions", "Sec-WebSocket-Anything"] {
-        assert_eq!(handshake.headers(&[(name, "y")]).to_vec(), Err(ReservedHeader), "{name:?}");
-        assert_eq!(accept.headers(&[(name, "y")]).to_vec(), Err(ReservedHeader), "{name:?}");
+        assert_eq!(handshake.extra_headers(&[(name, "y")]).to_vec(), Err(ReservedHeader), "{name:?}");
+        assert_eq!(accept.extra_headers(&[(name, "y")]).to_vec(), Err(ReservedHeader), "{name:?}");
     }
     for target in ["", "chat", "/a b", "/#x", "/\u{e4}"] {
         assert_eq!(
@@ -790,7 +790,7 @@ quickcheck! {
         let extra = [("X-Value", value.as_str())];
         let mut key = [0; 16];
         key[..8].copy_from_slice(&random.to_be_bytes());
-        let handshake = ClientHandshake::new("a", &path, ClientKey::new(key)).subprotocols(&names).headers(&extra);
+        let handshake = ClientHandshake::new("a", &path, ClientKey::new(key)).subprotocols(&names).extra_headers(&extra);
         let Ok(bytes) = handshake.to_vec() else { return true }; // refused, so never sent
         let mut slots = HeaderSlots::new();
         let Ok(request) = Request::parse(&bytes, &mut slots) else { return false };

@@ -203,7 +203,7 @@ fn both_roles(input: &mut Input<'_>, options: u8) {
         .origin((!origin.is_empty()).then_some(&origin))
         .subprotocols(&names)
         .deflate(&offers[..usize::from(options % 3)])
-        .headers(&headers[..usize::from(options >> 7)]);
+        .extra_headers(&headers[..usize::from(options >> 7)]);
     let Ok(wire) = handshake.to_vec() else { return };
 
     let mut slots = HeaderSlots::new();

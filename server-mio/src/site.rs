@@ -98,12 +98,12 @@ fn serve(request: &Request<'_, '_>) -> PlainResponse<'static> {
         &[("Content-Type", "text/html; charset=utf-8"), ("Cache-Control", "no-store")];
     const READ_ONLY: &[(&str, &str)] = &[("Allow", "GET, HEAD")];
     let page = match request.path() {
-        "/" => PlainResponse::new(200).headers(HTML).body(PAGE),
+        "/" => PlainResponse::new(200).extra_headers(HTML).body(PAGE),
         "/healthz" => PlainResponse::new(200).body("ok\n"),
         _ => return PlainResponse::new(404),
     };
     match request.method() {
         "GET" | "HEAD" => page,
-        _ => PlainResponse::new(405).headers(READ_ONLY),
+        _ => PlainResponse::new(405).extra_headers(READ_ONLY),
     }
 }

@@ -79,7 +79,7 @@ impl<'a> ClientHandshake<'a> {
     }
 
     /// Further headers, name and value: cookies, `Authorization`. Not those that the handshake writes itself.
-    pub const fn headers(self, headers: &'a [(&'a str, &'a str)]) -> Self {
+    pub const fn extra_headers(self, headers: &'a [(&'a str, &'a str)]) -> Self {
         Self { extra: headers, ..self }
     }
 

@@ -23,7 +23,7 @@ use super::{BuildError, HandshakeError};
 ///       Sec-WebSocket-Version is not 13\n"
 /// );
 ///
-/// let page = PlainResponse::new(200).headers(&[("Content-Type", "text/html; charset=utf-8")]).body("<h1>It runs</h1>");
+/// let page = PlainResponse::new(200).extra_headers(&[("Content-Type", "text/html; charset=utf-8")]).body("<h1>It runs</h1>");
 /// assert!(page.write_to(&mut buffer).is_ok());
 /// # Ok::<(), BuildError>(())
 /// ```
@@ -44,7 +44,7 @@ impl<'a> PlainResponse<'a> {
     }
 
     /// Further headers, name and value. `Content-Type` takes the place of `text/plain; charset=utf-8`.
-    pub const fn headers(self, headers: &'a [(&'a str, &'a str)]) -> Self {
+    pub const fn extra_headers(self, headers: &'a [(&'a str, &'a str)]) -> Self {
         Self { extra: headers, ..self }
     }
 

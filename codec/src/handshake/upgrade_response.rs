@@ -14,14 +14,14 @@ use crate::extension::{DeflateOffer, DeflateResponse};
 /// use framewire::handshake::{UpgradeResponse, BuildError, accept_key};
 ///
 /// let mut buffer = [0; 256];
-/// let answer = UpgradeResponse::new(accept_key("dGhlIHNhbXBsZSBub25jZQ==")).headers(&[("Server", "example")]);
+/// let answer = UpgradeResponse::new(accept_key("dGhlIHNhbXBsZSBub25jZQ==")).extra_headers(&[("Server", "example")]);
 /// let len = answer.write_to(&mut buffer)?;
 /// assert_eq!(
 ///     &buffer[..len],
 ///     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
 ///       Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nServer: example\r\n\r\n"
 /// );
-/// assert_eq!(answer.headers(&[("X", "a\r\nSet-Cookie: b")]).write_to(&mut buffer), Err(BuildError::InvalidHeader));
+/// assert_eq!(answer.extra_headers(&[("X", "a\r\nSet-Cookie: b")]).write_to(&mut buffer), Err(BuildError::InvalidHeader));
 /// # Ok::<(), BuildError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +58,7 @@ impl<'a> UpgradeResponse<'a> {
     }
 
     /// Further headers, name and value: cookies, for one. Not those that the handshake writes itself.
-    pub fn headers(self, headers: &'a [(&'a str, &'a str)]) -> Self {
+    pub fn extra_headers(self, headers: &'a [(&'a str, &'a str)]) -> Self {
         Self { extra: headers, ..self }
     }
 

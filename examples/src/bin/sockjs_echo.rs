@@ -79,7 +79,7 @@ fn info() -> Vec<u8> {
         ("Cache-Control", "no-store, no-cache, must-revalidate, max-age=0"),
         ("Access-Control-Allow-Origin", "*"), // pages of any origin: an echo has no secrets
     ];
-    PlainResponse::new(200).headers(&headers).body(&body).to_vec().unwrap_or_default()
+    PlainResponse::new(200).extra_headers(&headers).body(&body).to_vec().unwrap_or_default()
 }
 
 /// Messages as they are.
