@@ -197,11 +197,10 @@ impl DeflateOffer {
         Ok(params)
     }
 
-    /// Whether every number may stand on the wire.
+    /// Whether every number may be sent.
     #[cfg(feature = "handshake")]
     pub(crate) fn is_valid(&self) -> bool {
-        let valid = |bits: Option<u8>| bits.is_none_or(|bits| (MIN_BITS..=MAX_BITS).contains(&bits));
-        valid(self.server_max_window_bits) && valid(self.client_max_window_bits)
+        are_bits(self.server_max_window_bits) && are_bits(self.client_max_window_bits)
     }
 }
 
@@ -260,6 +259,12 @@ impl DeflateResponse {
             server_max_window_bits: self.server_max_window_bits.unwrap_or(MAX_BITS),
             client_max_window_bits: self.client_max_window_bits.unwrap_or(MAX_BITS),
         }
+    }
+
+    /// Whether every number may be sent.
+    #[cfg(feature = "handshake")]
+    pub(crate) fn is_valid(&self) -> bool {
+        are_bits(self.server_max_window_bits) && are_bits(self.client_max_window_bits)
     }
 }
 
@@ -407,6 +412,12 @@ fn number(slot: &mut Option<Bits>, value: Option<Value<'_>>) -> Result<(), Exten
         return Err(ExtensionError::InvalidParameter);
     }
     Ok(())
+}
+
+/// Whether a number of window bits may be sent, if there is one (RFC 7692 §7.1.2).
+#[cfg(feature = "handshake")]
+fn are_bits(bits: Option<u8>) -> bool {
+    bits.is_none_or(|bits| (MIN_BITS..=MAX_BITS).contains(&bits))
 }
 
 fn write_switches(f: &mut fmt::Formatter<'_>, server: bool, client: bool) -> fmt::Result {

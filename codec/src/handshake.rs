@@ -81,6 +81,7 @@ pub use plain_response::PlainResponse;
 pub use request::{HttpVersion, Request, Upgrade, choose_subprotocol};
 pub use response::Response;
 pub use upgrade_response::UpgradeResponse;
+pub use write::HeaderValue;
 
 mod client;
 mod error;

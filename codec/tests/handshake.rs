@@ -5,7 +5,7 @@
 use framewire::extension::{DeflateOffer, DeflatePolicy, DeflateResponse};
 use framewire::handshake::{
     BuildError, ClientHandshake, ClientKey, HandshakeError, HeadBuffer, HeadLimits, HeadScanner, HeaderSlots,
-    HttpVersion, Negotiated, PlainResponse, Request, Response, UpgradeResponse, accept_key,
+    HeaderValue, HttpVersion, Negotiated, PlainResponse, Request, Response, UpgradeResponse, accept_key,
     choose_subprotocol, list_contains,
 };
 use quickcheck::quickcheck;
@@ -630,6 +630,88 @@ fn parts_are_judged_like_heads() {
     assert!(list_contains([&b"a, B"[..]], "b"));
     assert!(!list_contains([&b"a b"[..]], "b"));
     assert_eq!(choose_subprotocol([&b"a b"[..]], &["b"]), Err(HandshakeError::InvalidSubprotocols));
+}
+
+/// The headers for a host with an HTTP stack are those that are written, in both directions and for every response.
+#[test]
+fn headers_are_those_that_are_written() {
+    type Collected = Vec<(String, String)>;
+    fn collect<'a>(headers: impl Iterator<Item = (&'a str, HeaderValue<'a>)>) -> Collected {
+        headers.map(|(name, value)| (name.to_owned(), value.to_string())).collect()
+    }
+    fn written(head: &[u8]) -> Collected {
+        let head = str::from_utf8(head).unwrap();
+        let (head, _content) = head.split_once("\r\n\r\n").unwrap();
+        let lines = head.split("\r\n").skip(1).map(|line| line.split_once(": ").unwrap());
+        lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+    fn lent(headers: &Collected) -> impl Iterator<Item = (&str, &[u8])> {
+        headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))
+    }
+
+    let offers = [
+        DeflateOffer { server_max_window_bits: Some(8), ..DeflateOffer::default() },
+        DeflateOffer { client_max_window_bits: Some(15), ..DeflateOffer::default() },
+    ];
+    let plain = handshake();
+    assert_eq!(collect(plain.headers().unwrap()), written(&plain.to_vec().unwrap()));
+    let handshake = plain
+        .origin(Some("https://example.com"))
+        .subprotocols(&["v2.chat", "v1.chat"])
+        .deflate(&offers)
+        .extra_headers(&[("Cookie", "a=b"), ("Cookie", "")]);
+    let sent = collect(handshake.headers().unwrap());
+    assert_eq!(sent, written(&handshake.to_vec().unwrap()));
+    let value = |name| &sent.iter().find(|(found, _)| found == name).unwrap().1;
+    assert_eq!(value("Host"), "a");
+    assert_eq!(value("Sec-WebSocket-Protocol"), "v2.chat, v1.chat");
+    assert_eq!(
+        value("Sec-WebSocket-Extensions"),
+        "permessage-deflate; server_max_window_bits=8, permessage-deflate; client_max_window_bits"
+    );
+
+    let mut slots = HeaderSlots::new();
+    let request = Request::from_parts("GET", "/", HttpVersion::Http11, lent(&sent), &mut slots).unwrap();
+    let upgrade = request.upgrade().unwrap().unwrap();
+    let deflate = upgrade.deflate(&DeflatePolicy { client_max_window_bits: 12, ..DeflatePolicy::default() });
+    assert!(deflate.is_some());
+    let cookie = [("Set-Cookie", "c=d")];
+    let response = upgrade.accept().subprotocol(Some("v1.chat")).deflate(deflate).extra_headers(&cookie);
+    for response in [response, upgrade.accept()] {
+        let headers = collect(response.headers().unwrap());
+        assert_eq!(headers, written(&response.to_vec().unwrap()));
+        let mut slots = HeaderSlots::new();
+        let received = Response::from_parts(101, HttpVersion::Http11, lent(&headers), &mut slots).unwrap();
+        let negotiated = handshake.check(&received).unwrap().unwrap();
+        assert_eq!(negotiated.deflate.is_some(), headers.len() > 3);
+        assert_eq!(negotiated.subprotocol.is_some(), headers.len() > 3);
+    }
+
+    for error in
+        [HandshakeError::UnsupportedVersion, HandshakeError::MethodNotAllowed, HandshakeError::InvalidKey]
+    {
+        for head_only in [false, true] {
+            let refusal = PlainResponse::from(error).extra_headers(&cookie).head_only(head_only);
+            let bytes = refusal.to_vec().unwrap();
+            let headers = collect(refusal.headers().unwrap());
+            assert_eq!(headers, written(&bytes));
+            assert!(
+                headers.contains(&("Content-Length".to_owned(), (error.to_string().len() + 1).to_string()))
+            );
+            assert!(bytes.ends_with(format!("\r\n\r\n{}", refusal.content()).as_bytes()));
+            assert_eq!(refusal.content().to_string().is_empty(), head_only);
+        }
+    }
+
+    // What may not be written is not given away either.
+    let invalid = [("X", "a\r\nY: z")];
+    assert_eq!(plain.extra_headers(&invalid).headers().err(), Some(BuildError::InvalidHeader));
+    assert_eq!(upgrade.accept().extra_headers(&invalid).headers().err(), Some(BuildError::InvalidHeader));
+    assert_eq!(
+        upgrade.accept().subprotocol(Some("other")).headers().err(),
+        Some(BuildError::InvalidSubprotocol)
+    );
+    assert_eq!(PlainResponse::new(101).headers().err(), Some(BuildError::InvalidStatus));
 }
 
 #[test]

@@ -4,8 +4,8 @@ use core::fmt::{self, Write};
 use core::str;
 
 use super::headers::{host, is_token, is_value, list, list_contains};
-use super::write::{self, Extra, Message, check_extra, write_extra, write_list};
-use super::{BuildError, ClientKey, HandshakeError, HttpVersion, Response};
+use super::write::{self, Extra, OutgoingMessage, Value, check_extra, with_extra};
+use super::{BuildError, ClientKey, HandshakeError, HeaderValue, HttpVersion, Response};
 use crate::extension::{self, DeflateOffer, DeflateParams};
 
 /// The request with which a client opens a WebSocket. It is kept, or made again, until the response is there:
@@ -78,29 +78,42 @@ impl<'a> ClientHandshake<'a> {
         Self { offers, ..self }
     }
 
-    /// Further headers, name and value: cookies, `Authorization`. Not those that the handshake writes itself.
+    /// Adds headers, each a name and a value: cookies, `Authorization`. Headers that the handshake itself writes are
+    /// refused when the request is written.
     pub const fn extra_headers(self, headers: &'a [(&'a str, &'a str)]) -> Self {
         Self { extra: headers, ..self }
     }
 
-    /// Writes it at the start of `buffer`, and returns its length.
+    /// The headers that [`write_to`](Self::write_to) writes, `Host` among them, for a host whose HTTP stack writes the
+    /// request. Nothing is allocated until a value is turned into a string.
     ///
     /// # Errors
-    /// [`BuildError::BufferTooSmall`], and then `buffer` holds nothing of use;
-    /// [`InvalidHost`](BuildError::InvalidHost), [`InvalidTarget`](BuildError::InvalidTarget),
-    /// [`InvalidSubprotocol`](BuildError::InvalidSubprotocol), [`InvalidExtension`](BuildError::InvalidExtension),
-    /// [`InvalidHeader`](BuildError::InvalidHeader), [`ReservedHeader`](BuildError::ReservedHeader).
-    pub fn write_to(&self, buffer: &mut [u8]) -> Result<usize, BuildError> {
-        write::write_to(self, buffer)
+    /// The same as [`write_to`](Self::write_to), except [`BuildError::BufferTooSmall`].
+    pub fn headers(&self) -> Result<impl Iterator<Item = (&'a str, HeaderValue<'a>)> + use<'a>, BuildError> {
+        write::headers(*self)
     }
 
-    /// Writes it to a new `Vec`.
+    /// Writes the request at the start of `buffer`, and returns its length.
     ///
     /// # Errors
-    /// As [`write_to`](Self::write_to), but for the room.
+    /// - [`BuildError::BufferTooSmall`]: do not send what `buffer` then contains.
+    /// - [`BuildError::InvalidHost`], [`BuildError::InvalidTarget`]: the host or the target is not one of a URI.
+    /// - [`BuildError::InvalidSubprotocol`]: a subprotocol is not a token, or is named twice (RFC 6455 §4.1).
+    /// - [`BuildError::InvalidExtension`]: an offer has window bits other than 8–15.
+    /// - [`BuildError::InvalidHeader`], [`BuildError::ReservedHeader`]: the origin or an extra header may not be sent.
+    #[must_use = "the request is only this many bytes of the buffer"]
+    pub fn write_to(&self, buffer: &mut [u8]) -> Result<usize, BuildError> {
+        write::write_to(*self, buffer)
+    }
+
+    /// Writes the request to a new `Vec`.
+    ///
+    /// # Errors
+    /// The same as [`write_to`](Self::write_to), except [`BuildError::BufferTooSmall`].
     #[cfg(feature = "alloc")]
+    #[must_use = "these bytes must be sent"]
     pub fn to_vec(&self) -> Result<alloc::vec::Vec<u8>, BuildError> {
-        write::to_vec(self)
+        write::to_vec(*self)
     }
 
     /// Holds the response against this request. `Ok(None)`: it is not a 101, and the host's to deal with.
@@ -146,7 +159,7 @@ impl<'a> ClientHandshake<'a> {
     }
 }
 
-impl Message for ClientHandshake<'_> {
+impl<'a> OutgoingMessage<'a> for ClientHandshake<'a> {
     fn validate(&self) -> Result<(), BuildError> {
         if host(self.host.as_bytes()).is_none() {
             return Err(BuildError::InvalidHost);
@@ -180,14 +193,24 @@ impl Message for ClientHandshake<'_> {
         )
     }
 
-    fn write(&self, out: &mut dyn Write) -> fmt::Result {
-        write!(out, "GET {} HTTP/1.1\r\nHost: {}\r\n", self.target, self.host)?;
-        out.write_str("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n")?;
-        write!(out, "Sec-WebSocket-Key: {}\r\n", self.key)?;
-        write_list("Origin", self.origin, out)?;
-        write_list("Sec-WebSocket-Protocol", self.subprotocols, out)?;
-        write_list("Sec-WebSocket-Extensions", self.offers, out)?;
-        write_extra(self.extra, out)?;
-        out.write_str("\r\n")
+    fn write_start(&self, out: &mut dyn Write) -> fmt::Result {
+        write!(out, "GET {} HTTP/1.1", self.target)
+    }
+
+    fn headers(self) -> impl Iterator<Item = (&'a str, HeaderValue<'a>)> {
+        let text = |name, value| Some((name, Value::Text(value)));
+        let own = [
+            text("Host", self.host),
+            text("Upgrade", "websocket"),
+            text("Connection", "Upgrade"),
+            text("Sec-WebSocket-Version", "13"),
+            Some(("Sec-WebSocket-Key", Value::Key(self.key))),
+            self.origin.map(|origin| ("Origin", Value::Text(origin))),
+            Some(("Sec-WebSocket-Protocol", Value::List(self.subprotocols)))
+                .filter(|_| !self.subprotocols.is_empty()),
+            Some(("Sec-WebSocket-Extensions", Value::Offers(self.offers)))
+                .filter(|_| !self.offers.is_empty()),
+        ];
+        with_extra(own, self.extra)
     }
 }

@@ -2,14 +2,14 @@
 
 use core::fmt::{self, Write};
 
-use super::write::{self, Extra, Message, check_extra, write_extra};
-use super::{BuildError, HandshakeError};
+use super::write::{self, Extra, OutgoingMessage, Value, check_extra, with_extra};
+use super::{BuildError, HandshakeError, HeaderValue};
 
-/// An ordinary response, with which the connection ends (`Connection: close`): what an error turns into, a page, a
-/// redirect.
+/// A response other than the 101: an error, a page, a redirect. It ends the connection (`Connection: close`).
 ///
-/// An error writes the headers that its status demands: `Allow` for 405, `Upgrade` for 426 (RFC 9110 §15.5.22), and
-/// with it `Sec-WebSocket-Version` (RFC 6455 §4.4). Its text is the body unless another is given.
+/// A [`HandshakeError`] turns into one with the headers that its status demands: `Allow` for 405, `Upgrade` for 426
+/// (RFC 9110 §15.5.22) together with `Sec-WebSocket-Version` (RFC 6455 §4.4). Its content is the error's text unless
+/// another is given.
 ///
 /// ```
 /// use framewire::handshake::{BuildError, HandshakeError, PlainResponse};
@@ -23,12 +23,13 @@ use super::{BuildError, HandshakeError};
 ///       Sec-WebSocket-Version is not 13\n"
 /// );
 ///
-/// let page = PlainResponse::new(200).extra_headers(&[("Content-Type", "text/html; charset=utf-8")]).body("<h1>It runs</h1>");
+/// let html = [("Content-Type", "text/html; charset=utf-8")];
+/// let page = PlainResponse::new(200).extra_headers(&html).body("<h1>It runs</h1>");
 /// assert!(page.write_to(&mut buffer).is_ok());
 /// # Ok::<(), BuildError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
-#[must_use]
+#[must_use = "the peer waits for this response"]
 pub struct PlainResponse<'a> {
     status: u16,
     error: Option<HandshakeError>,
@@ -38,22 +39,22 @@ pub struct PlainResponse<'a> {
 }
 
 impl<'a> PlainResponse<'a> {
-    /// A response of this status, 200–599. By default its body says what the status means.
+    /// A response with this status, 200–599 (RFC 9110 §15). By default its content is the meaning of the status.
     pub const fn new(status: u16) -> Self {
         Self { status, error: None, extra: &[], body: None, head_only: false }
     }
 
-    /// Further headers, name and value. `Content-Type` takes the place of `text/plain; charset=utf-8`.
+    /// Adds headers, each a name and a value. A `Content-Type` replaces `text/plain; charset=utf-8`.
     pub const fn extra_headers(self, headers: &'a [(&'a str, &'a str)]) -> Self {
         Self { extra: headers, ..self }
     }
 
-    /// The body.
+    /// Replaces the content.
     pub const fn body(self, body: &'a str) -> Self {
         Self { body: Some(body), ..self }
     }
 
-    /// Leaves out the body, but not its length: the answer to a HEAD.
+    /// Leaves out the content, but not its length: the response to a HEAD (RFC 9110 §9.3.2).
     pub const fn head_only(self, head_only: bool) -> Self {
         Self { head_only, ..self }
     }
@@ -64,66 +65,107 @@ impl<'a> PlainResponse<'a> {
         self.status
     }
 
-    /// Writes it at the start of `buffer`, and returns its length.
+    /// The headers that [`write_to`](Self::write_to) writes, `Content-Length` among them, for a host whose HTTP stack
+    /// writes the response.
     ///
     /// # Errors
-    /// [`BuildError::BufferTooSmall`], and then `buffer` holds nothing of use;
-    /// [`InvalidStatus`](BuildError::InvalidStatus), [`InvalidHeader`](BuildError::InvalidHeader),
-    /// [`ReservedHeader`](BuildError::ReservedHeader).
+    /// The same as [`write_to`](Self::write_to), except [`BuildError::BufferTooSmall`].
+    pub fn headers(&self) -> Result<impl Iterator<Item = (&'a str, HeaderValue<'a>)> + use<'a>, BuildError> {
+        write::headers(*self)
+    }
+
+    /// The content that [`write_to`](Self::write_to) writes after the head, as a `Display`.
+    #[must_use]
+    pub fn content(&self) -> impl fmt::Display + use<'a> {
+        Content { response: *self, whole: !self.head_only }
+    }
+
+    /// Writes the response at the start of `buffer`, and returns its length.
+    ///
+    /// # Errors
+    /// - [`BuildError::BufferTooSmall`]: do not send what `buffer` then contains.
+    /// - [`BuildError::InvalidStatus`]: the status is not that of a final response with content.
+    /// - [`BuildError::InvalidHeader`], [`BuildError::ReservedHeader`]: an extra header may not be sent.
+    #[must_use = "the response is only this many bytes of the buffer"]
     pub fn write_to(&self, buffer: &mut [u8]) -> Result<usize, BuildError> {
-        write::write_to(self, buffer)
+        write::write_to(*self, buffer)
     }
 
-    /// Writes it to a new `Vec`.
+    /// Writes the response to a new `Vec`.
     ///
     /// # Errors
-    /// As [`write_to`](Self::write_to), but for the room.
+    /// The same as [`write_to`](Self::write_to), except [`BuildError::BufferTooSmall`].
     #[cfg(feature = "alloc")]
+    #[must_use = "these bytes must be sent"]
     pub fn to_vec(&self) -> Result<alloc::vec::Vec<u8>, BuildError> {
-        write::to_vec(self)
-    }
-
-    fn write_body(&self, out: &mut dyn Write) -> fmt::Result {
-        match (self.body, self.error) {
-            (Some(body), _) => out.write_str(body),
-            (None, Some(error)) => writeln!(out, "{error}"),
-            (None, None) => writeln!(out, "{}", reason(self.status)),
-        }
+        write::to_vec(*self)
     }
 }
 
+/// The response to a peer that broke the handshake.
 impl From<HandshakeError> for PlainResponse<'_> {
     fn from(error: HandshakeError) -> Self {
         Self { error: Some(error), ..Self::new(error.status()) }
     }
 }
 
-impl Message for PlainResponse<'_> {
+impl<'a> OutgoingMessage<'a> for PlainResponse<'a> {
     fn validate(&self) -> Result<(), BuildError> {
-        // 204, 205 and 304 have no body, and so no length either (RFC 9110 §8.6).
+        // 204, 205 and 304 have no content, and so no length either (RFC 9110 §8.6).
         if !matches!(self.status, 200..=599) || matches!(self.status, 204 | 205 | 304) {
             return Err(BuildError::InvalidStatus);
         }
         check_extra(self.extra, &["connection", "upgrade", "content-length", "transfer-encoding"])
     }
 
-    fn write(&self, out: &mut dyn Write) -> fmt::Result {
-        write!(out, "HTTP/1.1 {} {}\r\n", self.status, reason(self.status))?;
-        out.write_str(match (self.error, self.status) {
-            (Some(_), 426) => {
-                "Upgrade: websocket\r\nConnection: Upgrade, close\r\nSec-WebSocket-Version: 13\r\n"
-            }
-            (Some(_), 405) => "Allow: GET\r\nConnection: close\r\n",
-            _ => "Connection: close\r\n",
-        })?;
-        if !self.extra.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
-            out.write_str("Content-Type: text/plain; charset=utf-8\r\n")?;
-        }
-        write_extra(self.extra, out)?;
+    fn write_start(&self, out: &mut dyn Write) -> fmt::Result {
+        write!(out, "HTTP/1.1 {} {}", self.status, reason(self.status))
+    }
+
+    fn headers(self) -> impl Iterator<Item = (&'a str, HeaderValue<'a>)> {
+        let upgrade = self.error.is_some() && self.status == 426;
+        let allow = self.error.is_some() && self.status == 405;
+        let typed = self.extra.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        let text = |name, value| Some((name, Value::Text(value)));
+        let own = [
+            text("Upgrade", "websocket").filter(|_| upgrade),
+            text("Connection", if upgrade { "Upgrade, close" } else { "close" }),
+            text("Sec-WebSocket-Version", "13").filter(|_| upgrade),
+            text("Allow", "GET").filter(|_| allow),
+            text("Content-Type", "text/plain; charset=utf-8").filter(|_| !typed),
+            Some(("Content-Length", Value::Number(Content { response: self, whole: true }.len()))),
+        ];
+        with_extra(own, self.extra)
+    }
+
+    fn write_content(&self, out: &mut dyn Write) -> fmt::Result {
+        write!(out, "{}", self.content())
+    }
+}
+
+/// The content of a response; empty if not `whole`.
+struct Content<'a> {
+    response: PlainResponse<'a>,
+    whole: bool,
+}
+
+impl Content<'_> {
+    fn len(&self) -> usize {
         let mut length = Length(0);
-        self.write_body(&mut length)?;
-        write!(out, "Content-Length: {}\r\n\r\n", length.0)?;
-        if self.head_only { Ok(()) } else { self.write_body(out) }
+        let counted = write!(length, "{self}");
+        debug_assert!(counted.is_ok(), "counting does not fail");
+        length.0
+    }
+}
+
+impl fmt::Display for Content<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.response.body, self.response.error) {
+            _ if !self.whole => Ok(()),
+            (Some(body), _) => f.write_str(body),
+            (None, Some(error)) => writeln!(f, "{error}"),
+            (None, None) => writeln!(f, "{}", reason(self.response.status)),
+        }
     }
 }
 
@@ -137,7 +179,7 @@ impl Write for Length {
     }
 }
 
-/// What a status means, in the words of RFC 9110, for those that a server of WebSockets has use for.
+/// The meaning of a status in the words of RFC 9110, for those that a WebSocket server may use.
 const fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",

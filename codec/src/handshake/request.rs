@@ -276,7 +276,7 @@ impl<'h, 'b> Upgrade<'h, 'b> {
         'h: 'a,
         'b: 'a,
     {
-        UpgradeResponse::to_request(*self)
+        UpgradeResponse::to_upgrade(*self)
     }
 
     fn extension_values(&self) -> impl Iterator<Item = &'b str> + use<'h, 'b> {

@@ -3,32 +3,33 @@
 use core::fmt::{self, Write};
 
 use super::headers::is_token;
-use super::write::{self, Extra, Message, check_extra, write_extra, write_list};
-use super::{AcceptKey, BuildError, Upgrade};
+use super::write::{self, Extra, OutgoingMessage, Value, check_extra, with_extra};
+use super::{AcceptKey, BuildError, HeaderValue, Upgrade};
 use crate::extension::{DeflateOffer, DeflateResponse};
 
-/// The response that opens a WebSocket: `101 Switching Protocols` (RFC 6455 §4.2.2). What is written behind it are
-/// frames.
+/// The response that opens a WebSocket: `101 Switching Protocols` (RFC 6455 §4.2.2). Frames follow it.
 ///
 /// ```
-/// use framewire::handshake::{UpgradeResponse, BuildError, accept_key};
+/// use framewire::handshake::{BuildError, UpgradeResponse, accept_key};
 ///
 /// let mut buffer = [0; 256];
-/// let answer = UpgradeResponse::new(accept_key("dGhlIHNhbXBsZSBub25jZQ==")).extra_headers(&[("Server", "example")]);
-/// let len = answer.write_to(&mut buffer)?;
+/// let response = UpgradeResponse::new(accept_key("dGhlIHNhbXBsZSBub25jZQ=="));
+/// let len = response.extra_headers(&[("Server", "example")]).write_to(&mut buffer)?;
 /// assert_eq!(
 ///     &buffer[..len],
 ///     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
 ///       Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nServer: example\r\n\r\n"
 /// );
-/// assert_eq!(answer.extra_headers(&[("X", "a\r\nSet-Cookie: b")]).write_to(&mut buffer), Err(BuildError::InvalidHeader));
+///
+/// let injected = response.extra_headers(&[("X", "a\r\nSet-Cookie: b")]);
+/// assert_eq!(injected.write_to(&mut buffer), Err(BuildError::InvalidHeader));
 /// # Ok::<(), BuildError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
-#[must_use]
+#[must_use = "the WebSocket is open only once this response was sent"]
 pub struct UpgradeResponse<'a> {
     accept: AcceptKey,
-    /// What the client asked for, where it is known.
+    /// The client's request, if it is known.
     upgrade: Option<Upgrade<'a, 'a>>,
     subprotocol: Option<&'a str>,
     deflate: Option<DeflateResponse>,
@@ -36,53 +37,85 @@ pub struct UpgradeResponse<'a> {
 }
 
 impl<'a> UpgradeResponse<'a> {
-    /// The answer to a client's key, for hosts that hold it already. [`Upgrade::accept`] is better where there is an
-    /// [`Upgrade`]: that answer is held against what the client asked for.
+    /// A response with this `Sec-WebSocket-Accept`, for a host that has computed it. If there is an [`Upgrade`], use
+    /// [`Upgrade::accept`]: its response is also checked against what the client asked for.
     pub fn new(accept: AcceptKey) -> Self {
         Self { accept, upgrade: None, subprotocol: None, deflate: None, extra: &[] }
     }
 
-    pub(super) fn to_request(upgrade: Upgrade<'a, 'a>) -> Self {
+    pub(super) fn to_upgrade(upgrade: Upgrade<'a, 'a>) -> Self {
         Self { upgrade: Some(upgrade), ..Self::new(upgrade.key().accept()) }
     }
 
-    /// The subprotocol that is chosen, one of those that the client asked for; `None` by default.
+    /// Chooses one of the subprotocols that the client asked for; `None`, the default, chooses none
+    /// (RFC 6455 §4.2.2).
     pub fn subprotocol(self, subprotocol: Option<&'a str>) -> Self {
         Self { subprotocol, ..self }
     }
 
-    /// The answer to the client's offer of permessage-deflate, which [`Upgrade::deflate`] makes; `None`, the default,
-    /// declines it.
+    /// Accepts the client's offer of permessage-deflate with this response, which [`Upgrade::deflate`] makes; `None`,
+    /// the default, declines it (RFC 7692 §5.1).
     pub fn deflate(self, deflate: Option<DeflateResponse>) -> Self {
         Self { deflate, ..self }
     }
 
-    /// Further headers, name and value: cookies, for one. Not those that the handshake writes itself.
+    /// Adds headers, each a name and a value: cookies, for example. Headers that the handshake itself writes are
+    /// refused when the response is written.
     pub fn extra_headers(self, headers: &'a [(&'a str, &'a str)]) -> Self {
         Self { extra: headers, ..self }
     }
 
-    /// Writes it at the start of `buffer`, and returns its length.
+    /// The headers that [`write_to`](Self::write_to) writes, for a host whose HTTP stack writes the 101. Nothing is
+    /// allocated until a value is turned into a string.
     ///
     /// # Errors
-    /// [`BuildError::BufferTooSmall`], and then `buffer` holds nothing of use;
-    /// [`InvalidSubprotocol`](BuildError::InvalidSubprotocol), [`InvalidExtension`](BuildError::InvalidExtension),
-    /// [`InvalidHeader`](BuildError::InvalidHeader), [`ReservedHeader`](BuildError::ReservedHeader).
-    pub fn write_to(&self, buffer: &mut [u8]) -> Result<usize, BuildError> {
-        write::write_to(self, buffer)
+    /// The same as [`write_to`](Self::write_to), except [`BuildError::BufferTooSmall`].
+    ///
+    /// ```
+    /// use framewire::handshake::{UpgradeResponse, accept_key};
+    ///
+    /// let mut map = Vec::new(); // or an `http::HeaderMap`, with `HeaderName::try_from` and `HeaderValue::try_from`
+    /// let response = UpgradeResponse::new(accept_key("dGhlIHNhbXBsZSBub25jZQ=="));
+    /// for (name, value) in response.subprotocol(Some("chat")).headers()? {
+    ///     map.push((name, value.to_string()));
+    /// }
+    /// let expected = [
+    ///     ("Upgrade", "websocket"),
+    ///     ("Connection", "Upgrade"),
+    ///     ("Sec-WebSocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+    ///     ("Sec-WebSocket-Protocol", "chat"),
+    /// ];
+    /// assert_eq!(map, expected.map(|(name, value)| (name, value.to_owned())));
+    /// # Ok::<(), framewire::handshake::BuildError>(())
+    /// ```
+    pub fn headers(&self) -> Result<impl Iterator<Item = (&'a str, HeaderValue<'a>)> + use<'a>, BuildError> {
+        write::headers(*self)
     }
 
-    /// Writes it to a new `Vec`.
+    /// Writes the response at the start of `buffer`, and returns its length.
     ///
     /// # Errors
-    /// As [`write_to`](Self::write_to), but for the room.
+    /// - [`BuildError::BufferTooSmall`]: do not send what `buffer` then contains.
+    /// - [`BuildError::InvalidSubprotocol`]: the subprotocol is not a token, or the client did not ask for it.
+    /// - [`BuildError::InvalidExtension`]: the response to permessage-deflate is invalid, or fits no offer of the client.
+    /// - [`BuildError::InvalidHeader`], [`BuildError::ReservedHeader`]: an extra header may not be sent.
+    #[must_use = "the response is only this many bytes of the buffer"]
+    pub fn write_to(&self, buffer: &mut [u8]) -> Result<usize, BuildError> {
+        write::write_to(*self, buffer)
+    }
+
+    /// Writes the response to a new `Vec`.
+    ///
+    /// # Errors
+    /// The same as [`write_to`](Self::write_to), except [`BuildError::BufferTooSmall`].
     #[cfg(feature = "alloc")]
+    #[must_use = "these bytes must be sent"]
     pub fn to_vec(&self) -> Result<alloc::vec::Vec<u8>, BuildError> {
-        write::to_vec(self)
+        write::to_vec(*self)
     }
 }
 
-impl Message for UpgradeResponse<'_> {
+impl<'a> OutgoingMessage<'a> for UpgradeResponse<'a> {
     fn validate(&self) -> Result<(), BuildError> {
         if let Some(chosen) = self.subprotocol {
             let asked = |upgrade: Upgrade<'_, '_>| upgrade.subprotocols().any(|name| name == chosen);
@@ -90,17 +123,12 @@ impl Message for UpgradeResponse<'_> {
                 return Err(BuildError::InvalidSubprotocol);
             }
         }
-        if let Some(answer) = self.deflate {
-            let valid = DeflateOffer {
-                server_max_window_bits: answer.server_max_window_bits,
-                client_max_window_bits: answer.client_max_window_bits,
-                ..DeflateOffer::default()
-            };
-            let fits = |offer: DeflateOffer| offer.check(&answer).is_ok();
+        if let Some(response) = self.deflate {
+            let fits = |offer: DeflateOffer| offer.check(&response).is_ok();
             let offered = |upgrade: Upgrade<'_, '_>| {
-                upgrade.extensions().filter_map(|element| DeflateOffer::parse(&element).ok()).any(fits)
+                upgrade.extensions().filter_map(|extension| DeflateOffer::parse(&extension).ok()).any(fits)
             };
-            if !valid.is_valid() || !self.upgrade.is_none_or(offered) {
+            if !response.is_valid() || !self.upgrade.is_none_or(offered) {
                 return Err(BuildError::InvalidExtension);
             }
         }
@@ -110,12 +138,18 @@ impl Message for UpgradeResponse<'_> {
         )
     }
 
-    fn write(&self, out: &mut dyn Write) -> fmt::Result {
-        out.write_str("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")?;
-        write!(out, "Sec-WebSocket-Accept: {}\r\n", self.accept)?;
-        write_list("Sec-WebSocket-Protocol", self.subprotocol, out)?;
-        write_list("Sec-WebSocket-Extensions", self.deflate, out)?;
-        write_extra(self.extra, out)?;
-        out.write_str("\r\n")
+    fn write_start(&self, out: &mut dyn Write) -> fmt::Result {
+        out.write_str("HTTP/1.1 101 Switching Protocols")
+    }
+
+    fn headers(self) -> impl Iterator<Item = (&'a str, HeaderValue<'a>)> {
+        let own = [
+            Some(("Upgrade", Value::Text("websocket"))),
+            Some(("Connection", Value::Text("Upgrade"))),
+            Some(("Sec-WebSocket-Accept", Value::Accept(self.accept))),
+            self.subprotocol.map(|chosen| ("Sec-WebSocket-Protocol", Value::Text(chosen))),
+            self.deflate.map(|response| ("Sec-WebSocket-Extensions", Value::Deflate(response))),
+        ];
+        with_extra(own, self.extra)
     }
 }

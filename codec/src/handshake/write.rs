@@ -1,43 +1,107 @@
-//! Writing heads: into a buffer of the caller's or a new `Vec`, with nothing in them that the caller did not mean.
+//! Writing a head into a buffer or a new `Vec`. What is written, and what [`HeaderValue`]s a host with an HTTP stack
+//! gets, come from one place, so they cannot differ.
 
 use core::fmt::{self, Write};
 
-use super::BuildError;
 use super::headers::{is_token, is_value};
+use super::{AcceptKey, BuildError, ClientKey};
+use crate::extension::{DeflateOffer, DeflateResponse};
 
-/// Extra headers, name and value, as callers give them.
+/// The value of a header that this crate writes. Its `Display` writes the value, without allocating.
+///
+/// It is what [`UpgradeResponse::headers`](super::UpgradeResponse::headers) and its siblings return beside each name.
+#[derive(Clone, Copy, Debug)]
+pub struct HeaderValue<'a>(pub(super) Value<'a>);
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Value<'a> {
+    Text(&'a str),
+    List(&'a [&'a str]),
+    Number(usize),
+    Key(ClientKey),
+    Accept(AcceptKey),
+    Offers(&'a [DeflateOffer]),
+    Deflate(DeflateResponse),
+}
+
+impl fmt::Display for HeaderValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Value::Text(text) => f.write_str(text),
+            Value::List(elements) => write_list(f, elements),
+            Value::Number(number) => write!(f, "{number}"),
+            Value::Key(key) => f.write_str(&key),
+            Value::Accept(key) => f.write_str(&key),
+            Value::Offers(offers) => write_list(f, offers),
+            Value::Deflate(response) => write!(f, "{response}"),
+        }
+    }
+}
+
+/// Headers that the caller adds, each a name and a value.
 pub(super) type Extra<'a> = &'a [(&'a str, &'a str)];
 
-/// A head that can be written.
-pub(super) trait Message {
+/// A request or a response that can be written.
+pub(super) trait OutgoingMessage<'a>: Copy {
     /// Whether all that the caller put in may be sent.
     fn validate(&self) -> Result<(), BuildError>;
 
-    /// Writes it.
-    fn write(&self, out: &mut dyn Write) -> fmt::Result;
+    /// Writes the request line or the status line, without its CR LF.
+    fn write_start(&self, out: &mut dyn Write) -> fmt::Result;
+
+    /// The headers in the order in which they are written.
+    fn headers(self) -> impl Iterator<Item = (&'a str, HeaderValue<'a>)>;
+
+    /// Writes the content, which follows the head.
+    fn write_content(&self, _out: &mut dyn Write) -> fmt::Result {
+        Ok(())
+    }
+}
+
+/// The headers of `message`, once they are known to be valid.
+pub(super) fn headers<'a>(
+    message: impl OutgoingMessage<'a>,
+) -> Result<impl Iterator<Item = (&'a str, HeaderValue<'a>)>, BuildError> {
+    message.validate()?;
+    Ok(message.headers())
 }
 
 /// Writes `message` at the start of `buffer`, and returns its length.
-pub(super) fn write_to(message: &impl Message, buffer: &mut [u8]) -> Result<usize, BuildError> {
-    message.validate()?;
+pub(super) fn write_to<'a>(
+    message: impl OutgoingMessage<'a>,
+    buffer: &mut [u8],
+) -> Result<usize, BuildError> {
     let mut out = Bounded { buffer, needed: 0 };
-    let written = message.write(&mut out);
-    debug_assert!(written.is_ok(), "the sink takes everything");
+    write(message, &mut out)?;
     let Bounded { buffer, needed } = out;
     if needed > buffer.len() { Err(BuildError::BufferTooSmall { needed }) } else { Ok(needed) }
 }
 
 /// Writes `message` to a new `Vec`.
 #[cfg(feature = "alloc")]
-pub(super) fn to_vec(message: &impl Message) -> Result<alloc::vec::Vec<u8>, BuildError> {
-    message.validate()?;
+pub(super) fn to_vec<'a>(message: impl OutgoingMessage<'a>) -> Result<alloc::vec::Vec<u8>, BuildError> {
     let mut out = alloc::string::String::with_capacity(256);
-    let written = message.write(&mut out);
-    debug_assert!(written.is_ok(), "the sink takes everything");
+    write(message, &mut out)?;
     Ok(out.into_bytes())
 }
 
-/// Refuses extra headers that are none, or are `reserved`: a name, or, with a `*` at the end, the start of one.
+fn write<'a>(message: impl OutgoingMessage<'a>, out: &mut dyn Write) -> Result<(), BuildError> {
+    let headers = headers(message)?;
+    let write = || -> fmt::Result {
+        message.write_start(out)?;
+        out.write_str("\r\n")?;
+        for (name, value) in headers {
+            write!(out, "{name}: {value}\r\n")?;
+        }
+        out.write_str("\r\n")?;
+        message.write_content(out)
+    };
+    let written = write();
+    debug_assert!(written.is_ok(), "both outputs take everything");
+    Ok(())
+}
+
+/// Refuses extra headers that are invalid or `reserved`: a reserved name ends with `*` if it is the start of several.
 pub(super) fn check_extra(extra: Extra<'_>, reserved: &[&str]) -> Result<(), BuildError> {
     for (name, value) in extra {
         if !is_token(name.as_bytes()) || !is_value(value.as_bytes()) {
@@ -54,29 +118,24 @@ pub(super) fn check_extra(extra: Extra<'_>, reserved: &[&str]) -> Result<(), Bui
     Ok(())
 }
 
-pub(super) fn write_extra(extra: Extra<'_>, out: &mut dyn Write) -> fmt::Result {
-    extra.iter().try_for_each(|(name, value)| write!(out, "{name}: {value}\r\n"))
+/// The headers of this crate in `own`, then those of the caller.
+pub(super) fn with_extra<'a, const N: usize>(
+    own: [Option<(&'a str, Value<'a>)>; N],
+    extra: Extra<'a>,
+) -> impl Iterator<Item = (&'a str, HeaderValue<'a>)> {
+    let extra = extra.iter().map(|&(name, value)| (name, Value::Text(value)));
+    own.into_iter().flatten().chain(extra).map(|(name, value)| (name, HeaderValue(value)))
 }
 
-/// Writes one header whose value is a list, unless the list is empty.
-pub(super) fn write_list<T: fmt::Display>(
-    name: &str,
-    list: impl IntoIterator<Item = T>,
-    out: &mut dyn Write,
-) -> fmt::Result {
-    let mut any = false;
-    for element in list {
-        if any {
-            write!(out, ", {element}")?;
-        } else {
-            write!(out, "{name}: {element}")?;
-        }
-        any = true;
+fn write_list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, list: &[T]) -> fmt::Result {
+    for (at, element) in list.iter().enumerate() {
+        f.write_str(if at == 0 { "" } else { ", " })?;
+        write!(f, "{element}")?;
     }
-    if any { out.write_str("\r\n") } else { Ok(()) }
+    Ok(())
 }
 
-/// Writes what fits and counts the rest.
+/// Writes what fits and counts all of it.
 struct Bounded<'a> {
     buffer: &'a mut [u8],
     needed: usize,
