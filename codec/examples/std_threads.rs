@@ -79,26 +79,26 @@ fn open(stream: &mut TcpStream, rx: &mut [u8]) -> io::Result<Option<(usize, usiz
         let answer = match buffer.push(&rx[..n]) {
             Ok(None) => continue, // the head is cut
             Ok(Some(head)) => accept(head.bytes).map(|answer| (answer, head.consumed)),
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         };
         return match answer {
             Ok((answer, consumed)) => {
                 stream.write_all(&answer)?;
                 Ok(Some((consumed, n)))
             }
-            Err(error) => {
-                stream.write_all(&PlainResponse::from(error).to_vec().map_err(io::Error::other)?)?;
+            Err(refusal) => {
+                stream.write_all(&refusal.to_vec().map_err(io::Error::other)?)?;
                 Ok(None)
             }
         };
     }
 }
 
-/// The 101 for a head. A host checks the origin, the path and the user here.
-fn accept(head: &[u8]) -> Result<Vec<u8>, HandshakeError> {
+/// The 101 for a head, or the response that refuses it. A host checks the origin, the path and the user here.
+fn accept(head: &[u8]) -> Result<Vec<u8>, PlainResponse<'static>> {
     let mut slots = HeaderSlots::new();
     let upgrade = Request::parse(head, &mut slots)?.upgrade()?.ok_or(HandshakeError::NotUpgrade)?;
-    Ok(upgrade.accept().to_vec().unwrap_or_default())
+    Ok(upgrade.accept().to_vec()?)
 }
 
 /// Everything that one read brought, and all the replies to it.

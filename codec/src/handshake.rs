@@ -1,10 +1,49 @@
-//! The opening handshake (RFC 6455 §4), both roles, without sockets: bytes in, values out, bytes out. It can be entered
-//! at three heights.
+//! The opening handshake of both roles (RFC 6455 §4), without sockets: it takes the bytes that were received, and
+//! returns values and the bytes to send. There are three ways in, by what the host already has.
 //!
-//! **A host that has an HTTP stack** (hyper, axum, actix) holds the values already. [`Request::from_parts`] takes
-//! them and does every check; below that, [`accept_key`], [`ClientKey::parse`], [`list_contains`],
-//! [`choose_subprotocol`] and [`extension::negotiate`](crate::extension::negotiate) each do one. They are also all
-//! that WebSocket over HTTP/2 needs (RFC 8441), where neither key nor `Upgrade` is left.
+//! **A socket.** Give what is read to a [`HeadBuffer`]. It collects the head, however it is cut, within [`HeadLimits`],
+//! and says where the head ends and the frames begin. (Without alloc: a [`HeadScanner`] over a buffer of the host.) A
+//! server:
+//!
+//! ```
+//! # #[cfg(feature = "alloc")] {
+//! use framewire::handshake::{HandshakeError, HeadBuffer, HeadLimits, HeaderSlots, PlainResponse, Request};
+//!
+//! /// The 101 for this head, or the response that refuses it.
+//! fn accept(head: &[u8]) -> Result<Vec<u8>, PlainResponse<'static>> {
+//!     let mut slots = HeaderSlots::new();
+//!     let request = Request::parse(head, &mut slots)?;
+//!     let upgrade = request.upgrade()?.ok_or(match request.path() {
+//!         "/healthz" => PlainResponse::new(200),
+//!         _ => HandshakeError::NotUpgrade.into(),
+//!     })?;
+//!     let response = upgrade.accept().subprotocol(upgrade.choose_subprotocol(&["chat"]));
+//!     Ok(response.to_vec()?)
+//! }
+//!
+//! let mut buffer = HeadBuffer::new(HeadLimits::default());
+//! let first = b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
+//! assert_eq!(buffer.push(first)?, None); // read on
+//! let second = b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\x81\x80";
+//! let head = buffer.push(second)?.expect("the whole head");
+//! let response = accept(head.bytes).expect("an upgrade");
+//! assert!(response.starts_with(b"HTTP/1.1 101 Switching Protocols\r\n"));
+//! assert_eq!(&second[head.consumed..], b"\x81\x80", "the first frame");
+//!
+//! let refusal = accept(b"GET / HTTP/2.0\r\n\r\n").unwrap_err(); // an error becomes its response
+//! assert!(refusal.to_vec()?.starts_with(b"HTTP/1.1 505 "));
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! **The bytes of a head.** Give them to [`Request::parse`] or [`Response::parse`].
+//!
+//! **An HTTP stack** (hyper, axum, actix), which has parsed the head. [`Request::from_parts`] and
+//! [`Response::from_parts`] take the values and do every check; [`UpgradeResponse::headers`],
+//! [`PlainResponse::headers`] and [`ClientHandshake::headers`] return the headers to send. Single steps are
+//! functions, too: [`accept_key`], [`ClientKey::parse`], [`list_contains`], [`choose_subprotocol`] and
+//! [`extension::negotiate`](crate::extension::negotiate). WebSocket over HTTP/2 (RFC 8441), which has no key and no
+//! `Upgrade`, needs no more than those.
 //!
 //! ```
 //! use framewire::handshake::accept_key;
@@ -12,63 +51,23 @@
 //! assert_eq!(*accept_key("dGhlIHNhbXBsZSBub25jZQ=="), *"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 //! ```
 //!
-//! **A host without an HTTP parser** gives the bytes of a head to [`Request::parse`] or [`Response::parse`].
-//!
-//! **A host with nothing but a socket** gives what it reads to a [`HeadBuffer`], which keeps the start of a head that
-//! is cut, within [`HeadLimits`], and says where the head ends and the frames begin. (Without alloc: a [`HeadScanner`]
-//! over a buffer of the host's own.) This is a server:
-//!
-//! ```
-//! # #[cfg(feature = "alloc")] {
-//! use framewire::handshake::{HandshakeError, HeadBuffer, HeaderSlots, HeadLimits, PlainResponse, Request};
-//!
-//! /// What to send, and whether frames follow. `None`: read on.
-//! fn serve(head: &mut HeadBuffer, received: &[u8]) -> Result<Option<(Vec<u8>, bool)>, HandshakeError> {
-//!     let Some(head) = head.push(received)? else { return Ok(None) };
-//!     let mut slots = HeaderSlots::new();
-//!     let request = Request::parse(head.bytes, &mut slots)?;
-//!     let Some(upgrade) = request.upgrade()? else {
-//!         let page = match request.path() {
-//!             "/healthz" => PlainResponse::new(200),
-//!             _ => PlainResponse::from(HandshakeError::NotUpgrade),
-//!         };
-//!         return Ok(Some((page.to_vec().unwrap_or_default(), false)));
-//!     };
-//!     let answer = upgrade.accept().subprotocol(upgrade.choose_subprotocol(&["chat"]));
-//!     // Frames begin at received[head.consumed..].
-//!     Ok(Some((answer.to_vec().unwrap_or_default(), true)))
-//! }
-//!
-//! let mut head = HeadBuffer::new(HeadLimits::default());
-//! assert_eq!(serve(&mut head, b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n"), Ok(None));
-//! let rest = b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-//!     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-//! let (answer, open) = serve(&mut head, rest)?.unwrap();
-//! assert!(open && answer.starts_with(b"HTTP/1.1 101 Switching Protocols\r\n"));
-//!
-//! // An error knows its answer.
-//! let error = serve(&mut HeadBuffer::new(HeadLimits::default()), b"GET / HTTP/2.0\r\n\r\n").unwrap_err();
-//! assert!(PlainResponse::from(error).to_vec().unwrap().starts_with(b"HTTP/1.1 505 "));
-//! # }
-//! # Ok::<(), framewire::handshake::HandshakeError>(())
-//! ```
-//!
-//! The client's side starts at [`ClientHandshake`].
+//! A client starts with a [`ClientHandshake`].
 //!
 //! # What is accepted
 //!
-//! Real heads differ. Names and tokens come in any case, lists in several lines and with empty elements (RFC 9110
-//! §5.6.1), values with or without white space around them, a GET with `Content-Length: 0`, a request after an empty
-//! line (RFC 9112 §2.2): all of these are met, none is ambiguous, all are accepted.
+//! Heads that differ without being ambiguous are accepted: names and tokens in any case, lists in several lines and
+//! with empty elements (RFC 9110 §5.6.1), values with or without white space around them, a GET with
+//! `Content-Length: 0`, a request after an empty line (RFC 9112 §2.2).
 //!
-//! What two parsers could read in two ways is refused, since a proxy in front may be the other one: a line that does
-//! not end with CR LF (RFC 9112 §2.2 would let a recipient take a bare LF), a folded line (§5.2), space before a colon
-//! (§5.1), control characters, a second `Host`, `Origin` or `Sec-WebSocket-Key`, and a request with a body.
+//! Heads that two parsers could read in two ways are refused, because a proxy in front of the server may be the other
+//! parser: a line that does not end with CR LF (RFC 9112 §2.2 would allow a bare LF), a folded line (§5.2), space before
+//! a colon (§5.1), control characters, a second `Host`, `Origin` or `Sec-WebSocket-Key`, and an upgrade with a body.
 //!
-//! # What is left to the host
+//! # What the host decides
 //!
-//! Which origins may connect ([`Upgrade::origin`], [`HandshakeError::OriginForbidden`]), who the user is, how long a
-//! head may take, and the sixteen random bytes of a client. Every reply other than 101 closes the connection.
+//! Which origins may connect ([`Upgrade::origin`], [`HandshakeError::OriginForbidden`]), who the user is, and how long
+//! the peer may take to send its head. A client's host draws sixteen random bytes for each [`ClientKey`]. After any
+//! response but the 101, the server closes the connection.
 
 pub use client::{ClientHandshake, Negotiated};
 pub use error::{BuildError, HandshakeError};

@@ -714,6 +714,17 @@ fn headers_are_those_that_are_written() {
     assert_eq!(PlainResponse::new(101).headers().err(), Some(BuildError::InvalidStatus));
 }
 
+/// A response that cannot be written is the server's fault, and does not say more.
+#[test]
+fn build_errors_become_500() {
+    let mut slots = HeaderSlots::new();
+    let upgrade = Request::parse(RFC.as_bytes(), &mut slots).unwrap().upgrade().unwrap().unwrap();
+    let error = upgrade.accept().subprotocol(Some("other")).to_vec().unwrap_err();
+    let response = PlainResponse::from(error).to_vec().unwrap();
+    assert!(response.starts_with(b"HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\n"));
+    assert!(response.ends_with(b"\r\n\r\nInternal Server Error\n"));
+}
+
 #[test]
 fn nothing_is_injected() {
     use BuildError::*;

@@ -40,10 +40,13 @@ impl Echo {
             let (answer, consumed) = match head.push(input) {
                 Ok(None) => return,
                 Ok(Some(head)) => (accept(head.bytes), head.consumed),
-                Err(error) => (Err(error), 0),
+                Err(error) => (Err(error.into()), 0),
             };
             self.ended = answer.is_err();
-            out.extend(answer.or_else(|error| PlainResponse::from(error).to_vec()).unwrap_or_default());
+            match answer.or_else(|refusal| refusal.to_vec()) {
+                Ok(answer) => out.extend(answer),
+                Err(_) => self.ended = true, // a refusal that cannot be written: closing says enough
+            }
             self.head = None;
             input = &mut input[consumed..]; // frames may stand right behind the head
         }
@@ -97,8 +100,8 @@ fn echo(connection: &mut Connection<Server>, kind: Kind, payload: &[u8], out: &m
     }
 }
 
-fn accept(head: &[u8]) -> Result<Vec<u8>, HandshakeError> {
+fn accept(head: &[u8]) -> Result<Vec<u8>, PlainResponse<'static>> {
     let mut slots = HeaderSlots::new();
     let upgrade = Request::parse(head, &mut slots)?.upgrade()?.ok_or(HandshakeError::NotUpgrade)?;
-    Ok(upgrade.accept().to_vec().unwrap_or_default())
+    Ok(upgrade.accept().to_vec()?)
 }

@@ -13,8 +13,8 @@ use framewire::{
     Client, CloseCode, Connection, ControlFrame, Event, Kind, ProtocolError, Role, Rsv, SendError, Server,
     State,
     handshake::{
-        self, ClientHandshake, ClientKey, HandshakeError, HeadBuffer, HeaderSlots, PlainResponse, Request,
-        Response,
+        self, BuildError, ClientHandshake, ClientKey, HandshakeError, HeadBuffer, HeaderSlots, PlainResponse,
+        Request, Response,
     },
     mask::Key,
     owned::{self, Reader, SendQueue, Utf8Bytes},
@@ -65,21 +65,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S, Server> {
     /// A host looks at the origin here, and at the user; and it gives the whole of this a time to end in.
     pub async fn accept(
         mut stream: S,
-        page: impl FnOnce(&Request<'_, '_>) -> Option<Vec<u8>>,
+        page: impl FnOnce(&Request<'_, '_>) -> Result<Option<Vec<u8>>, BuildError>,
     ) -> io::Result<Option<Self>> {
         let (head, rest) = read_head(&mut stream).await?;
-        let answer = head.and_then(|head| {
+        let answer = head.map_err(PlainResponse::from).and_then(|head| {
             let mut slots = HeaderSlots::new();
             let request = Request::parse(&head, &mut slots)?;
-            if let Some(page) = page(&request) {
+            if let Some(page) = page(&request)? {
                 return Ok((page, false));
             }
             let upgrade = request.upgrade()?.ok_or(HandshakeError::NotUpgrade)?;
-            Ok((upgrade.accept().to_vec().unwrap_or_default(), true))
+            Ok((upgrade.accept().to_vec()?, true))
         });
         let (answer, open) = match answer {
             Ok(answer) => answer,
-            Err(error) => (PlainResponse::from(error).to_vec().map_err(io::Error::other)?, false),
+            Err(refusal) => (refusal.to_vec().map_err(io::Error::other)?, false),
         };
         stream.write_all(&answer).await?;
         if !open {

@@ -37,8 +37,12 @@ impl Answer {
         Self { error: true, ..Self::close(PlainResponse::from(error)) }
     }
 
-    fn close(reply: PlainResponse<'_>) -> Self {
-        Self { bytes: reply.to_vec().unwrap_or_default(), open: false, deflate: None, error: false }
+    fn close(response: PlainResponse<'_>) -> Self {
+        let bytes = response.to_vec().unwrap_or_else(|error| {
+            log::error!("a response could not be written: {error}"); // the peer sees the connection close
+            Vec::new()
+        });
+        Self { bytes, open: false, deflate: None, error: false }
     }
 }
 
@@ -53,7 +57,7 @@ pub fn answer(config: &Config, head: &[u8], deflate: Option<&extension::DeflateP
 
 /// The answer to a peer that took too long over its head.
 pub fn too_slow() -> Vec<u8> {
-    PlainResponse::new(408).to_vec().unwrap_or_default()
+    Answer::close(PlainResponse::new(408)).bytes
 }
 
 fn respond(
@@ -87,8 +91,8 @@ fn accept(
     Ok(match upgrade.accept().subprotocol(subprotocol).deflate(deflate).to_vec() {
         Ok(bytes) => Answer { bytes, open: true, deflate: deflate_params, error: false },
         Err(error) => {
-            log::error!("an answer could not be made: {error}"); // not reached: all of it was the client's own choice
-            Answer::close(PlainResponse::new(500))
+            log::error!("a 101 could not be written: {error}"); // not reached: all of it was the client's own choice
+            Answer::close(PlainResponse::from(error))
         }
     })
 }

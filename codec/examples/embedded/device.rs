@@ -79,14 +79,15 @@ impl Device {
             }
         };
         let mut answer = [0; 512];
-        let written = head.and_then(|head| {
+        let accepted = head.map_err(PlainResponse::from).and_then(|head| {
             let mut slots = HeaderSlots::<24>::with_slots();
             let upgrade = Request::parse(head, &mut slots)?.upgrade()?.ok_or(HandshakeError::NotUpgrade)?;
-            Ok(upgrade.accept().write_to(&mut answer).unwrap_or(0))
+            Ok(upgrade.accept().write_to(&mut answer)?)
         });
-        let open = written.is_ok();
-        let written =
-            written.unwrap_or_else(|error| PlainResponse::from(error).write_to(&mut answer).unwrap_or(0));
+        let open = accepted.is_ok();
+        let Ok(written) = accepted.or_else(|refusal| refusal.write_to(&mut answer)) else {
+            return Ok(None); // a refusal that cannot be written: closing says enough
+        };
         link.write_all(&answer[..written])?;
         Ok(open.then_some((start, end)))
     }

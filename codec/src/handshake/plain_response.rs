@@ -9,7 +9,8 @@ use super::{BuildError, HandshakeError, HeaderValue};
 ///
 /// A [`HandshakeError`] turns into one with the headers that its status demands: `Allow` for 405, `Upgrade` for 426
 /// (RFC 9110 §15.5.22) together with `Sec-WebSocket-Version` (RFC 6455 §4.4). Its content is the error's text unless
-/// another is given.
+/// another is given. A [`BuildError`] turns into a 500 that does not name it. So `?` in a function that returns
+/// `Result<_, PlainResponse<'static>>` makes the right response of either.
 ///
 /// ```
 /// use framewire::handshake::{BuildError, HandshakeError, PlainResponse};
@@ -106,6 +107,14 @@ impl<'a> PlainResponse<'a> {
 impl From<HandshakeError> for PlainResponse<'_> {
     fn from(error: HandshakeError) -> Self {
         Self { error: Some(error), ..Self::new(error.status()) }
+    }
+}
+
+/// `500 Internal Server Error`: the server could not write the response that it meant to. The peer is not to blame, and
+/// is not told more.
+impl From<BuildError> for PlainResponse<'_> {
+    fn from(_: BuildError) -> Self {
+        Self::new(500)
     }
 }
 

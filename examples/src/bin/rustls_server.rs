@@ -35,7 +35,7 @@ async fn serve(stream: TcpStream, acceptor: TlsAcceptor) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let opened = timeout(HANDSHAKE, async {
         let stream = acceptor.accept(stream).await?;
-        WebSocket::accept(stream, |_| None).await
+        WebSocket::accept(stream, |_| Ok(None)).await
     });
     let Some(mut socket) = opened.await?? else { return Ok(()) };
     while let Some(message) = socket.next().await {

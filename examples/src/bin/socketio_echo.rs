@@ -52,11 +52,11 @@ async fn serve(stream: TcpStream) -> io::Result<()> {
         let query = request.query().unwrap_or_default();
         let asks = |pair| query.split('&').any(|each| each == pair);
         if ours && asks("EIO=4") && asks("transport=websocket") {
-            return None;
+            return Ok(None);
         }
         let refusal =
             PlainResponse::new(if ours { 400 } else { 404 }).body("Engine.IO 4 on WebSocket only\n");
-        refusal.to_vec().ok()
+        refusal.to_vec().map(Some)
     });
     let Some(mut socket) = timeout(HANDSHAKE, accepted).await?? else { return Ok(()) };
     let (interval, patience) = (PING_INTERVAL.as_millis(), PING_TIMEOUT.as_millis());

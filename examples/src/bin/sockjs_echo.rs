@@ -6,7 +6,10 @@
 //!
 //! The host owns: the paths, what a text message means (`o`, `h`, `a["message"]`, `c[3000,"Go away!"]`), and heartbeats.
 
-use framewire::{CloseCode, Server, handshake::PlainResponse};
+use framewire::{
+    CloseCode, Server,
+    handshake::{BuildError, PlainResponse},
+};
 use framewire_examples::{Message, WebSocket};
 use futures_util::{SinkExt, StreamExt};
 use std::{env, io, time::Duration};
@@ -39,9 +42,9 @@ async fn serve(stream: TcpStream) -> io::Result<()> {
     let accepted = WebSocket::accept(stream, |request| {
         endpoint = Endpoint::of(request.path());
         match endpoint {
-            Some(Endpoint::Info) => Some(info()),
-            Some(_) => None,
-            None => PlainResponse::new(404).to_vec().ok(),
+            Some(Endpoint::Info) => info().map(Some),
+            Some(_) => Ok(None),
+            None => PlainResponse::new(404).to_vec().map(Some),
         }
     });
     match (timeout(HANDSHAKE, accepted).await??, endpoint) {
@@ -69,7 +72,7 @@ impl Endpoint {
 }
 
 /// What a client asks for first. Entropy is there for clients that have none of their own.
-fn info() -> Vec<u8> {
+fn info() -> Result<Vec<u8>, BuildError> {
     let mut entropy = [0; 4];
     getrandom::fill(&mut entropy).expect("the system has randomness");
     let entropy = u32::from_ne_bytes(entropy);
@@ -79,7 +82,7 @@ fn info() -> Vec<u8> {
         ("Cache-Control", "no-store, no-cache, must-revalidate, max-age=0"),
         ("Access-Control-Allow-Origin", "*"), // pages of any origin: an echo has no secrets
     ];
-    PlainResponse::new(200).extra_headers(&headers).body(&body).to_vec().unwrap_or_default()
+    PlainResponse::new(200).extra_headers(&headers).body(&body).to_vec()
 }
 
 /// Messages as they are.

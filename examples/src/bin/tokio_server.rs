@@ -31,7 +31,7 @@ async fn main() -> io::Result<()> {
 
 async fn serve(stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let Some(mut socket) = timeout(HANDSHAKE, WebSocket::accept(stream, |_| None)).await?? else {
+    let Some(mut socket) = timeout(HANDSHAKE, WebSocket::accept(stream, |_| Ok(None))).await?? else {
         return Ok(());
     };
     let mut pinged_at = None;
