@@ -72,7 +72,10 @@ fn hyper_upgrade() {
     let server = Server::start(env!("CARGO_BIN_EXE_hyper_upgrade"));
     assert!(server.get("/").starts_with("HTTP/1.1 200 OK\r\n"));
     assert!(server.get("/missing").starts_with("HTTP/1.1 404 Not Found\r\n"));
-    assert!(server.get("/ws").starts_with("HTTP/1.1 426 Upgrade Required\r\n"));
+    let refused = server.get("/ws");
+    assert!(refused.starts_with("HTTP/1.1 426 Upgrade Required\r\n"));
+    assert!(refused.contains("sec-websocket-version: 13\r\n"), "RFC 6455 §4.4: {refused}");
+    assert!(refused.ends_with("\r\n\r\nthe request does not ask for a WebSocket\n"));
     echoes(server.open("/ws"));
 }
 

@@ -8,17 +8,11 @@
 use bytes::BytesMut;
 use framewire::{
     Server,
-    handshake::{HandshakeError, HeaderSlots, HttpVersion, PlainResponse, Request},
+    handshake::{HandshakeError, HeaderSlots, HeaderValue, HttpVersion, PlainResponse, Request},
 };
 use framewire_examples::WebSocket;
 use futures_util::{SinkExt, StreamExt};
-use hyper::{
-    Method, Response, StatusCode, Version,
-    body::Incoming,
-    ext::Protocol,
-    header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, UPGRADE},
-    service::service_fn,
-};
+use hyper::{Method, Response, StatusCode, Version, body::Incoming, ext::Protocol, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
@@ -59,29 +53,21 @@ async fn serve(request: hyper::Request<Incoming>) -> Result<Response<String>, In
     })
 }
 
-/// RFC 6455 §4.2.1, on the parts of the head that hyper has parsed.
-fn open_http1(mut request: hyper::Request<Incoming>) -> Result<Response<String>, HandshakeError> {
-    let accept = {
-        let version = match request.version() {
-            Version::HTTP_10 => HttpVersion::Http10,
-            Version::HTTP_11 => HttpVersion::Http11,
-            _ => return Err(HandshakeError::UnsupportedHttpVersion),
-        };
-        let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-        let mut slots = HeaderSlots::new();
-        Request::from_parts(request.method().as_str(), target, version, headers, &mut slots)?
-            .upgrade()?
-            .ok_or(HandshakeError::NotUpgrade)?
-            .key()
-            .accept()
+/// RFC 6455 §4.2: the codec checks the head that hyper has parsed, and returns the headers of the 101 that hyper writes.
+fn open_http1(mut request: hyper::Request<Incoming>) -> Result<Response<String>, PlainResponse<'static>> {
+    let version = match request.version() {
+        Version::HTTP_10 => HttpVersion::Http10,
+        Version::HTTP_11 => HttpVersion::Http11,
+        _ => return Err(HandshakeError::UnsupportedHttpVersion.into()),
     };
+    let target = request.uri().to_string();
+    let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let mut slots = HeaderSlots::new();
+    let upgrade = Request::from_parts(request.method().as_str(), &target, version, headers, &mut slots)?
+        .upgrade()?
+        .ok_or(HandshakeError::NotUpgrade)?;
+    let response = with_headers(StatusCode::SWITCHING_PROTOCOLS, upgrade.accept().headers()?, String::new())?;
     tokio::spawn(upgraded(hyper::upgrade::on(&mut request)));
-    let mut response = with(StatusCode::SWITCHING_PROTOCOLS, "");
-    let headers = response.headers_mut();
-    headers.insert(UPGRADE, "websocket".parse().expect("a token"));
-    headers.insert(CONNECTION, "upgrade".parse().expect("a token"));
-    headers.insert(SEC_WEBSOCKET_ACCEPT, accept.parse().expect("base64"));
     Ok(response)
 }
 
@@ -93,7 +79,7 @@ fn open_http2(mut request: hyper::Request<Incoming>) -> Response<String> {
         return with(StatusCode::NOT_IMPLEMENTED, "CONNECT is for WebSockets here\n");
     }
     if version.is_none_or(|version| version != "13") {
-        return refuse(HandshakeError::UnsupportedVersion);
+        return refuse(HandshakeError::UnsupportedVersion.into());
     }
     tokio::spawn(upgraded(hyper::upgrade::on(&mut request)));
     with(StatusCode::OK, "")
@@ -114,9 +100,25 @@ async fn upgraded(upgrade: hyper::upgrade::OnUpgrade) {
     }
 }
 
-fn refuse(error: HandshakeError) -> Response<String> {
-    let status = StatusCode::from_u16(PlainResponse::from(error).status()).unwrap_or(StatusCode::BAD_REQUEST);
-    with(status, &format!("{error}\n"))
+/// The codec's response as hyper's, with its headers: a 426 must say which version is accepted. (hyper removes those that
+/// HTTP/2 does not allow.)
+fn refuse(refusal: PlainResponse<'_>) -> Response<String> {
+    let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let response = refusal.headers().map_err(PlainResponse::from);
+    response
+        .and_then(|headers| with_headers(status, headers, refusal.content().to_string()))
+        .unwrap_or_else(|_| with(StatusCode::INTERNAL_SERVER_ERROR, "the response cannot be written\n"))
+}
+
+fn with_headers<'a>(
+    status: StatusCode,
+    headers: impl Iterator<Item = (&'a str, HeaderValue<'a>)>,
+    body: String,
+) -> Result<Response<String>, PlainResponse<'static>> {
+    let response = headers.fold(Response::builder().status(status), |response, (name, value)| {
+        response.header(name, value.to_string())
+    });
+    response.body(body).map_err(|_| PlainResponse::new(500))
 }
 
 fn with(status: StatusCode, body: &str) -> Response<String> {
