@@ -8,7 +8,7 @@
 //! it takes less, write that down.
 
 use framewire::{
-    Assembler, Client, Connection, Event, Kind, Rsv, Server,
+    Assembler, Client, Connection, Event, Kind, Rsv, Server, Unmasked,
     mask::{self, Key},
 };
 use std::{env, hint::black_box, process};
@@ -63,13 +63,13 @@ fn decode(count: usize, frame: &[u8]) {
     let mut connection = Connection::<Server>::new();
     each_read(count, frame, |mut input| {
         while let Some(event) = connection.receive(&mut input).expect("sound frames") {
-            if let Some(frame) = connection.reply(&event) {
+            if let Some(frame) = connection.reply(&event, Unmasked) {
                 used(&frame);
             }
             match &event {
                 Event::Text(text) => used(text.as_bytes()),
                 Event::Binary(bytes) => used(bytes),
-                Event::Part(part) => used(part.bytes),
+                Event::Part(part) => used(part.bytes()),
                 _ => {}
             }
         }
@@ -116,7 +116,9 @@ fn echo(count: usize, frame: &[u8]) {
                 Event::Binary(bytes) => (Kind::Binary, &**bytes),
                 _ => continue,
             };
-            let header = connection.message(kind, Rsv::NONE, payload.len() as u64).expect("it is open");
+            let header = connection
+                .message_header(kind, Rsv::NONE, payload.len() as u64, Unmasked)
+                .expect("it is open");
             header.append_to(&mut tx);
             tx.extend_from_slice(payload);
         }
@@ -129,7 +131,7 @@ fn encode_server(count: usize) {
     let payload = [b'a'; 300];
     measured(|| {
         for i in 0..count {
-            used(&connection.binary(black_box(&payload[..i % 300])).expect("it is open"));
+            used(&connection.binary_header(black_box(&payload[..i % 300]), Unmasked).expect("it is open"));
         }
     });
 }
@@ -140,7 +142,9 @@ fn encode_client(count: usize) {
     measured(|| {
         for i in 0..count {
             let key = Key::new((i as u32).wrapping_mul(0x9E37_79B9).to_ne_bytes());
-            used(&connection.binary(key, black_box(&mut payload)).expect("it is open"));
+            used(
+                &connection.header_in_place(Kind::Binary, black_box(&mut payload), key).expect("it is open"),
+            );
         }
     });
 }

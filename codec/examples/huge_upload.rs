@@ -6,7 +6,7 @@
 //! that a message may be this long ([`Limits`]); what it must not do is [`framewire::Assembler`].
 
 use framewire::{
-    Client, CloseCode, Connection, Event, Kind, Limits, Rsv, Server, State,
+    Client, CloseCode, Connection, Event, Kind, Limits, Rsv, Server, State, Unmasked,
     mask::{self, Key},
 };
 use std::{
@@ -56,21 +56,22 @@ fn receive(mut socket: TcpStream, mut store: impl Write) -> io::Result<u64> {
         }
         let mut input = &mut rx[..n];
         while let Some(event) = connection.receive(&mut input).map_err(io::Error::other)? {
-            if let Some(frame) = connection.reply(&event) {
+            if let Some(frame) = connection.reply(&event, Unmasked) {
                 socket.write_all(&frame)?;
             }
             let (bytes, last) = match event {
-                Event::Part(part) => (part.bytes, part.last),
-                Event::Binary(bytes) => (bytes, true), // one that is smaller than the buffer
+                Event::Part(ref part) => (part.bytes(), part.last),
+                Event::Binary(ref bytes) => (&bytes[..], true), // one that is smaller than the buffer
                 _ => continue,
             };
             store.write_all(bytes)?;
             received += bytes.len() as u64;
             if last {
                 store.flush()?;
+                let mut answer = Vec::new();
                 let done = format!("{received} bytes are stored");
-                socket.write_all(&connection.text(&done).map_err(io::Error::other)?)?;
-                socket.write_all(done.as_bytes())?;
+                connection.append_text(&mut answer, &done, Unmasked).map_err(io::Error::other)?;
+                socket.write_all(&answer)?;
             }
         }
     }
@@ -81,7 +82,7 @@ fn receive(mut socket: TcpStream, mut store: impl Write) -> io::Result<u64> {
 fn send(mut socket: TcpStream, len: u64) -> io::Result<()> {
     let mut connection = Connection::<Client>::new();
     let key = new_key();
-    let header = connection.message(key, Kind::Binary, Rsv::NONE, len).map_err(io::Error::other)?;
+    let header = connection.message_header(Kind::Binary, Rsv::NONE, len, key).map_err(io::Error::other)?;
     socket.write_all(&header)?;
     let mut piece = vec![0; BUFFER];
     let mut sent = 0;
@@ -102,7 +103,7 @@ fn send(mut socket: TcpStream, len: u64) -> io::Result<()> {
         let mut input = &mut rx[..n];
         while let Some(event) = connection.receive(&mut input).map_err(io::Error::other)? {
             if let Event::Text(_) = event {
-                let close = connection.close(new_key(), CloseCode::NORMAL, "").map_err(io::Error::other)?;
+                let close = connection.close(CloseCode::NORMAL, "", new_key()).map_err(io::Error::other)?;
                 socket.write_all(&close)?;
             }
         }

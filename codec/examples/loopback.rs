@@ -4,7 +4,9 @@
 //! The host owns the bytes and everything else: this is the whole of what it calls. The opening handshake is left out, so
 //! it works without features (and without std, but for the `Vec`s and the printing).
 
-use framewire::{Client, CloseCode, Connection, Event, ProtocolError, SendError, Server, State, mask::Key};
+use framewire::{
+    Client, CloseCode, Connection, Event, ProtocolError, SendError, Server, State, Unmasked, mask::Key,
+};
 
 fn main() -> Result<(), Box<dyn core::error::Error>> {
     for line in talk(&["Hello", "w\u{F6}rld"])? {
@@ -22,13 +24,10 @@ pub(crate) fn talk(texts: &[&str]) -> Result<Vec<String>, Box<dyn core::error::E
     let mut seen = Vec::new();
 
     for text in texts {
-        let mut payload = text.as_bytes().to_vec(); // masked in place
-        let header = client.text(key(), &mut payload)?;
-        to_server.extend_from_slice(&header);
-        to_server.extend_from_slice(&payload);
+        client.append_text(&mut to_server, text, key())?; // and masks it
     }
-    to_server.extend_from_slice(&client.ping(key(), b"there?")?);
-    to_server.extend_from_slice(&client.close(key(), CloseCode::NORMAL, "that is all")?);
+    to_server.extend_from_slice(&client.ping(b"there?", key())?);
+    to_server.extend_from_slice(&client.close(CloseCode::NORMAL, "that is all", key())?);
 
     serve(&mut server, &mut to_server, &mut to_client, &mut seen)??;
 
@@ -56,17 +55,16 @@ fn serve(
             Ok(Some(event)) => event,
             Ok(None) => return Ok(Ok(())),
             Err(error) => {
-                tx.extend(connection.fail(error).iter().flat_map(|frame| frame.iter()));
+                tx.extend(connection.fail(error, Unmasked).iter().flat_map(|frame| frame.iter()));
                 return Ok(Err(error));
             }
         };
         seen.push(format!("server: {}", describe(&event)));
-        if let Some(frame) = connection.reply(&event) {
+        if let Some(frame) = connection.reply(&event, Unmasked) {
             tx.extend_from_slice(&frame);
         }
         if let Event::Text(text) = event {
-            tx.extend_from_slice(&connection.text(text)?);
-            tx.extend_from_slice(text.as_bytes());
+            connection.append_text(tx, text, Unmasked)?;
         }
     }
 }
@@ -75,7 +73,7 @@ fn describe(event: &Event<'_>) -> String {
     match event {
         Event::Text(text) => format!("text {text:?}"),
         Event::Binary(bytes) => format!("{} bytes", bytes.len()),
-        Event::Part(part) => format!("a part of {} bytes", part.bytes.len()),
+        Event::Part(part) => format!("a part of {} bytes", part.bytes().len()),
         Event::Ping(payload) => format!("ping {:?}", payload.escape_ascii().to_string()),
         Event::Pong(payload) => format!("pong {:?}", payload.escape_ascii().to_string()),
         Event::Close(payload) => format!("close {:?}", payload.as_close()),

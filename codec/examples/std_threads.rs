@@ -5,7 +5,7 @@
 //! of the socket's. What a larger one has besides is more connections than threads: see `server-mio`.
 
 use framewire::{
-    Assembler, Connection, Event, Kind, Rsv, Server, State,
+    Assembler, Connection, Event, Server, State, Unmasked,
     handshake::{self, HandshakeError, HeadBuffer, HeaderSlots, PlainResponse, Request},
 };
 use std::{
@@ -17,7 +17,7 @@ use std::{
 };
 
 /// The largest message that is echoed, in bytes.
-const MAX_MESSAGE: usize = 4 << 20;
+const MAX_MESSAGE: u64 = 4 << 20;
 
 /// How long a peer may be silent, or not take what it is sent.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -114,32 +114,29 @@ fn exchange(
             Ok(None) => break Ok(()),
             Err(error) => break Err(error),
         };
-        if let Some(frame) = connection.reply(&event) {
+        if let Some(frame) = connection.reply(&event, Unmasked) {
             tx.extend_from_slice(&frame);
         }
-        match event {
-            Event::Text(text) => echo(connection, Kind::Text, text.as_bytes(), tx)?,
-            Event::Binary(bytes) => echo(connection, Kind::Binary, bytes, tx)?,
+        // The host's own answers: here, echoes.
+        let echoed = match event {
+            Event::Text(text) => connection.append_text(tx, text, Unmasked),
+            Event::Binary(bytes) => connection.append_binary(tx, bytes, Unmasked),
             Event::Part(part) => match assembler.push(part) {
-                Ok(Some(message)) => echo(connection, message.kind, message.bytes(), tx)?,
-                Ok(None) => {}
+                Ok(Some(message)) => connection.append_message(tx, message.kind, message.bytes(), Unmasked),
+                Ok(None) => continue,
                 Err(error) => break Err(error),
             },
-            Event::Ping(_) | Event::Pong(_) => {}
-            Event::Close(payload) => println!("closed by the peer: {:?}", payload.as_close()),
-        }
+            Event::Ping(_) | Event::Pong(_) => continue,
+            Event::Close(payload) => {
+                println!("closed by the peer: {:?}", payload.as_close());
+                continue;
+            }
+        };
+        echoed.map_err(io::Error::other)?;
     };
     if let Err(error) = outcome {
         println!("the peer broke the protocol: {error}");
-        tx.extend(connection.fail(error).iter().flat_map(|frame| frame.iter()));
+        tx.extend(connection.fail(error, Unmasked).iter().flat_map(|frame| frame.iter()));
     }
-    Ok(())
-}
-
-/// The host's own answer: the header from the codec, the payload from where it is.
-fn echo(connection: &mut Connection<Server>, kind: Kind, payload: &[u8], tx: &mut Vec<u8>) -> io::Result<()> {
-    let header = connection.message(kind, Rsv::NONE, payload.len() as u64).map_err(io::Error::other)?;
-    tx.extend_from_slice(&header);
-    tx.extend_from_slice(payload);
     Ok(())
 }

@@ -50,9 +50,9 @@ pub struct Assembler {
     done: bool,
     /// The message that is arriving is too big: the rest of it must not pass for another message.
     refused: bool,
-    /// The state of validation after the message so far, if each of its parts was validated and began in the state in
-    /// which the one before it ended.
-    text: Option<Validator>,
+    /// The state of validation after the message so far: failed, unless each of its parts was validated and began in the
+    /// state in which the one before it ended.
+    text: Validator,
 }
 
 /// A message that was put together. The [`Assembler`] lends it until the next part is pushed; its bytes can be taken.
@@ -153,7 +153,7 @@ impl Assembler {
             rsv: Rsv::NONE,
             done: true,
             refused: false,
-            text: None,
+            text: Validator::new(),
         }
     }
 
@@ -218,18 +218,19 @@ impl Assembler {
         let n = clamp(connection.remaining(), n).min(room);
         let mut input = &mut self.memory[start..start + n];
         // No more than the current frame lacks: one event, or none, and of a data frame.
-        let whole = Some(Span { before: Validator::new(), after: Validator::new() });
+        let whole = Span { before: Validator::new(), after: Validator::new() };
         let (kind, rsv, last, span, len) = match connection.receive(&mut input)? {
             Some(Event::Part(part)) => (part.kind, part.rsv, part.last, part.span(), part.bytes().len()),
             Some(Event::Text(text)) => (Kind::Text, Rsv::NONE, true, whole, text.len()),
-            Some(Event::Binary(bytes)) => (Kind::Binary, Rsv::NONE, true, None, bytes.len()),
+            Some(Event::Binary(bytes)) => (Kind::Binary, Rsv::NONE, true, Span::NONE, bytes.len()),
             _ => return Ok(None),
         };
         if self.refused {
             return Err(self.refuse(last));
         }
         self.begin(kind, rsv);
-        Ok(self.advance(start + n, span.filter(|_| len == n), last))
+        debug_assert_eq!(len, n);
+        Ok(self.advance(start + len, span, last))
     }
 
     /// Bytes collected of a message that is not whole yet.
@@ -258,16 +259,16 @@ impl Assembler {
             self.done = false;
             self.kind = kind;
             self.rsv = rsv;
-            self.text = Some(Validator::new());
+            self.text = Validator::new();
         }
     }
 
     /// Counts what stands behind the message so far as its next part.
-    fn advance(&mut self, len: usize, span: Option<Span>, last: bool) -> Option<Assembled<'_>> {
+    fn advance(&mut self, len: usize, span: Span, last: bool) -> Option<Assembled<'_>> {
         self.len = len;
         self.done = last;
-        self.text = span.filter(|span| self.text == Some(span.before)).map(|span| span.after);
-        let valid = self.text.is_some_and(|text| text.finish().is_ok());
+        self.text = if self.text == span.before { span.after } else { Validator::FAILED };
+        let valid = self.text.finish().is_ok();
         last.then_some(Assembled { kind: self.kind, rsv: self.rsv, memory: &mut self.memory, len, valid })
     }
 

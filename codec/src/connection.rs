@@ -266,12 +266,12 @@ impl<R: Role> Connection<R> {
     fn go_on<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Rare<'b>, ProtocolError> {
         let Flow::Open(Incoming { kind, rsv }) = self.incoming else { return self.step(input) };
         let Some((key, bytes)) = self.decoder.inside(R::UNMASKS, input) else { return Ok(Rare::Nothing) };
-        let mut span = None;
+        let mut span = Span::NONE;
         if kind == Kind::Binary || !rsv.is_none() {
             unmask::<R>(key, bytes);
         } else {
             match self.feed(key, bytes) {
-                Ok(fed) => span = Some(fed),
+                Ok(fed) => span = fed,
                 Err(error) => return Err(self.end(error, input)),
             }
         }
@@ -328,7 +328,7 @@ impl<R: Role> Connection<R> {
             }
             let bytes = chunk.bytes;
             let whole = last && chunk.offset == 0 && header.opcode != Opcode::Continuation;
-            let mut span = None;
+            let mut span = Span::NONE;
             if !rsv.is_none() || kind == Kind::Binary {
                 unmask::<R>(key, bytes);
                 if whole && rsv.is_none() {
@@ -338,7 +338,7 @@ impl<R: Role> Connection<R> {
                 let text = unmask_text::<R>(key, bytes).map_err(|_| ProtocolError::InvalidUtf8)?;
                 return Ok(Rare::Text(text));
             } else {
-                span = Some(self.feed(key, bytes)?);
+                span = self.feed(key, bytes)?;
                 if last {
                     mem::take(&mut self.text).finish().map_err(|_| ProtocolError::InvalidUtf8)?;
                 }

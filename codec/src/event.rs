@@ -31,33 +31,31 @@ pub struct Part<'b> {
     /// Whether the message ends here.
     pub last: bool,
     bytes: &'b mut [u8],
-    /// The piece of a text that the bytes are known to be.
-    span: Option<Span>,
+    span: Span,
 }
 
-/// The states of UTF-8 validation before and after a piece of a text. Pieces of which each begins as the one before it
-/// ended are a valid text together.
+/// The states of UTF-8 validation before and after a piece of a text. Pieces of which each begins in the state in which
+/// the one before it ended are a valid text together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) before: Validator,
     pub(crate) after: Validator,
 }
 
+impl Span {
+    /// Of bytes that were not validated: no text continues with them.
+    pub(crate) const NONE: Self = Self { before: Validator::FAILED, after: Validator::FAILED };
+}
+
 impl<'b> Part<'b> {
     /// A part of the host's own making, such as an extension's: its bytes count as not validated.
     pub const fn new(kind: Kind, rsv: Rsv, bytes: &'b mut [u8], last: bool) -> Self {
-        Self { kind, rsv, last, bytes, span: None }
+        Self { kind, rsv, last, bytes, span: Span::NONE }
     }
 
-    /// A part whose bytes were validated, if it has a span.
+    /// A part whose bytes were validated, unless the span is [`Span::NONE`].
     #[inline]
-    pub(crate) const fn checked(
-        kind: Kind,
-        rsv: Rsv,
-        bytes: &'b mut [u8],
-        last: bool,
-        span: Option<Span>,
-    ) -> Self {
+    pub(crate) const fn checked(kind: Kind, rsv: Rsv, bytes: &'b mut [u8], last: bool, span: Span) -> Self {
         Self { kind, rsv, last, bytes, span }
     }
 
@@ -74,7 +72,7 @@ impl<'b> Part<'b> {
     }
 
     #[cfg(feature = "alloc")]
-    pub(crate) const fn span(&self) -> Option<Span> {
+    pub(crate) const fn span(&self) -> Span {
         self.span
     }
 }

@@ -119,6 +119,9 @@ pub struct Validator {
 }
 
 impl Validator {
+    /// One that has failed.
+    pub(crate) const FAILED: Self = Self { state: State::REJECT };
+
     /// A validator at the start of a text.
     #[inline]
     pub const fn new() -> Self {

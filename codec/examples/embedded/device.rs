@@ -4,7 +4,7 @@
 //! takes 184 bytes for the connection where there is no allocator, and stack.
 
 use framewire::{
-    Connection, Event, Kind, Limits, Part, ProtocolError, Server, State,
+    Connection, Event, Kind, Limits, Part, ProtocolError, Server, State, Unmasked,
     handshake::{self, HandshakeError, HeadScanner, HeaderSlots, PlainResponse, Request},
 };
 
@@ -45,7 +45,7 @@ impl Device {
         self.message_len = 0;
         loop {
             if let Err(error) = self.exchange(&mut connection, link, start, end)? {
-                if let Some(frame) = connection.fail(error) {
+                if let Some(frame) = connection.fail(error, Unmasked) {
                     link.write_all(&frame)?;
                 }
             }
@@ -108,16 +108,16 @@ impl Device {
                 Ok(None) => return Ok(Ok(())),
                 Err(error) => return Ok(Err(error)),
             };
-            if let Some(frame) = connection.reply(&event) {
+            if let Some(frame) = connection.reply(&event, Unmasked) {
                 link.write_all(&frame)?;
             }
             let answer = match event {
                 Event::Text(text) => command(lamp, text),
-                Event::Part(Part { kind: Kind::Text, bytes, last, .. }) => {
-                    let len = *message_len + bytes.len(); // within the limits, so within the buffer
-                    message[*message_len..len].copy_from_slice(bytes);
-                    *message_len = if last { 0 } else { len };
-                    if !last {
+                Event::Part(part) if part.kind == Kind::Text => {
+                    let len = *message_len + part.bytes().len(); // within the limits, so within the buffer
+                    message[*message_len..len].copy_from_slice(part.bytes());
+                    *message_len = if part.last { 0 } else { len };
+                    if !part.last {
                         continue;
                     }
                     command(lamp, core::str::from_utf8(&message[..len]).unwrap_or_default())
@@ -125,7 +125,7 @@ impl Device {
                 Event::Binary(_) | Event::Part(Part { last: true, .. }) => "text only",
                 _ => continue,
             };
-            if let Ok(header) = connection.text(answer) {
+            if let Ok(header) = connection.text_header(answer, Unmasked) {
                 link.write_all(&header)?;
                 link.write_all(answer.as_bytes())?;
             }

@@ -102,9 +102,7 @@ impl<R: Role> SendHalf<R> {
     #[cfg(feature = "alloc")]
     #[inline]
     pub fn append_text(&mut self, out: &mut Vec<u8>, text: &str, key: R::Key) -> Result<(), SendError> {
-        let header = self.text_header(text, key)?;
-        append(out, header, text.as_bytes(), key.into());
-        Ok(())
+        self.append_message(out, Kind::Text, text.as_bytes(), key)
     }
 
     /// Appends a whole binary message (RFC 6455 §5.6) to `out`: its header, and behind it the payload, masked if this
@@ -115,8 +113,28 @@ impl<R: Role> SendHalf<R> {
     #[cfg(feature = "alloc")]
     #[inline]
     pub fn append_binary(&mut self, out: &mut Vec<u8>, payload: &[u8], key: R::Key) -> Result<(), SendError> {
-        let header = self.binary_header(payload, key)?;
-        append(out, header, payload, key.into());
+        self.append_message(out, Kind::Binary, payload, key)
+    }
+
+    /// Appends a whole message of either kind, for example to echo one. The caller promises that a text is UTF-8.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`], [`SendError::MessageOpen`]; `out` is unchanged then.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub fn append_message(
+        &mut self,
+        out: &mut Vec<u8>,
+        kind: Kind,
+        payload: &[u8],
+        key: R::Key,
+    ) -> Result<(), SendError> {
+        self.message_header(kind, Rsv::NONE, payload.len() as u64, key)?.append_to(out);
+        let start = out.len();
+        out.extend_from_slice(payload);
+        if let Some(key) = key.into() {
+            mask::apply(key, &mut out[start..]);
+        }
         Ok(())
     }
 
@@ -357,18 +375,6 @@ impl<R: Role> fmt::Debug for SendHalf<R> {
             .field("state", &self.state())
             .field("outgoing", &self.outgoing)
             .finish_non_exhaustive()
-    }
-}
-
-/// Appends a frame to `out`, its payload masked with `key`.
-#[cfg(feature = "alloc")]
-#[inline]
-fn append(out: &mut Vec<u8>, header: HeaderBytes, payload: &[u8], key: Option<Key>) {
-    header.append_to(out);
-    let start = out.len();
-    out.extend_from_slice(payload);
-    if let Some(key) = key {
-        mask::apply(key, &mut out[start..]);
     }
 }
 
