@@ -2,7 +2,7 @@
 //! reads are done, have in common. Bytes come in, and what is to be written comes out.
 
 use framewire::{
-    Assembler, Connection, Event, Kind, Rsv, Server, State,
+    Assembler, Connection, Event, Server, State, Unmasked,
     handshake::{HandshakeError, HeadBuffer, HeadLimits, HeaderSlots, PlainResponse, Request},
 };
 
@@ -18,7 +18,7 @@ pub struct Echo {
 
 impl Echo {
     /// The longest message.
-    const MAX_MESSAGE: usize = 16 << 20; // that of `Connection::<Server>::new()`
+    const MAX_MESSAGE: u64 = 16 << 20; // that of `Connection::<Server>::new()`
 
     pub fn new() -> Self {
         Self {
@@ -61,26 +61,29 @@ impl Echo {
         let outcome = loop {
             match connection.receive(&mut input) {
                 Ok(Some(event)) => {
-                    if let Some(frame) = connection.reply(&event) {
+                    if let Some(frame) = connection.reply(&event, Unmasked) {
                         out.extend_from_slice(&frame);
                     }
-                    match event {
-                        Event::Text(text) => echo(connection, Kind::Text, text.as_bytes(), out),
-                        Event::Binary(bytes) => echo(connection, Kind::Binary, bytes, out),
+                    // An echo is refused only after our own close; the peer's is still to come then.
+                    let _ = match event {
+                        Event::Text(text) => connection.append_text(out, text, Unmasked),
+                        Event::Binary(bytes) => connection.append_binary(out, bytes, Unmasked),
                         Event::Part(part) => match assembler.push(part) {
-                            Ok(Some(message)) => echo(connection, message.kind, message.bytes(), out),
-                            Ok(None) => {}
+                            Ok(Some(message)) => {
+                                connection.append_message(out, message.kind, message.bytes(), Unmasked)
+                            }
+                            Ok(None) => Ok(()),
                             Err(error) => break Err(error),
                         },
-                        Event::Ping(_) | Event::Pong(_) | Event::Close(_) => {}
-                    }
+                        Event::Ping(_) | Event::Pong(_) | Event::Close(_) => Ok(()),
+                    };
                 }
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error),
             }
         };
         if let Err(error) = outcome {
-            out.extend(connection.fail(error).iter().flat_map(|frame| frame.iter()));
+            out.extend(connection.fail(error, Unmasked).iter().flat_map(|frame| frame.iter()));
         }
         self.ended = connection.state() == State::Closed;
     }
@@ -89,14 +92,6 @@ impl Echo {
 impl Default for Echo {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-fn echo(connection: &mut Connection<Server>, kind: Kind, payload: &[u8], out: &mut Vec<u8>) {
-    // Refused only where we have closed; the peer's own close is still to come then.
-    if let Ok(header) = connection.message(kind, Rsv::NONE, payload.len() as u64) {
-        header.append_to(out);
-        out.extend_from_slice(payload);
     }
 }
 

@@ -4,7 +4,7 @@ mod echo;
 mod websocket;
 
 pub use echo::Echo;
-pub use websocket::{HIGH_WATER, Message, Side, WebSocket};
+pub use websocket::{HIGH_WATER, Message, WebSocket};
 
 /// The Rust of the documentation, compiled and run with the rest.
 #[cfg(doctest)]

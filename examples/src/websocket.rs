@@ -10,8 +10,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 use framewire::{
-    Client, CloseCode, Connection, ControlFrame, Event, Kind, ProtocolError, Role, Rsv, SendError, Server,
-    State,
+    Client, CloseCode, Connection, Kind, ProtocolError, Role, Rsv, SendError, Server, State,
     handshake::{
         self, BuildError, ClientHandshake, ClientKey, HandshakeError, HeadBuffer, HeaderSlots, PlainResponse,
         Request, Response,
@@ -106,7 +105,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S, Client> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin, R: Side> WebSocket<S, R> {
+impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     /// On a stream whose handshake is done, here or elsewhere; `rx` is what was read behind it.
     pub fn new(stream: S, rx: BytesMut) -> Self {
         Self {
@@ -125,13 +124,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Side> WebSocket<S, R> {
 
     /// Queues a ping. Its pong counts in [`received`](Self::received).
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.tx.push_control(&R::ping(&mut self.connection, payload)?);
+        self.tx.push_control(&self.connection.ping(payload, R::key(key))?);
         Ok(())
     }
 
     /// Queues a close. The stream of messages goes on to the peer's own, and ends with it.
     pub fn close_with(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        self.tx.push_control(&R::close(&mut self.connection, code, reason)?);
+        self.tx.push_control(&self.connection.close(code, reason, R::key(key))?);
         Ok(())
     }
 
@@ -151,7 +150,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Side> WebSocket<S, R> {
             match self.reader.next(&mut self.connection, &mut self.rx) {
                 Ok(Some(message)) => {
                     let event = message.event();
-                    if let Some(frame) = event.and_then(|event| R::reply(&mut self.connection, &event)) {
+                    if let Some(frame) = event.and_then(|event| self.connection.reply(&event, || R::key(key)))
+                    {
                         self.tx.push_control(&frame);
                     }
                     match message {
@@ -173,7 +173,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Side> WebSocket<S, R> {
 
     fn fail(&mut self, error: ProtocolError) {
         self.failure = Some(error);
-        if let Some(frame) = R::fail(&mut self.connection, error) {
+        if let Some(frame) = self.connection.fail(error, || R::key(key)) {
             self.tx.push_control(&frame);
         }
     }
@@ -221,7 +221,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Side> WebSocket<S, R> {
 }
 
 /// Ends after the peer's close, or after an error. What is owed to the peer is written by then.
-impl<S: AsyncRead + AsyncWrite + Unpin, R: Side> Stream for WebSocket<S, R> {
+impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Stream for WebSocket<S, R> {
     type Item = io::Result<Message>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -236,7 +236,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Side> Stream for WebSocket<S, R> {
 }
 
 /// Messages are written when the queue is flushed, or when the next message is waited for.
-impl<S: AsyncRead + AsyncWrite + Unpin, R: Side> Sink<Message> for WebSocket<S, R> {
+impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Sink<Message> for WebSocket<S, R> {
     type Error = io::Error;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -246,7 +246,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Side> Sink<Message> for WebSocket<S, 
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> io::Result<()> {
         let this = self.get_mut();
-        R::send(&mut this.connection, &mut this.tx, message).map_err(io::Error::other)
+        let (kind, bytes) = message.into_parts();
+        this.tx
+            .push_message(&mut this.connection, kind, Rsv::NONE, bytes, R::key(key))
+            .map_err(io::Error::other)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -260,87 +263,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Side> Sink<Message> for WebSocket<S, 
             this.close_with(CloseCode::NORMAL, "").map_err(io::Error::other)?;
         }
         this.poll_write(cx)
-    }
-}
-
-/// What differs between the ends: a client masks, and draws a key for each frame.
-pub trait Side: Role + Unpin {
-    fn send(connection: &mut Connection<Self>, tx: &mut SendQueue, message: Message)
-    -> Result<(), SendError>;
-    fn ping(connection: &mut Connection<Self>, payload: &[u8]) -> Result<ControlFrame, SendError>;
-    fn close(
-        connection: &mut Connection<Self>,
-        code: CloseCode,
-        reason: &str,
-    ) -> Result<ControlFrame, SendError>;
-    fn reply(connection: &mut Connection<Self>, event: &Event<'_>) -> Option<ControlFrame>;
-    fn fail(connection: &mut Connection<Self>, error: ProtocolError) -> Option<ControlFrame>;
-}
-
-impl Side for Server {
-    fn send(
-        connection: &mut Connection<Self>,
-        tx: &mut SendQueue,
-        message: Message,
-    ) -> Result<(), SendError> {
-        let (kind, bytes) = message.into_parts();
-        let header = connection.message(kind, Rsv::NONE, bytes.len() as u64)?;
-        tx.push(header, bytes); // by reference, where it is not small
-        Ok(())
-    }
-
-    fn ping(connection: &mut Connection<Self>, payload: &[u8]) -> Result<ControlFrame, SendError> {
-        connection.ping(payload)
-    }
-
-    fn close(
-        connection: &mut Connection<Self>,
-        code: CloseCode,
-        reason: &str,
-    ) -> Result<ControlFrame, SendError> {
-        connection.close(code, reason)
-    }
-
-    fn reply(connection: &mut Connection<Self>, event: &Event<'_>) -> Option<ControlFrame> {
-        connection.reply(event)
-    }
-
-    fn fail(connection: &mut Connection<Self>, error: ProtocolError) -> Option<ControlFrame> {
-        connection.fail(error)
-    }
-}
-
-impl Side for Client {
-    fn send(
-        connection: &mut Connection<Self>,
-        tx: &mut SendQueue,
-        message: Message,
-    ) -> Result<(), SendError> {
-        let (kind, bytes) = message.into_parts();
-        let key = key();
-        let header = connection.message(key, kind, Rsv::NONE, bytes.len() as u64)?;
-        tx.push_masked(header, key, &bytes); // a copy: others may hold these bytes, too
-        Ok(())
-    }
-
-    fn ping(connection: &mut Connection<Self>, payload: &[u8]) -> Result<ControlFrame, SendError> {
-        connection.ping(key(), payload)
-    }
-
-    fn close(
-        connection: &mut Connection<Self>,
-        code: CloseCode,
-        reason: &str,
-    ) -> Result<ControlFrame, SendError> {
-        connection.close(key(), code, reason)
-    }
-
-    fn reply(connection: &mut Connection<Self>, event: &Event<'_>) -> Option<ControlFrame> {
-        connection.reply(event, key)
-    }
-
-    fn fail(connection: &mut Connection<Self>, error: ProtocolError) -> Option<ControlFrame> {
-        connection.fail(error, key)
     }
 }
 

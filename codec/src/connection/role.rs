@@ -5,7 +5,7 @@ use crate::mask::Key;
 use core::fmt;
 
 /// Which end of the connection this is: [`Server`] or [`Client`].
-pub trait Role: sealed::Role + Copy {
+pub trait Role: sealed::Role + Copy + Send + Sync + Unpin + 'static {
     /// How this end masks a frame that it sends (RFC 6455 §5.1): [`Unmasked`] for a server, a [`Key`] for a client,
     /// which must be fresh and unpredictable for each frame (§5.3, §10.3). The host draws it.
     ///
