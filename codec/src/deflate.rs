@@ -146,12 +146,17 @@
 //! him about the secret (RFC 7692 §8). Such messages are to be sent with the connection's own verbs, which do not
 //! compress.
 
+mod budget;
+mod deflate_pool;
 mod deflater;
+mod inflate_pool;
 mod inflater;
 mod window;
 
-pub use deflater::{DeflateConfig, DeflatePool, Deflater, Outgoing};
-pub use inflater::{InflateConfig, InflatePool, Inflated, Inflater, NoWindow, Ready};
+pub use deflate_pool::{DeflateConfig, DeflatePool};
+pub use deflater::{Deflater, Outgoing};
+pub use inflate_pool::{InflateConfig, InflatePool};
+pub use inflater::{Inflated, Inflater, NoWindow, Ready};
 
 /// What a sender leaves out at the end of a message, and the receiver adds: an empty stored block, less its header
 /// (RFC 7692 §7.2.1, §7.2.2).
