@@ -153,9 +153,9 @@ mod inflate_pool;
 mod inflater;
 mod window;
 
-pub use deflate_pool::{DeflateConfig, DeflatePool};
+pub use deflate_pool::{DeflateBudget, DeflateConfig, DeflatePool};
 pub use deflater::{Deflater, Outgoing};
-pub use inflate_pool::{InflateConfig, InflatePool};
+pub use inflate_pool::{InflateBudget, InflateConfig, InflatePool};
 pub use inflater::{Inflated, Inflater, NoWindow, Ready};
 
 /// What a sender leaves out at the end of a message, and the receiver adds: an empty stored block, less its header

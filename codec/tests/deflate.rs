@@ -10,8 +10,8 @@ use coded::*;
 use common::*;
 use framewire::{
     Client, CloseCode, Kind, Part, ProtocolError, Rsv, Server,
-    deflate::{InflateConfig, InflatePool, Inflater, NoWindow},
-    extension::DeflateParams,
+    deflate::{InflateBudget, InflateConfig, InflatePool, Inflater, NoWindow},
+    extension::Params,
 };
 use quickcheck::quickcheck;
 
@@ -26,9 +26,9 @@ const BLOCKS: &[u8] = b"\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00";
 
 #[test]
 fn examples_of_the_rfc() {
-    fn role<S: Role>() {
+    fn role<S: Side>() {
         let texts = |n: usize| (vec![(Kind::Text, b"Hello".to_vec()); n], None);
-        let play = |params: &DeflateParams, wire: &[Vec<u8>]| {
+        let play = |params: &Params, wire: &[Vec<u8>]| {
             let mut pool = pool(64);
             Host::<S>::new(params, &pool).play(&mut pool, &wire.concat(), &[])
         };
@@ -108,7 +108,7 @@ fn corpus() -> Vec<Case> {
 
 #[test]
 fn the_corpus_at_every_cut() {
-    fn role<S: Role>() {
+    fn role<S: Side>() {
         for (name, payload, expected) in corpus() {
             let expected = expected.ok_or(ProtocolError::CorruptDeflate);
             for params in [TAKEOVER, NO_TAKEOVER] {
@@ -139,7 +139,7 @@ fn close_codes() {
 }
 
 /// Everything that may stand on a wire, and what comes of it.
-fn everything<S: Role>() -> (Vec<u8>, Vec<(Kind, Vec<u8>)>) {
+fn everything<S: Side>() -> (Vec<u8>, Vec<(Kind, Vec<u8>)>) {
     let mut coder = Coder::new();
     let (long, plain) = (prose(3000, 2), prose(300, 3));
     let coded = coder.code(&long);
@@ -179,7 +179,7 @@ fn everything<S: Role>() -> (Vec<u8>, Vec<(Kind, Vec<u8>)>) {
 
 #[test]
 fn any_cut_gives_the_same_messages() {
-    fn role<S: Role>() {
+    fn role<S: Side>() {
         let (wire, messages) = everything::<S>();
         for part in [3, 1000, 1 << 16] {
             let mut pool = pool(part);
@@ -459,13 +459,13 @@ fn at_its_cap_the_pool_is_ready_for_those_inside_a_message_only() {
 #[test]
 fn windows_are_set_aside_within_the_budget() {
     let mut pool = InflatePool::new(InflateConfig { windows: 3 << 9, ..InflateConfig::default() });
-    let small = DeflateParams { client_max_window_bits: 9, ..TAKEOVER };
-    let new = |params: &DeflateParams, pool: &InflatePool| Inflater::<Server>::new(params, pool);
+    let small = Params { client_max_window_bits: 9, ..TAKEOVER };
+    let new = |params: &Params, pool: &InflatePool| Inflater::<Server>::new(params, pool);
     assert_eq!(new(&TAKEOVER, &pool).unwrap_err(), NoWindow);
     let two = [new(&small, &pool).unwrap(), new(&small, &pool).unwrap()];
     assert!(pool.has_window(9) && pool.has_window(8) && !pool.has_window(10));
     // 8 bits are kept as 9: zlib sends as with 9.
-    let third = new(&DeflateParams { client_max_window_bits: 8, ..TAKEOVER }, &pool).unwrap();
+    let third = new(&Params { client_max_window_bits: 8, ..TAKEOVER }, &pool).unwrap();
     assert_eq!((pool.windows(), pool.has_window(9)), (3 << 9, false));
     assert_eq!(new(&small, &pool).unwrap_err(), NoWindow);
     assert!(new(&NO_TAKEOVER, &pool).is_ok(), "needs none");
@@ -495,10 +495,135 @@ fn a_connection_may_move_between_pools() {
     assert!(here.decompressors() <= 1 && there.decompressors() <= 1);
 }
 
+/// The caps hold for all pools of a budget together.
+#[test]
+fn pools_share_a_budget() {
+    let config = InflateConfig { messages: 3, windows: 3 << 15, ..InflateConfig::default() };
+    let budget = InflateBudget::new(config);
+    let (mut here, mut there) = (InflatePool::sharing(&budget), InflatePool::sharing(&budget));
+    let wire = to::<Server>(TEXT1, HELLO);
+    let (begin, end) = wire.split_at(8);
+
+    let mut hosts = [&here, &there, &here].map(|pool| Host::<Server>::new(&TAKEOVER, pool));
+    assert!(!there.has_window(9));
+    assert_eq!(Inflater::<Server>::new(&TAKEOVER, &there).unwrap_err(), NoWindow);
+    assert_eq!((here.windows(), there.windows()), (3 << 15, 3 << 15));
+
+    let mut late = Host::<Server>::new(&NO_TAKEOVER, &there);
+    hosts[0].read(&mut here, begin).unwrap();
+    hosts[1].read(&mut there, begin).unwrap();
+    hosts[2].read(&mut here, begin).unwrap();
+    assert_eq!((here.decompressors(), there.decompressors()), (3, 3));
+    assert!(late.inflater.ready(&mut here).is_none() && late.inflater.ready(&mut there).is_none());
+
+    // A message that goes on in another pool makes room there, and for all, by its end.
+    hosts[0].read(&mut there, &[end, &wire, begin].concat()).unwrap();
+    assert!(late.inflater.ready(&mut here).is_none() && late.inflater.ready(&mut there).is_none());
+    hosts[0].read(&mut there, end).unwrap();
+    late.read(&mut there, &wire).unwrap();
+    assert_eq!((hosts[0].messages.len(), late.messages.len()), (3, 1));
+
+    // So does the end of a connection, wherever it comes from.
+    hosts[0].read(&mut there, begin).unwrap();
+    assert!(late.inflater.ready(&mut here).is_none());
+    let [moved, open @ ..] = hosts;
+    drop(moved);
+    assert!(here.has_window(15) && here.has_decompressor());
+    late.read(&mut here, &wire).unwrap();
+    assert_eq!(here.windows(), 2 << 15);
+    assert!(here.decompressors() <= 3 + 2 * InflatePool::IDLE);
+    drop((here, late, open));
+    drop(there);
+    let probe = InflatePool::sharing(&budget);
+    assert_eq!((probe.decompressors(), probe.windows()), (0, 0), "all came back");
+}
+
+/// More pools than messages: none waits for one that has nothing to do, also after connections ended inside messages.
+#[test]
+fn each_pool_of_a_budget_can_begin_a_message() {
+    let budget = InflateBudget::new(InflateConfig { messages: 2, ..InflateConfig::default() });
+    let mut pools = [(); 5].map(|()| InflatePool::sharing(&budget));
+    let wire = to::<Server>(TEXT1, HELLO);
+    for _ in 0..3 {
+        let mut hosts = pools.each_mut().map(|pool| {
+            let mut host = Host::<Server>::new(&TAKEOVER, pool);
+            host.read(pool, &wire[..8]).unwrap();
+            (host, pool)
+        });
+        for (_, pool) in &mut hosts {
+            let mut one_too_many = Inflater::<Server>::new(&TAKEOVER, pool).unwrap();
+            assert!(one_too_many.ready(pool).is_none());
+        }
+    }
+    assert_eq!(pools[0].decompressors(), 0);
+}
+
+/// The same by threads, whose connections come from and go to other threads, inside their messages, too.
+#[test]
+fn a_budget_is_kept_by_threads_together() {
+    use std::collections::VecDeque;
+    use std::sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    };
+    const MESSAGES: usize = 6;
+    let budget = InflateBudget::new(InflateConfig { messages: MESSAGES, ..InflateConfig::default() });
+    let open = AtomicUsize::new(0);
+    let connections = {
+        let pool = InflatePool::sharing(&budget);
+        let connection = |()| (Host::<Server>::new(&TAKEOVER, &pool), vec![], 0);
+        Mutex::new(VecDeque::from([(); 12].map(connection)))
+    };
+    let texts: Vec<_> = (0..40).map(|i| prose(300, i % 7)).collect();
+    let wires: Vec<_> = {
+        let mut coder = Coder::new(); // all connections say the same, each in its own time
+        texts.iter().map(|text| to::<Server>(TEXT1, &coder.code(text))).collect()
+    };
+    std::thread::scope(|scope| {
+        for seed in 0..4 {
+            let (budget, open, connections, texts, wires) = (&budget, &open, &connections, &texts, &wires);
+            scope.spawn(move || {
+                let mut pool = InflatePool::sharing(budget);
+                let mut random = random(seed);
+                loop {
+                    let Some((mut host, rest, done)) = connections.lock().unwrap().pop_front() else {
+                        return;
+                    };
+                    if done == wires.len() {
+                        assert!(host.messages.iter().map(|(_, bytes)| bytes).eq(texts));
+                        continue;
+                    }
+                    // The rest of a message that has begun, or a message, the end of which may stay out.
+                    let was_open = host.inflater.is_open();
+                    let wire = if was_open { rest } else { wires[done].clone() };
+                    let cut = if random() % 2 == 0 { wire.len() } else { wire.len() / 2 };
+                    if host.inflater.ready(&mut pool).is_none() {
+                        connections.lock().unwrap().push_back((host, vec![], done));
+                        continue;
+                    }
+                    let whole = cut == wire.len();
+                    if was_open && whole {
+                        open.fetch_sub(1, Ordering::SeqCst); // before there is room for another
+                    }
+                    host.read(&mut pool, &wire[..cut]).unwrap();
+                    assert_eq!(host.inflater.is_open(), !whole);
+                    if !was_open && !whole {
+                        assert!(open.fetch_add(1, Ordering::SeqCst) < MESSAGES);
+                    }
+                    let left = wire[cut..].to_vec();
+                    connections.lock().unwrap().push_back((host, left, done + usize::from(whole)));
+                }
+            });
+        }
+    });
+    let probe = InflatePool::sharing(&budget);
+    assert_eq!((probe.decompressors(), probe.windows()), (0, 0), "all came back");
+}
+
 #[test]
 fn what_cannot_be_agreed_on_does_no_harm() {
     for bits in 0..=u8::MAX {
-        let params = DeflateParams { client_max_window_bits: bits, server_max_window_bits: bits, ..TAKEOVER };
+        let params = Params { client_max_window_bits: bits, server_max_window_bits: bits, ..TAKEOVER };
         let mut pool = pool(64);
         let mut host = Host::<Client>::new(&params, &pool);
         host.read(&mut pool, &to::<Client>(TEXT1, HELLO)).unwrap();
@@ -518,8 +643,7 @@ fn connections_that_take_turns_do_not_meet() {
     let mut random = random(5);
     for round in 0..60 {
         let mut coders = [(); 3].map(|()| Coder::new());
-        let params =
-            DeflateParams { client_max_window_bits: if round % 3 == 0 { 10 } else { 15 }, ..TAKEOVER };
+        let params = Params { client_max_window_bits: if round % 3 == 0 { 10 } else { 15 }, ..TAKEOVER };
         let new =
             |messages| InflatePool::new(InflateConfig { messages, part: 512, ..InflateConfig::default() });
         let (mut one, mut two, mut strange) = (new(1), new(2), new(1));

@@ -14,15 +14,15 @@ use core::{
 };
 use framewire::{
     Client, CloseCode, Connection, Kind, Part, ProtocolError, Rsv, SendError, Server,
-    deflate::{DeflateConfig, DeflatePool, Deflater, InflateConfig, InflatePool, Inflater},
-    extension::{self, DeflateOffer, DeflateParams, DeflatePolicy},
+    deflate::{DeflateBudget, DeflateConfig, DeflatePool, Deflater, InflateConfig, InflatePool, Inflater},
+    extension::{self, Config, Offer, Params},
 };
 use std::alloc::System;
 
 /// One end that sends and the other that receives.
 struct Link<S: Sender>
 where
-    S::Peer: Role,
+    S::Peer: Side,
 {
     conn: Connection<S>,
     deflater: Deflater<S>,
@@ -30,7 +30,7 @@ where
 }
 
 impl<S: Sender> Link<S> {
-    fn new(params: &DeflateParams, inflate: &InflatePool) -> Self {
+    fn new(params: &Params, inflate: &InflatePool) -> Self {
         Self {
             conn: Connection::new().with_extension_bits(Rsv::RSV1),
             deflater: Deflater::new(params),
@@ -93,7 +93,7 @@ fn messages() -> Vec<(Kind, Vec<u8>)> {
 /// Every agreement, both ways, from the words on the wire.
 #[test]
 fn every_agreement_back_to_back() {
-    fn exchange<S: Sender>(params: &DeflateParams, pools: &mut Pools, compresses: bool) {
+    fn exchange<S: Sender>(params: &Params, pools: &mut Pools, compresses: bool) {
         let mut link = Link::<S>::new(params, &pools.inflate);
         let mut compressed = 0;
         for (kind, payload) in messages() {
@@ -106,13 +106,13 @@ fn every_agreement_back_to_back() {
     for bits in 0..8 * 8 {
         for takeover in 0..4 {
             let (server_bits, client_bits) = (8 + bits / 8, 8 + bits % 8);
-            let offer = DeflateOffer {
+            let offer = Offer {
                 server_no_context_takeover: takeover & 1 != 0,
                 client_no_context_takeover: takeover & 2 != 0,
                 server_max_window_bits: Some(server_bits),
                 client_max_window_bits: Some(client_bits),
             };
-            let answer = extension::negotiate([&*offer.to_string()], &DeflatePolicy::default()).unwrap();
+            let answer = extension::negotiate([&*offer.to_string()], &Config::default()).unwrap();
             assert_eq!(answer.is_none(), server_bits == 8);
             let Some(answer) = answer else { continue };
             let params = extension::verify([&*answer.to_string()], &[offer]).unwrap().unwrap();
@@ -128,7 +128,7 @@ fn every_agreement_back_to_back() {
 /// A window that is taken over makes the second of two like messages short; one that is not, does not.
 #[test]
 fn what_is_taken_over() {
-    fn role<S: Sender>(params: DeflateParams) -> (usize, usize) {
+    fn role<S: Sender>(params: Params) -> (usize, usize) {
         let mut pools = Pools::default();
         let mut link = Link::<S>::new(&params, &pools.inflate);
         let text = prose(2000, 1);
@@ -138,13 +138,13 @@ fn what_is_taken_over() {
         link.arrive(&mut pools, &second, Kind::Text, &text);
         (first.len(), second.len())
     }
-    let (first, second) = role::<Server>(DeflateParams { client_no_context_takeover: true, ..TAKEOVER });
+    let (first, second) = role::<Server>(Params { client_no_context_takeover: true, ..TAKEOVER });
     assert!(second * 4 < first, "{first} {second}");
-    let (first, second) = role::<Client>(DeflateParams { server_no_context_takeover: true, ..TAKEOVER });
+    let (first, second) = role::<Client>(Params { server_no_context_takeover: true, ..TAKEOVER });
     assert!(second * 4 < first, "{first} {second}");
-    let (first, second) = role::<Server>(DeflateParams { server_no_context_takeover: true, ..TAKEOVER });
+    let (first, second) = role::<Server>(Params { server_no_context_takeover: true, ..TAKEOVER });
     assert_eq!(first, second);
-    let (first, second) = role::<Client>(DeflateParams { client_no_context_takeover: true, ..TAKEOVER });
+    let (first, second) = role::<Client>(Params { client_no_context_takeover: true, ..TAKEOVER });
     assert_eq!(first, second);
 }
 
@@ -152,7 +152,7 @@ fn what_is_taken_over() {
 fn another_implementation_reads_it() {
     for level in [0, 1, 2, 3, 6, 9, 77] {
         let mut pool = DeflatePool::new(DeflateConfig { level, ..DeflateConfig::default() });
-        for params in [TAKEOVER, DeflateParams { server_max_window_bits: 9, ..TAKEOVER }, NO_TAKEOVER] {
+        for params in [TAKEOVER, Params { server_max_window_bits: 9, ..TAKEOVER }, NO_TAKEOVER] {
             let mut conn = Connection::<Server>::new().with_extension_bits(Rsv::RSV1);
             let mut deflater = Deflater::<Server>::new(&params);
             let mut decoder = Decoder::new();
@@ -194,7 +194,7 @@ fn messages_of_every_size() {
     let sizes = [512, 4096, 8192, 16384, 32768, 65535, 65536, 1 << 20].map(near);
     for &level in levels {
         let mut pools = pools(DeflateConfig { level, compressors: 1, ..DeflateConfig::default() });
-        for params in [TAKEOVER, NO_TAKEOVER, DeflateParams { server_max_window_bits: 9, ..TAKEOVER }] {
+        for params in [TAKEOVER, NO_TAKEOVER, Params { server_max_window_bits: 9, ..TAKEOVER }] {
             let mut link = Link::<Server>::new(&params, &pools.inflate);
             for size in (64..200).step_by(9).chain(sizes.concat()) {
                 let coded = link.pass(&mut pools, Kind::Binary, &prose(size, size as u64));
@@ -230,8 +230,8 @@ fn whatever_is_compressed() {
         let mut random = random(level.into());
         let mut pools = pools(DeflateConfig { level, compressors: 2, ..DeflateConfig::default() });
         for bits in 9..=15 {
-            let params = DeflateParams { server_max_window_bits: bits, ..TAKEOVER };
-            let mut links = [params, DeflateParams { server_no_context_takeover: true, ..params }]
+            let params = Params { server_max_window_bits: bits, ..TAKEOVER };
+            let mut links = [params, Params { server_no_context_takeover: true, ..params }]
                 .map(|params| Link::<Server>::new(&params, &pools.inflate));
             for _ in 0..5 * scale {
                 let link = &mut links[random() as usize % 2];
@@ -260,7 +260,7 @@ fn connections_that_take_turns() {
         let mut pools = pools(DeflateConfig { compressors, ..DeflateConfig::default() });
         let mut links: Vec<_> = (0..6)
             .map(|i| {
-                let params = DeflateParams {
+                let params = Params {
                     client_no_context_takeover: i % 3 == 0,
                     client_max_window_bits: if i < 3 { 15 } else { 12 },
                     ..TAKEOVER
@@ -286,11 +286,8 @@ fn whatever_is_read_in_the_peer_has() {
     for (level, compressors) in [(1, 1), (2, 1), (2, 3), (4, 2), (6, 1), (7, 1), (9, 3)] {
         for (takes_over, bits) in (9..=15).map(|bits| (true, bits)).chain([(false, 15)]) {
             let mut pool = DeflatePool::new(DeflateConfig { level, compressors, ..DeflateConfig::default() });
-            let params = DeflateParams {
-                server_no_context_takeover: !takes_over,
-                server_max_window_bits: bits,
-                ..TAKEOVER
-            };
+            let params =
+                Params { server_no_context_takeover: !takes_over, server_max_window_bits: bits, ..TAKEOVER };
             let mut random = random(u64::from(bits) << 8 | u64::from(level));
             let mut peers = [(); 5].map(|()| {
                 let conn = Connection::<Server>::new().with_extension_bits(Rsv::RSV1);
@@ -379,9 +376,43 @@ fn windows_for_sending_are_kept_within_the_budget() {
     assert_eq!(pools.deflate.windows(), 0);
 }
 
+/// The caps hold for all pools of a budget together, and a connection may go from one to another, on another thread: what
+/// the peer's window holds goes with it.
+#[test]
+fn pools_for_sending_share_a_budget() {
+    let config = DeflateConfig { windows: 3 << 15, compressors: 3, ..DeflateConfig::default() };
+    let budget = DeflateBudget::new(config);
+    let mut inflate = InflatePool::default();
+    let mut links = [(); 5].map(|()| Link::<Server>::new(&TAKEOVER, &inflate));
+    let mut pools = [(); 4].map(|()| DeflatePool::sharing(&budget));
+    let mut random = random(1);
+    let mut short = 0;
+    for round in 0..400 {
+        let (from, link) = (random() as usize % 4, &mut links[random() as usize % 5]);
+        let text = prose(900 + random() as usize % 10, round % 5);
+        let wire = std::thread::scope(|scope| {
+            let pool = &mut pools[from];
+            scope.spawn(|| link.send(pool, Kind::Text, &text)).join().unwrap()
+        });
+        short += usize::from(wire.len() < 60);
+        link.host.read(&mut inflate, &wire).unwrap();
+        assert_eq!(link.host.messages.pop(), Some((Kind::Text, text)));
+        assert_eq!(pools[0].windows(), pools[1].windows());
+        assert!(pools[0].windows() <= 3 << 15);
+        // Three in all, and the first of each pool all the same.
+        assert!(pools[0].compressors() <= 3 + 3);
+    }
+    assert!(short > 150, "{short}: three connections in five refer to what went before");
+    assert_eq!(pools[0].windows(), 3 << 15);
+    links.iter_mut().for_each(|link| link.deflater.release());
+    assert_eq!(pools[0].windows(), 0);
+    drop(pools);
+    assert_eq!(DeflatePool::sharing(&budget).compressors(), 0, "all came back");
+}
+
 #[test]
 fn fragments() {
-    fn role<S: Sender>(params: &DeflateParams) {
+    fn role<S: Sender>(params: &Params) {
         let mut pools = Pools::default();
         let mut link = Link::<S>::new(params, &pools.inflate);
         let (text, noise) = (prose(3000, 1), noise(70_000, 2));
@@ -473,8 +504,8 @@ fn one_message_for_many_peers() {
     let kinds = [
         TAKEOVER,
         NO_TAKEOVER,
-        DeflateParams { server_max_window_bits: 9, ..TAKEOVER },
-        DeflateParams { server_max_window_bits: 8, ..TAKEOVER },
+        Params { server_max_window_bits: 9, ..TAKEOVER },
+        Params { server_max_window_bits: 8, ..TAKEOVER },
     ];
     let mut links: Vec<_> =
         kinds.iter().cycle().take(12).map(|params| Link::<Server>::new(params, &pools.inflate)).collect();
@@ -619,11 +650,11 @@ fn since(before: isize) -> usize {
 
 #[test]
 fn no_allocation_per_message() {
-    fn role<S: Role>(params: &DeflateParams) {
+    fn role<S: Side>(params: &Params) {
         let mut pools = Pools::default();
         let mut sender = Deflater::<Server>::new(params);
         let mut conn = Connection::<Server>::new().with_extension_bits(Rsv::RSV1);
-        let mut inflater = Inflater::<S>::new(&DeflateParams { ..*params }, &pools.inflate).unwrap();
+        let mut inflater = Inflater::<S>::new(&Params { ..*params }, &pools.inflate).unwrap();
         let texts: Vec<_> = (0..50).map(|i| prose(100 + 50 * i, i as u64)).collect();
         let mut wire = vec![0; 1 << 16];
         let mut all = |pools: &mut Pools| {
@@ -676,11 +707,9 @@ fn what_it_holds_is_what_was_said() {
         drop(idle);
     }
     // Inside a message: a decompressor and at most a window. After it: nothing, or the window.
-    for (params, after) in [
-        (NO_TAKEOVER, 0),
-        (TAKEOVER, 1 << 15),
-        (DeflateParams { client_max_window_bits: 9, ..TAKEOVER }, 1 << 9),
-    ] {
+    for (params, after) in
+        [(NO_TAKEOVER, 0), (TAKEOVER, 1 << 15), (Params { client_max_window_bits: 9, ..TAKEOVER }, 1 << 9)]
+    {
         let mut pool = InflatePool::new(config);
         let mut host = Host::<Server>::new(&params, &pool);
         let before = live();
@@ -714,7 +743,7 @@ fn the_cap_on_compressors_holds_while_one_is_replaced() {
     let ((), _, most) = counted(|| {
         for bits in [15, 9, 15, 10, 15] {
             let mut conn = Connection::<Server>::new().with_extension_bits(Rsv::RSV1);
-            let params = DeflateParams { server_max_window_bits: bits, ..NO_TAKEOVER };
+            let params = Params { server_max_window_bits: bits, ..NO_TAKEOVER };
             let out = Deflater::<Server>::new(&params)
                 .message(&mut conn, Kind::Text, &[b'x'; 1000], &mut pool)
                 .unwrap()

@@ -29,11 +29,12 @@ pub fn check(input: &[u8]) {
 
 const PEERS: usize = 3;
 
-/// Some peers, and two pools, between which a connection may move in the middle of a message.
+/// Some peers, and two pools, between which a connection may move in the middle of a message; they may share a budget.
 struct Hall<S: Side> {
     params: DeflateParams,
     config: InflateConfig,
     pools: [InflatePool; 2],
+    is_shared: bool,
     peers: Vec<Peer<S>>,
     meter: Meter,
 }
@@ -54,9 +55,14 @@ impl<S: Side> Hall<S> {
             message: 1 << (options[1] % 18),
             part: 1 << (options[1] >> 4),
         };
+        let is_shared = options[1] & 8 != 0;
         let mut meter = Meter::default();
-        let pools = meter.run(|| [InflatePool::new(config), InflatePool::new(config)]);
-        let mut hall = Self { params, config, pools, peers: Vec::new(), meter };
+        let pools = meter.run(|| {
+            let one = InflatePool::new(config);
+            let other = if is_shared { InflatePool::sharing(one.budget()) } else { InflatePool::new(config) };
+            [one, other]
+        });
+        let mut hall = Self { params, config, pools, is_shared, peers: Vec::new(), meter };
         for _ in 0..PEERS {
             let fits = no_takeover || hall.pools[0].windows() + window <= config.windows;
             let peer = hall.peer();
@@ -86,9 +92,11 @@ impl<S: Side> Hall<S> {
         drop(self.meter.run(|| self.peers));
         assert!(self.pools.iter().all(|pool| pool.windows() == 0), "windows come back");
         let windows = self.config.windows;
-        let messages = self.config.messages
-            * (InflatePool::DECOMPRESSOR + (1 << self.params.server_max_window_bits.max(9)));
-        let most = 2 * (self.config.part + messages) + windows + (1 << 10);
+        let each = InflatePool::DECOMPRESSOR + (1 << self.params.server_max_window_bits.max(9));
+        let messages = self.config.messages;
+        let decompressors =
+            if self.is_shared { messages.max(2) + 2 * InflatePool::IDLE } else { 2 * messages };
+        let most = 2 * self.config.part + decompressors * each + windows + (1 << 10);
         assert!(self.meter.peak() <= most, "{} bytes, and not {most}", self.meter.peak());
     }
 

@@ -1,67 +1,107 @@
-//! What bounds how much there may be of something at once.
+//! What bounds how much there may be of something at once, in all threads together.
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use core::{
+    num::NonZeroU64,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
-/// How much there may be of something at once. What was granted is a [`Grant`], which gives itself back: nothing is
-/// lost with a connection that ends where nobody looks.
-#[derive(Debug)]
-pub(super) struct Budget {
-    used: Arc<AtomicUsize>,
-    limit: usize,
-}
+/// How much there is of something. Its clones count together, on any thread. What was counted is a [`Grant`], which
+/// gives itself back: nothing is lost with a connection that ends unseen.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally(Arc<AtomicUsize>);
 
-/// A share of a [`Budget`].
+/// A share of a [`Tally`].
 #[derive(Debug)]
 pub(super) struct Grant {
-    used: Arc<AtomicUsize>,
+    tally: Tally,
     amount: usize,
 }
 
-impl Budget {
-    pub(super) fn new(limit: usize) -> Self {
-        Self { used: Arc::default(), limit }
-    }
-
-    /// What is left.
-    pub(super) fn left(&self) -> usize {
-        self.limit.saturating_sub(self.used.load(Relaxed))
-    }
-
+impl Tally {
+    /// How much there is.
     pub(super) fn used(&self) -> usize {
-        self.used.load(Relaxed)
+        self.0.load(Relaxed)
     }
 
-    /// A share of this amount; `None` where less is left.
-    pub(super) fn grant(&self, amount: usize) -> Option<Grant> {
-        let raise = |used: usize| used.checked_add(amount).filter(|&used| used <= self.limit);
-        self.used.fetch_update(Relaxed, Relaxed, raise).ok()?;
-        Some(Grant { used: self.used.clone(), amount })
+    /// A share of this amount, if there is then no more than `limit`.
+    pub(super) fn grant(&self, amount: usize, limit: usize) -> Option<Grant> {
+        let raise = |used: usize| used.checked_add(amount).filter(|&used| used <= limit);
+        self.0.fetch_update(Relaxed, Relaxed, raise).ok()?;
+        Some(Grant { tally: self.clone(), amount })
     }
 
-    /// Whether the share is of this budget.
+    /// One more, whatever the limit.
+    pub(super) fn count(&self) -> Grant {
+        self.0.fetch_add(1, Relaxed);
+        Grant { tally: self.clone(), amount: 1 }
+    }
+
+    /// Whether the share is of this tally.
     pub(super) fn granted(&self, grant: &Grant) -> bool {
-        Arc::ptr_eq(&self.used, &grant.used)
+        Arc::ptr_eq(&self.0, &grant.tally.0)
     }
 }
 
 impl Drop for Grant {
     fn drop(&mut self) {
-        self.used.fetch_sub(self.amount, Relaxed);
+        self.tally.0.fetch_sub(self.amount, Relaxed);
+    }
+}
+
+/// Makes numbers that no other clock makes: they say which window a compressor or decompressor knows, in whatever pool
+/// it is.
+#[derive(Debug)]
+pub(super) struct Clock {
+    id: usize,
+    time: NonZeroU64,
+}
+
+/// A number of a [`Clock`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Instant {
+    id: usize,
+    time: NonZeroU64,
+}
+
+impl Clock {
+    pub(super) fn new() -> Self {
+        static CLOCKS: AtomicUsize = AtomicUsize::new(0);
+        Self { id: CLOCKS.fetch_add(1, Relaxed), time: NonZeroU64::MIN }
+    }
+
+    pub(super) const fn tick(&mut self) -> Instant {
+        let now = Instant { id: self.id, time: self.time };
+        self.time = self.time.saturating_add(1);
+        now
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Budget;
+    use super::{Clock, Tally};
 
     #[test]
-    fn a_budget_gets_back_what_is_dropped() {
-        let budget = Budget::new(10);
-        let (six, four) = (budget.grant(6), budget.grant(4));
-        assert!(six.is_some() && four.is_some() && budget.grant(1).is_none());
+    fn a_tally_gets_back_what_is_dropped() {
+        let tally = Tally::default();
+        let (six, four) = (tally.grant(6, 10), tally.clone().grant(4, 10));
+        assert!(six.is_some() && four.is_some() && tally.grant(1, 10).is_none());
         drop(six);
-        assert_eq!(budget.left(), 6);
-        assert!(budget.grant(7).is_none() && budget.grant(usize::MAX).is_none());
+        assert_eq!(tally.used(), 4);
+        assert!(tally.grant(7, 10).is_none() && tally.grant(usize::MAX, usize::MAX).is_none());
+        let more = [(); 9].map(|()| tally.count());
+        assert_eq!(tally.used(), 13);
+        assert!(tally.granted(&more[0]) && !Tally::default().granted(&more[0]));
+        drop((four, more));
+        assert_eq!(tally.used(), 0);
+    }
+
+    #[test]
+    fn no_two_clocks_agree() {
+        let (mut one, mut two) = (Clock::new(), Clock::new());
+        let times = [one.tick(), one.tick(), two.tick(), two.tick()];
+        for (i, time) in times.iter().enumerate() {
+            assert_eq!(times.iter().position(|other| other == time), Some(i));
+        }
     }
 }

@@ -2,14 +2,15 @@
 
 use super::{
     TAIL,
-    budget::{Budget, Grant},
+    budget::{Clock, Grant, Instant, Tally},
     window::Window,
 };
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 use zlib_rs::{Deflate, DeflateConfig as Zlib, DeflateFlush};
 
-/// How the deflaters of one [`DeflatePool`] compress, and what they may hold.
+/// How the deflaters of a [`DeflatePool`] compress, and what they may hold; `compressors` and `windows`, what those of all
+/// pools may that share a [`DeflateBudget`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeflateConfig {
     /// How hard zlib tries, 1–9; values outside are taken as the nearest of them. From 7 on, short messages refer to as
@@ -17,8 +18,8 @@ pub struct DeflateConfig {
     pub level: u8,
     /// Messages of fewer bytes go uncompressed.
     pub min_len: usize,
-    /// The most compressors; at least 1, which serves any number of connections. With context takeover, more keep
-    /// more connections from having their window read in again before each message. Each takes
+    /// The most compressors; each pool has at least one, which serves any number of connections. With context takeover,
+    /// more keep more connections from having their window read in again before each message. Each takes
     /// [`DeflatePool::COMPRESSOR`] bytes.
     pub compressors: usize,
     /// The most bytes of windows that are kept between messages, where our context is taken over: 2 to the power of
@@ -46,7 +47,32 @@ impl DeflateConfig {
     }
 }
 
-/// What the [`Deflater`]s of one thread share: compressors, and the buffer into which they write. The host owns it.
+/// What [`DeflatePool`]s share, one for each thread of a program: the caps of a [`DeflateConfig`] hold for all of them
+/// together.
+///
+/// ```
+/// use framewire::deflate::{DeflateBudget, DeflateConfig, DeflatePool};
+///
+/// let budget = DeflateBudget::new(DeflateConfig { windows: 256 << 20, ..Default::default() });
+/// let [one, other] = [DeflatePool::sharing(&budget), DeflatePool::sharing(&budget)]; // each for a thread
+/// ```
+#[derive(Clone, Debug)]
+pub struct DeflateBudget {
+    config: DeflateConfig,
+    compressors: Tally,
+    /// In bytes.
+    windows: Tally,
+}
+
+impl DeflateBudget {
+    /// A budget with the caps of this configuration, the rest of which holds for each of its pools.
+    pub fn new(config: DeflateConfig) -> Self {
+        let config = DeflateConfig { level: config.level.clamp(1, 9), ..config };
+        Self { config, compressors: Tally::default(), windows: Tally::default() }
+    }
+}
+
+/// What the [`Deflater`](super::Deflater)s of one thread share: compressors, and the buffer into which they write. The host owns it.
 ///
 /// A compressor is needed for the length of a call and remembers nothing that matters: what the next message may refer
 /// to is the connection's window. With context takeover, the compressor that a connection used last is used again if
@@ -54,11 +80,12 @@ impl DeflateConfig {
 /// message is, and all of it from 2 KiB and from level 7 on. That costs 0.8 µs a KiB, and saves 380 KB a connection.
 #[derive(Debug)]
 pub struct DeflatePool {
-    pub(super) config: DeflateConfig,
+    budget: DeflateBudget,
     compressors: Vec<Compressor>,
-    windows: Budget,
-    /// Counts what compressors are used for: to tell windows apart, and which compressor was used least recently.
-    clock: u64,
+    /// Numbers windows.
+    clock: Clock,
+    /// Counts what compressors are used for: to tell which was used least recently.
+    uses: u64,
     /// All of it initialised. What was compressed last is at its start, lent to the host until the next is.
     pub(super) out: Vec<u8>,
 }
@@ -68,10 +95,11 @@ struct Compressor {
     deflate: Deflate,
     bits: u8,
     /// Which window it has in mind: whose, and in which version.
-    warm: Option<(u64, u64)>,
+    warm: Option<(Instant, u64)>,
     /// How many of that window's last bytes, at least.
     reach: usize,
     used: u64,
+    counted: Grant,
 }
 
 /// zlib-rs counts in 32 bits on some targets: a stream begins anew long before that is too few.
@@ -85,29 +113,40 @@ impl DeflatePool {
     const KEEP_OUT: usize = 1 << 20;
     const MIN_OUT: usize = 4 << 10;
 
-    /// A pool that holds nothing yet.
+    /// A pool with a budget of its own. It holds nothing yet.
     pub fn new(config: DeflateConfig) -> Self {
+        Self::sharing(&DeflateBudget::new(config))
+    }
+
+    /// A pool whose caps are those of all pools with this budget. It holds nothing yet.
+    pub fn sharing(budget: &DeflateBudget) -> Self {
         Self {
-            config: DeflateConfig {
-                level: config.level.clamp(1, 9),
-                compressors: config.compressors.max(1),
-                ..config
-            },
+            budget: budget.clone(),
             compressors: Vec::new(),
-            windows: Budget::new(config.windows),
-            clock: 0,
+            clock: Clock::new(),
+            uses: 0,
             out: Vec::new(),
         }
     }
 
-    /// Compressors that exist.
-    pub fn compressors(&self) -> usize {
-        self.compressors.len()
+    /// The budget, for further pools.
+    pub const fn budget(&self) -> &DeflateBudget {
+        &self.budget
     }
 
-    /// Bytes that are set aside for windows.
+    /// Compressors that exist, in all pools with this budget.
+    pub fn compressors(&self) -> usize {
+        self.budget.compressors.used()
+    }
+
+    /// Bytes that are set aside for windows, by all pools with this budget.
     pub fn windows(&self) -> usize {
-        self.windows.used()
+        self.budget.windows.used()
+    }
+
+    /// Messages of fewer bytes go uncompressed.
+    pub(super) fn min_len(&self) -> usize {
+        self.budget.config.min_len.max(1)
     }
 
     /// Compresses `bytes`, behind what `context` says that the peer's window holds: in the first bytes of `out`, so many
@@ -120,13 +159,11 @@ impl DeflatePool {
         mut context: Option<&mut Context>,
         last: bool,
     ) -> Option<usize> {
-        // A window of another pool's is known by its number there: here, it is a stranger's.
-        let known = context.as_deref().filter(|context| self.windows.granted(&context.grant));
-        let warm = known.map(Context::id);
+        let warm = context.as_deref().map(Context::id);
         let index = self.choose(bits, warm);
         let Compressor { deflate, warm: has, reach, .. } = &mut self.compressors[index];
         let had = has.take(); // it has none until it is clear that its message is sent
-        let worth = self.config.worth_reading(bytes.len());
+        let worth = self.budget.config.worth_reading(bytes.len());
         let pieces = context.as_deref().map_or([&[][..]; 2], |context| context.window.last(worth));
         let wanted = pieces[0].len() + pieces[1].len();
         if warm.is_none() || had != warm || *reach < wanted {
@@ -208,35 +245,45 @@ impl DeflatePool {
 
     /// The compressor that has just this window in mind; else one that nobody will miss; else a new one, if there may
     /// be; else the one that was used least recently.
-    fn choose(&mut self, bits: u8, warm: Option<(u64, u64)>) -> usize {
+    fn choose(&mut self, bits: u8, warm: Option<(Instant, u64)>) -> usize {
         let find = |warm| self.compressors.iter().position(|c| c.bits == bits && c.warm == warm);
         let found = find(warm).or_else(|| find(None));
-        let mut index = match found {
-            Some(index) => index,
-            None if self.compressors.len() < self.config.compressors => {
-                self.compressors.push(Compressor::new(self.config.level, bits));
+        let level = self.budget.config.level;
+        let mut index = match found.ok_or_else(|| self.one_more()) {
+            Ok(index) => index,
+            Err(Some(counted)) => {
+                self.compressors.push(Compressor::new(level, bits, counted));
                 self.compressors.len() - 1
             }
-            None => {
+            Err(None) => {
                 let oldest = |(_, c): &(usize, &Compressor)| (c.bits != bits, c.used);
                 self.compressors.iter().enumerate().min_by_key(oldest).map_or(0, |(index, _)| index)
             }
         };
         if self.compressors[index].bits != bits {
-            self.compressors.swap_remove(index); // before there is another: the cap holds all the time
-            self.compressors.push(Compressor::new(self.config.level, bits));
+            // Gone before there is another: the cap holds all the time.
+            let Compressor { counted, .. } = self.compressors.swap_remove(index);
+            self.compressors.push(Compressor::new(level, bits, counted));
             index = self.compressors.len() - 1;
         }
-        self.clock += 1;
-        self.compressors[index].used = self.clock;
+        self.uses += 1;
+        self.compressors[index].used = self.uses;
         index
+    }
+
+    /// The right to one more compressor, which the first is never refused.
+    fn one_more(&self) -> Option<Grant> {
+        let DeflateBudget { config, compressors, .. } = &self.budget;
+        if self.compressors.is_empty() {
+            return Some(compressors.count());
+        }
+        compressors.grant(1, config.compressors)
     }
 
     /// A window for a connection, if there may be one more.
     pub(super) fn context(&mut self, bits: u8) -> Option<Box<Context>> {
-        let grant = self.windows.grant(1 << bits)?;
-        self.clock += 1;
-        Some(Box::new(Context { window: Window::new(bits), serial: self.clock, grant }))
+        let grant = self.budget.windows.grant(1 << bits, self.budget.config.windows)?;
+        Some(Box::new(Context { window: Window::new(bits), serial: self.clock.tick(), _window: grant }))
     }
 }
 
@@ -247,9 +294,9 @@ impl Default for DeflatePool {
 }
 
 impl Compressor {
-    fn new(level: u8, bits: u8) -> Self {
+    fn new(level: u8, bits: u8, counted: Grant) -> Self {
         let config = Zlib { level: level.into(), window_bits: -i32::from(bits), ..Zlib::default() };
-        Self { deflate: Deflate::new_with_config(config), bits, warm: None, reach: 0, used: 0 }
+        Self { deflate: Deflate::new_with_config(config), bits, warm: None, reach: 0, used: 0, counted }
     }
 }
 
@@ -282,13 +329,13 @@ fn step(deflate: &mut Deflate, input: &[u8], out: &mut [u8], flush: DeflateFlush
 #[derive(Debug)]
 pub(super) struct Context {
     pub(super) window: Window,
-    serial: u64,
-    grant: Grant,
+    serial: Instant,
+    _window: Grant,
 }
 
 impl Context {
-    /// Tells it from every other window of its pool, and from what it was before.
-    fn id(&self) -> (u64, u64) {
+    /// Tells it from every other window, and from what it was before.
+    fn id(&self) -> (Instant, u64) {
         (self.serial, self.window.version())
     }
 }

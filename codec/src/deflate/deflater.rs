@@ -69,7 +69,7 @@ impl<R: Role> Deflater<R> {
 
     /// Our window, where a whole message is worth compressing.
     pub(crate) fn bits_for(&self, payload: &[u8], pool: &DeflatePool) -> Option<u8> {
-        self.bits.filter(|_| payload.len() >= pool.config.min_len.max(1))
+        self.bits.filter(|_| payload.len() >= pool.min_len())
     }
 
     /// What was sent compressed by somebody else is in the peer's window.

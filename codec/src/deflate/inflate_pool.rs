@@ -2,7 +2,7 @@
 
 use super::{
     MAX_BITS, MIN_BITS, TAIL,
-    budget::{Budget, Grant},
+    budget::{Clock, Grant, Instant, Tally},
     window::Window,
 };
 use crate::utf8::Validator;
@@ -10,11 +10,13 @@ use alloc::{boxed::Box, vec, vec::Vec};
 use core::fmt;
 use zlib_rs::{Inflate, InflateFlush};
 
-/// What a peer may make the inflaters of one [`InflatePool`] hold and do.
+/// What peers may make the inflaters of an [`InflatePool`] hold and do; `messages` and `windows`, those of all pools that
+/// share an [`InflateBudget`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InflateConfig {
-    /// The most messages in inflation at once, and so the most decompressors; at least 1. Each takes
-    /// [`InflatePool::DECOMPRESSOR`] bytes, and a window where its message is cut.
+    /// The most messages in inflation at once; at least one for each pool. Each takes a decompressor, of
+    /// [`InflatePool::DECOMPRESSOR`] bytes, and a window if its message is cut. Pools that share a budget keep up to
+    /// [`InflatePool::IDLE`] decompressors each beside these.
     pub messages: usize,
     /// The most bytes of windows that are kept between messages, for peers with context takeover: 2 to the power of
     /// a peer's window bits (9 at least) are set aside for each.
@@ -32,47 +34,105 @@ impl Default for InflateConfig {
     }
 }
 
+/// What [`InflatePool`]s share, one for each thread of a program: the caps of an [`InflateConfig`] hold for all of them
+/// together.
+///
+/// ```
+/// use framewire::deflate::{InflateBudget, InflateConfig, InflatePool};
+///
+/// let budget = InflateBudget::new(InflateConfig { messages: 1_000, windows: 256 << 20, ..Default::default() });
+/// let workers = [(); 4].map(|()| {
+///     let budget = budget.clone();
+///     std::thread::spawn(move || {
+///         let pool = InflatePool::sharing(&budget);
+///         // serve connections, whichever thread they came from
+/// #       pool.windows()
+///     })
+/// });
+/// # workers.map(|worker| worker.join().unwrap());
+/// ```
+#[derive(Clone, Debug)]
+pub struct InflateBudget {
+    config: InflateConfig,
+    /// Messages in inflation, and one more for each pool that has set a place aside for its next.
+    messages: Tally,
+    /// In bytes.
+    windows: Tally,
+    decompressors: Tally,
+    pools: Tally,
+}
+
+impl InflateBudget {
+    /// A budget with the caps of this configuration, the rest of which holds for each of its pools.
+    pub fn new(config: InflateConfig) -> Self {
+        Self {
+            config,
+            messages: Tally::default(),
+            windows: Tally::default(),
+            decompressors: Tally::default(),
+            pools: Tally::default(),
+        }
+    }
+
+    /// A share for a window of this size.
+    pub(super) fn window(&self, bits: u8) -> Option<Grant> {
+        self.windows.grant(1 << bits, self.config.windows)
+    }
+
+    /// The most messages: each pool keeps a place for one, so that none waits for another that has nothing to do.
+    fn most_messages(&self) -> usize {
+        self.config.messages.max(self.pools.used())
+    }
+}
+
 /// What the [`Inflater`]s of one thread share: decompressors, of which each message borrows one from its first byte
 /// to its last, and the buffer into which they inflate. The host owns it.
 ///
 /// What a decompressor remembers between messages is never the only copy: with context takeover, a connection keeps its
-/// window, and reads it in again where the decompressor that it had last has served somebody else since.
+/// window, and reads it in again if another connection has used its last decompressor since.
 #[derive(Debug)]
 pub struct InflatePool {
-    pub(super) config: InflateConfig,
+    budget: InflateBudget,
     /// The one that was used last is at the end.
     #[expect(clippy::vec_box, reason = "one is lent by its pointer, and comes back so")]
     pub(super) idle: Vec<Box<Decompressor>>,
-    /// Another pool's, kept while all of our own are lent: a connection came with it, inside a message.
-    #[expect(clippy::vec_box, reason = "the same")]
-    guests: Vec<Box<Decompressor>>,
-    decompressors: Budget,
-    pub(super) windows: Budget,
+    /// The right to begin one more message, which [`reserve`](Self::reserve) has promised.
+    place: Option<Grant>,
     /// Counts the messages that left a decompressor with their window.
-    clock: u64,
+    pub(super) clock: Clock,
     /// What came out last; lent to the host until the next comes out.
     pub(super) out: Box<[u8]>,
+    _pool: Grant,
 }
 
 impl InflatePool {
     /// Bytes that one decompressor takes: its tables and, whatever the parameters, a window of 15 bits.
     pub const DECOMPRESSOR: usize = 48 << 10;
 
-    /// So many idle decompressors take turns: enough for a few busy connections to come back to their own, and few enough
-    /// to stay in the cache.
-    const TURNS: usize = 4;
+    /// The most decompressors that a pool keeps while they have no message: enough for a few busy connections to come
+    /// back to their own, and few enough to stay in the cache.
+    pub const IDLE: usize = 4;
 
-    /// A pool that holds its buffer and nothing else yet.
+    /// A pool with a budget of its own. It holds its buffer and nothing else yet.
     pub fn new(config: InflateConfig) -> Self {
+        Self::sharing(&InflateBudget::new(config))
+    }
+
+    /// A pool whose caps are those of all pools with this budget.
+    pub fn sharing(budget: &InflateBudget) -> Self {
         Self {
-            config,
             idle: Vec::new(),
-            guests: Vec::new(),
-            decompressors: Budget::new(config.messages.max(1)),
-            windows: Budget::new(config.windows),
-            clock: 0,
-            out: vec![0; config.part.max(1)].into(),
+            place: None,
+            clock: Clock::new(),
+            out: vec![0; budget.config.part.max(1)].into(),
+            _pool: budget.pools.count(),
+            budget: budget.clone(),
         }
+    }
+
+    /// The budget, for further pools.
+    pub const fn budget(&self) -> &InflateBudget {
+        &self.budget
     }
 
     /// Whether a window of this many bits can still be set aside for a peer with context takeover. A server that has
@@ -87,62 +147,76 @@ impl InflatePool {
     /// let answer = extension::negotiate(["permessage-deflate; client_max_window_bits"], &config);
     /// ```
     pub fn has_window(&self, bits: u8) -> bool {
-        self.windows.left() >= 1 << window_bits(bits)
+        self.windows().saturating_add(1 << window_bits(bits)) <= self.budget.config.windows
     }
 
-    /// Whether a message can be begun: what [`Inflater::ready`] asks for a connection that is not inside one.
+    /// Whether a message can be begun: what [`Inflater::ready`](super::Inflater::ready) asks for a connection that is
+    /// not inside one. Other threads with the same budget may take the last place at any time.
     pub fn has_decompressor(&self) -> bool {
-        !self.idle.is_empty() || !self.guests.is_empty() || self.decompressors.left() > 0
+        self.place.is_some() || self.budget.messages.used() < self.budget.most_messages()
     }
 
-    /// Decompressors that exist, lent or idle.
+    /// Decompressors that exist, lent or idle, in all pools with this budget.
     pub fn decompressors(&self) -> usize {
-        self.decompressors.used()
+        self.budget.decompressors.used()
     }
 
-    /// Bytes that are set aside for windows.
+    /// Bytes that are set aside for windows, by all pools with this budget.
     pub fn windows(&self) -> usize {
-        self.windows.used()
+        self.budget.windows.used()
     }
 
-    /// The decompressor that this message left behind, if nobody had it since. Else a new one as long as few take turns,
-    /// so that next time it is there; or the one of them that was used least recently.
-    pub(super) fn lend(&mut self, left_by: Option<u64>) -> Option<Box<Decompressor>> {
-        let first = self.idle.len().saturating_sub(Self::TURNS);
-        let turns = &self.idle[first..];
-        if turns.is_empty() {
-            return self.guests.pop().or_else(|| self.new_one());
+    /// The most bytes of one message.
+    pub(super) const fn most_bytes(&self) -> u64 {
+        self.budget.config.message
+    }
+
+    /// Sees to it that a message can be begun, whatever other threads do.
+    pub(super) fn reserve(&mut self) -> bool {
+        if self.place.is_none() {
+            self.place = self.budget.messages.grant(1, self.budget.most_messages());
         }
-        let found = turns.iter().position(|idle| left_by.is_some() && idle.left_by == left_by);
-        if left_by.is_some() && found.is_none() && turns.len() < Self::TURNS {
-            if let Some(new) = self.new_one() {
-                return Some(new);
-            }
+        self.place.is_some()
+    }
+
+    /// A decompressor: the one that this message left behind, if nobody had it since. Otherwise a new one as long as few
+    /// take turns, so that next time it is there; or the one of them that was used least recently.
+    pub(super) fn lend(&mut self, left_by: Option<Instant>) -> Option<Box<Decompressor>> {
+        if !self.reserve() {
+            return None;
         }
-        Some(self.idle.remove(first + found.unwrap_or(0)))
+        let found = self.idle.iter().position(|idle| left_by.is_some() && idle.left_by == left_by);
+        let grow = left_by.is_some() && found.is_none() && self.may_grow();
+        let mut lent = if self.idle.is_empty() || grow {
+            Box::new(Decompressor::new(self.budget.decompressors.count()))
+        } else {
+            self.idle.remove(found.unwrap_or(0))
+        };
+        lent.place = self.place.take();
+        Some(lent)
     }
 
-    fn new_one(&self) -> Option<Box<Decompressor>> {
-        let grant = self.decompressors.grant(1)?;
-        Some(Box::new(Decompressor::new(grant)))
+    /// Whether there may be one more decompressor, only to save that a window is read in.
+    fn may_grow(&self) -> bool {
+        self.idle.len() < Self::IDLE && self.decompressors() < self.budget.config.messages
     }
 
-    /// A number for a message of a connection whose window is of this pool.
-    pub(super) fn number(&mut self, window: &Grant) -> Option<u64> {
-        self.windows.granted(window).then(|| {
-            self.clock += 1;
-            self.clock
-        })
-    }
-
-    /// Takes back what was lent; also by another pool, which gets it back as soon as nobody here depends on it.
-    pub(super) fn take_back(&mut self, decompressor: Box<Decompressor>) {
-        if self.decompressors.granted(&decompressor.grant) {
-            self.idle.push(decompressor);
-            self.guests.clear();
-        } else if !self.has_decompressor() {
-            self.guests.push(decompressor);
+    /// Takes back what was lent, also by a pool of another budget. What belongs there is kept only as long as there is
+    /// nothing of this budget: the connection may begin its next message in the same read.
+    pub(super) fn take_back(&mut self, mut lent: Box<Decompressor>) {
+        let place = lent.place.take();
+        let place = place.filter(|place| self.budget.messages.granted(place) || !self.reserve());
+        let is_ours = |lent: &Decompressor| self.budget.decompressors.granted(&lent.counted);
+        if is_ours(&lent) {
+            self.idle.retain(|idle| is_ours(idle));
+        } else if place.is_none() {
+            return;
         }
+        if self.idle.len() == Self::IDLE {
+            self.idle.remove(0);
+        }
+        self.idle.push(lent);
+        self.place = place.or_else(|| self.place.take());
     }
 }
 
@@ -162,16 +236,18 @@ pub(super) struct Decompressor {
     /// Nothing has been taken in since the message began, or a final block ended.
     pub(super) is_fresh: bool,
     /// Between messages: the one that left it as it is, to go on from there.
-    pub(super) left_by: Option<u64>,
+    pub(super) left_by: Option<Instant>,
     /// Bytes in and out, so far.
     pub(super) wire_len: u64,
     pub(super) len: u64,
     pub(super) final_blocks: u64,
-    grant: Grant,
+    /// Inside a message: the right to have one.
+    place: Option<Grant>,
+    counted: Grant,
 }
 
 impl Decompressor {
-    fn new(grant: Grant) -> Self {
+    fn new(counted: Grant) -> Self {
         Self {
             inflate: Inflate::new(false, MAX_BITS),
             history: Window::new(MIN_BITS),
@@ -181,7 +257,8 @@ impl Decompressor {
             wire_len: 0,
             len: 0,
             final_blocks: 0,
-            grant,
+            place: None,
+            counted,
         }
     }
 

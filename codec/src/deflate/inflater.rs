@@ -2,7 +2,7 @@
 
 use super::{
     MAX_BITS,
-    budget::Grant,
+    budget::{Grant, Instant},
     inflate_pool::{Corrupt, Decompressor, InflatePool, window_bits},
     window::Window,
 };
@@ -42,8 +42,8 @@ struct Core {
 struct Kept {
     window: Window,
     /// The last message, where its decompressor can go on from there.
-    last: Option<u64>,
-    grant: Grant,
+    last: Option<Instant>,
+    _window: Grant,
 }
 
 impl<R: Role> Inflater<R> {
@@ -61,8 +61,8 @@ impl<R: Role> Inflater<R> {
         let kept = if no_takeover {
             None
         } else {
-            let grant = pool.windows.grant(1 << bits).ok_or(NoWindow)?;
-            Some(Box::new(Kept { window: Window::new(bits), last: None, grant }))
+            let grant = pool.budget().window(bits).ok_or(NoWindow)?;
+            Some(Box::new(Kept { window: Window::new(bits), last: None, _window: grant }))
         };
         Ok(Self { core: Core { lent: None, kept, bits, error: None }, role: PhantomData })
     }
@@ -74,7 +74,7 @@ impl<R: Role> Inflater<R> {
     /// Nothing is borrowed from the pool yet, so an idle connection occupies none of it; but as long as the `Ready`
     /// lives, nobody else can.
     pub fn ready<'a>(&'a mut self, pool: &'a mut InflatePool) -> Option<Ready<'a>> {
-        let can = self.core.lent.is_some() || pool.has_decompressor();
+        let can = self.core.lent.is_some() || pool.reserve();
         can.then_some(Ready { core: &mut self.core, pool })
     }
 
@@ -230,9 +230,7 @@ impl Core {
             return Ok(());
         }
         // There is one: whoever feeds is ready.
-        // A message of another pool's is known by its number there: here, by none.
-        let last =
-            self.kept.as_ref().filter(|kept| pool.windows.granted(&kept.grant)).and_then(|kept| kept.last);
+        let last = self.kept.as_ref().and_then(|kept| kept.last);
         let Some(mut lent) = pool.lend(last) else { return Err(ProtocolError::CorruptDeflate) };
         lent.text = Validator::new();
         lent.is_fresh = true;
@@ -257,7 +255,7 @@ impl Core {
             None => (&mut lent.history, false),
         };
         // One byte more than may come shows what is too much, however the input was cut.
-        let allowed = pool.config.message.saturating_sub(lent.len);
+        let allowed = pool.most_bytes().saturating_sub(lent.len);
         let room =
             usize::try_from(allowed.saturating_add(1)).map_or(pool.out.len(), |n| n.min(pool.out.len()));
         let out = &mut pool.out[..room];
@@ -342,7 +340,7 @@ impl Core {
                 let on = matches!(round, Round::Ended { on: true })
                     && self.bits == MAX_BITS
                     && lent.inflate.total_in() < MOST_IN;
-                kept.last = pool.number(&kept.grant).filter(|_| on);
+                kept.last = on.then(|| pool.clock.tick());
                 lent.left_by = kept.last;
             }
             self.give_back(pool);
@@ -442,9 +440,11 @@ mod tests {
         read(&mut one, &mut pool, b"\x01");
         assert!(!goes_on(&one, &pool));
         read(&mut one, &mut pool, AGAIN);
-        // Elsewhere, its messages have no number that might be somebody else's.
+        // In another pool it reads its window in, and goes on there. Back here, it is a stranger.
         read(&mut one, &mut other, AGAIN);
-        assert!(!goes_on(&one, &other) && !goes_on(&one, &pool));
+        assert!(goes_on(&one, &other) && !goes_on(&one, &pool));
+        read(&mut one, &mut pool, AGAIN);
+        assert!(goes_on(&one, &pool) && !goes_on(&one, &other));
         // A decompressor knows 32 KiB: with less, it would understand what must not be.
         let mut small = Inflater::new(&params(14), &pool).unwrap();
         read(&mut small, &mut pool, HELLO);
