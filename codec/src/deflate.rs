@@ -44,7 +44,7 @@
 //!         let mut echo = |connection: &mut Connection<Server>, kind, payload: &[u8]| {
 //!             if let Ok(sent) = self.deflater.message(connection, kind, payload, &mut shared.deflate) {
 //!                 out.extend_from_slice(&sent.header);
-//!                 out.extend_from_slice(sent.payload.as_deref().unwrap_or(payload));
+//!                 out.extend_from_slice(sent.payload);
 //!             }
 //!         };
 //!         let outcome = 'read: loop {
@@ -108,10 +108,10 @@
 //! let inflater = Inflater::<Client>::new(&params, &inflate_pool)?; // and on as above
 //! let mut deflater = Deflater::<Client>::new(&params);
 //!
-//! let mut text = "again ".repeat(100).into_bytes();
+//! let text = "again ".repeat(100);
 //! let key = Key::new([1, 2, 3, 4]); // fresh and unpredictable for each frame
-//! let sent = deflater.message(&mut connection, key, Kind::Text, &mut text, &mut deflate_pool)?;
-//! let frame = [&sent.header[..], sent.payload.as_deref().unwrap_or(&text)].concat();
+//! let sent = deflater.message(&mut connection, Kind::Text, text.as_bytes(), &mut deflate_pool, key)?;
+//! let frame = [&sent.header[..], sent.payload].concat();
 //! assert_eq!(frame[0], 0xC1); // a text, with RSV1
 //! assert!(frame.len() < 40);
 //! # Ok::<(), Box<dyn std::error::Error>>(())

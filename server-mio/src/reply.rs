@@ -42,9 +42,11 @@ fn send_compressed<'b>(
     payload: Cow<'b, [u8]>,
 ) -> Result<(), SendError> {
     let sent = compression.deflater.message(connection, kind, &payload, &mut pools.deflate)?;
-    match sent.payload {
-        Some(coded) => outbox.push_copied(sent.header, coded),
-        None => outbox.push_frame(sent.header, payload),
+    if sent.is_unchanged() {
+        let header = sent.header;
+        outbox.push_frame(header, payload);
+    } else {
+        outbox.push_copied(sent.header, sent.payload);
     }
     Ok(())
 }

@@ -139,9 +139,9 @@ fn bomb(len: usize) -> Vec<u8> {
     let mut connection = Connection::<ClientRole>::new().with_extension_bits(Rsv::RSV1);
     let mut deflater = Deflater::<ClientRole>::new(&DeflateParams::default());
     let (key, mut pool) = (Key::new([1, 2, 3, 4]), DeflatePool::default());
-    let mut zeros = vec![0; len];
-    let sent = deflater.message(&mut connection, key, Kind::Binary, &mut zeros, &mut pool).unwrap();
-    [&sent.header[..], sent.payload.as_deref().unwrap()].concat()
+    let zeros = vec![0; len];
+    let sent = deflater.message(&mut connection, Kind::Binary, &zeros, &mut pool, key).unwrap();
+    [&sent.header[..], sent.payload].concat()
 }
 
 /// Blocks (RFC 1951 §3.2.7) that say at length how they are coded, and then that they end: 286 codes of lengths and

@@ -70,11 +70,10 @@ impl Peer {
     }
 
     fn frame(&mut self, kind: Kind, payload: &[u8]) -> Vec<u8> {
-        let mut given = payload.to_vec();
         let key = Key::new([1, 2, 3, 4]);
-        let sent = self.deflater.message(&mut self.connection, key, kind, &mut given, &mut self.deflate);
+        let sent = self.deflater.message(&mut self.connection, kind, payload, &mut self.deflate, key);
         let sent = sent.unwrap();
-        [&sent.header[..], sent.payload.as_deref().unwrap_or(&given)].concat()
+        [&sent.header[..], sent.payload].concat()
     }
 
     fn send(&mut self, payload: &[u8]) {
@@ -389,16 +388,10 @@ fn idle_connections() {
                         let mut connection = Connection::<ClientRole>::new().with_extension_bits(Rsv::RSV1);
                         let params = DeflateParams { client_max_window_bits: 9, ..DeflateParams::default() };
                         let mut deflater = Deflater::<ClientRole>::new(&params);
-                        let mut text = text.clone();
-                        let sent = deflater.message(
-                            &mut connection,
-                            Key::new([0; 4]),
-                            Kind::Binary,
-                            &mut text,
-                            &mut deflate,
-                        );
+                        let key = Key::new([0; 4]);
+                        let sent = deflater.message(&mut connection, Kind::Binary, &text, &mut deflate, key);
                         let sent = sent.unwrap();
-                        [&sent.header[..], sent.payload.as_deref().unwrap()].concat()
+                        [&sent.header[..], sent.payload].concat()
                     }
                     _ => frame(BINARY, &text),
                 };

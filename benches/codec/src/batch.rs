@@ -201,16 +201,16 @@ impl Batch {
         let (mut wire, mut ends) = (Vec::new(), Vec::new());
         for payload in &payloads {
             let key = mask::Key::new((random.next() as u32).to_ne_bytes());
-            let mut payload = payload.to_vec();
             match &mut deflate {
                 Some((deflater, pool)) => {
                     let sent = deflater
-                        .message(&mut connection, key, kind, &mut payload, pool)
+                        .message(&mut connection, kind, payload, pool, key)
                         .expect("an open connection");
                     wire.extend_from_slice(&sent.header);
-                    wire.extend_from_slice(sent.payload.as_deref().unwrap_or(&payload));
+                    wire.extend_from_slice(sent.payload);
                 }
                 None => {
+                    let mut payload = payload.to_vec();
                     let header = connection
                         .message(key, kind, Rsv::NONE, payload.len() as u64)
                         .expect("an open connection");

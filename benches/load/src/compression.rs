@@ -12,8 +12,6 @@ use std::io;
 pub(crate) struct Pools {
     inflate: InflatePool,
     deflate: DeflatePool,
-    /// A payload, while it is compressed.
-    payload: Vec<u8>,
 }
 
 /// What one connection has.
@@ -43,7 +41,6 @@ impl Pools {
                 windows: 2 * windows,
                 ..DeflateConfig::default()
             }),
-            payload: Vec::new(),
         }
     }
 }
@@ -71,18 +68,12 @@ impl Compression {
     ) {
         while self.coded.len() < enough {
             let Some(flight) = outgoing.next_whole() else { break };
-            pools.payload.clear();
-            pools.payload.extend_from_slice(corpus.payload(&flight));
-            let sent = self.deflater.message(
-                connection,
-                flight.key,
-                corpus.kind(),
-                &mut pools.payload,
-                &mut pools.deflate,
-            );
+            let payload = corpus.payload(&flight);
+            let sent =
+                self.deflater.message(connection, corpus.kind(), payload, &mut pools.deflate, flight.key);
             let Ok(sent) = sent else { break }; // the server closes, which is told of elsewhere
             self.coded.extend_from_slice(&sent.header);
-            self.coded.extend_from_slice(sent.payload.as_deref().unwrap_or(&pools.payload));
+            self.coded.extend_from_slice(sent.payload);
         }
     }
 

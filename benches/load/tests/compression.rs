@@ -100,8 +100,7 @@ fn serve(mut stream: TcpStream, min_len: usize) -> io::Result<()> {
             for (kind, payload) in messages {
                 let sent = deflater.message(&mut connection, kind, &payload, &mut deflate);
                 let sent = sent.map_err(io::Error::other)?;
-                stream
-                    .write_all(&[&sent.header[..], sent.payload.as_deref().unwrap_or(&payload)].concat())?;
+                stream.write_all(&[&sent.header[..], sent.payload].concat())?;
             }
         }
     }

@@ -5,11 +5,10 @@
 
 use core::time::Duration;
 use framewire::{
-    Assembler, Client, CloseCode, Connection, Event, HeaderBytes, Kind, Limits, Part, ProtocolError, Rsv,
-    SendError, State,
-    deflate::{DeflatePool, Deflater, InflateConfig, InflatePool, Inflater, NoWindow, Outgoing},
-    extension::{DeflateOffer, DeflateParams},
-    handshake::{self, ClientHandshake, ClientKey, HeadBuffer, HeaderSlots, Response},
+    Assembler, Client, CloseCode, Connection, Event, Kind, Limits, Part, ProtocolError, Rsv, State,
+    deflate::{DeflatePool, Deflater, InflateConfig, InflatePool, Inflater, NoWindow},
+    extension::{Offer, Params},
+    handshake::{self, ClientKey, HeadBuffer, HeaderSlots, Opening, Response},
     mask::{self, Key},
 };
 use std::{
@@ -40,7 +39,7 @@ pub struct Socket {
 
 /// permessage-deflate. The pools could serve any number of connections of a thread; here, each has its own.
 struct Compression {
-    params: DeflateParams,
+    params: Params,
     inflater: Inflater<Client>,
     deflater: Deflater<Client>,
     inflate: InflatePool,
@@ -61,11 +60,7 @@ pub enum Received {
 impl Socket {
     /// Connects to `url`, which is `ws://HOST:PORT/PATH`. Also gives the subprotocol that the server chose. Without
     /// `offers`, nothing is compressed.
-    pub fn connect(
-        url: &str,
-        subprotocols: &[&str],
-        offers: &[DeflateOffer],
-    ) -> io::Result<(Self, Option<String>)> {
+    pub fn connect(url: &str, subprotocols: &[&str], offers: &[Offer]) -> io::Result<(Self, Option<String>)> {
         let bare = url.strip_prefix("ws://").ok_or_else(|| invalid("the URL must begin with ws://"))?;
         let at = bare.find(['/', '?']).unwrap_or(bare.len());
         let (host, target) = match bare.split_at(at) {
@@ -77,14 +72,13 @@ impl Socket {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
 
-        let handshake = ClientHandshake::new(host, target, ClientKey::new(random()))
-            .subprotocols(subprotocols)
-            .deflate(offers);
-        stream.write_all(&handshake.to_vec().map_err(io::Error::other)?)?;
+        let opening =
+            Opening::new(host, target, ClientKey::new(random())).subprotocols(subprotocols).deflate(offers);
+        stream.write_all(&opening.to_vec().map_err(io::Error::other)?)?;
 
         // The head may arrive in pieces, and frames right behind it.
         let mut rx = vec![0; 64 << 10];
-        let mut buffer = HeadBuffer::new(handshake::HeadLimits::default());
+        let mut buffer = HeadBuffer::new(handshake::Limits::default());
         let (head, start, end) = loop {
             let n = stream.read(&mut rx)?;
             if n == 0 {
@@ -96,11 +90,11 @@ impl Socket {
         };
         let mut slots = HeaderSlots::new();
         let response = Response::parse(&head, &mut slots).map_err(io::Error::other)?;
-        let Some(negotiated) = handshake.check(&response).map_err(io::Error::other)? else {
+        let Some(established) = opening.check(&response).map_err(io::Error::other)? else {
             return Err(invalid(&format!("the server answered {}", response.status())));
         };
-        let subprotocol = negotiated.subprotocol.map(str::to_owned);
-        let compression = negotiated.deflate.map(Compression::new).transpose().map_err(io::Error::other)?;
+        let subprotocol = established.subprotocol.map(str::to_owned);
+        let compression = established.deflate.map(Compression::new).transpose().map_err(io::Error::other)?;
         let mut connection = Connection::new();
         if compression.is_some() {
             connection = connection.with_extension_bits(Rsv::RSV1); // compressed messages are marked with it
@@ -121,28 +115,45 @@ impl Socket {
     }
 
     /// How the server has agreed to compress.
-    pub fn agreed(&self) -> Option<DeflateParams> {
+    pub fn agreed(&self) -> Option<Params> {
         self.compression.as_ref().map(|compression| compression.params)
     }
 
     /// Sends a message.
     pub fn send(&mut self, kind: Kind, payload: &[u8]) -> io::Result<()> {
-        self.send_frame(payload, |connection, compression, key, bytes| match compression {
-            None => plain(connection.message(key, kind, Rsv::NONE, bytes.len() as u64), key, bytes),
-            Some(c) => c.deflater.message(connection, key, kind, bytes, &mut c.deflate),
-        })
+        let key = key();
+        let Self { connection, compression, tx, .. } = self;
+        tx.clear();
+        let sent = match compression {
+            None => connection
+                .message(key, kind, Rsv::NONE, payload.len() as u64)
+                .map(|header| put_masked(tx, &header, key, payload)),
+            Some(c) => c
+                .deflater
+                .message(connection, kind, payload, &mut c.deflate, key)
+                .map(|sent| put(tx, &sent.header, sent.payload)),
+        };
+        sent.map_err(io::Error::other)?;
+        self.write()
     }
 
     /// Sends a message in fragments.
     pub fn send_fragments(&mut self, kind: Kind, fragments: &[&[u8]]) -> io::Result<()> {
         for (i, fragment) in fragments.iter().enumerate() {
-            let last = i + 1 == fragments.len();
-            self.send_frame(fragment, |connection, compression, key, bytes| match compression {
-                None => {
-                    plain(connection.fragment(key, kind, Rsv::NONE, bytes.len() as u64, last), key, bytes)
-                }
-                Some(c) => c.deflater.fragment(connection, key, kind, bytes, last, &mut c.deflate),
-            })?;
+            let (key, last) = (key(), i + 1 == fragments.len());
+            let Self { connection, compression, tx, .. } = self;
+            tx.clear();
+            let sent = match compression {
+                None => connection
+                    .fragment(key, kind, Rsv::NONE, fragment.len() as u64, last)
+                    .map(|header| put_masked(tx, &header, key, fragment)),
+                Some(c) => c
+                    .deflater
+                    .fragment(connection, kind, fragment, last, &mut c.deflate, key)
+                    .map(|sent| put(tx, &sent.header, sent.payload)),
+            };
+            sent.map_err(io::Error::other)?;
+            self.write()?;
         }
         Ok(())
     }
@@ -224,38 +235,15 @@ impl Socket {
         while self.stream.read(&mut self.rx).is_ok_and(|n| n > 0) {}
     }
 
-    /// Has a copy of the payload masked, perhaps compressed, and gets a header for it; writes both.
-    fn send_frame(
-        &mut self,
-        payload: &[u8],
-        frame: impl for<'p> FnOnce(
-            &mut Connection<Client>,
-            Option<&'p mut Compression>,
-            Key,
-            &mut [u8],
-        ) -> Result<Outgoing<'p>, SendError>,
-    ) -> io::Result<()> {
-        self.tx.clear();
-        self.tx.extend_from_slice(payload);
-        let sent = frame(&mut self.connection, self.compression.as_mut(), key(), &mut self.tx);
-        let sent = sent.map_err(io::Error::other)?;
-        match sent.payload {
-            Some(compressed) => {
-                self.tx.clear();
-                self.tx.extend_from_slice(&sent.header);
-                self.tx.extend_from_slice(compressed);
-            }
-            None => {
-                self.tx.splice(..0, sent.header.iter().copied());
-            }
-        }
+    /// Writes the frame that is in `tx`.
+    fn write(&mut self) -> io::Result<()> {
         self.traffic.1 += self.tx.len() as u64;
         self.stream.write_all(&self.tx)
     }
 }
 
 impl Compression {
-    fn new(params: DeflateParams) -> Result<Self, NoWindow> {
+    fn new(params: Params) -> Result<Self, NoWindow> {
         let inflate =
             InflatePool::new(InflateConfig { message: Limits::CLIENT.message, ..InflateConfig::default() });
         Ok(Self {
@@ -268,15 +256,16 @@ impl Compression {
     }
 }
 
-/// A frame that is not compressed.
-fn plain<'p>(
-    header: Result<HeaderBytes, SendError>,
-    key: Key,
-    bytes: &mut [u8],
-) -> Result<Outgoing<'p>, SendError> {
-    let header = header?;
-    mask::apply(key, bytes);
-    Ok(Outgoing { header, payload: None })
+/// A frame whose payload is masked already.
+fn put(tx: &mut Vec<u8>, header: &[u8], payload: &[u8]) {
+    tx.extend_from_slice(header);
+    tx.extend_from_slice(payload);
+}
+
+/// A frame, a copy of whose payload is masked.
+fn put_masked(tx: &mut Vec<u8>, header: &[u8], key: Key, payload: &[u8]) {
+    put(tx, header, payload);
+    mask::apply(key, &mut tx[header.len()..]);
 }
 
 /// Inflates a part, where it is compressed; gives the message once it is whole.

@@ -5,6 +5,7 @@ use super::{
     budget::{Clock, Grant, Instant, Tally},
     window::Window,
 };
+use crate::mask::{self, Key};
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 use zlib_rs::{Deflate, DeflateConfig as Zlib, DeflateFlush};
@@ -86,8 +87,8 @@ pub struct DeflatePool {
     clock: Clock,
     /// Counts what compressors are used for: to tell which was used least recently.
     uses: u64,
-    /// All of it initialised. What was compressed last is at its start, lent to the host until the next is.
-    pub(super) out: Vec<u8>,
+    /// All of it initialised. What was compressed or masked last is at its start, lent to the host until the next is.
+    out: Vec<u8>,
 }
 
 /// A compressor of one size of window.
@@ -109,7 +110,7 @@ impl DeflatePool {
     /// Bytes that one compressor takes, at 15 window bits; 246 KiB at 9.
     pub const COMPRESSOR: usize = 372 << 10;
 
-    /// The buffer for what was compressed last is kept up to this size.
+    /// The buffer is kept up to this size.
     const KEEP_OUT: usize = 1 << 20;
     const MIN_OUT: usize = 4 << 10;
 
@@ -159,6 +160,7 @@ impl DeflatePool {
         mut context: Option<&mut Context>,
         last: bool,
     ) -> Option<usize> {
+        self.forget_large();
         let warm = context.as_deref().map(Context::id);
         let index = self.choose(bits, warm);
         let Compressor { deflate, warm: has, reach, .. } = &mut self.compressors[index];
@@ -176,9 +178,6 @@ impl DeflatePool {
             *reach = wanted;
         }
 
-        if self.out.len() > Self::KEEP_OUT {
-            self.out = Vec::new();
-        }
         if self.out.len() < Self::MIN_OUT {
             self.out.resize(Self::MIN_OUT, 0); // for less than a few bytes, flushing finds no end
         }
@@ -216,6 +215,27 @@ impl DeflatePool {
             *reach = reach.saturating_add(bytes.len());
         }
         Some(given - dropped)
+    }
+
+    /// What [`compress`](Self::compress) or [`store`](Self::store) made last: so many bytes.
+    pub(super) fn compressed(&mut self, len: usize) -> &mut [u8] {
+        &mut self.out[..len]
+    }
+
+    /// A masked copy of these bytes.
+    pub(super) fn masked(&mut self, key: Key, bytes: &[u8]) -> &[u8] {
+        self.forget_large();
+        if self.out.len() < bytes.len() {
+            self.out.resize(bytes.len(), 0);
+        }
+        let len = mask::apply_to(key, bytes, &mut self.out);
+        &self.out[..len]
+    }
+
+    fn forget_large(&mut self) {
+        if self.out.len() > Self::KEEP_OUT {
+            self.out = Vec::new();
+        }
     }
 
     /// A message that refers to none before it.

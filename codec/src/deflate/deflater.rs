@@ -5,10 +5,10 @@ use super::{
     deflate_pool::{Context, DeflatePool},
 };
 use crate::{
-    connection::{Client, Connection, Role, Server, Unmasked},
+    connection::{Client, Connection, Role, Server},
     error::SendError,
     event::Kind,
-    extension::DeflateParams,
+    extension::Params,
     frame::{HeaderBytes, Rsv},
     mask::{self, Key},
 };
@@ -31,22 +31,32 @@ pub struct Deflater<R: Role> {
     bits: Option<u8>,
     takes_over: bool,
     /// Whether the message whose fragments are being sent is compressed.
-    is_coded: bool,
+    is_compressed: bool,
     role: PhantomData<R>,
 }
 
-/// What is to be written: `header`, and behind it `payload`, or where that is `None` what was given, as it stands.
+/// A frame to be written: `header`, and then `payload`.
 #[derive(Debug)]
+#[must_use = "the connection counts this frame as sent: write its header, and then its payload"]
 pub struct Outgoing<'p> {
     /// The header of the frame.
     pub header: HeaderBytes,
-    /// The compressed payload, in the pool's buffer until the next is compressed; `None` where it goes uncompressed.
-    pub payload: Option<&'p mut [u8]>,
+    /// The payload as it goes on the wire: compressed or not, and masked if the role is a client's.
+    pub payload: &'p [u8],
+    is_unchanged: bool,
+}
+
+impl Outgoing<'_> {
+    /// Whether [`payload`](Self::payload) is the very slice that was given, because it is neither compressed nor masked: a
+    /// host may then refer to it where it is. If not, it is in the pool's buffer until the next message is sent.
+    pub const fn is_unchanged(&self) -> bool {
+        self.is_unchanged
+    }
 }
 
 impl<R: Role> Deflater<R> {
     /// A deflater for a connection of this role that agreed on these parameters.
-    pub fn new(params: &DeflateParams) -> Self {
+    pub fn new(params: &Params) -> Self {
         let (no_takeover, bits) = if R::UNMASKS {
             (params.server_no_context_takeover, params.server_max_window_bits)
         } else {
@@ -56,7 +66,7 @@ impl<R: Role> Deflater<R> {
             context: None,
             bits: (bits >= MIN_BITS).then_some(bits.min(MAX_BITS)),
             takes_over: !no_takeover,
-            is_coded: false,
+            is_compressed: false,
             role: PhantomData,
         }
     }
@@ -80,15 +90,15 @@ impl<R: Role> Deflater<R> {
         }
     }
 
-    /// Compresses a whole message: to how many bytes; `None` where it is to go uncompressed.
-    fn code(&mut self, payload: &[u8], pool: &mut DeflatePool) -> Option<usize> {
+    /// Compresses a whole message: to how many bytes; `None` if it is to go uncompressed.
+    fn compress(&mut self, payload: &[u8], pool: &mut DeflatePool) -> Option<usize> {
         let bits = self.bits_for(payload, pool)?;
         let context = self.context(bits, pool);
         pool.compress(payload, bits, context, true)
     }
 
-    /// Compresses a fragment, if its message is; where it does not fit, an error comes later.
-    fn code_fragment(
+    /// Compresses a fragment, if its message is compressed. Whether the connection may send it is asked later.
+    fn compress_fragment(
         &mut self,
         is_first: bool,
         bytes: &[u8],
@@ -96,16 +106,16 @@ impl<R: Role> Deflater<R> {
         pool: &mut DeflatePool,
     ) -> Option<usize> {
         if is_first && last {
-            self.is_coded = false;
-            return self.code(bytes, pool);
+            self.is_compressed = false;
+            return self.compress(bytes, pool);
         }
         if is_first {
-            self.is_coded = self.bits.is_some();
+            self.is_compressed = self.bits.is_some();
         }
-        let bits = self.bits.filter(|_| self.is_coded)?;
+        let bits = self.bits.filter(|_| self.is_compressed)?;
         let context = self.context(bits, pool);
-        let coded = pool.compress(bytes, bits, context, last);
-        Some(coded.unwrap_or_else(|| pool.store(bytes, self.context.as_deref_mut(), last)))
+        let compressed = pool.compress(bytes, bits, context, last);
+        Some(compressed.unwrap_or_else(|| pool.store(bytes, self.context.as_deref_mut(), last)))
     }
 
     fn context(&mut self, bits: u8, pool: &mut DeflatePool) -> Option<&mut Context> {
@@ -115,113 +125,141 @@ impl<R: Role> Deflater<R> {
         self.context.as_deref_mut()
     }
 
-    /// What was coded, with the header that `send` makes for it. Where it may not be sent, the window holds what the
-    /// peer will not know.
+    /// What was compressed, or else what was given, with the header that `header` makes for it. If it may not be sent, the
+    /// window would hold what the peer will not know.
     fn finish<'p>(
         &mut self,
-        coded: Option<usize>,
-        len: usize,
+        given: &'p [u8],
+        compressed: Option<usize>,
         pool: &'p mut DeflatePool,
-        send: impl FnOnce(Rsv, u64) -> Result<HeaderBytes, SendError>,
+        key: Option<Key>,
+        header: impl FnOnce(Rsv, u64) -> Result<HeaderBytes, SendError>,
     ) -> Result<Outgoing<'p>, SendError> {
-        let rsv = if coded.is_some() { Rsv::RSV1 } else { Rsv::NONE };
-        match send(rsv, coded.unwrap_or(len) as u64) {
-            Ok(header) => Ok(Outgoing { header, payload: coded.map(|len| &mut pool.out[..len]) }),
+        let rsv = if compressed.is_some() { Rsv::RSV1 } else { Rsv::NONE };
+        let header = match header(rsv, compressed.unwrap_or(given.len()) as u64) {
+            Ok(header) => header,
             Err(error) => {
                 self.release();
-                Err(error)
+                return Err(error);
             }
-        }
+        };
+        let payload = match (compressed, key) {
+            (Some(len), None) => pool.compressed(len),
+            (Some(len), Some(key)) => {
+                let payload = pool.compressed(len);
+                mask::apply(key, payload);
+                payload
+            }
+            (None, Some(key)) => pool.masked(key, given),
+            (None, None) => given,
+        };
+        Ok(Outgoing { header, payload, is_unchanged: compressed.is_none() && key.is_none() })
+    }
+
+    /// A whole message.
+    fn send<'p>(
+        &mut self,
+        payload: &'p [u8],
+        pool: &'p mut DeflatePool,
+        key: Option<Key>,
+        header: impl FnOnce(Rsv, u64) -> Result<HeaderBytes, SendError>,
+    ) -> Result<Outgoing<'p>, SendError> {
+        let compressed = self.compress(payload, pool);
+        self.finish(payload, compressed, pool, key, header)
+    }
+
+    /// A fragment.
+    fn send_fragment<'p>(
+        &mut self,
+        is_first: bool,
+        bytes: &'p [u8],
+        last: bool,
+        pool: &'p mut DeflatePool,
+        key: Option<Key>,
+        header: impl FnOnce(Rsv, u64) -> Result<HeaderBytes, SendError>,
+    ) -> Result<Outgoing<'p>, SendError> {
+        let compressed = self.compress_fragment(is_first, bytes, last, pool);
+        self.finish(bytes, compressed, pool, key, header)
     }
 }
 
 impl Deflater<Server> {
-    /// A whole message, compressed if that is agreed on, it is not too short, and it becomes shorter by it. The bytes
+    /// A whole message, compressed if that was agreed on, it is not too short, and it becomes shorter by it. The bytes
     /// of a text must be UTF-8: that is the caller's word.
     ///
     /// # Errors
-    /// As [`Connection::message`](Connection#method.message); [`SendError::ReservedBit`] where the connection does not
+    /// As [`Connection::message`](Connection#method.message); [`SendError::ReservedBit`] if the connection does not
     /// know of the extension ([`Connection::with_extension_bits`]).
+    #[must_use = "the connection counts the message as sent: write what this gives"]
     pub fn message<'p>(
         &mut self,
         connection: &mut Connection<Server>,
         kind: Kind,
-        payload: &[u8],
+        payload: &'p [u8],
         pool: &'p mut DeflatePool,
     ) -> Result<Outgoing<'p>, SendError> {
-        let coded = self.code(payload, pool);
-        self.finish(coded, payload.len(), pool, |rsv, len| {
-            connection.message_header(kind, rsv, len, Unmasked)
-        })
+        self.send(payload, pool, None, |rsv, len| connection.message(kind, rsv, len))
     }
 
-    /// The next fragment of a message: the first starts it, the `last` ends it. All of it can be read by the peer once
-    /// it is there. The first fragment decides whether the message is compressed.
+    /// The next fragment of a message: the first starts it, the `last` ends it. The peer can read all of a fragment once
+    /// it has arrived. The first fragment decides whether the message is compressed.
     ///
     /// # Errors
-    /// As [`Connection::fragment`](Connection#method.fragment).
+    /// As [`Connection::fragment`](Connection#method.fragment), and as for [`message`](Self::message).
+    #[must_use = "the connection counts the fragment as sent: write what this gives"]
     pub fn fragment<'p>(
         &mut self,
         connection: &mut Connection<Server>,
         kind: Kind,
-        bytes: &[u8],
+        bytes: &'p [u8],
         last: bool,
         pool: &'p mut DeflatePool,
     ) -> Result<Outgoing<'p>, SendError> {
-        let coded = self.code_fragment(!connection.is_message_open(), bytes, last, pool);
-        self.finish(coded, bytes.len(), pool, |rsv, len| {
-            connection.fragment_header(kind, rsv, len, last, Unmasked)
+        let is_first = !connection.is_message_open();
+        self.send_fragment(is_first, bytes, last, pool, None, |rsv, len| {
+            connection.fragment(kind, rsv, len, last)
         })
     }
 }
 
 impl Deflater<Client> {
-    /// A whole message, compressed if that is agreed on, it is not too short, and it becomes shorter by it; masked
-    /// with `key` where it is: in the pool's buffer or, uncompressed, in place. The bytes of a text must be UTF-8:
-    /// that is the caller's word.
+    /// A whole message, compressed if that was agreed on, it is not too short, and it becomes shorter by it; masked
+    /// with `key`, in the pool's buffer. The bytes of a text must be UTF-8: that is the caller's word.
     ///
     /// # Errors
-    /// As [`Connection::message`](Connection#method.message); `payload` is as it was then.
+    /// As [`Connection::message`](Connection#method.message); [`SendError::ReservedBit`] if the connection does not
+    /// know of the extension ([`Connection::with_extension_bits`]).
+    #[must_use = "the connection counts the message as sent: write what this gives"]
     pub fn message<'p>(
         &mut self,
         connection: &mut Connection<Client>,
-        key: Key,
         kind: Kind,
-        payload: &mut [u8],
+        payload: &'p [u8],
         pool: &'p mut DeflatePool,
+        key: Key,
     ) -> Result<Outgoing<'p>, SendError> {
-        let coded = self.code(payload, pool);
-        let out = self
-            .finish(coded, payload.len(), pool, |rsv, len| connection.message_header(kind, rsv, len, key))?;
-        Ok(out.mask(key, payload))
+        self.send(payload, pool, Some(key), |rsv, len| connection.message(key, kind, rsv, len))
     }
 
-    /// The next fragment of a message: the first starts it, the `last` ends it. All of it can be read by the peer once
-    /// it is there. The first fragment decides whether the message is compressed. Masked as a
+    /// The next fragment of a message: the first starts it, the `last` ends it. The peer can read all of a fragment once
+    /// it has arrived. The first fragment decides whether the message is compressed. Masked as a
     /// [`message`](Self::message) is.
     ///
     /// # Errors
-    /// As [`Connection::fragment`](Connection#method.fragment); `bytes` are as they were then.
+    /// As [`Connection::fragment`](Connection#method.fragment), and as for [`message`](Self::message).
+    #[must_use = "the connection counts the fragment as sent: write what this gives"]
     pub fn fragment<'p>(
         &mut self,
         connection: &mut Connection<Client>,
-        key: Key,
         kind: Kind,
-        bytes: &mut [u8],
+        bytes: &'p [u8],
         last: bool,
         pool: &'p mut DeflatePool,
+        key: Key,
     ) -> Result<Outgoing<'p>, SendError> {
-        let coded = self.code_fragment(!connection.is_message_open(), bytes, last, pool);
-        let out = self.finish(coded, bytes.len(), pool, |rsv, len| {
-            connection.fragment_header(kind, rsv, len, last, key)
-        })?;
-        Ok(out.mask(key, bytes))
-    }
-}
-
-impl<'p> Outgoing<'p> {
-    fn mask(mut self, key: Key, given: &mut [u8]) -> Self {
-        mask::apply(key, self.payload.as_deref_mut().unwrap_or(given));
-        self
+        let is_first = !connection.is_message_open();
+        self.send_fragment(is_first, bytes, last, pool, Some(key), |rsv, len| {
+            connection.fragment(key, kind, rsv, len, last)
+        })
     }
 }

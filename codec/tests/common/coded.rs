@@ -259,8 +259,8 @@ pub(crate) trait Sender: Role {
     ) -> Result<Vec<u8>, SendError>;
 }
 
-fn sent(out: &Outgoing<'_>, given: &[u8]) -> Vec<u8> {
-    [&out.header[..], out.payload.as_deref().unwrap_or(given)].concat()
+fn sent(out: &Outgoing<'_>) -> Vec<u8> {
+    [&out.header[..], out.payload].concat()
 }
 
 impl Sender for Server {
@@ -271,7 +271,10 @@ impl Sender for Server {
         kind: Kind,
         payload: &[u8],
     ) -> Result<Vec<u8>, SendError> {
-        Ok(sent(&deflater.message(conn, kind, payload, pool)?, payload))
+        let out = deflater.message(conn, kind, payload, pool)?;
+        assert_eq!(out.is_unchanged(), core::ptr::eq(out.payload, payload));
+        assert_eq!(out.is_unchanged(), out.header[0] & 0x40 == 0);
+        Ok(sent(&out))
     }
     fn deflate_fragment(
         deflater: &mut Deflater<Self>,
@@ -281,7 +284,9 @@ impl Sender for Server {
         payload: &[u8],
         last: bool,
     ) -> Result<Vec<u8>, SendError> {
-        Ok(sent(&deflater.fragment(conn, kind, payload, last, pool)?, payload))
+        let out = deflater.fragment(conn, kind, payload, last, pool)?;
+        assert_eq!(out.is_unchanged(), core::ptr::eq(out.payload, payload));
+        Ok(sent(&out))
     }
 }
 
@@ -293,14 +298,9 @@ impl Sender for Client {
         kind: Kind,
         payload: &[u8],
     ) -> Result<Vec<u8>, SendError> {
-        let mut given = payload.to_vec();
-        match deflater.message(conn, Key::new(key(payload.len())), kind, &mut given, pool) {
-            Ok(out) => Ok(sent(&out, &given)),
-            Err(error) => {
-                assert_eq!(given, payload, "what was refused stays as it was");
-                Err(error)
-            }
-        }
+        let out = deflater.message(conn, kind, payload, pool, Key::new(key(payload.len())))?;
+        assert!(!out.is_unchanged(), "it is masked");
+        Ok(sent(&out))
     }
     fn deflate_fragment(
         deflater: &mut Deflater<Self>,
@@ -310,8 +310,7 @@ impl Sender for Client {
         payload: &[u8],
         last: bool,
     ) -> Result<Vec<u8>, SendError> {
-        let mut given = payload.to_vec();
-        let out = deflater.fragment(conn, Key::new(key(payload.len())), kind, &mut given, last, pool)?;
-        Ok(sent(&out, &given))
+        let out = deflater.fragment(conn, kind, payload, last, pool, Key::new(key(payload.len())))?;
+        Ok(sent(&out))
     }
 }

@@ -126,8 +126,7 @@ impl Peer for Framewire {
                 let sent = deflater
                     .message(&mut self.connection, *kind, payload, deflate_pool)
                     .expect("an open connection");
-                let payload = sent.payload.as_deref().unwrap_or(payload);
-                self.socket.write_vectored(&[IoSlice::new(&sent.header), IoSlice::new(payload)]);
+                self.socket.write_vectored(&[IoSlice::new(&sent.header), IoSlice::new(sent.payload)]);
             }
             return;
         }
