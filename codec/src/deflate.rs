@@ -42,7 +42,7 @@
 //!         let mut input = &mut shared.rx[..n];
 //!         let mut out = Vec::new();
 //!         let mut echo = |connection: &mut Connection<Server>, kind, payload: &[u8]| {
-//!             if let Ok(sent) = self.deflater.message(connection, kind, payload, &mut shared.deflate) {
+//!             if let Ok(sent) = self.deflater.message(connection, kind, payload, &mut shared.deflate, Unmasked) {
 //!                 out.extend_from_slice(&sent.header);
 //!                 out.extend_from_slice(sent.payload);
 //!             }

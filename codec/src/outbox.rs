@@ -43,6 +43,8 @@ mod backlog;
 
 pub use backlog::Backlog;
 
+#[cfg(feature = "deflate")]
+use crate::deflate::Outgoing;
 use crate::{
     connection::{Role, SendHalf},
     error::SendError,
@@ -132,8 +134,24 @@ impl<'b> Outbox<'b> {
         Ok(())
     }
 
+    /// Queues a frame that a [`Deflater`](crate::deflate::Deflater) made of `given`, which is referenced if the frame holds
+    /// it unchanged.
+    #[cfg(feature = "deflate")]
+    pub fn outgoing(&mut self, frame: Outgoing<'_>, given: Cow<'b, [u8]>) {
+        if frame.is_unchanged() {
+            self.push_frame(frame.header, given);
+        } else {
+            frame.header.append_to(&mut self.memory.copied);
+            if frame.payload.len() < Self::REFERENCE_FROM {
+                self.push(frame.payload);
+            } else {
+                self.push_large(frame.payload.to_vec().into()); // the pool's buffer is needed for the next message
+            }
+        }
+    }
+
     #[inline(always)]
-    pub(crate) fn push_frame(&mut self, header: HeaderBytes, payload: Cow<'b, [u8]>) {
+    fn push_frame(&mut self, header: HeaderBytes, payload: Cow<'b, [u8]>) {
         header.append_to(&mut self.memory.copied);
         if payload.len() < Self::REFERENCE_FROM {
             self.push(&payload);

@@ -4,10 +4,10 @@
 mod common;
 
 use common::*;
-use framewire::{Close, Connection, ControlFrame, Decoder, Event, HeaderBytes, Kind, Rsv, Server};
+use framewire::{Close, Connection, ControlFrame, Decoder, Event, HeaderBytes, Kind, Rsv, Server, Unmasked};
 
 fn header(len: u64) -> HeaderBytes {
-    Connection::<Server>::new().message(Kind::Binary, Rsv::NONE, len).unwrap()
+    Connection::<Server>::new().message_header(Kind::Binary, Rsv::NONE, len, Unmasked).unwrap()
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn frames_to_be_sent() {
     }
     assert_eq!(format!("{:?}", header(126)), "HeaderBytes([130, 126, 0, 126])");
 
-    let ping = |payload: &[u8]| Connection::<Server>::new().ping(payload).unwrap();
+    let ping = |payload: &[u8]| Connection::<Server>::new().ping(payload, Unmasked).unwrap();
     assert_eq!(ping(b"a"), ping(b"a"));
     assert_ne!(ping(b"a"), ping(b"b"));
     assert_ne!(ping(b""), ping(b"\0"), "what is behind the end does not count");
@@ -85,8 +85,8 @@ fn chunks_tell_the_key_from_one_side_to_the_other() {
 #[test]
 fn messages_keep_their_bytes_to_themselves() {
     use framewire::{Assembler, Part};
-    fn push<'a>(to: &'a mut Assembler, bytes: &'a mut [u8], last: bool) -> Option<framewire::Message<'a>> {
-        to.push(Part { kind: Kind::Text, rsv: Rsv::NONE, bytes, last }).unwrap()
+    fn push<'a>(to: &'a mut Assembler, bytes: &'a mut [u8], last: bool) -> Option<framewire::Assembled<'a>> {
+        to.push(Part::new(Kind::Text, Rsv::NONE, bytes, last)).unwrap()
     }
     let (mut one, mut other) = (Assembler::new(100), Assembler::new(200));
     let [mut first, mut second, mut all, mut wrong] =
@@ -95,7 +95,7 @@ fn messages_keep_their_bytes_to_themselves() {
     let shown = format!("{one:?}");
     assert!(shown.starts_with("Assembler { len: 4, limit: 100, capacity: "), "{shown}");
     let joined = push(&mut one, &mut second, true).unwrap();
-    assert_eq!(format!("{joined:?}"), "Message { kind: Text, rsv: Rsv(000), len: 7, .. }");
+    assert_eq!(format!("{joined:?}"), "Assembled { kind: Text, rsv: Rsv(000), len: 7, .. }");
     assert_eq!(Some(joined), push(&mut other, &mut all.clone(), true));
     let joined = push(&mut one, &mut all, true);
     assert_ne!(joined, push(&mut other, &mut wrong, true));
@@ -105,15 +105,14 @@ fn messages_keep_their_bytes_to_themselves() {
 #[test]
 fn a_queue_one_piece_at_a_time() {
     use bytes::Buf;
-    use framewire::owned::SendQueue;
+    use framewire::{Connection, Server, Unmasked, owned::SendQueue};
+    let mut connection = Connection::<Server>::new();
     let mut queue = SendQueue::new();
     let mut expected = Vec::new();
     for len in [3, SendQueue::COPY_BELOW, 7, 5000] {
         let payload = vec![b'x'; len];
-        expected
-            .extend_from_slice(&[&header(len as u64)[..], &payload, &header(len as u64), &payload].concat());
-        queue.push(header(len as u64), payload.clone().into());
-        queue.push_copied(header(len as u64), &payload); // whatever its length
+        connection.append_binary(&mut expected, &payload, Unmasked).unwrap();
+        queue.push_binary(&mut connection, payload.into(), Unmasked).unwrap();
     }
     let mut sent = Vec::new();
     while queue.has_remaining() {
@@ -147,9 +146,9 @@ fn owned_messages_as_events() {
 
 #[test]
 fn parameters_are_the_same_however_they_are_quoted() {
-    use framewire::extension::elements;
+    use framewire::extension::parse;
     use std::collections::HashSet;
-    let value = |list: &'static str| elements(list).next().unwrap().unwrap().params().next().unwrap().value;
+    let value = |list: &'static str| parse(list).next().unwrap().unwrap().params().next().unwrap().value;
     let [plain, quoted, escaped] =
         [r"a; b=15", r#"a; b="15""#, r#"a; b="\1\5""#].map(|list| value(list).unwrap());
     assert!(plain == quoted && quoted == escaped && plain == *"15");
@@ -161,7 +160,9 @@ fn parameters_are_the_same_however_they_are_quoted() {
 #[cfg(all(feature = "handshake", feature = "alloc"))]
 #[test]
 fn heads() {
-    use framewire::handshake::{Acceptance, BuildError, ClientKey, HeaderSlots, Reply, Request, accept_key};
+    use framewire::handshake::{
+        BuildError, ClientKey, HeaderSlots, PlainResponse, Request, UpgradeResponse, accept_key,
+    };
     let head = b"GET / HTTP/1.1\r\nHost: a\r\nCookie:  one \r\nCOOKIE: two\r\n\r\n";
     let mut slots: HeaderSlots<'_> = HeaderSlots::default();
     assert!(format!("{slots:?}").starts_with("HeaderSlots<"));
@@ -173,10 +174,10 @@ fn heads() {
     assert_eq!(format!("{key:?}"), "ClientKey(AAAAAAAAAAAAAAAAAAAAAA==)");
 
     // Into a buffer of the host's, as into memory; and not into one that is too small.
-    let acceptance = Acceptance::new(accept_key(key));
-    let reply = Reply::new(404);
+    let response = UpgradeResponse::new(accept_key(key));
+    let reply = PlainResponse::new(404);
     for (bytes, write) in [
-        (acceptance.to_vec().unwrap(), &(|to: &mut [u8]| acceptance.write_to(to)) as &dyn Fn(&mut [u8]) -> _),
+        (response.to_vec().unwrap(), &(|to: &mut [u8]| response.write_to(to)) as &dyn Fn(&mut [u8]) -> _),
         (reply.to_vec().unwrap(), &|to| reply.write_to(to)),
     ] {
         let needed = bytes.len();
@@ -193,21 +194,21 @@ fn pools_can_be_shown() {
     use framewire::{
         Client,
         deflate::{DeflatePool, Deflater, InflateConfig, InflatePool, Inflater},
-        extension::Params,
+        extension::DeflateParams,
     };
     let (inflate, mut deflate) = (InflatePool::default(), DeflatePool::default());
     let mut conn = Connection::<Client>::new().with_extension_bits(Rsv::RSV1);
-    let payload = b"secret, secret, secret, secret, secret, secret, secret".repeat(9);
-    let params = Params { server_no_context_takeover: true, ..Params::default() };
+    let mut payload = b"secret, secret, secret, secret, secret, secret, secret".repeat(9);
+    let params = DeflateParams { server_no_context_takeover: true, ..DeflateParams::default() };
     let mut deflater = Deflater::<Client>::new(&params);
     let key = framewire::mask::Key::new(KEY);
-    let sent = deflater.message(&mut conn, Kind::Text, &payload, &mut deflate, key).unwrap();
+    let sent = deflater.message(&mut conn, key, Kind::Text, &mut payload, &mut deflate).unwrap();
     assert!(!format!("{sent:?}").contains("secret"));
     let inflater = Inflater::<Client>::new(&params, &inflate).unwrap();
     let shown = format!("{deflate:?} {deflater:?} {inflate:?} {inflater:?}");
     assert!(!shown.contains("secret") && shown.contains("Pool"), "{shown}");
     // No memory, no window; and it says so.
     let none = InflatePool::new(InflateConfig { windows: 0, ..InflateConfig::default() });
-    let refused = Inflater::<Client>::new(&Params::default(), &none).map(|_| ()).unwrap_err();
+    let refused = Inflater::<Client>::new(&DeflateParams::default(), &none).map(|_| ()).unwrap_err();
     assert_eq!(refused.to_string(), "no window is left for a peer with context takeover");
 }

@@ -5,10 +5,10 @@ use super::{
     deflate_pool::{Context, DeflatePool},
 };
 use crate::{
-    connection::{Client, Connection, Role, Server},
+    connection::{Role, SendHalf},
     error::SendError,
     event::Kind,
-    extension::Params,
+    extension::DeflateParams,
     frame::{HeaderBytes, Rsv},
     mask::{self, Key},
 };
@@ -18,7 +18,7 @@ use core::marker::PhantomData;
 /// Compresses what goes to one peer (RFC 7692 §7.2.1): a few words of state, and a window only where context takeover
 /// was agreed on and a message has gone out.
 ///
-/// Its verbs take the [`Connection`], so that what is compressed is what is sent: no order of calls, and no error,
+/// Its send methods take the connection, so that what is compressed is what is sent: no order of calls, and no error,
 /// makes the two ends disagree about the window. They may be mixed with the connection's own, which send
 /// uncompressed.
 ///
@@ -56,7 +56,7 @@ impl Outgoing<'_> {
 
 impl<R: Role> Deflater<R> {
     /// A deflater for a connection of this role that agreed on these parameters.
-    pub fn new(params: &Params) -> Self {
+    pub fn new(params: &DeflateParams) -> Self {
         let (no_takeover, bits) = if R::UNMASKS {
             (params.server_no_context_takeover, params.server_max_window_bits)
         } else {
@@ -69,6 +69,47 @@ impl<R: Role> Deflater<R> {
             is_compressed: false,
             role: PhantomData,
         }
+    }
+
+    /// Makes a whole message: compressed if that was agreed on, the payload is not too short, and it becomes shorter; masked
+    /// if this is a client. The caller promises that a text is UTF-8.
+    ///
+    /// # Errors
+    /// As [`SendHalf::message_header`]; [`SendError::ReservedBit`] if the connection does not know of the extension
+    /// ([`Connection::with_extension_bits`](crate::Connection::with_extension_bits)).
+    pub fn message<'p>(
+        &mut self,
+        connection: &mut SendHalf<R>,
+        kind: Kind,
+        payload: &'p [u8],
+        pool: &'p mut DeflatePool,
+        key: R::Key,
+    ) -> Result<Outgoing<'p>, SendError> {
+        let compressed = self.compress(payload, pool);
+        self.finish(payload, compressed, pool, key.into(), |rsv, len| {
+            connection.message_header(kind, rsv, len, key)
+        })
+    }
+
+    /// Makes the next fragment of a message: the first fragment starts the message, the `last` one ends it. The peer can
+    /// read all of a fragment once it has arrived. The first fragment decides whether the message is compressed.
+    ///
+    /// # Errors
+    /// As [`SendHalf::fragment_header`], and as [`message`](Self::message).
+    pub fn fragment<'p>(
+        &mut self,
+        connection: &mut SendHalf<R>,
+        kind: Kind,
+        bytes: &'p [u8],
+        last: bool,
+        pool: &'p mut DeflatePool,
+        key: R::Key,
+    ) -> Result<Outgoing<'p>, SendError> {
+        let is_first = !connection.is_message_open();
+        let compressed = self.compress_fragment(is_first, bytes, last, pool);
+        self.finish(bytes, compressed, pool, key.into(), |rsv, len| {
+            connection.fragment_header(kind, rsv, len, last, key)
+        })
     }
 
     /// Lets go of the window, if there is one: the next message is compressed by itself. For a connection that will be
@@ -125,8 +166,7 @@ impl<R: Role> Deflater<R> {
         self.context.as_deref_mut()
     }
 
-    /// What was compressed, or else what was given, with the header that `header` makes for it. If it may not be sent, the
-    /// window would hold what the peer will not know.
+    /// The compressed bytes, or else the given ones, with the header that `header` makes for them.
     fn finish<'p>(
         &mut self,
         given: &'p [u8],
@@ -139,7 +179,7 @@ impl<R: Role> Deflater<R> {
         let header = match header(rsv, compressed.unwrap_or(given.len()) as u64) {
             Ok(header) => header,
             Err(error) => {
-                self.release();
+                self.release(); // otherwise the window would hold what the peer will not know
                 return Err(error);
             }
         };
@@ -154,112 +194,5 @@ impl<R: Role> Deflater<R> {
             (None, None) => given,
         };
         Ok(Outgoing { header, payload, is_unchanged: compressed.is_none() && key.is_none() })
-    }
-
-    /// A whole message.
-    fn send<'p>(
-        &mut self,
-        payload: &'p [u8],
-        pool: &'p mut DeflatePool,
-        key: Option<Key>,
-        header: impl FnOnce(Rsv, u64) -> Result<HeaderBytes, SendError>,
-    ) -> Result<Outgoing<'p>, SendError> {
-        let compressed = self.compress(payload, pool);
-        self.finish(payload, compressed, pool, key, header)
-    }
-
-    /// A fragment.
-    fn send_fragment<'p>(
-        &mut self,
-        is_first: bool,
-        bytes: &'p [u8],
-        last: bool,
-        pool: &'p mut DeflatePool,
-        key: Option<Key>,
-        header: impl FnOnce(Rsv, u64) -> Result<HeaderBytes, SendError>,
-    ) -> Result<Outgoing<'p>, SendError> {
-        let compressed = self.compress_fragment(is_first, bytes, last, pool);
-        self.finish(bytes, compressed, pool, key, header)
-    }
-}
-
-impl Deflater<Server> {
-    /// A whole message, compressed if that was agreed on, it is not too short, and it becomes shorter by it. The bytes
-    /// of a text must be UTF-8: that is the caller's word.
-    ///
-    /// # Errors
-    /// As [`Connection::message`](Connection#method.message); [`SendError::ReservedBit`] if the connection does not
-    /// know of the extension ([`Connection::with_extension_bits`]).
-    #[must_use = "the connection counts the message as sent: write what this gives"]
-    pub fn message<'p>(
-        &mut self,
-        connection: &mut Connection<Server>,
-        kind: Kind,
-        payload: &'p [u8],
-        pool: &'p mut DeflatePool,
-    ) -> Result<Outgoing<'p>, SendError> {
-        self.send(payload, pool, None, |rsv, len| connection.message(kind, rsv, len))
-    }
-
-    /// The next fragment of a message: the first starts it, the `last` ends it. The peer can read all of a fragment once
-    /// it has arrived. The first fragment decides whether the message is compressed.
-    ///
-    /// # Errors
-    /// As [`Connection::fragment`](Connection#method.fragment), and as for [`message`](Self::message).
-    #[must_use = "the connection counts the fragment as sent: write what this gives"]
-    pub fn fragment<'p>(
-        &mut self,
-        connection: &mut Connection<Server>,
-        kind: Kind,
-        bytes: &'p [u8],
-        last: bool,
-        pool: &'p mut DeflatePool,
-    ) -> Result<Outgoing<'p>, SendError> {
-        let is_first = !connection.is_message_open();
-        self.send_fragment(is_first, bytes, last, pool, None, |rsv, len| {
-            connection.fragment(kind, rsv, len, last)
-        })
-    }
-}
-
-impl Deflater<Client> {
-    /// A whole message, compressed if that was agreed on, it is not too short, and it becomes shorter by it; masked
-    /// with `key`, in the pool's buffer. The bytes of a text must be UTF-8: that is the caller's word.
-    ///
-    /// # Errors
-    /// As [`Connection::message`](Connection#method.message); [`SendError::ReservedBit`] if the connection does not
-    /// know of the extension ([`Connection::with_extension_bits`]).
-    #[must_use = "the connection counts the message as sent: write what this gives"]
-    pub fn message<'p>(
-        &mut self,
-        connection: &mut Connection<Client>,
-        kind: Kind,
-        payload: &'p [u8],
-        pool: &'p mut DeflatePool,
-        key: Key,
-    ) -> Result<Outgoing<'p>, SendError> {
-        self.send(payload, pool, Some(key), |rsv, len| connection.message(key, kind, rsv, len))
-    }
-
-    /// The next fragment of a message: the first starts it, the `last` ends it. The peer can read all of a fragment once
-    /// it has arrived. The first fragment decides whether the message is compressed. Masked as a
-    /// [`message`](Self::message) is.
-    ///
-    /// # Errors
-    /// As [`Connection::fragment`](Connection#method.fragment), and as for [`message`](Self::message).
-    #[must_use = "the connection counts the fragment as sent: write what this gives"]
-    pub fn fragment<'p>(
-        &mut self,
-        connection: &mut Connection<Client>,
-        kind: Kind,
-        bytes: &'p [u8],
-        last: bool,
-        pool: &'p mut DeflatePool,
-        key: Key,
-    ) -> Result<Outgoing<'p>, SendError> {
-        let is_first = !connection.is_message_open();
-        self.send_fragment(is_first, bytes, last, pool, Some(key), |rsv, len| {
-            connection.fragment(key, kind, rsv, len, last)
-        })
     }
 }

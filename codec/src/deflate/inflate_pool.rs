@@ -139,10 +139,10 @@ impl InflatePool {
     /// none left asks for `client_no_context_takeover`, which every client must heed (RFC 7692 §7.1.1.2).
     ///
     /// ```
-    /// use framewire::{deflate::InflatePool, extension::{self, Config}};
+    /// use framewire::{deflate::InflatePool, extension::{self, DeflatePolicy}};
     ///
     /// let pool = InflatePool::new(Default::default());
-    /// let mut config = Config { client_max_window_bits: 12, ..Config::default() };
+    /// let mut config = DeflatePolicy { client_max_window_bits: 12, ..DeflatePolicy::default() };
     /// config.client_no_context_takeover |= !pool.has_window(config.client_max_window_bits);
     /// let answer = extension::negotiate(["permessage-deflate; client_max_window_bits"], &config);
     /// ```

@@ -9,8 +9,8 @@ use super::{
 use crate::{
     connection::Role,
     error::ProtocolError,
-    event::{Kind, Part},
-    extension::Params,
+    event::{Kind, Part, Span},
+    extension::DeflateParams,
     frame::Rsv,
     utf8::Validator,
 };
@@ -51,7 +51,7 @@ impl<R: Role> Inflater<R> {
     ///
     /// # Errors
     /// [`NoWindow`] where the peer takes its context over and the pool cannot set a window aside for that.
-    pub fn new(params: &Params, pool: &InflatePool) -> Result<Self, NoWindow> {
+    pub fn new(params: &DeflateParams, pool: &InflatePool) -> Result<Self, NoWindow> {
         let (no_takeover, bits) = if R::UNMASKS {
             (params.client_no_context_takeover, params.client_max_window_bits)
         } else {
@@ -98,7 +98,8 @@ impl Ready<'_> {
         if !part.rsv.contains(Rsv::RSV1) {
             return Inflated { core: self.core, pool: self.pool, feed: Feed::Through(part) };
         }
-        self.feed_coded(part.kind, part.bytes, part.last)
+        let (kind, last) = (part.kind, part.last);
+        self.feed_coded(kind, part.into_bytes(), last)
     }
 
     pub(crate) fn feed_coded<'a>(&'a mut self, kind: Kind, wire: &'a [u8], last: bool) -> Inflated<'a> {
@@ -184,14 +185,14 @@ impl Inflated<'_> {
     pub fn next_part(&mut self) -> Result<Option<Part<'_>>, ProtocolError> {
         match mem::replace(&mut self.feed, Feed::Over) {
             Feed::Through(part) => Ok(Some(part)),
-            Feed::Empty(kind) => Ok(Some(Part { kind, rsv: Rsv::NONE, bytes: &mut [], last: true })),
+            Feed::Empty(kind) => Ok(Some(Part::new(kind, Rsv::NONE, &mut [], true))),
             Feed::Over => Ok(None),
             Feed::Failed(error) => {
                 self.feed = Feed::Failed(error);
                 Err(error)
             }
             Feed::Coded(mut input) => match self.core.pull(&mut input, self.pool) {
-                Ok((len, last)) => {
+                Ok((len, span, last)) => {
                     let kind = input.kind;
                     if !last {
                         if len == 0 {
@@ -199,7 +200,7 @@ impl Inflated<'_> {
                         }
                         self.feed = Feed::Coded(input);
                     }
-                    Ok(Some(Part { kind, rsv: Rsv::NONE, bytes: &mut self.pool.out[..len], last }))
+                    Ok(Some(Part::checked(kind, Rsv::NONE, &mut self.pool.out[..len], last, span)))
                 }
                 Err(error) => {
                     self.core.fail(error, self.pool);
@@ -243,13 +244,14 @@ impl Core {
         begun.map_err(|Corrupt| ProtocolError::CorruptDeflate)
     }
 
-    /// Fills the pool's buffer: with how many bytes, and whether they are the last of the message.
+    /// Fills the pool's buffer: returns with how many bytes, the piece of a text that they are, and whether they are the last
+    /// of the message.
     fn pull(
         &mut self,
         input: &mut Input<'_>,
         pool: &mut InflatePool,
-    ) -> Result<(usize, bool), ProtocolError> {
-        let Some(lent) = &mut self.lent else { return Ok((0, false)) };
+    ) -> Result<(usize, Span, bool), ProtocolError> {
+        let Some(lent) = &mut self.lent else { return Ok((0, Span::NONE, false)) };
         let (window, is_kept) = match &mut self.kept {
             Some(kept) => (&mut kept.window, true),
             None => (&mut lent.history, false),
@@ -319,8 +321,11 @@ impl Core {
 
         // In the order of the bytes: the same error comes first, however they were cut.
         let fits = usize::try_from(allowed).map_or(filled, |allowed| filled.min(allowed));
+        let mut span = Span::NONE;
         if input.kind == Kind::Text {
+            span.before = lent.text;
             lent.text.feed(&out[..fits]).map_err(|_| ProtocolError::InvalidUtf8)?;
+            span.after = lent.text;
         }
         if filled > fits {
             return Err(ProtocolError::MessageTooBig);
@@ -345,7 +350,7 @@ impl Core {
             }
             self.give_back(pool);
         }
-        Ok((filled, ended))
+        Ok((filled, span, ended))
     }
 
     fn fail(&mut self, error: ProtocolError, pool: &mut InflatePool) {
@@ -402,8 +407,8 @@ mod tests {
         while parts.next_part().unwrap().is_some() {}
     }
 
-    const fn params(bits: u8) -> Params {
-        Params {
+    const fn params(bits: u8) -> DeflateParams {
+        DeflateParams {
             server_no_context_takeover: false,
             client_no_context_takeover: false,
             server_max_window_bits: bits,

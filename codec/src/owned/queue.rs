@@ -1,5 +1,7 @@
 //! The bytes that are still to be written, in order.
 
+#[cfg(feature = "deflate")]
+use crate::deflate::Outgoing;
 use crate::{
     connection::{Role, SendHalf},
     control::ControlFrame,
@@ -139,6 +141,13 @@ impl SendQueue {
         let header = connection.fragment_header(kind, rsv, payload.len() as u64, last, key)?;
         self.push_frame(header, payload, key.into());
         Ok(())
+    }
+
+    /// Queues a frame that a [`Deflater`](crate::deflate::Deflater) made, as a copy.
+    #[cfg(feature = "deflate")]
+    pub fn push_outgoing(&mut self, frame: &Outgoing<'_>) {
+        frame.header.append_to(&mut self.copied);
+        self.copied.extend_from_slice(frame.payload);
     }
 
     /// Queues a control frame.
