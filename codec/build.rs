@@ -1,23 +1,58 @@
-//! Says `--cfg framewire_avx512` where the compiler has stable intrinsics for AVX-512: from Rust 1.89 on. An older one,
-//! down to the `rust-version` of the manifest, builds the crate without those kernels, and so does one that says of itself
-//! what is not understood here.
+//! Names the vector sets that this target and this compiler have, one `cfg` for each. The code asks for a set by its
+//! name only; a new set is one line in `vectors`.
 //!
-//! Inline assembly would do without this on any compiler. But AddressSanitizer sees nothing of what it reads and writes,
-//! and the kernels would not share their methods (`src/mask/overlap.rs`, `src/utf8/lookup.rs`) with the others. A higher
-//! `rust-version` would shut out the compilers of current distributions, and a feature would be off where it helps.
+//! AVX-512 also needs a compiler with stable intrinsics for it, so Rust 1.89 or later. An older one (the manifest's
+//! `rust-version` allows it) builds the crate without those kernels, and so does one whose version this script cannot
+//! read. Inline assembly would work with any compiler, but AddressSanitizer does not see what assembly reads and writes,
+//! and such kernels could not share their method with the others. A higher `rust-version` would exclude the compilers of
+//! current distributions; a feature would be off for most users whom the kernels help.
 
 use std::{env, process::Command};
 
 fn main() {
-    println!("cargo::rerun-if-changed=build.rs"); // the compiler is watched by Cargo itself
-    println!("cargo::rustc-check-cfg=cfg(framewire_avx512)");
-    if minor_version().is_some_and(|minor| minor >= 89) {
-        println!("cargo::rustc-cfg=framewire_avx512");
+    println!("cargo::rerun-if-changed=build.rs"); // Cargo itself watches the compiler and its flags
+
+    let x86 = is("TARGET_ARCH", &["x86", "x86_64"]) && has_feature("sse2");
+    let vectors = [
+        ("framewire_x86_vectors", x86),
+        ("framewire_avx512", x86 && minor_version().is_some_and(|minor| minor >= 89)),
+        (
+            "framewire_neon",
+            is("TARGET_ARCH", &["aarch64"]) && is("TARGET_ENDIAN", &["little"]) && has_feature("neon"),
+        ),
+    ];
+
+    // The user can ask for portable kernels only: `RUSTFLAGS="--cfg framewire_portable"`.
+    let portable = cfg("FRAMEWIRE_PORTABLE").is_some() || vectors.iter().all(|&(_, compiled)| !compiled);
+    for (name, compiled) in vectors {
+        declare(name, compiled && !portable);
+    }
+    declare("framewire_portable", portable);
+}
+
+fn declare(name: &str, holds: bool) {
+    println!("cargo::rustc-check-cfg=cfg({name})");
+    if holds {
+        println!("cargo::rustc-cfg={name}");
     }
 }
 
-/// The 95 of `rustc 1.95.0 (59807616e 2026-04-14)`. What comes before a release (`1.89.0-nightly`) counts as the
-/// release before it, since it may be older than what was new in it.
+/// What the target says about `key`, if anything.
+fn cfg(key: &str) -> Option<String> {
+    env::var(format!("CARGO_CFG_{key}")).ok()
+}
+
+fn is(key: &str, values: &[&str]) -> bool {
+    cfg(key).is_some_and(|value| values.contains(&&*value))
+}
+
+/// Whether the compiler may use this feature everywhere. A target without vector registers (soft float) lacks it.
+fn has_feature(name: &str) -> bool {
+    cfg("TARGET_FEATURE").is_some_and(|features| features.split(',').any(|feature| feature == name))
+}
+
+/// The 95 of `rustc 1.95.0 (59807616e 2026-04-14)`. A pre-release (`1.89.0-nightly`) counts as the release before it: it
+/// may be older than the features of its own release.
 fn minor_version() -> Option<u32> {
     let output = Command::new(env::var_os("RUSTC")?).arg("--version").output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;

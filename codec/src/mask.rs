@@ -20,21 +20,17 @@
 //! Every function here ends in one of the kernels of one table, in `mask/kernel.rs`, which also chooses among them;
 //! the method that they share, with no byte loop before or after the vectors, is in `mask/overlap.rs`.
 
-use crate::cpu::{cfg_avx512, cfg_neon, cfg_x86};
-
+#[cfg(framewire_x86_vectors)]
+mod avx2;
+#[cfg(framewire_avx512)]
+mod avx512;
 pub(crate) mod kernel;
+#[cfg(framewire_neon)]
+mod neon;
 mod overlap;
+#[cfg(framewire_x86_vectors)]
+mod sse2;
 mod word;
-cfg_x86! {
-    mod avx2;
-    mod sse2;
-}
-cfg_avx512! {
-    mod avx512;
-}
-cfg_neon! {
-    mod neon;
-}
 
 /// The four masking bytes of a frame, in the order of the wire.
 ///

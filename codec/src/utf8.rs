@@ -30,7 +30,6 @@ mod text;
 #[cfg(feature = "bytes")]
 pub use text::Utf8Bytes;
 
-use crate::cpu::{cfg_avx512, cfg_neon, cfg_x86};
 use crate::mask::{self, Key};
 use core::{error, fmt};
 use dfa::State;
@@ -41,18 +40,16 @@ mod short;
 mod vector;
 mod word;
 
-cfg_x86! {
-    mod avx2;
-    mod lookup;
-    mod ssse3;
-}
-cfg_avx512! {
-    mod avx512;
-}
-cfg_neon! {
-    mod lookup;
-    mod neon;
-}
+#[cfg(framewire_x86_vectors)]
+mod avx2;
+#[cfg(framewire_avx512)]
+mod avx512;
+#[cfg(not(framewire_portable))]
+mod lookup;
+#[cfg(framewire_neon)]
+mod neon;
+#[cfg(framewire_x86_vectors)]
+mod ssse3;
 
 /// Validates a whole text.
 ///

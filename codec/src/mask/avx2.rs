@@ -3,7 +3,9 @@
 #![allow(unused_unsafe)] // from 1.87 on, intrinsics that touch no memory are safe
 
 #[cfg(target_arch = "x86")]
-use core::arch::x86::{__m256i, _mm256_loadu_si256, _mm256_set1_epi32, _mm256_storeu_si256, _mm256_xor_si256};
+use core::arch::x86::{
+    __m256i, _mm256_loadu_si256, _mm256_set1_epi32, _mm256_storeu_si256, _mm256_xor_si256,
+};
 #[cfg(target_arch = "x86_64")]
 use core::arch::x86_64::{
     __m256i, _mm256_loadu_si256, _mm256_set1_epi32, _mm256_storeu_si256, _mm256_xor_si256,

@@ -1,35 +1,28 @@
 //! The kernels, and the choice among them.
 #![allow(unsafe_code)] // the dispatch of kernels, and the safe face of each
 
+#[cfg(framewire_avx512)]
+use super::avx512;
+#[cfg(framewire_neon)]
+use super::neon;
 use super::{Key, overlap, word};
-use crate::cpu::{cfg_avx512, cfg_neon, cfg_word, cfg_x86};
+#[cfg(framewire_x86_vectors)]
+use super::{avx2, sse2};
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-cfg_x86! { use super::{avx2, sse2}; }
-cfg_avx512! { use super::avx512; }
-cfg_neon! { use super::neon; }
-
-cfg_x86! {
-    /// Every kernel that this target compiles, slowest first: what dispatch, tests and benches go by.
-    pub const KERNELS: &[Kernel] = &[
-        word::KERNEL,
-        sse2::KERNEL,
-        avx2::KERNEL,
-        #[cfg(framewire_avx512)]
-        avx512::KERNEL,
-    ];
-    const BASELINE: usize = 1;
-}
-cfg_neon! {
-    /// Every kernel that this target compiles, slowest first: what dispatch, tests and benches go by.
-    pub const KERNELS: &[Kernel] = &[word::KERNEL, neon::KERNEL];
-    const BASELINE: usize = 1;
-}
-cfg_word! {
-    /// Every kernel that this target compiles, slowest first: what dispatch, tests and benches go by.
-    pub const KERNELS: &[Kernel] = &[word::KERNEL];
-    const BASELINE: usize = 0;
-}
+/// Every kernel that this target compiles, slowest first: what dispatch, tests and benches go by.
+pub const KERNELS: &[Kernel] = &[
+    word::KERNEL,
+    #[cfg(framewire_x86_vectors)]
+    sse2::KERNEL,
+    #[cfg(framewire_x86_vectors)]
+    avx2::KERNEL,
+    #[cfg(framewire_avx512)]
+    avx512::KERNEL,
+    #[cfg(framewire_neon)]
+    neon::KERNEL,
+];
+const BASELINE: usize = if cfg!(framewire_portable) { 0 } else { 1 };
 
 /// The last kernel that needs no question to the CPU, being part of the target.
 const BASE: Kernel = KERNELS[BASELINE];

@@ -48,7 +48,9 @@ unsafe fn unmask_and_classify(key: Key, at: *mut u8, len: usize) -> State {
 #[target_feature(enable = "avx2")]
 unsafe fn check(bytes: &[u8]) -> State {
     // SAFETY: as in `unmask`; what is not masked is not written.
-    unsafe { lookup::scan::<Avx, Avx, 2, false>(Key::default(), bytes.as_ptr().cast_mut(), bytes.len(), classify) }
+    unsafe {
+        lookup::scan::<Avx, Avx, 2, false>(Key::default(), bytes.as_ptr().cast_mut(), bytes.len(), classify)
+    }
 }
 
 /// # Safety

@@ -52,7 +52,14 @@ unsafe fn unmask_and_classify(key: Key, at: *mut u8, len: usize) -> State {
 #[target_feature(enable = "avx512f,avx512bw,avx2")]
 unsafe fn check(bytes: &[u8]) -> State {
     // SAFETY: as in `unmask`; what is not masked is not written.
-    unsafe { lookup::scan::<Avx512, Avx, 2, false>(Key::default(), bytes.as_ptr().cast_mut(), bytes.len(), classify) }
+    unsafe {
+        lookup::scan::<Avx512, Avx, 2, false>(
+            Key::default(),
+            bytes.as_ptr().cast_mut(),
+            bytes.len(),
+            classify,
+        )
+    }
 }
 
 /// # Safety

@@ -1,35 +1,30 @@
 //! The kernels, a line each, and the choice among them.
 #![allow(unsafe_code)]
 
+#[cfg(framewire_avx512)]
+use super::avx512;
 use super::dfa::State;
+#[cfg(framewire_neon)]
+use super::neon;
 use super::{Utf8Error, Validator, short, word};
-use crate::cpu::{cfg_avx512, cfg_neon, cfg_word, cfg_x86};
+#[cfg(framewire_x86_vectors)]
+use super::{avx2, ssse3};
 use crate::mask::Key;
 use core::fmt;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-cfg_x86! { use super::{avx2, ssse3}; }
-cfg_avx512! { use super::avx512; }
-cfg_neon! { use super::neon; }
-
-cfg_x86! {
-    /// What drives dispatch, tests, benches and fuzzing. The slowest comes first.
-    const KERNELS: &[Kernel] = &[
-        word::KERNEL,
-        ssse3::KERNEL,
-        avx2::KERNEL,
-        #[cfg(framewire_avx512)]
-        avx512::KERNEL,
-    ];
-}
-cfg_neon! {
-    /// What drives dispatch, tests, benches and fuzzing. The slowest comes first.
-    const KERNELS: &[Kernel] = &[word::KERNEL, neon::KERNEL];
-}
-cfg_word! {
-    /// What drives dispatch, tests, benches and fuzzing. The slowest comes first.
-    const KERNELS: &[Kernel] = &[word::KERNEL];
-}
+/// What drives dispatch, tests, benches and fuzzing. The slowest comes first.
+const KERNELS: &[Kernel] = &[
+    word::KERNEL,
+    #[cfg(framewire_x86_vectors)]
+    ssse3::KERNEL,
+    #[cfg(framewire_x86_vectors)]
+    avx2::KERNEL,
+    #[cfg(framewire_avx512)]
+    avx512::KERNEL,
+    #[cfg(framewire_neon)]
+    neon::KERNEL,
+];
 
 /// A way to validate. Who holds a reference to one holds the evidence that this CPU can run it: there is no other
 /// source of them than [`kernels`] and the choice of the best, which give out no others. So its methods are safe.

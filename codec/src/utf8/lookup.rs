@@ -599,16 +599,23 @@ mod tests {
                 let text = &mut memory.0[GUARD + align..][..len];
                 text.copy_from_slice(clear);
                 // SAFETY: these are the bytes of a slice, which is not written; arrays need nothing of the CPU.
-                let end = unsafe { scan::<Bytes<64>, Bytes<32>, 2, false>(key, text.as_mut_ptr(), len, widest::<false>) };
+                let end = unsafe {
+                    scan::<Bytes<64>, Bytes<32>, 2, false>(key, text.as_mut_ptr(), len, widest::<false>)
+                };
                 assert_eq!(end, State::ACCEPT.run(clear), "{len} bytes at {align}, {bytes} at {place}");
                 assert_eq!(text, clear, "{len} bytes at {align}, {bytes} at {place}");
                 mask::apply(key, text);
                 // SAFETY: as above, and the slice may be written.
-                let end = unsafe { scan::<Bytes<64>, Bytes<32>, 2, true>(key, text.as_mut_ptr(), len, widest::<true>) };
+                let end = unsafe {
+                    scan::<Bytes<64>, Bytes<32>, 2, true>(key, text.as_mut_ptr(), len, widest::<true>)
+                };
                 assert_eq!(end, State::ACCEPT.run(clear), "{len} bytes at {align}, {bytes} at {place}");
                 assert_eq!(text, clear, "{len} bytes at {align}, {bytes} at {place}");
                 let (before, behind) = memory.0.split_at(GUARD + align);
-                assert!(before.iter().chain(&behind[len..]).all(|&byte| byte == 0xEE), "{len} bytes at {align}");
+                assert!(
+                    before.iter().chain(&behind[len..]).all(|&byte| byte == 0xEE),
+                    "{len} bytes at {align}"
+                );
             }
         }
     }

@@ -36,7 +36,9 @@ unsafe fn unmask_and_classify(key: Key, at: *mut u8, len: usize) -> State {
 #[target_feature(enable = "neon")]
 unsafe fn check(bytes: &[u8]) -> State {
     // SAFETY: as in `unmask`; what is not masked is not written.
-    unsafe { lookup::scan::<Neon, Neon, 4, false>(Key::default(), bytes.as_ptr().cast_mut(), bytes.len(), classify) }
+    unsafe {
+        lookup::scan::<Neon, Neon, 4, false>(Key::default(), bytes.as_ptr().cast_mut(), bytes.len(), classify)
+    }
 }
 
 /// # Safety

@@ -19,7 +19,6 @@
 #![allow(unsafe_code)]
 
 use super::vector::Plain;
-use crate::cpu::{cfg_neon, cfg_word, cfg_x86};
 use crate::mask::Key;
 
 /// What is inlined into callers: one vector that every CPU of the target has, from either end.
@@ -63,18 +62,13 @@ pub(super) unsafe fn by_vectors<W: Plain, const N: usize, const MASKED: bool>(
     unsafe { starts_as_ascii::<W, MASKED>(key, at) && both_ends::<W, N, MASKED>(key, at, len) }
 }
 
-cfg_x86! {
-    /// Sixteen bytes, in what every CPU has that this is compiled for.
-    type Baseline = super::ssse3::Sse;
-}
-cfg_neon! {
-    /// Sixteen bytes, in what every CPU has that this is compiled for.
-    type Baseline = super::neon::Neon;
-}
-cfg_word! {
-    /// Sixteen bytes, in what every CPU has that this is compiled for.
-    type Baseline = [u64; 2];
-}
+/// Sixteen bytes, in what every CPU has that this is compiled for.
+#[cfg(framewire_x86_vectors)]
+type Baseline = super::ssse3::Sse;
+#[cfg(framewire_neon)]
+type Baseline = super::neon::Neon;
+#[cfg(framewire_portable)]
+type Baseline = [u64; 2];
 
 /// Whether the bytes are ASCII once unmasked, if they are `MASKED`; if so, unmasks them.
 ///

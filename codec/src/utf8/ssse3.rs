@@ -41,7 +41,9 @@ unsafe fn unmask_and_classify(key: Key, at: *mut u8, len: usize) -> State {
 #[target_feature(enable = "ssse3")]
 unsafe fn check(bytes: &[u8]) -> State {
     // SAFETY: as in `unmask`; what is not masked is not written.
-    unsafe { lookup::scan::<Sse, Sse, 4, false>(Key::default(), bytes.as_ptr().cast_mut(), bytes.len(), classify) }
+    unsafe {
+        lookup::scan::<Sse, Sse, 4, false>(Key::default(), bytes.as_ptr().cast_mut(), bytes.len(), classify)
+    }
 }
 
 /// # Safety
