@@ -5,7 +5,7 @@ use crate::common::masked;
 use crate::input::{Input, Pieces, repeated};
 use crate::room::Room;
 use framewire::{
-    internal::{MASK_KERNELS, MaskKernel},
+    internal::{MaskKernel, mask_kernels},
     mask::{self, Key},
 };
 
@@ -64,12 +64,11 @@ fn in_pieces(masker: Masker, key: Key, bytes: &mut [u8], pieces: Pieces<'_>) {
 #[derive(Clone, Copy)]
 enum Masker {
     Public,
-    Kernel(&'static MaskKernel),
+    Kernel(MaskKernel),
 }
 
 fn maskers() -> impl Iterator<Item = Masker> {
-    let kernels = MASK_KERNELS.iter().filter(|kernel| kernel.is_available()).map(Masker::Kernel);
-    [Masker::Public].into_iter().chain(kernels)
+    [Masker::Public].into_iter().chain(mask_kernels().map(Masker::Kernel))
 }
 
 impl Masker {

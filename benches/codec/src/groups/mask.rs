@@ -5,7 +5,7 @@ use crate::{
     work::{Case, Contender, Part, Recipe, Work, used},
 };
 use framewire::{
-    internal::MASK_KERNELS,
+    internal::mask_kernels,
     mask::{self, Key},
 };
 use std::rc::Rc;
@@ -58,7 +58,7 @@ fn in_place(name: &str, payloads: &Rc<Payloads>) -> Case {
         contenders.push(payloads.in_place("plain AVX2", Limit, plain::xor));
     }
     contenders.push(payloads.in_place("framewire", Ours, mask::apply));
-    for kernel in MASK_KERNELS.iter().filter(|kernel| kernel.is_available()) {
+    for kernel in mask_kernels() {
         let name = format!("kernel {}", kernel.name());
         contenders.push(payloads.in_place(name, OursToo, |key, bytes| kernel.apply(key, bytes)));
     }
@@ -89,7 +89,7 @@ fn masked_copy(name: &str, payloads: &Rc<Payloads>) -> Case {
             mask::apply(key, to);
         }),
     ];
-    for kernel in MASK_KERNELS.iter().filter(|kernel| kernel.is_available()) {
+    for kernel in mask_kernels() {
         let name = format!("kernel {}", kernel.name());
         contenders.push(payloads.between(name, OursToo, |key, from, to| {
             kernel.apply_to(key, from, to);

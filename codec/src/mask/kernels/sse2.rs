@@ -1,25 +1,27 @@
-//! Masking by the vectors of 16 bytes that every x86-64 has.
-#![allow(unsafe_code)] // a kernel
-#![allow(unused_unsafe)] // from 1.87 on, intrinsics that touch no memory are safe
+//! Masking by vectors of 16 bytes, on x86.
+#![allow(unsafe_code)]
+#![allow(unused_unsafe)] // from Rust 1.87 on, intrinsics that touch no memory are safe
 
 #[cfg(target_arch = "x86")]
 use core::arch::x86::{__m128i, _mm_loadu_si128, _mm_set1_epi32, _mm_storeu_si128, _mm_xor_si128};
 #[cfg(target_arch = "x86_64")]
 use core::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_set1_epi32, _mm_storeu_si128, _mm_xor_si128};
 
-use super::Key;
-use super::kernel::Kernel;
-use super::overlap::{self, Pair, Vector};
+use crate::mask::{
+    kernel::Kernel,
+    key::Key,
+    overlap,
+    vector::{Pair, Vector},
+};
 
-// SAFETY: this module is compiled only where the target has SSE2.
-pub(super) const KERNEL: Kernel = unsafe { Kernel::new("sse2", || true, run) };
+// SAFETY: this module is compiled only if every CPU of the target has SSE2.
+pub(super) const KERNEL: Kernel = unsafe { Kernel::new("sse2", None, run) };
 
 /// # Safety
 ///
-/// As for [`Run`](super::kernel::Run).
+/// As for [`Run`](crate::mask::kernel::Run).
 unsafe fn run(key: Key, from: *const u8, to: *mut u8, len: usize) {
-    // SAFETY: the caller's promise about memory; the target has SSE2; each branch leaves the lengths that its callee
-    // wants.
+    // SAFETY: the caller promises the memory; the target has SSE2; each branch has the lengths that its callee takes.
     unsafe {
         if len <= 128 {
             overlap::four::<Pair<__m128i>>(key, from, to, len);
@@ -38,13 +40,13 @@ impl Vector for __m128i {
 
     #[inline(always)]
     unsafe fn masked(from: *const u8, key: Self) -> Self {
-        // SAFETY: the target has SSE2; the caller promises memory.
+        // SAFETY: the target has SSE2; the caller promises the memory.
         unsafe { _mm_xor_si128(_mm_loadu_si128(from.cast()), key) }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut u8) {
-        // SAFETY: the target has SSE2; the caller promises memory.
+        // SAFETY: the target has SSE2; the caller promises the memory.
         unsafe { _mm_storeu_si128(to.cast(), self) }
     }
 }
