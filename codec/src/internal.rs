@@ -3,7 +3,8 @@
 #![allow(unsafe_code)] // dispatch by hand
 
 use crate::mask::{self, Key};
-pub use crate::utf8::kernel::{Kernel as Utf8Kernel, kernels as utf8_kernels};
+use crate::utf8::{self, Utf8Error, Validator};
+use core::fmt;
 
 /// The masking kernels that this CPU can run, the slowest first.
 pub fn mask_kernels() -> impl Iterator<Item = MaskKernel> {
@@ -33,5 +34,54 @@ impl MaskKernel {
         // SAFETY: both are valid for `len` bytes; a `&mut` and a `&` do not overlap; `mask_kernels` asked the CPU.
         unsafe { self.0.mask(key, from.as_ptr(), to.as_mut_ptr(), len) }
         len
+    }
+}
+
+/// The validating kernels that this CPU can run, the slowest first.
+pub fn utf8_kernels() -> impl Iterator<Item = Utf8Kernel> {
+    utf8::KERNELS.iter().filter(|kernel| kernel.is_available()).map(Utf8Kernel)
+}
+
+/// A validating kernel that this CPU can run. [`utf8_kernels`] makes all there are.
+#[derive(Clone, Copy)]
+pub struct Utf8Kernel(&'static utf8::Kernel);
+
+/// The functions of [`utf8`](crate::utf8) by this kernel, also for short ASCII.
+impl Utf8Kernel {
+    /// The instruction set, in lower case.
+    pub fn name(self) -> &'static str {
+        self.0.name()
+    }
+
+    /// [`utf8::validate`] by this kernel.
+    pub fn validate(self, bytes: &[u8]) -> Result<&str, Utf8Error> {
+        // SAFETY: `utf8_kernels` asked the CPU; the state is the one after these bytes.
+        unsafe { utf8::to_str(bytes, self.0.check(bytes)) }
+    }
+
+    /// [`utf8::validate_masked`] by this kernel.
+    pub fn validate_masked(self, key: Key, bytes: &mut [u8]) -> Result<&str, Utf8Error> {
+        // SAFETY: `utf8_kernels` asked the CPU.
+        let end = unsafe { self.0.unmask(key, bytes) };
+        // SAFETY: the state is the one after these bytes.
+        unsafe { utf8::to_str(bytes, end) }
+    }
+
+    /// [`Validator::feed`] by this kernel.
+    pub fn feed(self, validator: &mut Validator, bytes: &[u8]) -> Result<(), Utf8Error> {
+        // SAFETY: `utf8_kernels` asked the CPU.
+        validator.feed_by(|bytes| unsafe { self.0.check(bytes) }, bytes)
+    }
+
+    /// [`Validator::feed_masked`] by this kernel.
+    pub fn feed_masked(self, validator: &mut Validator, key: Key, bytes: &mut [u8]) -> Result<(), Utf8Error> {
+        // SAFETY: `utf8_kernels` asked the CPU.
+        validator.feed_masked_by(|key, bytes| unsafe { self.0.unmask(key, bytes) }, key, bytes)
+    }
+}
+
+impl fmt::Debug for Utf8Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }

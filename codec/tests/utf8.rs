@@ -16,13 +16,11 @@ const KEY: Key = Key::new([0x9C, 0x41, 0xE7, 0x2A]);
 #[derive(Clone, Copy, Debug)]
 enum Way {
     Public,
-    By(&'static Utf8Kernel),
+    By(Utf8Kernel),
 }
 
 fn ways() -> Vec<Way> {
-    let kernels: Vec<_> = utf8_kernels().collect();
-    assert_eq!(kernels[0].name(), "word");
-    [Way::Public].into_iter().chain(kernels.into_iter().map(Way::By)).collect()
+    [Way::Public].into_iter().chain(utf8_kernels().map(Way::By)).collect()
 }
 
 impl Way {
@@ -239,6 +237,29 @@ fn all_four_bytes_in_one_call() {
             expected,
             "{bytes:02X?}"
         );
+    }
+}
+
+#[test]
+fn each_kernel_has_a_name_of_its_own() {
+    let names: Vec<_> = utf8_kernels().map(Utf8Kernel::name).collect();
+    assert_eq!(names[0], "word", "the slowest runs anywhere");
+    for (i, name) in names.iter().enumerate() {
+        assert!(!names[..i].contains(name), "{name} twice");
+    }
+}
+
+/// A kernel that the CPU cannot run would be undefined behaviour. std detects the same sets in its own way; an emulated
+/// CPU that lacks some makes the difference (`.ci/run x86`).
+#[test]
+#[cfg(framewire_x86_vectors)]
+fn the_kernels_are_those_that_the_cpu_can_run() {
+    use std::is_x86_feature_detected as has;
+    let avx512 = has!("avx2") && has!("fma") && has!("avx512f") && has!("avx512bw") && has!("avx512vbmi2");
+    let sets =
+        [("ssse3", has!("ssse3")), ("avx2", has!("avx2")), ("avx512", cfg!(framewire_avx512) && avx512)];
+    for (name, available) in sets {
+        assert_eq!(utf8_kernels().any(|kernel| kernel.name() == name), available, "{name}");
     }
 }
 

@@ -77,7 +77,7 @@ fn position(verdict: Result<&str, Utf8Error>) -> Result<&[u8], usize> {
 #[derive(Clone, Copy)]
 enum Way {
     Public,
-    Kernel(&'static Utf8Kernel),
+    Kernel(Utf8Kernel),
 }
 
 impl Way {

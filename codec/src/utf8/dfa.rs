@@ -18,7 +18,7 @@ use crate::mask::Key;
 
 /// Where in a character the text stands; between two by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct State(u8);
+pub(crate) struct State(u8);
 
 impl State {
     /// Between two characters: the text may end here.

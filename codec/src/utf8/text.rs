@@ -1,6 +1,6 @@
 //! Owned text (feature `bytes`).
 
-use super::{Utf8Error, validate};
+use super::{dispatch::validate, error::Utf8Error};
 use bytes::Bytes;
 use core::{fmt, ops, str};
 
@@ -9,9 +9,10 @@ use core::{fmt, ops, str};
 pub struct Utf8Bytes(Bytes);
 
 impl Utf8Bytes {
-    /// Text from bytes that were validated already.
+    /// Text from bytes that were validated before.
     ///
     /// # Safety
+    ///
     /// The bytes are UTF-8.
     #[allow(unsafe_code)]
     pub(crate) unsafe fn new_unchecked(bytes: Bytes) -> Self {
@@ -23,8 +24,8 @@ impl Utf8Bytes {
     #[inline]
     #[allow(unsafe_code)]
     pub fn as_str(&self) -> &str {
-        // SAFETY: UTF-8 is this type's invariant: what makes one either validates the bytes or takes its caller's
-        // promise, and a `Bytes` never changes.
+        // SAFETY: the bytes are UTF-8. Each constructor validates them or has its caller's promise, and a `Bytes` never
+        // changes.
         unsafe { str::from_utf8_unchecked(&self.0) }
     }
 

@@ -1,30 +1,28 @@
-//! What the algorithms ask of a vector. They stand once, in [`short`](super::short) and `lookup`, generic over these
-//! traits; an instruction set is a thin file of operations.
+//! The operations that validation needs of a vector, and words, which are the vectors of any CPU.
 //!
-//! Every operation is unsafe, as it may only run where the CPU has the instructions that it compiles to. That is the
-//! whole of what its caller promises, but for [`load`](Plain::load) and [`store`](Plain::store).
+//! The methods (`overlap`, `walk`, `lookup`) are generic over these traits. The vectors of an instruction set are in the
+//! file of its kernel, one line for each operation.
+//!
+//! Every operation is unsafe because the CPU must have the instructions. Apart from the memory of [`load`](Vector::load)
+//! and [`store`](Vector::store), its caller promises nothing else.
 #![allow(unsafe_code)]
 
-/// Bytes that can be unmasked, and told from ASCII.
-pub(super) trait Plain: Copy {
-    /// The bytes in it: a multiple of four, so that a key goes evenly into vectors in a row.
+/// Bytes that can be unmasked and tested for ASCII.
+pub(super) trait Vector: Copy {
+    /// The number of bytes, a multiple of four, so that vectors in a row have the same key.
     const LEN: usize;
 
-    /// Needs no alignment.
-    ///
     /// # Safety
     ///
-    /// The CPU has the instructions; `LEN` bytes are readable at `from`.
+    /// The CPU has the instructions; `from` is valid for reads of `LEN` bytes, at any alignment.
     unsafe fn load(from: *const u8) -> Self;
 
-    /// Needs no alignment.
-    ///
     /// # Safety
     ///
-    /// The CPU has the instructions; `LEN` bytes are writable at `to`.
+    /// The CPU has the instructions; `to` is valid for writes of `LEN` bytes, at any alignment.
     unsafe fn store(self, to: *mut u8);
 
-    /// These four bytes, in the order of memory, over and over.
+    /// These four bytes, repeated, in the order of memory.
     unsafe fn repeat(bytes: [u8; 4]) -> Self;
 
     unsafe fn xor(self, other: Self) -> Self;
@@ -35,13 +33,13 @@ pub(super) trait Plain: Copy {
     unsafe fn is_ascii(self) -> bool;
 }
 
-/// Bytes that can be classified as well.
-#[allow(dead_code)] // where there are only words, nothing classifies
-pub(super) trait Lookup: Plain {
+/// Bytes that can also be looked up in tables, which is how `lookup` classifies them.
+#[cfg(not(framewire_portable))]
+pub(super) trait Lookup: Vector {
     /// These sixteen bytes, in every sixteen bytes of the vector.
     unsafe fn table(bytes: &[u8; 16]) -> Self;
 
-    /// The entry of `table` that each byte names; zero for a byte of 80 or more. No byte is from 10 to 7F.
+    /// For each byte, the entry of `table` with that index, or zero if the byte is 80 or more. No byte is from 10 to 7F.
     unsafe fn lookup(self, table: Self) -> Self;
 
     unsafe fn and(self, other: Self) -> Self;
@@ -49,41 +47,40 @@ pub(super) trait Lookup: Plain {
     /// The high four bits of each byte, as a number.
     unsafe fn high_nibbles(self) -> Self;
 
-    /// Each byte less that of `other`, but at least zero.
+    /// Each byte minus that of `other`, or zero if that is negative.
     unsafe fn saturating_sub(self, other: Self) -> Self;
 
-    /// This vector, `N` bytes earlier in the text: its first `N` bytes are the last ones of `prev`, the vector before.
+    /// For each byte, the one before it in the text. `prev` is the vector before this one.
     unsafe fn one_before(self, prev: Self) -> Self;
 
-    /// See [`one_before`](Self::one_before).
+    /// For each byte, the one two before it.
     unsafe fn two_before(self, prev: Self) -> Self;
 
-    /// See [`one_before`](Self::one_before).
+    /// For each byte, the one three before it.
     unsafe fn three_before(self, prev: Self) -> Self;
 
     unsafe fn is_zero(self) -> bool;
 }
 
-/// The operations of an instruction set, one line each.
+/// Declares the operations of an instruction set, one line each.
 macro_rules! ops {
     ($(fn $name:ident($($arg:tt)*) $(-> $out:ty)? { $($body:tt)* })*) => {$(
         #[inline(always)]
-        #[allow(unused_unsafe)] // what touches only values is safe in words, and from Rust 1.87 on in kernels
+        #[allow(unused_unsafe)] // operations on values are safe for words, and from Rust 1.87 on also for vectors
         unsafe fn $name($($arg)*) $(-> $out)? {
-            // SAFETY: whoever calls an operation promises that the CPU has its instructions and, of a load or a
-            // store, that the bytes are there.
+            // SAFETY: the caller promises the CPU and, for a load or a store, the memory.
             unsafe { $($body)* }
         }
     )*};
 }
 
-#[allow(unused_imports)] // as above
+#[cfg(not(framewire_portable))]
 pub(super) use ops;
 
-/// Words are vectors too: the short ends of the short path, and all of it where there is nothing better.
+/// The short path takes its shortest texts by words, and all if the target has no vectors.
 macro_rules! word {
     ($word:ty) => {
-        impl Plain for $word {
+        impl Vector for $word {
             const LEN: usize = size_of::<$word>();
 
             ops! {
@@ -101,7 +98,7 @@ macro_rules! word {
 word!(u32);
 word!(u64);
 
-impl Plain for [u64; 2] {
+impl Vector for [u64; 2] {
     const LEN: usize = 16;
 
     ops! {
@@ -110,6 +107,6 @@ impl Plain for [u64; 2] {
         fn repeat(bytes: [u8; 4]) -> Self { [u64::repeat(bytes); 2] }
         fn xor(self, other: Self) -> Self { [self[0] ^ other[0], self[1] ^ other[1]] }
         fn or(self, other: Self) -> Self { [self[0] | other[0], self[1] | other[1]] }
-        fn is_ascii(self) -> bool { Plain::is_ascii(self[0] | self[1]) }
+        fn is_ascii(self) -> bool { Vector::is_ascii(self[0] | self[1]) }
     }
 }

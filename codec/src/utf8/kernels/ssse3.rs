@@ -1,5 +1,7 @@
-//! Sixteen bytes in an SSE register. What [`Plain`] asks for is SSE2, which every x86-64 has and which the short path
-//! takes for granted; the shuffles of [`Lookup`] are SSSE3.
+//! Validation by vectors of 16 bytes, on x86 CPUs with SSSE3.
+//!
+//! The operations of [`Vector`] are SSE2, so the short path can use them on every CPU of the target. The shuffles of
+//! [`Lookup`] are SSSE3.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86")]
@@ -7,59 +9,62 @@ use core::arch::x86::*;
 #[cfg(target_arch = "x86_64")]
 use core::arch::x86_64::*;
 
-use super::dfa::State;
-use super::kernel::Kernel;
-use super::lookup;
-use super::vector::{Lookup, Plain, ops};
 use crate::cpu;
 use crate::mask::Key;
+use crate::utf8::{
+    dfa::State,
+    kernel::Kernel,
+    vector::{Lookup, Vector, ops},
+    walk,
+};
 
-pub(super) const KERNEL: Kernel = Kernel { name: "ssse3", available: cpu::has_ssse3, unmask, check };
-
-/// # Safety
-///
-/// As [`Kernel::unmask`] says.
-#[target_feature(enable = "ssse3")]
-unsafe fn unmask(key: Key, bytes: &mut [u8]) -> State {
-    // SAFETY: the caller says that there is SSSE3, and 16 bytes or more; they are a slice's, to read and to write.
-    unsafe { lookup::scan::<Sse, Sse, 4, true>(key, bytes.as_mut_ptr(), bytes.len(), unmask_and_classify) }
-}
+// SAFETY: both functions need SSSE3; `has_ssse3` says whether the CPU has it, and always says the same.
+pub(super) const KERNEL: Kernel = unsafe { Kernel::new("ssse3", Some(cpu::has_ssse3), check, unmask) };
 
 /// # Safety
 ///
-/// As [`lookup::classify`] says.
-#[inline(never)] // see `lookup::scan`
-#[target_feature(enable = "ssse3")]
-unsafe fn unmask_and_classify(key: Key, at: *mut u8, len: usize) -> State {
-    // SAFETY: the caller says so.
-    unsafe { lookup::classify::<Sse, true>(key, at, len) }
-}
-
-/// # Safety
-///
-/// As [`Kernel::check`] says.
+/// As for [`Check`](crate::utf8::kernel::Check).
 #[target_feature(enable = "ssse3")]
 unsafe fn check(bytes: &[u8]) -> State {
-    // SAFETY: as in `unmask`; what is not masked is not written.
+    // SAFETY: the caller promises SSSE3, and 16 bytes or more; a slice is valid for reads, and nothing is written.
     unsafe {
-        lookup::scan::<Sse, Sse, 4, false>(Key::default(), bytes.as_ptr().cast_mut(), bytes.len(), classify)
+        walk::scan::<Sse, Sse, 4, false>(Key::default(), bytes.as_ptr().cast_mut(), bytes.len(), classify)
     }
 }
 
 /// # Safety
 ///
-/// As [`lookup::classify`] says.
-#[inline(never)] // see `lookup::scan`
+/// As for [`walk::classify`].
+#[inline(never)] // see `walk::scan`
 #[target_feature(enable = "ssse3")]
 unsafe fn classify(key: Key, at: *mut u8, len: usize) -> State {
-    // SAFETY: the caller says so.
-    unsafe { lookup::classify::<Sse, false>(key, at, len) }
+    // SAFETY: the caller promises the memory and the CPU.
+    unsafe { walk::classify::<Sse, false>(key, at, len) }
+}
+
+/// # Safety
+///
+/// As for [`Unmask`](crate::utf8::kernel::Unmask).
+#[target_feature(enable = "ssse3")]
+unsafe fn unmask(key: Key, bytes: &mut [u8]) -> State {
+    // SAFETY: the caller promises SSSE3, and 16 bytes or more; a `&mut` slice is valid for reads and writes.
+    unsafe { walk::scan::<Sse, Sse, 4, true>(key, bytes.as_mut_ptr(), bytes.len(), unmask_and_classify) }
+}
+
+/// # Safety
+///
+/// As for [`walk::classify`].
+#[inline(never)] // see `walk::scan`
+#[target_feature(enable = "ssse3")]
+unsafe fn unmask_and_classify(key: Key, at: *mut u8, len: usize) -> State {
+    // SAFETY: the caller promises the memory and the CPU.
+    unsafe { walk::classify::<Sse, true>(key, at, len) }
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct Sse(__m128i);
+pub(crate) struct Sse(__m128i);
 
-impl Plain for Sse {
+impl Vector for Sse {
     const LEN: usize = 16;
 
     ops! {

@@ -1,81 +1,81 @@
-//! Sixty-four bytes in a register. AVX-512 shuffles within each quarter of sixteen, so a step back in the text has to
-//! carry bytes from one quarter to the next.
+//! Validation by vectors of 64 bytes, on CPUs with AVX-512.
+//!
+//! AVX-512 shuffles within each quarter of 16 bytes. Only the steps back in the text carry bytes from one quarter to the
+//! next.
 #![allow(unsafe_code)]
-#![allow(clippy::incompatible_msrv)] // `build.rs` leaves this out where the compiler has none of it
+#![allow(clippy::incompatible_msrv)] // `build.rs` asks the compiler for the intrinsics
 
 #[cfg(target_arch = "x86")]
 use core::arch::x86::*;
 #[cfg(target_arch = "x86_64")]
 use core::arch::x86_64::*;
 
-use super::avx2::Avx;
-use super::dfa::State;
-use super::kernel::Kernel;
-use super::lookup;
-use super::ssse3::Sse;
-use super::vector::{Lookup, Plain, ops};
+use super::{avx2::Avx, ssse3::Sse};
 use crate::cpu;
 use crate::mask::Key;
+use crate::utf8::{
+    dfa::State,
+    kernel::Kernel,
+    vector::{Lookup, Vector, ops},
+    walk,
+};
 
-pub(super) const KERNEL: Kernel = Kernel { name: "avx512", available: cpu::has_avx512, unmask, check };
+// SAFETY: both functions need AVX-512F and BW, and AVX2; `has_avx512` says whether the CPU has them, and always says the
+// same.
+pub(super) const KERNEL: Kernel = unsafe { Kernel::new("avx512", Some(cpu::has_avx512), check, unmask) };
 
 /// # Safety
 ///
-/// As [`Kernel::unmask`] says.
+/// As for [`Check`](crate::utf8::kernel::Check).
 #[target_feature(enable = "avx512f,avx512bw,avx2")]
-unsafe fn unmask(key: Key, bytes: &mut [u8]) -> State {
-    // SAFETY: the caller says that there is AVX-512, and 16 bytes or more; they are a slice's, to read and to write.
-    unsafe { lookup::scan::<Avx512, Avx, 2, true>(key, bytes.as_mut_ptr(), bytes.len(), unmask_and_classify) }
+unsafe fn check(bytes: &[u8]) -> State {
+    // SAFETY: the caller promises AVX-512, and 16 bytes or more; a slice is valid for reads, and nothing is written.
+    unsafe {
+        walk::scan::<Avx512, Avx, 2, false>(Key::default(), bytes.as_ptr().cast_mut(), bytes.len(), classify)
+    }
 }
 
 /// # Safety
 ///
-/// As [`lookup::classify`] says of a vector of 16 bytes.
-#[inline(never)] // see `lookup::scan`
+/// As for [`walk::classify`] with a vector of 16 bytes.
+#[inline(never)] // see `walk::scan`
 #[target_feature(enable = "avx512f,avx512bw,avx2")]
-unsafe fn unmask_and_classify(key: Key, at: *mut u8, len: usize) -> State {
-    // SAFETY: the caller says so; AVX2 includes SSSE3.
+unsafe fn classify(key: Key, at: *mut u8, len: usize) -> State {
+    // SAFETY: the caller promises the memory and the CPU; AVX2 includes SSSE3.
     unsafe {
         if len < 2 * Avx::LEN {
-            lookup::classify::<Sse, true>(key, at, len)
+            walk::classify::<Sse, false>(key, at, len)
         } else if len < 2 * Avx512::LEN {
-            lookup::classify::<Avx, true>(key, at, len)
+            walk::classify::<Avx, false>(key, at, len)
         } else {
-            lookup::classify::<Avx512, true>(key, at, len)
+            walk::classify::<Avx512, false>(key, at, len)
         }
     }
 }
 
 /// # Safety
 ///
-/// As [`Kernel::check`] says.
+/// As for [`Unmask`](crate::utf8::kernel::Unmask).
 #[target_feature(enable = "avx512f,avx512bw,avx2")]
-unsafe fn check(bytes: &[u8]) -> State {
-    // SAFETY: as in `unmask`; what is not masked is not written.
-    unsafe {
-        lookup::scan::<Avx512, Avx, 2, false>(
-            Key::default(),
-            bytes.as_ptr().cast_mut(),
-            bytes.len(),
-            classify,
-        )
-    }
+unsafe fn unmask(key: Key, bytes: &mut [u8]) -> State {
+    // SAFETY: the caller promises AVX-512, and 16 bytes or more; a `&mut` slice is valid for reads and writes.
+    unsafe { walk::scan::<Avx512, Avx, 2, true>(key, bytes.as_mut_ptr(), bytes.len(), unmask_and_classify) }
 }
 
 /// # Safety
 ///
-/// As [`lookup::classify`] says of a vector of 16 bytes.
-#[inline(never)] // see `lookup::scan`
+/// As for [`walk::classify`] with a vector of 16 bytes.
+#[inline(never)] // see `walk::scan`
 #[target_feature(enable = "avx512f,avx512bw,avx2")]
-unsafe fn classify(key: Key, at: *mut u8, len: usize) -> State {
-    // SAFETY: as in `unmask_and_classify`.
+unsafe fn unmask_and_classify(key: Key, at: *mut u8, len: usize) -> State {
+    // SAFETY: the caller promises the memory and the CPU; AVX2 includes SSSE3.
     unsafe {
         if len < 2 * Avx::LEN {
-            lookup::classify::<Sse, false>(key, at, len)
+            walk::classify::<Sse, true>(key, at, len)
         } else if len < 2 * Avx512::LEN {
-            lookup::classify::<Avx, false>(key, at, len)
+            walk::classify::<Avx, true>(key, at, len)
         } else {
-            lookup::classify::<Avx512, false>(key, at, len)
+            walk::classify::<Avx512, true>(key, at, len)
         }
     }
 }
@@ -83,7 +83,7 @@ unsafe fn classify(key: Key, at: *mut u8, len: usize) -> State {
 #[derive(Clone, Copy)]
 struct Avx512(__m512i);
 
-impl Plain for Avx512 {
+impl Vector for Avx512 {
     const LEN: usize = 64;
 
     ops! {
@@ -112,7 +112,7 @@ impl Lookup for Avx512 {
 
 impl Avx512 {
     ops! {
-        // The sixteen bytes before each quarter: the last one of `prev`, and the first three of this.
+        // The 16 bytes before each quarter: the last quarter of `prev`, and the first three of this vector.
         fn quarters_before(self, prev: Self) -> __m512i { _mm512_alignr_epi64::<6>(self.0, prev.0) }
     }
 }

@@ -1,5 +1,6 @@
-//! Thirty-two bytes in an AVX register. AVX2 shuffles within each half of sixteen, so only a step back in the text
-//! has to carry bytes from one half to the other.
+//! Validation by vectors of 32 bytes, on CPUs with AVX2.
+//!
+//! AVX2 shuffles within each half of 16 bytes. Only the steps back in the text carry bytes from one half to the other.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86")]
@@ -7,64 +8,67 @@ use core::arch::x86::*;
 #[cfg(target_arch = "x86_64")]
 use core::arch::x86_64::*;
 
-use super::dfa::State;
-use super::kernel::Kernel;
-use super::lookup;
 use super::ssse3::Sse;
-use super::vector::{Lookup, Plain, ops};
 use crate::cpu;
 use crate::mask::Key;
+use crate::utf8::{
+    dfa::State,
+    kernel::Kernel,
+    vector::{Lookup, Vector, ops},
+    walk,
+};
 
-pub(super) const KERNEL: Kernel = Kernel { name: "avx2", available: cpu::has_avx2, unmask, check };
+// SAFETY: both functions need AVX2; `has_avx2` says whether the CPU has it, and always says the same.
+pub(super) const KERNEL: Kernel = unsafe { Kernel::new("avx2", Some(cpu::has_avx2), check, unmask) };
 
 /// # Safety
 ///
-/// As [`Kernel::unmask`] says.
+/// As for [`Check`](crate::utf8::kernel::Check).
 #[target_feature(enable = "avx2")]
-unsafe fn unmask(key: Key, bytes: &mut [u8]) -> State {
-    // SAFETY: the caller says that there is AVX2, and 16 bytes or more; they are a slice's, to read and to write.
-    unsafe { lookup::scan::<Avx, Avx, 2, true>(key, bytes.as_mut_ptr(), bytes.len(), unmask_and_classify) }
+unsafe fn check(bytes: &[u8]) -> State {
+    // SAFETY: the caller promises AVX2, and 16 bytes or more; a slice is valid for reads, and nothing is written.
+    unsafe {
+        walk::scan::<Avx, Avx, 2, false>(Key::default(), bytes.as_ptr().cast_mut(), bytes.len(), classify)
+    }
 }
 
 /// # Safety
 ///
-/// As [`lookup::classify`] says of a vector of 16 bytes.
-#[inline(never)] // see `lookup::scan`
+/// As for [`walk::classify`] with a vector of 16 bytes.
+#[inline(never)] // see `walk::scan`
 #[target_feature(enable = "avx2")]
-unsafe fn unmask_and_classify(key: Key, at: *mut u8, len: usize) -> State {
-    // SAFETY: the caller says so; AVX2 includes SSSE3.
+unsafe fn classify(key: Key, at: *mut u8, len: usize) -> State {
+    // SAFETY: the caller promises the memory and the CPU; AVX2 includes SSSE3.
     unsafe {
         if len < 2 * Avx::LEN {
-            lookup::classify::<Sse, true>(key, at, len)
+            walk::classify::<Sse, false>(key, at, len)
         } else {
-            lookup::classify::<Avx, true>(key, at, len)
+            walk::classify::<Avx, false>(key, at, len)
         }
     }
 }
 
 /// # Safety
 ///
-/// As [`Kernel::check`] says.
+/// As for [`Unmask`](crate::utf8::kernel::Unmask).
 #[target_feature(enable = "avx2")]
-unsafe fn check(bytes: &[u8]) -> State {
-    // SAFETY: as in `unmask`; what is not masked is not written.
-    unsafe {
-        lookup::scan::<Avx, Avx, 2, false>(Key::default(), bytes.as_ptr().cast_mut(), bytes.len(), classify)
-    }
+unsafe fn unmask(key: Key, bytes: &mut [u8]) -> State {
+    // SAFETY: the caller promises AVX2, and 16 bytes or more; a `&mut` slice is valid for reads and writes.
+    unsafe { walk::scan::<Avx, Avx, 2, true>(key, bytes.as_mut_ptr(), bytes.len(), unmask_and_classify) }
 }
 
 /// # Safety
 ///
-/// As [`lookup::classify`] says of a vector of 16 bytes.
-#[inline(never)] // see `lookup::scan`
+/// As for [`walk::classify`] with a vector of 16 bytes.
+#[inline(never)] // see `walk::scan`
 #[target_feature(enable = "avx2")]
-unsafe fn classify(key: Key, at: *mut u8, len: usize) -> State {
-    // SAFETY: the caller says so; AVX2 includes SSSE3.
+unsafe fn unmask_and_classify(key: Key, at: *mut u8, len: usize) -> State {
+    // SAFETY: the caller promises the memory and the CPU; AVX2 includes SSSE3.
     unsafe {
         if len < 2 * Avx::LEN {
-            lookup::classify::<Sse, false>(key, at, len)
+            walk::classify::<Sse, true>(key, at, len)
         } else {
-            lookup::classify::<Avx, false>(key, at, len)
+            walk::classify::<Avx, true>(key, at, len)
         }
     }
 }
@@ -72,7 +76,7 @@ unsafe fn classify(key: Key, at: *mut u8, len: usize) -> State {
 #[derive(Clone, Copy)]
 pub(super) struct Avx(__m256i);
 
-impl Plain for Avx {
+impl Vector for Avx {
     const LEN: usize = 32;
 
     ops! {
@@ -101,7 +105,7 @@ impl Lookup for Avx {
 
 impl Avx {
     ops! {
-        // The sixteen bytes before each half: the upper half of `prev`, and the lower one of this.
+        // The 16 bytes before each half: the upper half of `prev`, and the lower half of this vector.
         fn halves_before(self, prev: Self) -> __m256i { _mm256_permute2x128_si256::<0x21>(prev.0, self.0) }
     }
 }
