@@ -3,9 +3,9 @@
 //!
 //! AVX-512 also needs a compiler with stable intrinsics for it, so Rust 1.89 or later. An older one (the manifest's
 //! `rust-version` allows it) builds the crate without those kernels, and so does one whose version this script cannot
-//! read. Inline assembly would work with any compiler, but AddressSanitizer does not see what assembly reads and writes,
-//! and such kernels could not share their method with the others. A higher `rust-version` would exclude the compilers of
-//! current distributions; a feature would be off for most users whom the kernels help.
+//! read. Inline assembly would work with any compiler, but AddressSanitizer does not see what assembly reads and
+//! writes, and such kernels could not share their method with the others. A higher `rust-version` would exclude the
+//! compilers of current distributions; a feature would be off for most users whom the kernels help.
 
 use std::{env, process::Command};
 
@@ -51,8 +51,8 @@ fn has_feature(name: &str) -> bool {
     cfg("TARGET_FEATURE").is_some_and(|features| features.split(',').any(|feature| feature == name))
 }
 
-/// The 95 of `rustc 1.95.0 (59807616e 2026-04-14)`. A pre-release (`1.89.0-nightly`) counts as the release before it: it
-/// may be older than the features of its own release.
+/// The 95 of `rustc 1.95.0 (59807616e 2026-04-14)`. A pre-release (`1.89.0-nightly`) counts as the release before it:
+/// it may be older than the features of its own release.
 fn minor_version() -> Option<u32> {
     let output = Command::new(env::var_os("RUSTC")?).arg("--version").output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;

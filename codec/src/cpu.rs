@@ -34,9 +34,9 @@ pub(crate) fn has_avx2() -> bool {
 
 /// Whether the CPU has AVX-512F and BW, and is fast with them.
 ///
-/// The compiler takes AVX-512F to include AVX2, FMA and F16C; the first two are asked for, and every CPU with FMA has the
-/// third. No kernel uses VBMI2: it tells CPUs that run vectors of 64 bytes at full speed (Intel from Ice Lake on, AMD
-/// from Zen 4 on) from older ones, which lower their clock for a while after such a vector.
+/// The compiler takes AVX-512F to include AVX2, FMA and F16C; the first two are asked for, and every CPU with FMA has
+/// the third. No kernel uses VBMI2: it tells CPUs that run vectors of 64 bytes at full speed (Intel from Ice Lake on,
+/// AMD from Zen 4 on) from older ones, which lower their clock for a while after such a vector.
 #[cfg(framewire_avx512)]
 #[inline]
 pub(crate) fn has_avx512() -> bool {

@@ -1,5 +1,5 @@
-//! Each kernel by itself, for the tests, benches and fuzz targets of this workspace. Not part of the API: it may change in
-//! any release.
+//! Each kernel by itself, for the tests, benches and fuzz targets of this workspace. Not part of the API: it may
+//! change in any release.
 #![allow(unsafe_code)] // dispatch by hand
 
 use crate::mask::{self, Key};

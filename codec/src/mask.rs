@@ -47,8 +47,8 @@ pub fn apply(key: Key, bytes: &mut [u8]) {
     dispatch::apply(key, bytes);
 }
 
-/// Copies bytes from `from` to `to` and masks or unmasks them (RFC 6455 §5.3). Returns their number, which is the smaller
-/// of the two lengths. The rest of `to` stays as it is. Never panics.
+/// Copies bytes from `from` to `to` and masks or unmasks them (RFC 6455 §5.3). Returns their number, which is the
+/// smaller of the two lengths. The rest of `to` stays as it is. Never panics.
 ///
 /// This is one pass over memory; a copy and then [`apply`] are two.
 ///

@@ -263,8 +263,8 @@ fn the_kernels_are_those_that_the_cpu_can_run() {
     }
 }
 
-/// All three-byte sequences, and all of four that a lead of four and a continuation begin, in ASCII and across the edges
-/// of vectors, by every kernel. A minute in a release build: on request.
+/// All three-byte sequences, and all of four that a lead of four and a continuation begin, in ASCII and across the
+/// edges of vectors, by every kernel. A minute in a release build: on request.
 #[test]
 #[ignore = "80 million sequences"]
 fn all_sequences_in_vectors() {

@@ -41,7 +41,8 @@ unsafe fn run(key: Key, from: *const u8, to: *mut u8, len: usize) {
     }
     let fastest = FASTEST.load(Relaxed);
     if fastest == LAST {
-        // SAFETY: the caller promises the memory; the length was just checked; `FASTEST` is a kernel that the CPU can run.
+        // SAFETY: the caller promises the memory; the length was just checked; `FASTEST` is a kernel that the CPU can
+        // run.
         unsafe { (KERNELS[LAST].run)(key, from, to, len) }
     } else if fastest == LAST_BUT_ONE {
         // SAFETY: as above.

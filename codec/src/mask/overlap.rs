@@ -1,10 +1,10 @@
 //! The method that all masking kernels share: whole vectors only, of which the last ones overlap the ones before.
 //!
 //! A payload's length is no multiple of a vector's, and its buffer is not aligned to one. The usual remedy, a loop of
-//! single bytes before and after the vectors, costs a payload of a hundred bytes more than the vectors themselves, and a
-//! mispredicted branch whenever lengths vary. Here, a byte that two vectors cover is computed twice. Both compute the
-//! same value, so the order of the stores does not matter. But both must *load* before either *stores*: in place, a byte
-//! that is masked twice is not masked.
+//! single bytes before and after the vectors, costs a payload of a hundred bytes more than the vectors themselves,
+//! and a mispredicted branch whenever lengths vary. Here, a byte that two vectors cover is computed twice. Both
+//! compute the same value, so the order of the stores does not matter. But both must *load* before either *stores*:
+//! in place, a byte that is masked twice is not masked.
 //!
 //! [`four`] has no branch and takes lengths that differ by a factor of four. It uses two vectors at either end:
 //!
@@ -41,8 +41,8 @@
 //!
 //! # Memory
 //!
-//! Each function masks `len` bytes from `from` to `to`. Its caller promises that `from` is valid for reads of `len` bytes
-//! and `to` for writes, and that the two are the same or do not overlap.
+//! Each function masks `len` bytes from `from` to `to`. Its caller promises that `from` is valid for reads of `len`
+//! bytes and `to` for writes, and that the two are the same or do not overlap.
 #![allow(unsafe_code)]
 
 use super::{key::Key, vector::Vector};
@@ -129,9 +129,9 @@ pub(super) unsafe fn stream<V: Vector, B: Vector>(key: Key, from: *const u8, to:
     debug_assert!(block % width == 0 && len >= block);
     let skip = width - to.addr() % width;
     let last = len - block;
-    // SAFETY: the caller promises the CPU, and memory for `len` bytes, which are a block or more. The head is the first
-    // vector and the tail is the last block of them. Four blocks are taken only if all four end at `len` or before. Every
-    // other block starts before `last`, so it ends before `len`.
+    // SAFETY: the caller promises the CPU, and memory for `len` bytes, which are a block or more. The head is the
+    // first vector and the tail is the last block of them. Four blocks are taken only if all four end at `len` or
+    // before. Every other block starts before `last`, so it ends before `len`.
     unsafe {
         let head = V::masked(from, V::splat(key));
         let tail = B::masked(from.add(last), B::splat(key.advance(last)));
@@ -158,8 +158,8 @@ pub(super) unsafe fn stream<V: Vector, B: Vector>(key: Key, from: *const u8, to:
 ///
 /// # Safety
 ///
-/// The memory is as the [module](self) asks. The CPU has the instructions of `H`, of 32 bytes, and of `V`, of 64. `len` is
-/// at least 32.
+/// The memory is as the [module](self) asks. The CPU has the instructions of `H`, of 32 bytes, and of `V`, of 64.
+/// `len` is at least 32.
 #[cfg(any(framewire_avx512, test))]
 #[inline(always)]
 pub(super) unsafe fn wide<H: Vector, V: Vector>(key: Key, from: *const u8, to: *mut u8, len: usize) {

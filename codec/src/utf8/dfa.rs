@@ -1,8 +1,8 @@
-//! The truth, a byte at a time: table 3-7 of the Unicode Standard as an automaton. Everything faster than this file
-//! must agree with it; what is too short for a vector, or too rare to matter, runs on it.
+//! The definition of UTF-8, a byte at a time: table 3-7 of the Unicode Standard as an automaton. Everything faster must
+//! agree with it. Text that is too short for a vector, or too rare to matter, runs on it.
 //!
-//! The table has a row for each byte: one 64-bit word of nine fields of six bits, the successor of each of the nine
-//! states. A state is the place of its own field:
+//! The table has a row for each byte. A row is a 64-bit word with nine fields of six bits: the successors of the nine
+//! states. A state is the position of its field:
 //!
 //! ```text
 //!                  54       48       42          12        6        0
@@ -11,19 +11,19 @@
 //!               ────┴────────┴────────┴── … ──┴────────┴────────┴────────┘
 //! ```
 //!
-//! So a step is a load, which does not wait for the state, and a shift by the state, which is all that does: a byte
-//! takes about as long as a shift. There is no branch to guess wrong, whatever the text.
+//! So a step is a load, and a shift by the state. Only the shift waits for the step before, so a byte takes about as
+//! long as a shift. No text causes a misprediction, as there is no branch.
 
 use crate::mask::Key;
 
-/// Where in a character the text stands; between two by default.
+/// A position in a character. By default, the one between two characters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct State(u8);
 
 impl State {
-    /// Between two characters: the text may end here.
+    /// Between two characters: the text can end here.
     pub(super) const ACCEPT: Self = Self(0);
-    /// The last byte could not stand where it stood. There is no way back.
+    /// The last byte cannot follow those before it. No byte leads out of this state.
     pub(super) const REJECT: Self = Self(6);
 
     /// The state after one more byte.
@@ -38,7 +38,7 @@ impl State {
         Self::from_word(bytes.iter().fold(u64::from(self.0), |state, &byte| next(state, byte)))
     }
 
-    /// Unmasks these bytes in place; the state after them.
+    /// Unmasks these bytes in place, and gives the state after them.
     #[inline]
     pub(super) fn run_masked(self, key: Key, bytes: &mut [u8]) -> Self {
         let key = key.to_bytes();
@@ -50,10 +50,10 @@ impl State {
         Self::from_word(state)
     }
 
-    /// The state after a text that is known to be in order, but for its last byte, and for the character that it may
-    /// cut short. Looks at no more than the last three bytes.
+    /// The state after a text that has no error, except perhaps in its last byte, and may end inside a character. Reads
+    /// the last three bytes at most.
+    #[cfg(not(framewire_portable))]
     #[inline]
-    #[allow(dead_code)] // where there are only words, every byte goes through the automaton
     pub(super) fn at_end_of(text: &[u8]) -> Self {
         match *text {
             [.., last @ 0xC0..=0xFF] => Self::ACCEPT.run(&[last]),
@@ -63,7 +63,7 @@ impl State {
         }
     }
 
-    /// Index of the first of these bytes that cannot stand where it stands.
+    /// The index of the first of these bytes that cannot follow those before it.
     #[cold]
     pub(super) fn first_impossible(mut self, bytes: &[u8]) -> Option<usize> {
         bytes.iter().position(|&byte| {
@@ -78,8 +78,8 @@ impl State {
     }
 }
 
-/// One step. Of a state in a word only the low six bits count: what a shift brings down above them is the successors
-/// of other states. Masking them off before the shift is free where shifts take their count modulo 64 anyway.
+/// One step. A state is the low six bits of a word; above them, a shift leaves successors of other states. Removing
+/// those before the next shift is free on CPUs whose shifts take their count modulo 64.
 #[inline]
 fn next(state: u64, byte: u8) -> u64 {
     ROWS[usize::from(byte)] >> (state & FIELD)

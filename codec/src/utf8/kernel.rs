@@ -34,8 +34,8 @@ impl Kernel {
     ///
     /// # Safety
     ///
-    /// `check` does what [`Check`] says, and `unmask` what [`Unmask`] says, on each CPU for which `available` is `None` or
-    /// returns true. On one CPU, `available` always returns the same.
+    /// `check` does what [`Check`] says, and `unmask` what [`Unmask`] says, on each CPU for which `available` is `None`
+    /// or returns true. On one CPU, the answer of `available` never changes.
     pub(super) const unsafe fn new(
         name: &'static str,
         available: Option<fn() -> bool>,

@@ -1,30 +1,30 @@
-//! How text that is not ASCII is classified, a vector at a time: by lookups in tables of nibbles.
+//! How text that is not ASCII is validated, a vector at a time: by lookups in tables of nibbles.
 //!
 //! The algorithm is that of Keiser and Lemire, *Validating UTF-8 in less than one instruction per byte* (2021). Every
-//! error but one shows in two neighbouring bytes, and there in three nibbles: both of the first byte, and the high one
-//! of the second. Two bytes can break eight [`RULES`], which have a bit each. Two tables of sixteen bytes, indexed by the
-//! nibbles of a byte, tell what it *forbids* the next one to do. A third, indexed by the high nibble of the next byte,
-//! tells what that one *does*:
+//! error but one shows in two neighbouring bytes, and there in three nibbles: both of the first byte, and the high
+//! one of the second. Each of eight [`RULES`] names pairs of neighbours that are errors, and has a bit. Two tables,
+//! indexed by the nibbles of a byte, give the rules that it *leads*, as a first byte of such a pair. A third table,
+//! indexed by the high nibble of the next byte, gives the rules that this one *ends*. A rule in both is broken:
 //!
 //! ```text
 //!     vector                      E2          82          AC          20         "€ "
 //!                                 │╲          │╲          │╲          │╲
-//!     LEAD_HIGH and LEAD_LOW      │ forbids   │ forbids   │ forbids   │ forbids
+//!     LEAD_HIGH and LEAD_LOW      │ leads     │ leads     │ leads     │ leads
 //!                                 │      ╲    │      ╲    │      ╲    │
 //!     one byte on                 …       ╲───┐       ╲───┐       ╲───┐
-//!     NEXT_HIGH                 does        does        does        does
+//!     NEXT_HIGH                 ends        ends        ends        ends
 //!                                           and         and         and
 //!     broken rules                           0          TWICE        0
 //!     expected                               0          TWICE        0            E2 is two bytes before AC
 //!     xor: error                             0           0           0
 //! ```
 //!
-//! The error that two bytes do not show is a wrong *number* of continuations. So it is also a rule, TWICE, that no
-//! continuation follows another. The high bit is its own. It *must* be broken exactly if the byte two before is the lead
-//! of three or four bytes, or the byte three before is the lead of four.
+//! The one error that two bytes do not show is a wrong *number* of continuations. Therefore the last rule, TWICE, is
+//! about two continuations in a row, and has the high bit. It *must* be broken exactly if the byte two before is the
+//! lead of three or four bytes, or the byte three before is the lead of four.
 //!
-//! A byte is judged by those before it only. So neither a character that the end of the text cuts short is an error here,
-//! nor a last byte that can begin no character: `State::at_end_of` finds both.
+//! A byte is checked against those before it only. So two things at the end of a text are no error here: a character
+//! that the end cuts short, and a last byte that no character can start with. `State::at_end_of` finds both.
 #![allow(unsafe_code)]
 
 use super::vector::Lookup;
@@ -32,8 +32,8 @@ use super::vector::Lookup;
 /// Checks one vector after the other. Its methods are unsafe: the caller promises that the CPU has the instructions.
 pub(super) struct Checker<V> {
     prev: V,
-    /// The rules that each byte of `prev` forbids the next one to break.
-    forbidden: V,
+    /// The rules that each byte of `prev` leads.
+    led: V,
     /// Not zero after an error.
     error: V,
 }
@@ -45,7 +45,7 @@ impl<V: Lookup> Checker<V> {
         // SAFETY: the caller promises the CPU.
         unsafe {
             let zero = V::repeat([0; 4]);
-            let mut checker = Self { prev: zero, forbidden: zero, error: zero };
+            let mut checker = Self { prev: zero, led: zero, error: zero };
             checker.follow(zero);
             checker
         }
@@ -56,7 +56,7 @@ impl<V: Lookup> Checker<V> {
     pub(super) unsafe fn follow(&mut self, prev: V) {
         // SAFETY: as in `new`.
         unsafe {
-            self.forbidden = forbids(prev, prev.high_nibbles());
+            self.led = led_by(prev, prev.high_nibbles());
             self.prev = prev;
         }
     }
@@ -67,15 +67,15 @@ impl<V: Lookup> Checker<V> {
         // SAFETY: as in `new`.
         unsafe {
             let high = vector.high_nibbles();
-            let forbidden = forbids(vector, high);
-            let broken = forbidden.one_before(self.forbidden).and(high.lookup(V::table(&NEXT_HIGH)));
+            let led = led_by(vector, high);
+            let broken = led.one_before(self.led).and(high.lookup(V::table(&NEXT_HIGH)));
             // After the subtraction, only E0 and more, or F0 and more, have the high bit.
             let third = vector.two_before(self.prev).saturating_sub(V::repeat([0xE0 - 0x80; 4]));
             let fourth = vector.three_before(self.prev).saturating_sub(V::repeat([0xF0 - 0x80; 4]));
             let expected = third.or(fourth).and(V::repeat([TWICE; 4]));
             self.error = self.error.or(broken.xor(expected));
             self.prev = vector;
-            self.forbidden = forbidden;
+            self.led = led;
         }
     }
 
@@ -87,9 +87,9 @@ impl<V: Lookup> Checker<V> {
     }
 }
 
-/// The rules that each byte forbids the next one to break, given the high nibbles.
+/// The rules that each byte leads. `high` are its high nibbles.
 #[inline(always)]
-unsafe fn forbids<V: Lookup>(vector: V, high: V) -> V {
+unsafe fn led_by<V: Lookup>(vector: V, high: V) -> V {
     // SAFETY: the caller promises the CPU.
     unsafe {
         let low = vector.and(V::repeat([0x0F; 4]));
@@ -97,7 +97,7 @@ unsafe fn forbids<V: Lookup>(vector: V, high: V) -> V {
     }
 }
 
-/// Neighbours that UTF-8 does not have, as sets of nibbles: both of the first byte, and the high one of the second.
+/// Pairs of neighbours that are errors, as sets of nibbles: both of the first byte, and the high one of the second.
 struct Rule {
     lead_high: u16,
     lead_low: u16,
@@ -137,7 +137,7 @@ static LEAD_HIGH: [u8; 16] = TABLES[0];
 static LEAD_LOW: [u8; 16] = TABLES[1];
 static NEXT_HIGH: [u8; 16] = TABLES[2];
 
-/// For each nibble, the rules that it has a part in.
+/// For each nibble, the rules whose set has it.
 const TABLES: [[u8; 16]; 3] = {
     let mut tables = [[0; 16]; 3];
     let mut bit = 0;

@@ -1,8 +1,8 @@
 //! ASCII of a few vectors, without a loop, from both ends of the bytes.
 //!
-//! If lengths differ from message to message, a CPU mispredicts the end of a loop, and a misprediction costs more than all
-//! the rest. So there is no loop, and there are only a few classes of length. Within a class, a fixed number of vectors is
-//! taken from the start and as many from the end, whatever the length.
+//! If lengths differ from message to message, a CPU mispredicts the end of a loop, and a misprediction costs more
+//! than all the rest. So there is no loop, and there are only a few classes of length. Within a class, a fixed number
+//! of vectors is taken from the start and as many from the end, whatever the length.
 //!
 //! ```text
 //!    0         16        32                   len
@@ -33,8 +33,8 @@ pub(super) const MAX: usize = 128;
 ///
 /// # Safety
 ///
-/// The CPU has the instructions of `V`. `at` is valid for reads of `len` bytes, and for writes if they are `MASKED`. There
-/// are more than [`INLINE`], and at most [`MAX`].
+/// The CPU has the instructions of `V`. `at` is valid for reads of `len` bytes, and for writes if they are `MASKED`.
+/// There are more than [`INLINE`], and at most [`MAX`].
 #[cfg(not(framewire_portable))]
 #[inline(always)]
 pub(super) unsafe fn by_vectors<V: Vector, const N: usize, const MASKED: bool>(
@@ -62,21 +62,21 @@ unsafe fn starts_as_ascii<V: Vector, const MASKED: bool>(key: Key, at: *const u8
     }
 }
 
-/// Whether the bytes are ASCII, after unmasking if they are `MASKED`. If so, unmasks them. Takes `N` vectors from the start
-/// and `N` from the end.
+/// Whether the bytes are ASCII, after unmasking if they are `MASKED`. If so, unmasks them. Takes `N` vectors from the
+/// start and `N` from the end.
 ///
 /// # Safety
 ///
-/// The CPU has the instructions of `V`. `at` is valid for reads of `len` bytes, and for writes if they are `MASKED`. There
-/// are at least `V::LEN`, and at most `2 * N * V::LEN`.
+/// The CPU has the instructions of `V`. `at` is valid for reads of `len` bytes, and for writes if they are `MASKED`.
+/// There are at least `V::LEN`, and at most `2 * N * V::LEN`.
 #[inline(always)]
 pub(super) unsafe fn both_ends<V: Vector, const N: usize, const MASKED: bool>(
     key: Key,
     at: *mut u8,
     len: usize,
 ) -> bool {
-    // SAFETY: the caller promises the CPU, and `len` bytes, which are a vector or more. The vectors `by` bytes from either
-    // end are within them: `by` is zero if they would not be.
+    // SAFETY: the caller promises the CPU, and `len` bytes, which are a vector or more. The vectors `by` bytes from
+    // either end are within them: `by` is zero if they would not be.
     unsafe {
         let (front_key, back_key) = (V::repeat(key.to_bytes()), V::repeat(key.advance(len).to_bytes()));
         let last = at.add(len - V::LEN);

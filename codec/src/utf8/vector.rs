@@ -1,10 +1,10 @@
 //! The operations that validation needs of a vector, and words, which are the vectors of any CPU.
 //!
-//! The methods (`overlap`, `walk`, `lookup`) are generic over these traits. The vectors of an instruction set are in the
-//! file of its kernel, one line for each operation.
+//! The methods (`overlap`, `walk`, `lookup`) are generic over these traits. The vectors of an instruction set are in
+//! the file of its kernel, one line for each operation.
 //!
-//! Every operation is unsafe because the CPU must have the instructions. Apart from the memory of [`load`](Vector::load)
-//! and [`store`](Vector::store), its caller promises nothing else.
+//! Every operation is unsafe because the CPU must have the instructions. Apart from the memory of
+//! [`load`](Vector::load) and [`store`](Vector::store), its caller promises nothing else.
 #![allow(unsafe_code)]
 
 /// Bytes that can be unmasked and tested for ASCII.
@@ -39,7 +39,8 @@ pub(super) trait Lookup: Vector {
     /// These sixteen bytes, in every sixteen bytes of the vector.
     unsafe fn table(bytes: &[u8; 16]) -> Self;
 
-    /// For each byte, the entry of `table` with that index, or zero if the byte is 80 or more. No byte is from 10 to 7F.
+    /// For each byte, the entry of `table` with that index, or zero if the byte is 80 or more. No byte is from 10 to
+    /// 7F.
     unsafe fn lookup(self, table: Self) -> Self;
 
     unsafe fn and(self, other: Self) -> Self;

@@ -5,13 +5,13 @@
 //!    one test for ASCII      one test                        │    ├────── back ──────────┤
 //! ```
 //!
-//! ASCII of up to [`overlap::MAX`] bytes is handled by [`overlap`]. Longer ASCII ends in two blocks that overlap, whatever
-//! the length: all bytes that are unmasked twice are loaded before any of them is stored. Up to eight vectors, these two
-//! blocks are all there is, with no more vectors than the length needs. Long text is tested eight vectors at a time while
-//! there are enough.
+//! ASCII of up to [`overlap::MAX`] bytes is handled by [`overlap`]. Longer ASCII ends in two blocks that overlap,
+//! whatever the length: all bytes that are unmasked twice are loaded before any of them is stored. Up to eight
+//! vectors, these two blocks are all there is, with no more vectors than the length needs. Long text is tested eight
+//! vectors at a time while there are enough.
 //!
-//! From the first block that is not ASCII on, vectors are classified in pairs. A pair that is ASCII ends that: no
-//! character can be open after it. A text whose first vector is not ASCII is classified at once.
+//! From the first block that is not ASCII on, vectors are classified in pairs, until a pair is ASCII: no character
+//! can be open after it, so blocks are tested again. A text whose first vector is not ASCII is classified at once.
 //!
 //! If a text has more than eight vectors, stores are aligned: one vector at the very start, then vectors from the next
 //! aligned address on. The first vector overlaps the second, so it is stored last. It is not stored if nothing else was
@@ -28,11 +28,11 @@ const LONG: usize = 2048;
 
 /// The state after `len` bytes at `at`, of a text that starts there. Unmasks them first if they are `MASKED`.
 ///
-/// Short text is taken by vectors `S`, which is `V` or its half; up to [`overlap::MAX`] bytes, by `N` of them from either
-/// end.
+/// Short text is taken by vectors `S`, which is `V` or its half; up to [`overlap::MAX`] bytes, by `N` of them from
+/// either end.
 ///
-/// `classify`, which is [`classify`] with the same parameters, takes the rest from the first block on that is not ASCII.
-/// It is a function of its own, and not inlined, so that ASCII and the rest do not share the registers: spilling them
+/// From the first block on that is not ASCII, `classify` takes the text. It is [`classify`](fn@classify) with the same
+/// parameters, in a function of its own that is not inlined: if ASCII and other text shared registers, spilling them
 /// would cost a short text half as much again.
 ///
 /// # Safety
@@ -49,9 +49,9 @@ pub(super) unsafe fn scan<V: Lookup, S: Lookup, const N: usize, const MASKED: bo
 ) -> State {
     const { assert!(S::LEN == V::LEN || 2 * S::LEN == V::LEN, "eight `S` are four `V` or more") };
     const { assert!(3 * S::LEN <= overlap::MAX, "more than `MAX` bytes are three `S` or more") };
-    // SAFETY: the caller promises the memory and the CPU. By the assertions, enough is left for each method: beyond `MAX`
-    // bytes, three `S`; beyond eight `S`, four `V`; beyond eight `V`, more than seven, as the step to an aligned address
-    // is less than one.
+    // SAFETY: the caller promises the memory and the CPU. By the assertions, enough is left for each method: beyond
+    // `MAX` bytes, three `S`; beyond eight `S`, four `V`; beyond eight `V`, more than seven, as the step to an
+    // aligned address is less than one.
     unsafe {
         if len <= overlap::MAX {
             // Most texts of up to `INLINE` bytes come here because they are not ASCII.
@@ -86,8 +86,8 @@ pub(super) unsafe fn scan<V: Lookup, S: Lookup, const N: usize, const MASKED: bo
 ///
 /// # Safety
 ///
-/// The CPU has the instructions of `V`. `at` is valid for reads of `len` bytes, and for writes if they are `MASKED`. There
-/// are at least `2 * V::LEN`; for a `V` of 16 bytes, 16 are enough.
+/// The CPU has the instructions of `V`. `at` is valid for reads of `len` bytes, and for writes if they are `MASKED`.
+/// There are at least `2 * V::LEN`; for a `V` of 16 bytes, 16 are enough.
 #[inline(always)]
 pub(super) unsafe fn classify<V: Lookup, const MASKED: bool>(key: Key, at: *mut u8, len: usize) -> State {
     // SAFETY: the caller promises the memory and the CPU, and enough bytes.
@@ -113,8 +113,8 @@ impl<V: Lookup, const MASKED: bool> Text<V, MASKED> {
         Self { at, left, key, vector: PhantomData }
     }
 
-    /// Whether the rest is ASCII. If so, unmasks it. If not, takes the ASCII before the first block that is not, and leaves
-    /// four vectors or more. Takes more than seven vectors.
+    /// Whether the rest is ASCII. If so, unmasks it. If not, takes the ASCII before the first block that is not, and
+    /// leaves four vectors or more. Takes more than seven vectors.
     #[inline(always)]
     unsafe fn ascii_to_end(&mut self) -> bool {
         // SAFETY: a block is taken only if more than four vectors are left after it.
@@ -187,8 +187,8 @@ impl<V: Lookup, const MASKED: bool> Text<V, MASKED> {
         }
     }
 
-    /// Takes the blocks of ASCII that come next, and leaves two vectors or more. They are not checked: the last vector that
-    /// was checked is ASCII, and what follows is checked in the same way after any ASCII.
+    /// Takes the blocks of ASCII that come next, and leaves two vectors or more. They are not checked: the last
+    /// vector that was checked is ASCII, and what follows is checked in the same way after any ASCII.
     #[inline(always)]
     unsafe fn ascii(&mut self) {
         // SAFETY: a block is taken only if two vectors are left after it.
@@ -223,8 +223,8 @@ impl<V: Lookup, const MASKED: bool> Text<V, MASKED> {
         }
     }
 
-    /// Takes at least the bytes of one vector, but not of two; vectors have 16 bytes. There is no vector to load before the
-    /// last one, so the first one is moved up until it ends there.
+    /// Takes at least the bytes of one vector, but not of two; vectors have 16 bytes. There is no vector to load
+    /// before the last one, so the first one is moved up until it ends there.
     #[inline(always)]
     unsafe fn two(&mut self, checker: &mut Checker<V>) {
         // SAFETY: the caller promises one vector; 16 bytes from one of the first 16 are within the 32 of `SLIDE`.
@@ -421,8 +421,8 @@ mod tests {
         }
     }
 
-    /// Few CPUs have AVX-512, and the emulator has not. On every other, its method runs with arrays of bytes in place of
-    /// vectors, which shows how it takes a text apart and where it writes.
+    /// Few CPUs have AVX-512, and the emulator has not. On every other, its method runs with arrays of bytes in place
+    /// of vectors, which shows how it takes a text apart and where it writes.
     #[test]
     fn the_walk_of_the_widest_vectors() {
         const GUARD: usize = 64;

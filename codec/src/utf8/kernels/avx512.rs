@@ -1,7 +1,7 @@
 //! Validation by vectors of 64 bytes, on CPUs with AVX-512.
 //!
-//! AVX-512 shuffles within each quarter of 16 bytes. Only the steps back in the text carry bytes from one quarter to the
-//! next.
+//! AVX-512 shuffles within each quarter of 16 bytes. Only the steps back in the text carry bytes from one quarter to
+//! the next.
 #![allow(unsafe_code)]
 #![allow(clippy::incompatible_msrv)] // `build.rs` asks the compiler for the intrinsics
 
@@ -20,8 +20,8 @@ use crate::utf8::{
     walk,
 };
 
-// SAFETY: both functions need AVX-512F and BW, and AVX2; `has_avx512` says whether the CPU has them, and always says the
-// same.
+// SAFETY: both functions need AVX-512F and BW, and AVX2; `has_avx512` says whether the CPU has them, and always says
+// the same.
 pub(super) const KERNEL: Kernel = unsafe { Kernel::new("avx512", Some(cpu::has_avx512), check, unmask) };
 
 /// # Safety
