@@ -12,14 +12,13 @@ use std::{env, process::Command};
 fn main() {
     println!("cargo::rerun-if-changed=build.rs"); // Cargo itself watches the compiler and its flags
 
-    let x86 = is("TARGET_ARCH", &["x86", "x86_64"]) && has_feature("sse2");
+    let arch = |name| cfg("TARGET_ARCH").is_some_and(|arch| arch == name);
+    let little_endian = cfg("TARGET_ENDIAN").is_some_and(|endian| endian == "little");
+    let x86 = (arch("x86") || arch("x86_64")) && has_feature("sse2");
     let vectors = [
         ("framewire_x86_vectors", x86),
         ("framewire_avx512", x86 && minor_version().is_some_and(|minor| minor >= 89)),
-        (
-            "framewire_neon",
-            is("TARGET_ARCH", &["aarch64"]) && is("TARGET_ENDIAN", &["little"]) && has_feature("neon"),
-        ),
+        ("framewire_neon", arch("aarch64") && little_endian && has_feature("neon")),
     ];
 
     // The user can ask for portable kernels only: `RUSTFLAGS="--cfg framewire_portable"`.
@@ -37,13 +36,9 @@ fn declare(name: &str, holds: bool) {
     }
 }
 
-/// What the target says about `key`, if anything.
+/// The value of this `cfg` of the target, if it has one.
 fn cfg(key: &str) -> Option<String> {
     env::var(format!("CARGO_CFG_{key}")).ok()
-}
-
-fn is(key: &str, values: &[&str]) -> bool {
-    cfg(key).is_some_and(|value| values.contains(&&*value))
 }
 
 /// Whether the compiler may use this feature everywhere. A target without vector registers (soft float) lacks it.
