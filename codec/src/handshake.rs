@@ -90,5 +90,6 @@ mod key;
 mod plain_response;
 mod request;
 mod response;
+mod target;
 mod upgrade_response;
 mod write;

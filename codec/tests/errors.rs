@@ -74,6 +74,7 @@ fn of_the_handshake() {
         (E::InvalidRequestLine, 400),
         (E::UnsupportedHttpVersion, 505),
         (E::InvalidHost, 400),
+        (E::HostMismatch, 400),
         (E::InvalidTarget, 400),
         (E::MethodNotAllowed, 405),
         (E::UnexpectedBody, 400),

@@ -95,6 +95,18 @@ fn rules_of_a_request() {
         ("GET / HTTP/1.1", "GET a:80 HTTP/1.1", InvalidTarget, 400),
         ("GET / HTTP/1.1", "GET ftp://a/ HTTP/1.1", InvalidTarget, 400),
         ("GET / HTTP/1.1", "GET /#top HTTP/1.1", InvalidTarget, 400),
+        ("GET / HTTP/1.1", "GET /\" HTTP/1.1", InvalidTarget, 400),
+        ("GET / HTTP/1.1", "GET /?a=<b HTTP/1.1", InvalidTarget, 400),
+        ("GET / HTTP/1.1", "GET /?a=b> HTTP/1.1", InvalidTarget, 400),
+        ("GET / HTTP/1.1", "GET /\u{e4} HTTP/1.1", InvalidTarget, 400),
+        ("GET / HTTP/1.1", "GET /?\u{1f980} HTTP/1.1", InvalidTarget, 400),
+        ("GET / HTTP/1.1", "GET http:/// HTTP/1.1", InvalidTarget, 400),
+        ("GET / HTTP/1.1", "GET http://b@a/ HTTP/1.1", InvalidTarget, 400),
+        // A whole URI, and the host that it names.
+        ("GET / HTTP/1.1", "GET http://b/ HTTP/1.1", HostMismatch, 400),
+        ("GET / HTTP/1.1", "GET http://a.b/ HTTP/1.1", HostMismatch, 400),
+        ("GET / HTTP/1.1", "GET http://a:81/ HTTP/1.1", HostMismatch, 400),
+        ("GET / HTTP/1.1", "GET https://a:80/ HTTP/1.1", HostMismatch, 400),
         // Host.
         ("Host: a\r\n", "", InvalidHost, 400),
         ("Host: a", "Host: a\r\nHost: a", InvalidHost, 400),
@@ -193,7 +205,11 @@ fn variants_of_an_upgrade() {
         ("Host: a", "Host: a\r\nSec-WebSocket-Extensions: ,"),
         ("Host: a", "Host: a\r\nOrigin: null"),
         ("GET / ", "GET http://a/ "),
-        ("GET / ", "GET /\u{e4} "),
+        ("GET / ", "GET HTTP://A:80/ "),
+        ("GET / ", "GET https://a:443 "),
+        ("GET / ", "GET wss://a:?b "),
+        ("GET / ", "GET /a%C3%A4/?http://b/ "),
+        ("GET / ", "GET /?a={\\|`^} "), // as browsers send them
         ("GET / ", "\r\n\r\nGET / "),
         ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZR==  "), // bits that decode to nothing
     ];
@@ -202,6 +218,53 @@ fn variants_of_an_upgrade() {
         let head = UPGRADE.replacen(usual, unusual, 1);
         assert_eq!(judge(&head), Ok(true), "{head:?}");
     }
+}
+
+/// RFC 9112 §3.2.2: the host is that of the target; a `Host` that says something else is refused.
+#[test]
+fn host_of_a_request() {
+    use HandshakeError::{HostMismatch, InvalidHost, InvalidTarget};
+    let cases = [
+        ("/", "1.1", Some("A:80"), Ok(Some("A:80"))),
+        ("/", "1.0", None, Ok(None)),
+        ("/", "1.1", None, Err(InvalidHost)),
+        ("//b/", "1.1", Some("a"), Ok(Some("a"))), // a path
+        ("*", "1.1", Some("a"), Ok(Some("a"))),
+        ("http://a", "1.1", Some("a"), Ok(Some("a"))),
+        ("http://A:80/x", "1.1", Some("a"), Ok(Some("A:80"))),
+        ("http://a/x", "1.1", Some("A:80"), Ok(Some("a"))),
+        ("ws://a:8080?x", "1.1", Some("a:8080"), Ok(Some("a:8080"))),
+        ("wss://[::1]/", "1.1", Some("[::1]:443"), Ok(Some("[::1]"))),
+        ("http://[::1]:80/", "1.1", Some("[::1]"), Ok(Some("[::1]:80"))),
+        ("ftp://a/", "1.1", Some("a"), Ok(Some("a"))),
+        ("http://a/", "1.0", None, Ok(Some("a"))),
+        ("http://a/", "1.1", None, Err(InvalidHost)),
+        ("http://a/", "1.0", Some("b"), Err(HostMismatch)),
+        ("http://a/", "1.1", Some("b"), Err(HostMismatch)),
+        ("http://a/", "1.1", Some("a:443"), Err(HostMismatch)),
+        ("https://a/", "1.1", Some("a:80"), Err(HostMismatch)),
+        ("http://[::1]/", "1.1", Some("[::2]"), Err(HostMismatch)),
+        ("http://[::1]/", "1.1", Some("[::1]:1"), Err(HostMismatch)),
+        ("ftp://b/", "1.1", Some("a"), Err(HostMismatch)),
+        ("ftp://a:80/", "1.1", Some("a"), Err(HostMismatch)),
+        ("http://?a", "1.1", Some("a"), Err(InvalidTarget)),
+        ("http://a:b@a/", "1.1", Some("a"), Err(InvalidTarget)),
+        ("http://a\u{e4}/", "1.0", None, Err(InvalidTarget)),
+    ];
+    for (target, version, host, expected) in cases {
+        let host = host.map(|host| format!("Host: {host}\r\n")).unwrap_or_default();
+        let head = format!("GET {target} HTTP/{version}\r\n{host}\r\n");
+        let mut slots = HeaderSlots::new();
+        let request = Request::parse(head.as_bytes(), &mut slots);
+        assert_eq!(request.map(|request| request.host()), expected, "{head:?}");
+    }
+    let mut slots = HeaderSlots::new();
+    let headers = [("host", &b"a"[..])];
+    let parts = |target| Request::from_parts("GET", target, HttpVersion::Http11, headers, &mut slots).err();
+    assert_eq!(
+        ["http://b/", "/\u{e4}", ""].map(parts),
+        [Some(HostMismatch), Some(InvalidTarget), Some(InvalidTarget)]
+    );
 }
 
 #[test]

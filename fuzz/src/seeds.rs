@@ -153,6 +153,10 @@ fn handshake(add: &mut Add<'_>) {
     add("handshake", "request", &[b"\x00\x00\x01\x40", request, b"\r\n"]);
     add("handshake", "request-with-everything", &[b"\x00\xfc\x02\x03\x50", request, more, b"\r\n\x81\x80"]);
     add("handshake", "request-small-limits", &[b"\x00\x04\x00", request, more, b"\r\n"]);
+    let behind_target = request.split_at(13).1;
+    let start = b"\x00\x00\x00GET http://EXAMPLE.COM:80/chat";
+    add("handshake", "request-for-a-whole-uri", &[start, behind_target, b"\r\n"]);
+    add("handshake", "request-for-another-host", &[b"\x00\x00\x00GET wss://b:444/", behind_target, b"\r\n"]);
     add("handshake", "request-for-a-page", &[b"\x00\x00\x00GET / HTTP/1.0\r\n\r\n"]);
     add("handshake", "request-with-a-body", &[b"\x00\x00\x00", request, b"Content-Length: 5\r\n\r\nhello"]);
     add("handshake", "request-version-8", &[

@@ -34,10 +34,14 @@ pub enum HandshakeError {
     InvalidRequestLine,
     /// The version of HTTP is not 1.1, which an upgrade needs, nor 1.0 (RFC 6455 §4.2.1).
     UnsupportedHttpVersion,
-    /// `Host` is missing, repeated, or no host (RFC 9112 §3.2).
-    InvalidHost,
-    /// The target is neither a path nor an `http` or `https` URI, or has a fragment (RFC 6455 §4.2.1).
+    /// The target has a character that a URI may not have (RFC 3986 §2), a fragment, or user information; or it is the
+    /// target of an upgrade and neither a path nor a URI of HTTP or WebSocket (RFC 6455 §4.2.1).
     InvalidTarget,
+    /// `Host` is missing, repeated, or not a host (RFC 9112 §3.2).
+    InvalidHost,
+    /// The target is a whole URI whose host or port is not that of `Host` (RFC 9112 §3.2.2): a program in front of the
+    /// server may have gone by the other one.
+    HostMismatch,
     /// The method of an upgrade is not GET (RFC 6455 §4.2.1).
     MethodNotAllowed,
     /// An upgrade announces a body (`Content-Length` other than 0, `Transfer-Encoding`), which would stand where frames
@@ -104,8 +108,9 @@ impl fmt::Display for HandshakeError {
             Self::InvalidHeader => "a header is malformed",
             Self::InvalidRequestLine => "the request line is malformed",
             Self::UnsupportedHttpVersion => "the version of HTTP is not 1.1",
+            Self::InvalidTarget => "the target is malformed, or not that of a WebSocket",
             Self::InvalidHost => "Host is missing, repeated or malformed",
-            Self::InvalidTarget => "the target is neither a path nor an http URI",
+            Self::HostMismatch => "the target names another host than Host",
             Self::MethodNotAllowed => "the method of an upgrade is not GET",
             Self::UnexpectedBody => "an upgrade has a body",
             Self::MissingConnectionUpgrade => "Connection does not say Upgrade",

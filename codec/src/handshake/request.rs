@@ -4,6 +4,7 @@ use core::{ops, str};
 
 use super::head::{HeadLimits, HeadScanner};
 use super::headers::{HeaderSlots, Headers, host, is_token, list, list_contains};
+use super::target::{AbsoluteForm, is_target, path_and_query};
 use super::{ClientKey, HandshakeError, UpgradeResponse};
 use crate::extension::{self, DeflatePolicy, DeflateResponse};
 
@@ -117,7 +118,7 @@ impl<'h, 'b> Request<'h, 'b> {
         if self.method != "GET" {
             return Err(HandshakeError::MethodNotAllowed);
         }
-        if split_target(self.target).is_none() || self.target.contains('#') {
+        if path_and_query(self.target).is_none() {
             return Err(HandshakeError::InvalidTarget);
         }
         if self.has_body() {
@@ -166,13 +167,13 @@ impl<'h, 'b> Request<'h, 'b> {
     /// (`OPTIONS *`).
     #[must_use]
     pub fn path(&self) -> &'b str {
-        split_target(self.target).map_or(self.target, |(path, _)| path)
+        path_and_query(self.target).map_or(self.target, |(path, _)| path)
     }
 
     /// The query of the target, behind the `?`.
     #[must_use]
     pub fn query(&self) -> Option<&'b str> {
-        split_target(self.target).and_then(|(_, query)| query)
+        path_and_query(self.target).and_then(|(_, query)| query)
     }
 
     /// The version of HTTP.
@@ -181,10 +182,14 @@ impl<'h, 'b> Request<'h, 'b> {
         self.version
     }
 
-    /// `Host`, which only a request of HTTP/1.0 may lack.
+    /// The host, with its port if one is given: that of the target if this is a whole URI (RFC 9112 §3.2.2), that of
+    /// `Host` otherwise. Both name the same if both are there. `None` only for a request of HTTP/1.0 that has neither.
     #[must_use]
     pub fn host(&self) -> Option<&'b str> {
-        self.headers.get("host").and_then(host)
+        match AbsoluteForm::parse(self.target) {
+            Some(target) => Some(target.authority),
+            None => self.headers.get("host").and_then(host),
+        }
     }
 
     /// The headers.
@@ -207,12 +212,18 @@ impl<'h, 'b> Request<'h, 'b> {
         self.head_len
     }
 
-    /// The rule of RFC 9112 §3.2, which holds for every request.
+    /// The rules of RFC 9112 §3.2 for target and `Host`, which hold for every request.
     fn checked(self) -> Result<Self, HandshakeError> {
-        let given = self.headers.get("host").is_some();
-        let sound = self.headers.once("host").and_then(host).is_some();
-        let may_lack = self.version == HttpVersion::Http10;
-        if sound || (may_lack && !given) { Ok(self) } else { Err(HandshakeError::InvalidHost) }
+        let absolute = AbsoluteForm::parse(self.target);
+        if !is_target(self.target) || absolute.as_ref().is_some_and(|target| !target.is_valid()) {
+            return Err(HandshakeError::InvalidTarget);
+        }
+        match self.headers.once("host").and_then(host) {
+            Some(host) if absolute.is_none_or(|target| target.is_at(host)) => Ok(self),
+            Some(_) => Err(HandshakeError::HostMismatch),
+            None if self.version == HttpVersion::Http10 && self.headers.get("host").is_none() => Ok(self),
+            None => Err(HandshakeError::InvalidHost),
+        }
     }
 }
 
@@ -337,20 +348,4 @@ fn version_error(head: &[u8]) -> HandshakeError {
         }
         _ => HandshakeError::InvalidRequestLine,
     }
-}
-
-/// Path and query of a target in origin-form or absolute-form (RFC 9112 §3.2).
-fn split_target(target: &str) -> Option<(&str, Option<&str>)> {
-    let rest = if target.starts_with('/') {
-        target
-    } else {
-        let (scheme, rest) = target.split_once("://")?;
-        if !["http", "https", "ws", "wss"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
-            return None;
-        }
-        let authority = rest.find(['/', '?']).unwrap_or(rest.len());
-        rest.get(authority..)?
-    };
-    let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
-    Some((if path.is_empty() { "/" } else { path }, query))
 }

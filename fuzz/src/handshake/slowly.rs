@@ -38,7 +38,18 @@ impl<'a> Lines<'a> {
     /// RFC 6455 §4.2.1.
     pub(super) fn demand_upgrade(&self) {
         assert!(self.start.starts_with("GET ") && self.start.ends_with(" HTTP/1.1"), "1. {}", self.start);
-        assert!(matches!(self.all("host")[..], [host] if !host.is_empty()), "2.");
+        let [host] = self.all("host")[..] else { panic!("2.") };
+        assert!(!host.is_empty(), "2.");
+        let target = self.start.split(' ').nth(1).expect("a target");
+        assert!(
+            target.bytes().all(|byte| byte > b' ' && byte < 0x7f && !b"\"<>#".contains(&byte)),
+            "1. {target}"
+        );
+        if !target.starts_with('/') {
+            let name = |authority: &str| authority.split(':').next().map(str::to_ascii_lowercase);
+            let authority = target.split(['/', '?']).nth(2).expect("an authority"); // "http:", "", and it
+            assert_eq!(name(authority), name(host), "RFC 9112 §3.2.2");
+        }
         assert!(self.lists("upgrade", "websocket"), "3.");
         assert!(self.lists("connection", "upgrade"), "4.");
         let [key] = self.all("sec-websocket-key")[..] else { panic!("5.") };
