@@ -1,37 +1,37 @@
-//! The parameters of permessage-deflate (RFC 7692) as values: what a client offers, what a server answers, and what
-//! both have agreed on. No compression happens here, nothing is allocated, and the `handshake` feature is not
-//! needed: a host that has an HTTP stack hands over the value of `Sec-WebSocket-Extensions` and gets a value back.
+//! The parameters of permessage-deflate (RFC 7692) as values: what a client offers, what a server responds, and what
+//! both then agree on. Nothing is compressed or allocated here, and the feature `handshake` is not needed: a host that
+//! has an HTTP stack passes in the value of `Sec-WebSocket-Extensions`.
 //!
-//! A server answers the first offer that it can keep:
+//! A server responds to the first offer that it can accept:
 //!
 //! ```
 //! use framewire::extension::{self, DeflatePolicy};
 //!
 //! let offered = "permessage-deflate; server_max_window_bits=8, permessage-deflate; client_max_window_bits";
-//! let config = DeflatePolicy { client_max_window_bits: 12, ..DeflatePolicy::default() };
-//! let answer = extension::negotiate([offered], &config)?.expect("the second offer fits");
-//! assert_eq!(answer.to_string(), "permessage-deflate; client_max_window_bits=12");
-//! assert_eq!(answer.params().client_max_window_bits, 12);
+//! let policy = DeflatePolicy { client_max_window_bits: 12, ..DeflatePolicy::default() };
+//! let response = extension::negotiate([offered], &policy)?.expect("the second offer fits");
+//! assert_eq!(response.to_string(), "permessage-deflate; client_max_window_bits=12");
+//! assert_eq!(response.params().client_max_window_bits, 12);
 //! # Ok::<(), extension::ExtensionError>(())
 //! ```
 //!
-//! A client checks the answer against what it offered:
+//! A client checks the response against its offers:
 //!
 //! ```
-//! use framewire::extension::{self, ExtensionError, DeflateOffer};
+//! use framewire::extension::{self, DeflateOffer, ExtensionError};
 //!
 //! let offers = [DeflateOffer { client_max_window_bits: Some(15), ..DeflateOffer::default() }];
 //! let params = extension::verify(["permessage-deflate; client_max_window_bits=10"], &offers)?;
-//! assert_eq!(params.map(|p| p.client_max_window_bits), Some(10));
+//! assert_eq!(params.map(|params| params.client_max_window_bits), Some(10));
 //!
 //! let unasked = extension::verify(["permessage-deflate"], &[]);
 //! assert_eq!(unasked, Err(ExtensionError::Unexpected));
 //! # Ok::<(), extension::ExtensionError>(())
 //! ```
 //!
-//! Blame decides how strict a reading is. A value that is not in the grammar is malformed for both roles (RFC 6455
-//! §9.1). A parameter that is unknown, repeated or out of range only declines that one offer on a server, which then
-//! looks at the next (RFC 7692 §5.1); in an answer it fails the connection (RFC 7692 §7.1).
+//! A value that is not in the grammar is an error for both roles (RFC 6455 §9.1). A parameter that is unknown, repeated
+//! or out of range is treated differently: a server declines that offer and looks at the next (RFC 7692 §5.1); a client
+//! fails the connection (RFC 7692 §7.1).
 
 use core::{error, fmt};
 
@@ -45,54 +45,58 @@ pub(crate) use syntax::is_token_byte;
 /// The name of the extension on the wire (RFC 7692 §7).
 pub const PERMESSAGE_DEFLATE: &str = "permessage-deflate";
 
-/// Answers the first acceptable offer in the values of `Sec-WebSocket-Extensions`, one item a header line, in the
-/// order of the client's preference. `Ok(None)`: no permessage-deflate was offered in a form that can be kept;
-/// other extensions are passed over, which declines them.
+/// Responds to the first acceptable offer of permessage-deflate (RFC 7692 §5.1). `values` are those of the request's
+/// `Sec-WebSocket-Extensions`, one item a header line; the client prefers its first offer.
+///
+/// `Ok(None)`: no offer is acceptable, or there is none. Other extensions are skipped, which declines them.
 ///
 /// # Errors
-/// [`ExtensionError::Malformed`] where a value is not in the grammar, also behind an acceptable offer.
+/// [`ExtensionError::Malformed`] if a value is not in the grammar, also after an acceptable offer.
 ///
 /// ```
 /// use framewire::extension::{DeflatePolicy, negotiate};
 ///
 /// assert_eq!(negotiate(["x-webkit-deflate-frame"], &DeflatePolicy::default()), Ok(None));
-/// let answer = negotiate(["x-other, permessage-deflate; server_no_context_takeover"], &DeflatePolicy::default())?;
-/// assert_eq!(answer.unwrap().to_string(), "permessage-deflate; server_no_context_takeover");
+/// let response = negotiate(["x-other, permessage-deflate; server_no_context_takeover"], &DeflatePolicy::default())?;
+/// assert_eq!(response.unwrap().to_string(), "permessage-deflate; server_no_context_takeover");
 /// # Ok::<(), framewire::extension::ExtensionError>(())
 /// ```
 pub fn negotiate<'a>(
     values: impl IntoIterator<Item = &'a str>,
-    config: &DeflatePolicy,
+    policy: &DeflatePolicy,
 ) -> Result<Option<DeflateResponse>, ExtensionError> {
     let mut chosen = None;
-    for element in values.into_iter().flat_map(parse) {
-        let element = element?;
-        if chosen.is_none() && element.name() == PERMESSAGE_DEFLATE {
-            chosen = DeflateOffer::parse(&element).ok().and_then(|offer| offer.respond(config));
+    for extension in values.into_iter().flat_map(parse) {
+        let extension = extension?;
+        if chosen.is_none() && extension.name() == PERMESSAGE_DEFLATE {
+            chosen = DeflateOffer::parse(&extension).ok().and_then(|offer| offer.respond(policy));
         }
     }
     Ok(chosen)
 }
 
 /// Checks a server's `Sec-WebSocket-Extensions`, one item a header line, against the `offers` of this client.
-/// `Ok(None)`: the server declined them all.
+///
+/// `Ok(None)`: the server declined all offers.
 ///
 /// # Errors
-/// The connection is to be failed (RFC 6455 §4.1, RFC 7692 §5.1): [`ExtensionError::Malformed`],
-/// [`ExtensionError::InvalidParameter`] where the answer fits none of the offers, [`ExtensionError::Unexpected`]
-/// where it names an extension that was not offered, or one twice.
+/// On any of these the client must fail the connection (RFC 6455 §4.1, RFC 7692 §5.1):
+///
+/// - [`ExtensionError::Malformed`]: a value is not in the grammar.
+/// - [`ExtensionError::InvalidParameter`]: the response is invalid, or fits none of the offers.
+/// - [`ExtensionError::Unexpected`]: an extension was not offered, or is named twice.
 pub fn verify<'a>(
     values: impl IntoIterator<Item = &'a str>,
     offers: &[DeflateOffer],
 ) -> Result<Option<DeflateParams>, ExtensionError> {
     let mut agreed = None;
-    for element in values.into_iter().flat_map(parse) {
-        let element = element?;
-        if agreed.is_some() || offers.is_empty() || element.name() != PERMESSAGE_DEFLATE {
+    for extension in values.into_iter().flat_map(parse) {
+        let extension = extension?;
+        if agreed.is_some() || offers.is_empty() || extension.name() != PERMESSAGE_DEFLATE {
             return Err(ExtensionError::Unexpected);
         }
-        let answer = DeflateResponse::parse(&element)?;
-        agreed = offers.iter().find_map(|offer| offer.check(&answer).ok());
+        let response = DeflateResponse::parse(&extension)?;
+        agreed = offers.iter().find_map(|offer| offer.check(&response).ok());
         if agreed.is_none() {
             return Err(ExtensionError::InvalidParameter);
         }
@@ -100,9 +104,9 @@ pub fn verify<'a>(
     Ok(agreed)
 }
 
-/// What a client offers (RFC 7692 §7.1). The default is `permessage-deflate` with no parameter.
+/// A client's offer of permessage-deflate (RFC 7692 §7.1). The default has no parameter.
 ///
-/// A `Display` writes it as an element of `Sec-WebSocket-Extensions`.
+/// Its `Display` writes it as an element of `Sec-WebSocket-Extensions`.
 ///
 /// ```
 /// use framewire::extension::DeflateOffer;
@@ -112,26 +116,28 @@ pub fn verify<'a>(
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct DeflateOffer {
-    /// The server is asked to start every message with an empty window (§7.1.1.1).
+    /// Asks the server to compress every message with an empty window (§7.1.1.1).
     pub server_no_context_takeover: bool,
-    /// A hint: this client starts every message with an empty window (§7.1.1.2).
+    /// Says that this client will compress every message with an empty window (§7.1.1.2).
     pub client_no_context_takeover: bool,
-    /// The server is asked for a window of at most 2 to this power bytes, 8–15 (§7.1.2.1).
+    /// Asks the server for a window of at most 2 to this power bytes, 8–15 (§7.1.2.1).
     pub server_max_window_bits: Option<u8>,
-    /// The client lets the server limit its window, and its window is at most 2 to this power bytes, 8–15
-    /// (§7.1.2.2). 15 says no more than the parameter without a value does, and is written and read so.
+    /// Lets the server limit the client's window, which is at most 2 to this power bytes, 8–15 (§7.1.2.2). 15 means
+    /// the same as the parameter without a value, and is written without one.
     pub client_max_window_bits: Option<u8>,
 }
 
 impl DeflateOffer {
-    /// Reads one element of `Sec-WebSocket-Extensions`.
+    /// Reads an offer from an extension in a request.
     ///
     /// # Errors
-    /// [`ExtensionError::Unexpected`] where the element is another extension, and
-    /// [`ExtensionError::InvalidParameter`] where a parameter is unknown, repeated, out of range, or has a value where
-    /// none belongs or none where one does. A server then declines this offer and looks at the next.
-    pub fn parse(element: &Extension<'_>) -> Result<Self, ExtensionError> {
-        let read = Read::element(element)?;
+    /// A server declines the offer if this fails, and looks at the next (RFC 7692 §5.1):
+    ///
+    /// - [`ExtensionError::Unexpected`]: it is another extension.
+    /// - [`ExtensionError::InvalidParameter`]: a parameter is unknown, repeated or out of range, lacks a value that it
+    ///   needs, or has one that it must not have.
+    pub fn parse(extension: &Extension<'_>) -> Result<Self, ExtensionError> {
+        let read = Read::extension(extension)?;
         Ok(Self {
             server_no_context_takeover: read.server_no_context_takeover,
             client_no_context_takeover: read.client_no_context_takeover,
@@ -140,15 +146,14 @@ impl DeflateOffer {
         })
     }
 
-    /// What a server that is set up as `config` says answers this offer; `None` declines it:
+    /// The response of a server with this `policy`. `None` declines the offer, for one of two reasons:
     ///
-    /// - `server_max_window_bits=8`, for zlib compresses with 9 bits or more;
-    /// - where `config` limits the client's window but the offer does not let a server do so: the bound on
-    ///   memory holds for every peer or for none.
-    #[must_use]
-    pub fn respond(&self, config: &DeflatePolicy) -> Option<DeflateResponse> {
-        let server_bits = config.server_max_window_bits.clamp(MIN_OWN_BITS, MAX_BITS);
-        let client_bits = config.client_max_window_bits.clamp(MIN_OWN_BITS, MAX_BITS);
+    /// - It asks for `server_max_window_bits=8`: zlib compresses with 9 bits or more.
+    /// - The policy limits the client's window, and the offer does not let the server do so.
+    #[must_use = "the response must be sent and kept"]
+    pub fn respond(&self, policy: &DeflatePolicy) -> Option<DeflateResponse> {
+        let server_bits = policy.server_max_window_bits.clamp(MIN_OWN_BITS, MAX_BITS);
+        let client_bits = policy.client_max_window_bits.clamp(MIN_OWN_BITS, MAX_BITS);
 
         let server_max_window_bits = match self.server_max_window_bits {
             Some(asked) if asked < MIN_OWN_BITS => return None,
@@ -161,27 +166,27 @@ impl DeflateOffer {
             None => None,
         };
         Some(DeflateResponse {
-            server_no_context_takeover: self.server_no_context_takeover || config.server_no_context_takeover,
-            client_no_context_takeover: self.client_no_context_takeover || config.client_no_context_takeover,
+            server_no_context_takeover: self.server_no_context_takeover || policy.server_no_context_takeover,
+            client_no_context_takeover: self.client_no_context_takeover || policy.client_no_context_takeover,
             server_max_window_bits,
             client_max_window_bits,
         })
     }
 
-    /// What `answer` agrees on, where it fits this offer. What the offer hinted about the client binds it even where
-    /// the answer does not repeat it: the server may count on that.
+    /// Checks a server's response to this offer, and returns what both now agree on. What the offer says about the
+    /// client binds the client even if the response does not repeat it: the server may rely on it.
     ///
     /// # Errors
-    /// [`ExtensionError::InvalidParameter`] where the answer leaves out or exceeds what was asked of the server, or
-    /// limits the client where the offer did not allow it (RFC 7692 §7.1).
-    pub fn check(&self, answer: &DeflateResponse) -> Result<DeflateParams, ExtensionError> {
-        let server_takeover = answer.server_no_context_takeover || !self.server_no_context_takeover;
-        let server_bits = match (self.server_max_window_bits, answer.server_max_window_bits) {
+    /// [`ExtensionError::InvalidParameter`]: the response does not grant what the offer asks of the server, or limits the
+    /// client's window although the offer does not allow it (RFC 7692 §7.1).
+    pub fn check(&self, response: &DeflateResponse) -> Result<DeflateParams, ExtensionError> {
+        let server_takeover = response.server_no_context_takeover || !self.server_no_context_takeover;
+        let server_bits = match (self.server_max_window_bits, response.server_max_window_bits) {
             (Some(asked), Some(bits)) => bits <= asked,
             (Some(_), None) => false,
             (None, _) => true,
         };
-        let client_bits = match (self.client_max_window_bits, answer.client_max_window_bits) {
+        let client_bits = match (self.client_max_window_bits, response.client_max_window_bits) {
             (Some(hint), Some(bits)) => bits <= hint,
             (None, Some(_)) => false,
             (_, None) => true,
@@ -189,7 +194,7 @@ impl DeflateOffer {
         if !(server_takeover && server_bits && client_bits) {
             return Err(ExtensionError::InvalidParameter);
         }
-        let mut params = answer.params();
+        let mut params = response.params();
         params.client_no_context_takeover |= self.client_no_context_takeover;
         if let Some(hint) = self.client_max_window_bits {
             params.client_max_window_bits = params.client_max_window_bits.min(hint);
@@ -218,15 +223,15 @@ impl fmt::Display for DeflateOffer {
     }
 }
 
-/// What a server answers (RFC 7692 §7.1): the parameters as they stand on the wire. [`params`](Self::params) says what
-/// they mean.
+/// A server's response to an offer of permessage-deflate (RFC 7692 §7.1): the parameters as they are sent.
+/// [`params`](Self::params) says what they mean.
 ///
-/// A `Display` writes it as the value of `Sec-WebSocket-Extensions`.
+/// Its `Display` writes it as the value of `Sec-WebSocket-Extensions`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct DeflateResponse {
-    /// The server starts every message with an empty window (§7.1.1.1).
+    /// The server compresses every message with an empty window (§7.1.1.1).
     pub server_no_context_takeover: bool,
-    /// The client must start every message with an empty window (§7.1.1.2).
+    /// The client must compress every message with an empty window (§7.1.1.2).
     pub client_no_context_takeover: bool,
     /// The server's window is at most 2 to this power bytes, 8–15 (§7.1.2.1).
     pub server_max_window_bits: Option<u8>,
@@ -235,13 +240,14 @@ pub struct DeflateResponse {
 }
 
 impl DeflateResponse {
-    /// Reads one element of `Sec-WebSocket-Extensions`. It still has to be held against the offer:
-    /// [`DeflateOffer::check`], or [`verify`] for the whole header.
+    /// Reads a response from an extension in a 101. [`DeflateOffer::check`] then checks it against the offer; [`verify`]
+    /// does both for the whole header.
     ///
     /// # Errors
-    /// As [`DeflateOffer::parse`]; here `client_max_window_bits` must have a value, too. The connection is to be failed.
-    pub fn parse(element: &Extension<'_>) -> Result<Self, ExtensionError> {
-        let read = Read::element(element)?;
+    /// As [`DeflateOffer::parse`]; `client_max_window_bits` needs a value here. The client must fail the connection
+    /// (RFC 7692 §7.1).
+    pub fn parse(extension: &Extension<'_>) -> Result<Self, ExtensionError> {
+        let read = Read::extension(extension)?;
         Ok(Self {
             server_no_context_takeover: read.server_no_context_takeover,
             client_no_context_takeover: read.client_no_context_takeover,
@@ -250,7 +256,7 @@ impl DeflateResponse {
         })
     }
 
-    /// What both sides are bound by once this answer stands: a window that it does not limit is of 15 bits.
+    /// What both sides agree on by this response: a window that it does not limit has 15 bits (RFC 7692 §7.1.2).
     #[must_use]
     pub fn params(&self) -> DeflateParams {
         DeflateParams {
@@ -281,17 +287,17 @@ impl fmt::Display for DeflateResponse {
     }
 }
 
-/// What both sides have agreed on: all that compressing and inflating need to know.
+/// What both sides have agreed on about permessage-deflate (RFC 7692 §7): all that a compressor and an inflater need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DeflateParams {
-    /// The server's messages each start with an empty window.
+    /// The server compresses every message with an empty window (§7.1.1.1).
     pub server_no_context_takeover: bool,
-    /// The client's messages each start with an empty window.
+    /// The client compresses every message with an empty window (§7.1.1.2).
     pub client_no_context_takeover: bool,
-    /// The server's window is at most 2 to this power bytes, 8–15.
+    /// The server's window is at most 2 to this power bytes, 8–15 (§7.1.2.1).
     pub server_max_window_bits: u8,
-    /// The client's window is at most 2 to this power bytes, 8–15. A server may demand 8, with which zlib cannot
-    /// compress: such a client sends its messages uncompressed, which is always allowed (RFC 7692 §6).
+    /// The client's window is at most 2 to this power bytes, 8–15 (§7.1.2.2). A server may demand 8, with which zlib
+    /// cannot compress: the client then sends uncompressed messages, which RFC 7692 §6 always allows.
     pub client_max_window_bits: u8,
 }
 
@@ -301,18 +307,18 @@ impl Default for DeflateParams {
     }
 }
 
-/// What a server asks for, whatever the client offers. The default asks for nothing: windows of 15 bits, kept
-/// from message to message.
+/// What a server demands of every permessage-deflate, whatever the client offers. The default demands nothing: windows
+/// have 15 bits, and are kept from message to message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DeflatePolicy {
-    /// The server starts every message with an empty window: no memory between messages, less compression.
+    /// The server compresses every message with an empty window: it keeps no memory between messages, and compresses less.
     pub server_no_context_takeover: bool,
-    /// The client has to start every message with an empty window: the server keeps none for it.
+    /// The client must compress every message with an empty window: the server keeps no window between its messages.
     pub client_no_context_takeover: bool,
-    /// The largest window for what the server sends, 9–15 bits; values outside are taken as the nearest of them.
+    /// The largest window for what the server sends, 9–15 bits; a value outside counts as the nearest of these.
     pub server_max_window_bits: u8,
-    /// The largest window for what the client sends, 9–15 bits; values outside are taken as the nearest of them.
-    /// Below 15, an offer without `client_max_window_bits` is declined: see [`DeflateOffer::respond`].
+    /// The largest window for what the client sends, 9–15 bits; a value outside counts as the nearest of these.
+    /// If it is below 15, an offer without `client_max_window_bits` is declined: see [`DeflateOffer::respond`].
     pub client_max_window_bits: u8,
 }
 
@@ -327,7 +333,7 @@ impl Default for DeflatePolicy {
     }
 }
 
-/// What is wrong with a `Sec-WebSocket-Extensions`.
+/// What is wrong with the value of a `Sec-WebSocket-Extensions`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExtensionError {
@@ -351,7 +357,7 @@ impl fmt::Display for ExtensionError {
 
 impl error::Error for ExtensionError {}
 
-/// The parameters of one element, before an offer and an answer differ in what they demand.
+/// The parameters of an offer or a response, before the rules that differ between the two.
 #[derive(Default)]
 struct Read {
     server_no_context_takeover: bool,
@@ -361,12 +367,12 @@ struct Read {
 }
 
 impl Read {
-    fn element(element: &Extension<'_>) -> Result<Self, ExtensionError> {
-        if element.name() != PERMESSAGE_DEFLATE {
+    fn extension(extension: &Extension<'_>) -> Result<Self, ExtensionError> {
+        if extension.name() != PERMESSAGE_DEFLATE {
             return Err(ExtensionError::Unexpected);
         }
         let mut read = Self::default();
-        for ExtensionParam { name, value } in element.params() {
+        for ExtensionParam { name, value } in extension.params() {
             match name {
                 SERVER_NO_CONTEXT_TAKEOVER => switch(&mut read.server_no_context_takeover, value)?,
                 CLIENT_NO_CONTEXT_TAKEOVER => switch(&mut read.client_no_context_takeover, value)?,
@@ -436,8 +442,8 @@ const CLIENT_NO_CONTEXT_TAKEOVER: &str = "client_no_context_takeover";
 const SERVER_MAX_WINDOW_BITS: &str = "server_max_window_bits";
 const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
 
-/// What may stand on the wire.
+/// The bounds of RFC 7692 §7.1.2.
 const MIN_BITS: u8 = 8;
 const MAX_BITS: u8 = 15;
-/// The smallest window that zlib keeps when it compresses: raw deflate with 8 bits is refused or silently made 9.
+/// The smallest window with which zlib compresses: it refuses raw deflate with 8 bits, or silently uses 9.
 const MIN_OWN_BITS: u8 = 9;

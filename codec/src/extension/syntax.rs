@@ -1,19 +1,19 @@
 //! The grammar of `Sec-WebSocket-Extensions` (RFC 6455 §9.1), read in place:
 //!
 //! ```text
-//! extension-list  = 1#extension                  elements between commas; empty ones are passed over (RFC 9110 §5.6.1)
+//! extension-list  = 1#extension                  elements between commas; empty ones are skipped (RFC 9110 §5.6.1)
 //! extension       = token *( ";" extension-param )
 //! extension-param = token [ "=" ( token / quoted-string ) ]
 //! ```
 //!
-//! White space may stand around every separator. A quoted string must be a token once its quotes and backslashes are
-//! gone, so nothing but tokens ever comes out.
+//! White space may surround every separator. A quoted string must be a token once its quotes and backslashes are
+//! removed, so every name and value is a token.
 
 use core::fmt;
 
 use super::ExtensionError;
 
-/// The elements of one value of `Sec-WebSocket-Extensions`, of any extension, in their order.
+/// The extensions in one value of `Sec-WebSocket-Extensions` (RFC 6455 §9.1), known to this crate or not, in order.
 ///
 /// ```
 /// use framewire::extension::{ExtensionError, parse};
@@ -32,7 +32,8 @@ pub fn parse(value: &str) -> Extensions<'_> {
     Extensions { cursor: Cursor { rest: value } }
 }
 
-/// The iterator that [`parse`] returns. It ends after the first error.
+/// The iterator that [`parse`] returns. Its items are [`ExtensionError::Malformed`] for what is not in the grammar, and
+/// nothing follows such an item.
 #[derive(Clone, Debug)]
 pub struct Extensions<'a> {
     cursor: Cursor<'a>,
@@ -51,17 +52,17 @@ impl<'a> Iterator for Extensions<'a> {
         if self.cursor.rest.is_empty() {
             return None;
         }
-        let element = self.cursor.element().ok_or(ExtensionError::Malformed);
-        if element.is_err() {
+        let extension = self.cursor.extension().ok_or(ExtensionError::Malformed);
+        if extension.is_err() {
             self.cursor.rest = "";
         }
-        Some(element)
+        Some(extension)
     }
 }
 
 impl core::iter::FusedIterator for Extensions<'_> {}
 
-/// One extension with its parameters, all of it in the grammar.
+/// One extension with its parameters (RFC 6455 §9.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Extension<'a> {
     name: &'a str,
@@ -75,7 +76,7 @@ impl<'a> Extension<'a> {
         self.name
     }
 
-    /// The parameters, in their order.
+    /// The parameters, in order.
     #[must_use]
     pub fn params(&self) -> ExtensionParams<'a> {
         ExtensionParams { cursor: Cursor { rest: self.params } }
@@ -92,23 +93,22 @@ impl<'a> Iterator for ExtensionParams<'a> {
     type Item = ExtensionParam<'a>;
 
     fn next(&mut self) -> Option<ExtensionParam<'a>> {
-        // What is walked here was in the grammar when the element was read: `None` is its end.
+        // All of it was in the grammar when the extension was read, so `None` is the end.
         self.cursor.skip_space();
         if self.cursor.eat(b';') { self.cursor.param() } else { None }
     }
 }
 
-/// One parameter.
+/// One parameter of an extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ExtensionParam<'a> {
     /// Its name, as sent.
     pub name: &'a str,
-    /// Its value, where there is one.
+    /// Its value, if it has one.
     pub value: Option<Value<'a>>,
 }
 
-/// The value of a parameter: a token, however it was quoted. Compare it with `==`, or read it by its
-/// [`bytes`](Self::bytes).
+/// The value of a parameter: a token, quoted or not. Compare it with a `str` by `==`, or read its [`bytes`](Self::bytes).
 #[derive(Clone, Copy)]
 pub struct Value<'a> {
     /// Without the quotes, but with the backslashes.
@@ -116,9 +116,9 @@ pub struct Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// The bytes of the token, without quotes and backslashes; all of them are ASCII.
+    /// The bytes of the token, without quotes and backslashes. All are ASCII.
     pub fn bytes(&self) -> impl Iterator<Item = u8> + Clone + use<'a> {
-        // A backslash is no token character, so one that is itself escaped cannot have got here.
+        // A backslash is not a token character, so an escaped one was refused.
         self.raw.bytes().filter(|&byte| byte != b'\\')
     }
 }
@@ -155,21 +155,21 @@ impl fmt::Debug for Value<'_> {
     }
 }
 
-/// Whether `byte` may stand in a token (RFC 9110 §5.6.2).
+/// Whether a token may have this byte (RFC 9110 §5.6.2).
 pub(crate) const fn is_token_byte(byte: u8) -> bool {
     matches!(byte,
         b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
         | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z')
 }
 
-/// What of a value is not read yet. It only ever stops before or after an ASCII byte, hence between characters.
+/// The rest of a value that is being read. It begins and ends beside an ASCII byte, so never inside a character.
 #[derive(Clone, Copy, Debug)]
 struct Cursor<'a> {
     rest: &'a str,
 }
 
 impl<'a> Cursor<'a> {
-    fn element(&mut self) -> Option<Extension<'a>> {
+    fn extension(&mut self) -> Option<Extension<'a>> {
         let name = self.token()?;
         let params = self.rest;
         loop {
@@ -202,7 +202,7 @@ impl<'a> Cursor<'a> {
         if len == 0 { None } else { self.take(len) }
     }
 
-    /// What stands before the closing quote, and the quote.
+    /// The text up to the closing quote, and the quote.
     fn quoted(&mut self) -> Option<&'a str> {
         let mut len = 0;
         let mut bytes = self.rest.bytes();

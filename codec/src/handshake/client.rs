@@ -1,4 +1,4 @@
-//! What a client writes, and how it judges the answer (RFC 6455 §4.1).
+//! The request with which a client opens a WebSocket, and the check of the response (RFC 6455 §4.1).
 
 use core::fmt::{self, Write};
 use core::str;
@@ -8,16 +8,17 @@ use super::write::{self, Extra, OutgoingMessage, Value, check_extra, with_extra}
 use super::{BuildError, ClientKey, HandshakeError, HeaderValue, HttpVersion, Response};
 use crate::extension::{self, DeflateOffer, DeflateParams};
 
-/// The request with which a client opens a WebSocket. It is kept, or made again, until the response is there:
-/// [`check`](Self::check) holds the one against the other.
+/// The request with which a client opens a WebSocket (RFC 6455 §4.1). Keep it, or build the same one again, until the
+/// response has arrived: [`check`](Self::check) compares the two.
 ///
 /// ```
 /// use framewire::extension::DeflateOffer;
-/// use framewire::handshake::{ClientKey, HeaderSlots, ClientHandshake, Response};
+/// use framewire::handshake::{ClientHandshake, ClientKey, HeaderSlots, Response};
 ///
 /// let key = ClientKey::new(*b"the sample nonce"); // sixteen random bytes
 /// let offers = [DeflateOffer { client_max_window_bits: Some(15), ..DeflateOffer::default() }];
-/// let handshake = ClientHandshake::new("example.com:8080", "/chat?room=1", key).subprotocols(&["chat"]).deflate(&offers);
+/// let handshake = ClientHandshake::new("example.com:8080", "/chat?room=1", key);
+/// let handshake = handshake.subprotocols(&["chat"]).deflate(&offers);
 /// let mut buffer = [0; 512];
 /// let len = handshake.write_to(&mut buffer)?;
 /// assert!(buffer[..len].starts_with(b"GET /chat?room=1 HTTP/1.1\r\nHost: example.com:8080\r\n"));
@@ -35,7 +36,7 @@ use crate::extension::{self, DeflateOffer, DeflateParams};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
-#[must_use]
+#[must_use = "the request must be sent, and the response checked with it"]
 pub struct ClientHandshake<'a> {
     host: &'a str,
     target: &'a str,
@@ -46,34 +47,35 @@ pub struct ClientHandshake<'a> {
     extra: Extra<'a>,
 }
 
-/// What a 101 that was checked establishes.
+/// What client and server have agreed on by a 101 that was checked (RFC 6455 §4.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[must_use = "the connection must be set up for what was negotiated"]
 pub struct Negotiated<'b> {
-    /// The subprotocol that the server chose. It may choose none though some were asked for; whether that will do is the
-    /// host's to say.
+    /// The subprotocol that the server chose. It may choose none although the client asked for some; the host decides
+    /// whether to go on.
     pub subprotocol: Option<&'b str>,
-    /// What was agreed on for permessage-deflate; `None`: messages are not compressed.
+    /// The parameters of permessage-deflate (RFC 7692). `None`: messages are not compressed.
     pub deflate: Option<DeflateParams>,
 }
 
 impl<'a> ClientHandshake<'a> {
-    /// A request to `host` (its port behind a colon unless it is the scheme's own; an IPv6 address in brackets) for
-    /// `target` (the path, and the query if there is one), with a key that is new for every connection.
+    /// A request to `host` for `target`. `host` has a port, after a colon, unless it is the scheme's own, and an IPv6
+    /// address is in brackets. `target` is the path, and the query if there is one. The key is new for every connection.
     pub const fn new(host: &'a str, target: &'a str, key: ClientKey) -> Self {
         Self { host, target, key, origin: None, subprotocols: &[], offers: &[], extra: &[] }
     }
 
-    /// The origin, which browsers have to send; `None` by default.
+    /// The origin, which browsers must send (RFC 6455 §4.1); `None` by default.
     pub const fn origin(self, origin: Option<&'a str>) -> Self {
         Self { origin, ..self }
     }
 
-    /// The subprotocols, the one that is liked best first.
+    /// The subprotocols to ask for, the preferred one first; none by default.
     pub const fn subprotocols(self, subprotocols: &'a [&'a str]) -> Self {
         Self { subprotocols, ..self }
     }
 
-    /// Offers of permessage-deflate, the one that is liked best first.
+    /// The offers of permessage-deflate, the preferred one first (RFC 7692 §5.1); none by default.
     pub const fn deflate(self, offers: &'a [DeflateOffer]) -> Self {
         Self { offers, ..self }
     }
@@ -116,13 +118,15 @@ impl<'a> ClientHandshake<'a> {
         write::to_vec(*self)
     }
 
-    /// Holds the response against this request. `Ok(None)`: it is not a 101, and the host's to deal with.
+    /// Checks the response to this request (RFC 6455 §4.1). `Ok(None)`: it is not a 101, and the host handles it.
     ///
     /// # Errors
-    /// It is a 101, but not the answer to this request: [`HandshakeError::InvalidUpgradeResponse`],
-    /// [`InvalidAccept`](HandshakeError::InvalidAccept),
-    /// [`UnexpectedSubprotocol`](HandshakeError::UnexpectedSubprotocol) or
-    /// [`UnexpectedExtension`](HandshakeError::UnexpectedExtension). The connection is to be closed.
+    /// It is a 101, but not one to this request. The client must close the connection.
+    ///
+    /// - [`HandshakeError::InvalidUpgradeResponse`]: it does not upgrade to WebSocket.
+    /// - [`HandshakeError::InvalidAccept`]: `Sec-WebSocket-Accept` is missing, repeated, or not that of the key.
+    /// - [`HandshakeError::UnexpectedSubprotocol`]: the client did not ask for the subprotocol.
+    /// - [`HandshakeError::UnexpectedExtension`]: the client did not offer the extension, or not with these parameters.
     pub fn check<'b>(&self, response: &Response<'_, 'b>) -> Result<Option<Negotiated<'b>>, HandshakeError> {
         if response.status() != 101 {
             return Ok(None);
@@ -151,7 +155,7 @@ impl<'a> ClientHandshake<'a> {
             ),
         };
         let extensions = headers.get_all("sec-websocket-extensions");
-        // A value that is not text is no more in the grammar than a lone quote is.
+        // Text that is not UTF-8 is not in the grammar, and neither is a lone quote.
         let extensions = extensions.map(|value| str::from_utf8(value).unwrap_or("\""));
         let deflate =
             extension::verify(extensions, self.offers).map_err(|_| HandshakeError::UnexpectedExtension)?;

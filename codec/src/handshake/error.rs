@@ -1,9 +1,9 @@
-//! What can go wrong, by blame: [`HandshakeError`] is the peer's doing, [`BuildError`] the caller's.
+//! Errors by blame: a [`HandshakeError`] is the peer's fault, a [`BuildError`] the caller's.
 
 use core::{error, fmt};
 
-/// The peer broke the handshake. Fatal: a server sends the [`PlainResponse`](super::PlainResponse) that the error turns into and
-/// closes; a client closes.
+/// The peer broke the handshake. A server sends the [`PlainResponse`](super::PlainResponse) that the error turns into and
+/// closes the connection; a client closes it.
 ///
 /// ```
 /// use framewire::handshake::{HandshakeError, HeaderSlots, Request};
@@ -16,13 +16,13 @@ use core::{error, fmt};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HandshakeError {
-    /// The bytes end before the head does. Only where a whole head was promised: [`Request::parse`](super::Request::parse)
-    /// and [`Response::parse`](super::Response::parse).
+    /// The bytes end before the head does. Only [`Request::parse`](super::Request::parse) and
+    /// [`Response::parse`](super::Response::parse), which need a whole head, return this.
     Incomplete,
     /// The head is longer than [`HeadLimits::head_bytes`](super::HeadLimits::head_bytes).
     HeadTooLong,
-    /// There are more headers than [`HeadLimits::headers`](super::HeadLimits::headers), or than
-    /// [`HeaderSlots`](super::HeaderSlots), allow.
+    /// There are more headers than [`HeadLimits::headers`](super::HeadLimits::headers) allows, or than
+    /// [`HeaderSlots`](super::HeaderSlots) has room for.
     TooManyHeaders,
     /// A line does not end with CR LF (RFC 9112 §2.2).
     InvalidLineEnding,
@@ -32,7 +32,7 @@ pub enum HandshakeError {
     InvalidHeader,
     /// The first line of a request is not a method, a target and a version (RFC 9112 §3).
     InvalidRequestLine,
-    /// The version of HTTP is not 1.1, which an upgrade needs, nor 1.0 (RFC 6455 §4.2.1).
+    /// The version of HTTP is neither 1.0 nor 1.1, or it is 1.0 and the request is an upgrade (RFC 6455 §4.2.1).
     UnsupportedHttpVersion,
     /// The target has a character that a URI may not have (RFC 3986 §2), a fragment, or user information; or it is the
     /// target of an upgrade and neither a path nor a URI of HTTP or WebSocket (RFC 6455 §4.2.1).
@@ -40,17 +40,17 @@ pub enum HandshakeError {
     /// `Host` is missing, repeated, or not a host (RFC 9112 §3.2).
     InvalidHost,
     /// The target is a whole URI whose host or port is not that of `Host` (RFC 9112 §3.2.2): a program in front of the
-    /// server may have gone by the other one.
+    /// server may have used the other one.
     HostMismatch,
     /// The method of an upgrade is not GET (RFC 6455 §4.2.1).
     MethodNotAllowed,
-    /// An upgrade announces a body (`Content-Length` other than 0, `Transfer-Encoding`), which would stand where frames
-    /// do.
+    /// An upgrade announces content (`Content-Length` other than 0, or `Transfer-Encoding`), which could be taken for
+    /// frames.
     UnexpectedBody,
-    /// `Upgrade` asks for a WebSocket, but `Connection` does not say `Upgrade`: as a rule the doing of a proxy
-    /// (RFC 6455 §4.2.1).
+    /// `Upgrade` asks for a WebSocket, but `Connection` does not list `Upgrade` (RFC 6455 §4.2.1). Usually a proxy has
+    /// removed it.
     MissingConnectionUpgrade,
-    /// `Sec-WebSocket-Version` is not, exactly once, 13 (RFC 6455 §4.2.2).
+    /// `Sec-WebSocket-Version` is missing, repeated, or not 13 (RFC 6455 §4.2.2).
     UnsupportedVersion,
     /// `Sec-WebSocket-Key` is missing, repeated, or not the base64 of 16 bytes (RFC 6455 §4.2.1).
     InvalidKey,
@@ -60,25 +60,27 @@ pub enum HandshakeError {
     InvalidExtensions,
     /// `Origin` is repeated or not text (RFC 6454 §7.3).
     InvalidOrigin,
-    /// The host's verdict, never one of this crate: this origin may not connect (RFC 6455 §4.2.2).
+    /// This origin may not connect (RFC 6455 §4.2.2). Only the host decides that; this crate never returns it.
     OriginForbidden,
-    /// The host's verdict on a request that does not ask for a WebSocket, where nothing else is served.
+    /// The request does not ask for a WebSocket, and the host serves nothing else (RFC 9110 §15.5.22). This crate never
+    /// returns it.
     NotUpgrade,
     /// The first line of a response is not a version of HTTP/1 and a status (RFC 9112 §4).
     InvalidStatusLine,
-    /// The 101 is of HTTP/1.0, or its `Upgrade` is not `websocket`, or its `Connection` lacks `Upgrade` (RFC 6455 §4.1).
+    /// The 101 is of HTTP/1.0, its `Upgrade` is not `websocket`, or its `Connection` does not list `Upgrade`
+    /// (RFC 6455 §4.1).
     InvalidUpgradeResponse,
-    /// `Sec-WebSocket-Accept` is missing, repeated, or not the answer to this client's key (RFC 6455 §4.1).
+    /// `Sec-WebSocket-Accept` is missing, repeated, or not that of this client's key (RFC 6455 §4.1).
     InvalidAccept,
-    /// The server chose a subprotocol that was not asked for, or several (RFC 6455 §4.1).
+    /// The server chose a subprotocol that the client did not ask for, or several (RFC 6455 §4.1).
     UnexpectedSubprotocol,
-    /// The server agreed to an extension that was not offered, or on terms that were not (RFC 6455 §4.1).
+    /// The server accepted an extension that the client did not offer, or with other parameters (RFC 6455 §4.1).
     UnexpectedExtension,
 }
 
 impl HandshakeError {
-    /// The status of the reply to the client: 400, 403, 405, 426, 431 or 505; and for what only a server can do
-    /// wrong 502, with which a gateway tells its own client.
+    /// The status of the response to the client (RFC 9110 §15): 400, 403, 405, 426, 431 or 505. An error that only a
+    /// server can make is 502, which a gateway sends to its own client.
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
@@ -113,9 +115,9 @@ impl fmt::Display for HandshakeError {
             Self::HostMismatch => "the target names another host than Host",
             Self::MethodNotAllowed => "the method of an upgrade is not GET",
             Self::UnexpectedBody => "an upgrade has a body",
-            Self::MissingConnectionUpgrade => "Connection does not say Upgrade",
+            Self::MissingConnectionUpgrade => "Connection does not list Upgrade",
             Self::UnsupportedVersion => "Sec-WebSocket-Version is not 13",
-            Self::InvalidKey => "Sec-WebSocket-Key is not, once, the base64 of 16 bytes",
+            Self::InvalidKey => "Sec-WebSocket-Key is missing, repeated, or not the base64 of 16 bytes",
             Self::InvalidSubprotocols => "Sec-WebSocket-Protocol is malformed",
             Self::InvalidExtensions => "Sec-WebSocket-Extensions is malformed",
             Self::InvalidOrigin => "Origin is repeated or malformed",
@@ -123,37 +125,38 @@ impl fmt::Display for HandshakeError {
             Self::NotUpgrade => "the request does not ask for a WebSocket",
             Self::InvalidStatusLine => "the status line is malformed",
             Self::InvalidUpgradeResponse => "the response does not upgrade to a WebSocket",
-            Self::InvalidAccept => "Sec-WebSocket-Accept does not answer the key",
-            Self::UnexpectedSubprotocol => "the server chose a subprotocol that was not asked for",
-            Self::UnexpectedExtension => "the server agreed to an extension that was not offered",
+            Self::InvalidAccept => "Sec-WebSocket-Accept is not that of the key",
+            Self::UnexpectedSubprotocol => "the server chose a subprotocol that the client did not ask for",
+            Self::UnexpectedExtension => "the server accepted an extension that the client did not offer",
         })
     }
 }
 
 impl error::Error for HandshakeError {}
 
-/// The caller asked for a head that must not be sent.
+/// The caller built a request or a response that must not be sent. On a server it turns into a
+/// [`PlainResponse`](super::PlainResponse) with status 500.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The buffer has too little room; this many bytes are needed.
+    /// The buffer is too small.
     BufferTooSmall {
-        /// The length of the whole message in bytes.
+        /// The length of the whole request or response, in bytes.
         needed: usize,
     },
-    /// A header's name is not a token, or a value has a control character in it, CR and LF among them.
+    /// A header's name is not a token, or its value has a control character, such as CR or LF (RFC 9110 §5.1, §5.5).
     InvalidHeader,
-    /// The header is one that the handshake itself writes, or that would turn what follows into a body.
+    /// An extra header is one that the handshake itself writes, or one that announces content.
     ReservedHeader,
-    /// The host is not one (RFC 3986 §3.2.2, with or without a port).
+    /// The host is not a host with or without a port (RFC 3986 §3.2.2).
     InvalidHost,
-    /// The target does not begin with `/`, or has a character in it that a URI does not.
+    /// The target does not begin with `/`, or has a character that a URI may not have (RFC 3986 §2).
     InvalidTarget,
-    /// The subprotocol is not a token, is asked for twice, or is not one that the client asked for.
+    /// A subprotocol is not a token or is named twice, or the client did not ask for it (RFC 6455 §4.1, §4.2.2).
     InvalidSubprotocol,
-    /// A number of window bits is not 8–15, or the answer fits none of the client's offers.
+    /// A number of window bits is not 8–15, or the response fits none of the client's offers (RFC 7692 §7.1).
     InvalidExtension,
-    /// The status is not one of a final response with a body.
+    /// The status is not that of a final response with content (RFC 9110 §15).
     InvalidStatus,
 }
 
@@ -169,7 +172,7 @@ impl fmt::Display for BuildError {
             Self::InvalidTarget => "the target is invalid",
             Self::InvalidSubprotocol => "a subprotocol is invalid",
             Self::InvalidExtension => "an extension is invalid",
-            Self::InvalidStatus => "the status is not one of a final response with a body",
+            Self::InvalidStatus => "the status is not that of a final response with content",
         })
     }
 }

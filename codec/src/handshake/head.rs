@@ -1,5 +1,5 @@
-//! The end of a head, found as its bytes arrive: each byte is looked at once, however the head is cut, and what breaks a
-//! limit is refused before memory is spent on it.
+//! Finding the end of a head while its bytes arrive. Each byte is read once, however the head is cut, and a head that
+//! exceeds a limit is refused before memory is spent on it.
 
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
@@ -9,14 +9,14 @@ use memchr::memchr;
 use super::HandshakeError;
 use crate::extension::is_token_byte;
 
-/// How much of a head is taken.
+/// Limits on the head of a request or a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadLimits {
-    /// The longest head, in bytes, from its first line to its empty one, both included. 8 KiB by default: Chrome sends
-    /// some 500 bytes and its cookies, and 8 KiB is what common servers and proxies take.
+    /// The most bytes, from the first line to the empty line, both included. The default is 8 KiB, like that of common
+    /// servers and proxies; Chrome sends some 500 bytes and its cookies.
     pub head_bytes: usize,
-    /// The most headers. 64 by default, as many as [`HeaderSlots::new`](super::HeaderSlots::new) has: Chrome sends 14,
-    /// proxies add a few.
+    /// The most headers. The default is 64, like that of [`HeaderSlots::new`](super::HeaderSlots::new); Chrome sends 14,
+    /// and proxies add a few.
     pub headers: usize,
 }
 
@@ -26,11 +26,11 @@ impl Default for HeadLimits {
     }
 }
 
-/// Collects a head as it arrives, and says where the frames begin. For requests and for responses.
+/// Collects the head of a request or a response as it arrives, and says where the frames begin.
 ///
-/// A head that arrives whole is lent from the input: nothing is copied or allocated. One that is cut is kept here, in
-/// never more than [`HeadLimits::head_bytes`] of memory. Once a head was returned, the next bytes begin another, which is
-/// what a client needs for responses of status 1xx.
+/// A head that arrives whole is returned as a part of the input: nothing is copied or allocated. A head that is cut is
+/// collected in at most [`HeadLimits::head_bytes`] of memory. After a whole head, the next bytes begin another: a client
+/// needs that for responses with status 1xx.
 ///
 /// ```
 /// use framewire::handshake::{HandshakeError, HeadBuffer, HeadLimits};
@@ -51,30 +51,29 @@ pub struct HeadBuffer {
     kept: Vec<u8>,
 }
 
-/// A whole head.
+/// A whole head, which [`HeadBuffer::push`] returns.
 #[cfg(feature = "alloc")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head<'a> {
-    /// The head, with the empty line that ends it.
+    /// The head with its empty line.
     pub bytes: &'a [u8],
-    /// How many bytes of the last input belong to it. Behind them stand the frames of a peer that did not wait (and of
-    /// a response that is not a 101, the body): they are the host's to hand on.
+    /// How many bytes of the last input belong to the head. The bytes after them are frames of a peer that did not wait,
+    /// or the content of a response other than 101; the host passes them on.
     pub consumed: usize,
 }
 
 #[cfg(feature = "alloc")]
 impl HeadBuffer {
-    /// An empty buffer; it allocates nothing before a head is cut.
+    /// An empty buffer. It allocates only if a head is cut.
     #[must_use]
     pub const fn new(limits: HeadLimits) -> Self {
         Self { limits, scanner: HeadScanner::new(limits), kept: Vec::new() }
     }
 
-    /// Takes the bytes that were received last, up to the end of the head. `None`: all of them were taken and more
-    /// are needed.
+    /// Takes bytes that were received, up to the end of the head. `None`: it took all of them and needs more.
     ///
     /// # Errors
-    /// As [`HeadScanner::feed`], and sticky.
+    /// Those of [`HeadScanner::feed`]. Every further call returns the same error.
     pub fn push<'a>(&'a mut self, input: &'a [u8]) -> Result<Option<Head<'a>>, HandshakeError> {
         if self.scanner.is_done() {
             *self = Self::new(self.limits);
@@ -88,19 +87,19 @@ impl HeadBuffer {
         Ok(end.map(|consumed| Head { bytes: &self.kept, consumed }))
     }
 
-    /// How many bytes of a head that is cut are kept here.
+    /// How many bytes of a head that is cut have been collected.
     #[must_use]
     pub fn len(&self) -> usize {
         if self.scanner.is_done() { 0 } else { self.kept.len() }
     }
 
-    /// Whether no head is begun: bytes that arrive now are the first of one.
+    /// Whether the next byte is the first of a head.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Appends `bytes`, which the scanner let pass. Doubling as ever, but never past the limit.
+    /// Appends `bytes`, which the scanner accepted. Capacity doubles, but not beyond the limit.
     fn keep(&mut self, bytes: &[u8]) {
         let needed = self.kept.len() + bytes.len();
         if needed > self.kept.capacity() {
@@ -111,12 +110,12 @@ impl HeadBuffer {
     }
 }
 
-/// Finds the end of a head in bytes that arrive in any number of pieces, without keeping them: for hosts with a buffer
-/// of their own. It remembers what it has seen, so the pieces are fed once each and in order.
+/// Finds the end of a head that arrives in pieces, without keeping them: for a host with a buffer of its own. Each piece
+/// is passed in once, in order.
 ///
-/// Beside the end it looks at what can be judged line by line, so that a peer which does not speak HTTP is refused at
-/// once and not at the limit: the limits, the line endings, and that a line begins like a token (a TLS client on a
-/// plain port is seen by its first byte).
+/// It also checks what it can before the head is whole, so that a peer that does not speak HTTP is refused at once: the
+/// limits, the line endings, and that each line begins like a token. A TLS client on a plain port is refused by its first
+/// byte.
 ///
 /// ```
 /// use framewire::handshake::{HandshakeError, HeadScanner, HeadLimits};
@@ -135,11 +134,11 @@ pub struct HeadScanner {
     limits: HeadLimits,
     /// Bytes of the head so far.
     len: usize,
-    /// Lines of it that are complete, empty ones before the first not counted.
+    /// Its complete lines, without the empty ones before the first.
     lines: usize,
-    /// Bytes of the line that is not complete yet.
+    /// Bytes of the incomplete line.
     line: usize,
-    /// The byte before the next.
+    /// The last byte so far.
     last: u8,
     state: State,
 }
@@ -158,14 +157,16 @@ impl HeadScanner {
         Self { limits, len: 0, lines: 0, line: 0, last: 0, state: State::Open }
     }
 
-    /// Looks at the next bytes. `Some(n)`: the head ends with the first `n` of them. `None`: all of them belong to it.
-    /// Once it has ended, every further call says `Some(0)`.
+    /// Reads the next bytes. `Some(n)`: the head ends with the first `n` of them. `None`: all of them belong to the head.
+    /// After the end, every further call returns `Some(0)`.
     ///
     /// # Errors
-    /// [`HandshakeError::HeadTooLong`], [`TooManyHeaders`](HandshakeError::TooManyHeaders),
-    /// [`InvalidLineEnding`](HandshakeError::InvalidLineEnding), [`FoldedHeader`](HandshakeError::FoldedHeader),
-    /// [`InvalidHeader`](HandshakeError::InvalidHeader) or
-    /// [`InvalidRequestLine`](HandshakeError::InvalidRequestLine). Every further call says the same.
+    /// Every further call returns the same error.
+    ///
+    /// - [`HandshakeError::HeadTooLong`], [`HandshakeError::TooManyHeaders`]: the head exceeds the limits.
+    /// - [`HandshakeError::InvalidLineEnding`]: a line does not end with CR LF (RFC 9112 §2.2).
+    /// - [`HandshakeError::InvalidRequestLine`], [`HandshakeError::FoldedHeader`], [`HandshakeError::InvalidHeader`]: the
+    ///   first line, or a header, does not begin with a token (RFC 9112 §3, §5.2, §5.1).
     pub fn feed(&mut self, input: &[u8]) -> Result<Option<usize>, HandshakeError> {
         match self.state {
             State::Open => {}
@@ -181,7 +182,7 @@ impl HeadScanner {
         end
     }
 
-    /// The bytes of the head so far: all of it, once its end was found.
+    /// The length of the head so far, in bytes; of the whole head once its end was found.
     #[must_use]
     pub const fn head_len(&self) -> usize {
         self.len
@@ -205,11 +206,11 @@ impl HeadScanner {
             }
         }
         self.piece(rest)?;
-        // A head that fills the limit and has not ended yet cannot end within it.
+        // A head that fills the limit without ending cannot end within it.
         if within == room { Err(HandshakeError::HeadTooLong) } else { Ok(None) }
     }
 
-    /// Takes what completes a line, and says whether it ends the head.
+    /// Takes the rest of a line, and returns whether the line ends the head.
     fn line(&mut self, rest_and_lf: &[u8]) -> Result<bool, HandshakeError> {
         let (rest, lf) = rest_and_lf.split_at(rest_and_lf.len().saturating_sub(1));
         self.piece(rest)?;
@@ -229,7 +230,7 @@ impl HeadScanner {
         Ok(false)
     }
 
-    /// Takes bytes of a line that are not its end.
+    /// Takes bytes of a line, but not its LF.
     fn piece(&mut self, bytes: &[u8]) -> Result<(), HandshakeError> {
         let (Some(&first), Some(&last)) = (bytes.first(), bytes.last()) else { return Ok(()) };
         if self.line == 0 && first != b'\r' && !is_token_byte(first) {

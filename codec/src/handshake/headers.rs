@@ -1,12 +1,12 @@
-//! The headers of a head that was parsed, and the lists in them.
+//! The headers of a parsed head, and the lists in their values.
 
 use core::{fmt, str};
 
 use super::HandshakeError;
 use crate::extension::is_token_byte;
 
-/// Where the headers of one head are noted, `N` of them: memory that the caller lends, on the stack as a rule (32 bytes
-/// a header on a 64-bit machine).
+/// Memory for the headers of one head, at most `N`, usually on the stack: 32 bytes a header on a 64-bit machine. It
+/// refers to names and values, and copies neither.
 ///
 /// ```
 /// use framewire::handshake::HeaderSlots;
@@ -32,7 +32,7 @@ impl<'b, const N: usize> HeaderSlots<'b, N> {
         Self([httparse::EMPTY_HEADER; N])
     }
 
-    /// Notes headers that the host holds already.
+    /// Takes headers that an HTTP stack has parsed.
     pub(super) fn fill<'h>(
         &'h mut self,
         headers: impl IntoIterator<Item = (&'b str, &'b [u8])>,
@@ -59,16 +59,16 @@ impl<const N: usize> fmt::Debug for HeaderSlots<'_, N> {
     }
 }
 
-/// One header.
+/// One header of a parsed head (RFC 9110 §5): a name and a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeaderField<'b> {
-    /// The name, as sent: compare it without regard to case.
+    /// The name as it was sent. Compare it without regard to case.
     pub name: &'b str,
-    /// The value, without the white space around it. It is text as a rule, but need not be.
+    /// The value without the white space around it. It is usually text, but may have any bytes above 0x7f.
     pub value: &'b [u8],
 }
 
-/// The headers of a head, in their order.
+/// The headers of a parsed head, in order.
 #[derive(Clone, Copy)]
 pub struct Headers<'h, 'b>(pub(super) &'h [httparse::Header<'b>]);
 
@@ -78,18 +78,18 @@ impl<'h, 'b> Headers<'h, 'b> {
         self.0.iter().map(|header| HeaderField { name: header.name, value: header.value })
     }
 
-    /// The value of the first header of this name, in any case.
+    /// The value of the first header with this name, in any case.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&'b [u8]> {
         self.0.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
     }
 
-    /// The values of all headers of this name, in any case.
+    /// The values of all headers with this name, in any case.
     pub fn get_all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'b [u8]> + Clone + use<'h, 'b, 'n> {
         self.0.iter().filter(move |header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
     }
 
-    /// The value of a header that must stand there exactly once.
+    /// The value of the header with this name, if there is exactly one.
     pub(super) fn once(&self, name: &str) -> Option<&'b [u8]> {
         let mut values = self.get_all(name);
         values.next().filter(|_| values.next().is_none())
@@ -102,7 +102,8 @@ impl fmt::Debug for Headers<'_, '_> {
     }
 }
 
-/// Whether one of the comma-separated lists has this element, in any case: `Connection` and `Upgrade` (RFC 9110 §5.6.1).
+/// Whether one of these comma-separated lists has this element, in any case (RFC 9110 §5.6.1). It is how `Connection` and
+/// `Upgrade` are read.
 ///
 /// ```
 /// use framewire::handshake::list_contains;
@@ -114,7 +115,7 @@ pub fn list_contains<'a>(values: impl IntoIterator<Item = &'a [u8]>, element: &s
     values.into_iter().flat_map(list).any(|found| found.eq_ignore_ascii_case(element.as_bytes()))
 }
 
-/// The elements of a comma-separated list, empty ones passed over.
+/// The elements of a comma-separated list, without the empty ones.
 pub(super) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
 }
@@ -124,13 +125,13 @@ pub(super) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|&byte| is_token_byte(byte))
 }
 
-/// Whether `text` may be the value of a header: no control characters (RFC 9110 §5.5).
+/// Whether `text` may be the value of a header: it has no control characters (RFC 9110 §5.5).
 pub(super) fn is_value(text: &[u8]) -> bool {
     text.iter().all(|&byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f))
 }
 
-/// The host and port of `Host`, where the value has only characters that those can have (RFC 3986 §3.2.2). No user
-/// information: it has no place in a head.
+/// The host and the port in a value of `Host`, if it has only characters that those may have (RFC 3986 §3.2.2). `@` is
+/// not among them: a `Host` has no user information (RFC 9110 §7.2).
 pub(super) fn host(value: &[u8]) -> Option<&str> {
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte);
     if value.is_empty() || !value.iter().all(allowed) {

@@ -1,5 +1,5 @@
-//! `Sec-WebSocket-Key` and its answer, `Sec-WebSocket-Accept` (RFC 6455 §1.3): proof that the server speaks WebSocket,
-//! not a secret.
+//! `Sec-WebSocket-Key`, and `Sec-WebSocket-Accept`, which is computed from it (RFC 6455 §1.3). They prove that the server
+//! speaks WebSocket; they are not secrets.
 
 use core::{fmt, ops, str};
 
@@ -9,8 +9,8 @@ use sha1_smol::Sha1;
 
 use super::HandshakeError;
 
-/// The answer to the `key` of a client, as it stands in the header. The key is taken as it is: see
-/// [`ClientKey::parse`] for one that a client sent.
+/// The `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key` (RFC 6455 §4.2.2). The key is not checked: use
+/// [`ClientKey::parse`] for a key that a client sent.
 ///
 /// ```
 /// // The example of RFC 6455 §1.3.
@@ -25,19 +25,19 @@ pub fn accept_key(key: impl AsRef<[u8]>) -> AcceptKey {
     AcceptKey(encode(&sha1.digest().bytes()))
 }
 
-/// A `Sec-WebSocket-Key`: sixteen random bytes in base64, 24 characters. It is read as a `str`.
+/// A `Sec-WebSocket-Key` (RFC 6455 §4.1): sixteen random bytes in base64, which are 24 characters. It derefs to `str`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClientKey([u8; 24]);
 
 impl ClientKey {
-    /// The key of a client, from 16 bytes that the host drew at random, anew for each connection (RFC 6455 §4.1).
+    /// The key of a client, from 16 random bytes. The host must draw new ones for each connection (RFC 6455 §4.1).
     #[must_use]
     pub fn new(random: [u8; 16]) -> Self {
         Self(encode(&random))
     }
 
-    /// The key that a client sent, white space around it allowed. Bits of the last character that decode to nothing
-    /// may be set: the key is never used decoded.
+    /// The key that a client sent. White space around it is allowed, and so are set bits in the last character that
+    /// decode to nothing: a key is never used decoded.
     ///
     /// # Errors
     /// [`HandshakeError::InvalidKey`] unless it is the base64 of exactly 16 bytes (RFC 6455 §4.2.1).
@@ -50,21 +50,21 @@ impl ClientKey {
     /// ```
     pub fn parse(value: impl AsRef<[u8]>) -> Result<Self, HandshakeError> {
         let text = value.as_ref().trim_ascii();
-        let mut decoded = [0; 18]; // 24 characters could stand for as many
+        let mut decoded = [0; 18]; // the most that 24 characters decode to
         match (text.try_into(), BASE64.decode_slice(text.get(..24).unwrap_or_default(), &mut decoded)) {
             (Ok(text), Ok(16)) => Ok(Self(text)),
             _ => Err(HandshakeError::InvalidKey),
         }
     }
 
-    /// What a server answers.
+    /// The `Sec-WebSocket-Accept` of the server's response (RFC 6455 §4.2.2).
     #[must_use]
     pub fn accept(&self) -> AcceptKey {
         accept_key(self.0)
     }
 }
 
-/// A `Sec-WebSocket-Accept`: a SHA-1 in base64, 28 characters. It is read as a `str`.
+/// A `Sec-WebSocket-Accept` (RFC 6455 §4.2.2): a SHA-1 in base64, which are 28 characters. It derefs to `str`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AcceptKey([u8; 28]);
 
@@ -100,7 +100,7 @@ macro_rules! read_as_str {
 
 read_as_str!(ClientKey AcceptKey);
 
-/// The base64 of `bytes`, where `N` is the length of exactly that; otherwise what there is room for, which is nothing.
+/// The base64 of `bytes`. `N` must be its length.
 fn encode<const N: usize>(bytes: &[u8]) -> [u8; N] {
     let mut text = [0; N];
     let written = BASE64.encode_slice(bytes, &mut text);

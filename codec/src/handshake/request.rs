@@ -1,4 +1,4 @@
-//! A request as a server reads it: any HTTP/1 request first, then the rules of an upgrade (RFC 6455 §4.2.1).
+//! A request as a server reads it: any request of HTTP/1, and the rules of an upgrade (RFC 6455 §4.2.1).
 
 use core::{ops, str};
 
@@ -8,7 +8,7 @@ use super::target::{AbsoluteForm, is_target, path_and_query};
 use super::{ClientKey, HandshakeError, UpgradeResponse};
 use crate::extension::{self, DeflatePolicy, DeflateResponse};
 
-/// A request whose head is sound HTTP/1. [`upgrade`](Self::upgrade) says whether it asks for a WebSocket.
+/// A request with a valid head of HTTP/1 (RFC 9112 §3). [`upgrade`](Self::upgrade) says whether it asks for a WebSocket.
 ///
 /// ```
 /// use framewire::handshake::{HandshakeError, HeaderSlots, Request};
@@ -32,19 +32,24 @@ pub struct Request<'h, 'b> {
 /// A version of HTTP/1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HttpVersion {
-    /// HTTP/1.0: never an upgrade (RFC 9110 §7.8), but health checks still speak it.
+    /// HTTP/1.0. It has no upgrades (RFC 9110 §7.8), but some health checks use it.
     Http10,
     /// HTTP/1.1.
     Http11,
 }
 
 impl<'h, 'b> Request<'h, 'b> {
-    /// Parses a head. `bytes` begin with it; [`head_len`](Self::head_len) says where it ends.
+    /// Parses the head at the start of `bytes`; [`head_len`](Self::head_len) is its length.
     ///
     /// # Errors
-    /// What is not sound HTTP/1: see the variants of [`HandshakeError`] up to
-    /// [`InvalidHost`](HandshakeError::InvalidHost). A head with more headers than `slots` is
-    /// [`TooManyHeaders`](HandshakeError::TooManyHeaders).
+    /// - [`HandshakeError::Incomplete`]: `bytes` has no whole head.
+    /// - [`HandshakeError::InvalidRequestLine`], [`HandshakeError::UnsupportedHttpVersion`]: the first line is not a
+    ///   method, a target, and version 1.0 or 1.1 (RFC 9112 §3).
+    /// - [`HandshakeError::InvalidLineEnding`], [`HandshakeError::FoldedHeader`], [`HandshakeError::InvalidHeader`]: a
+    ///   header is malformed (RFC 9112 §5).
+    /// - [`HandshakeError::TooManyHeaders`]: there are more headers than `slots`.
+    /// - [`HandshakeError::InvalidTarget`], [`HandshakeError::InvalidHost`], [`HandshakeError::HostMismatch`]: the target
+    ///   or `Host` is invalid, or they name different hosts (RFC 9112 §3.2).
     pub fn parse<const N: usize>(
         bytes: &'b [u8],
         slots: &'h mut HeaderSlots<'b, N>,
@@ -70,10 +75,12 @@ impl<'h, 'b> Request<'h, 'b> {
         Self { method, target, version, headers, head_len: head.len() }.checked()
     }
 
-    /// Takes the request that an HTTP stack has parsed, headers as name and value.
+    /// Takes the request that an HTTP stack has parsed; each header is a name and a value. `target` is the whole target of
+    /// the request line.
     ///
     /// # Errors
-    /// [`HandshakeError::InvalidHost`], and [`HandshakeError::TooManyHeaders`] where `slots` are too few.
+    /// [`HandshakeError::TooManyHeaders`], [`HandshakeError::InvalidTarget`], [`HandshakeError::InvalidHost`] and
+    /// [`HandshakeError::HostMismatch`], as from [`parse`](Self::parse).
     ///
     /// ```
     /// use framewire::handshake::{HandshakeError, HeaderSlots, HttpVersion, Request};
@@ -100,13 +107,20 @@ impl<'h, 'b> Request<'h, 'b> {
         Self { method, target, version, headers, head_len: 0 }.checked()
     }
 
-    /// The upgrade to a WebSocket that this request asks for. `None`: it asks for no such thing (its `Upgrade` does
-    /// not list `websocket`), and is to be answered like any HTTP request.
+    /// The upgrade to a WebSocket that this request asks for. `None`: its `Upgrade` does not list `websocket`, so the host
+    /// responds as to any request.
     ///
     /// # Errors
-    /// It asks, but breaks a rule of RFC 6455 §4.2.1; the variants of [`HandshakeError`] from
-    /// [`UnsupportedHttpVersion`](HandshakeError::UnsupportedHttpVersion) to
-    /// [`InvalidOrigin`](HandshakeError::InvalidOrigin) say which.
+    /// The request asks for a WebSocket and breaks a rule of RFC 6455 §4.2.1:
+    ///
+    /// - [`HandshakeError::UnsupportedHttpVersion`], [`HandshakeError::MethodNotAllowed`]: it is not a GET of HTTP/1.1.
+    /// - [`HandshakeError::InvalidTarget`]: the target is neither a path nor a URI of HTTP or WebSocket.
+    /// - [`HandshakeError::UnexpectedBody`]: it announces content.
+    /// - [`HandshakeError::MissingConnectionUpgrade`]: `Connection` does not list `Upgrade`.
+    /// - [`HandshakeError::UnsupportedVersion`], [`HandshakeError::InvalidKey`]: `Sec-WebSocket-Version` or
+    ///   `Sec-WebSocket-Key` is missing, repeated or invalid.
+    /// - [`HandshakeError::InvalidSubprotocols`], [`HandshakeError::InvalidExtensions`], [`HandshakeError::InvalidOrigin`]:
+    ///   `Sec-WebSocket-Protocol`, `Sec-WebSocket-Extensions` or `Origin` is malformed.
     pub fn upgrade(&self) -> Result<Option<Upgrade<'h, 'b>>, HandshakeError> {
         let headers = self.headers;
         if !list_contains(headers.get_all("upgrade"), "websocket") {
@@ -151,26 +165,26 @@ impl<'h, 'b> Request<'h, 'b> {
         Ok(Some(Upgrade { request: *self, key, origin }))
     }
 
-    /// The method, as sent.
+    /// The method, as it was sent.
     #[must_use]
     pub fn method(&self) -> &'b str {
         self.method
     }
 
-    /// The target, as sent: as a rule a path and a query, but any client may send a whole URI (RFC 9112 §3.2).
+    /// The target, as it was sent: usually a path and a query, but any client may send a whole URI (RFC 9112 §3.2).
     #[must_use]
     pub fn target(&self) -> &'b str {
         self.target
     }
 
-    /// The path of the target, without host and query; nothing in it is decoded. The target itself where it has no path
-    /// (`OPTIONS *`).
+    /// The path of the target, without host and query. Nothing in it is decoded. If the target has no path, as in
+    /// `OPTIONS *`, it is the target.
     #[must_use]
     pub fn path(&self) -> &'b str {
         path_and_query(self.target).map_or(self.target, |(path, _)| path)
     }
 
-    /// The query of the target, behind the `?`.
+    /// The query of the target, without the `?`.
     #[must_use]
     pub fn query(&self) -> Option<&'b str> {
         path_and_query(self.target).and_then(|(_, query)| query)
@@ -198,7 +212,7 @@ impl<'h, 'b> Request<'h, 'b> {
         self.headers
     }
 
-    /// Whether a body follows. This crate does not read bodies: close after the reply.
+    /// Whether content follows the head. This crate does not read it: close the connection after the response.
     #[must_use]
     pub fn has_body(&self) -> bool {
         let mut lengths = self.headers.get_all("content-length");
@@ -206,7 +220,7 @@ impl<'h, 'b> Request<'h, 'b> {
         !empty || self.headers.get("transfer-encoding").is_some()
     }
 
-    /// The length of the head in bytes; 0 if this crate did not parse it.
+    /// The length of the head in bytes. 0 if an HTTP stack parsed the head.
     #[must_use]
     pub fn head_len(&self) -> usize {
         self.head_len
@@ -227,10 +241,10 @@ impl<'h, 'b> Request<'h, 'b> {
     }
 }
 
-/// A request for a WebSocket that keeps every rule of RFC 6455 §4.2.1. It is a [`Request`], too.
+/// A request for a WebSocket that follows every rule of RFC 6455 §4.2.1. It derefs to [`Request`].
 ///
-/// What is left for the host to decide: the [`origin`](Self::origin), the path, the subprotocol, the extensions. Then
-/// [`accept`](Self::accept) makes the answer.
+/// The host decides on the [`origin`](Self::origin), the path, the subprotocol and the extensions. Then
+/// [`accept`](Self::accept) makes the response.
 #[derive(Clone, Copy, Debug)]
 pub struct Upgrade<'h, 'b> {
     request: Request<'h, 'b>,
@@ -239,49 +253,51 @@ pub struct Upgrade<'h, 'b> {
 }
 
 impl<'h, 'b> Upgrade<'h, 'b> {
-    /// `Sec-WebSocket-Key`.
+    /// `Sec-WebSocket-Key` (RFC 6455 §4.1).
     #[must_use]
     pub fn key(&self) -> ClientKey {
         self.key
     }
 
-    /// `Origin`: where the page came from that asks. Browsers always send it, and it is what keeps foreign pages from
-    /// using a visitor's cookies (RFC 6455 §10.2); other clients send what they like. It is `null` for pages without
-    /// one.
+    /// `Origin`: the site of the page that opens the WebSocket, or `null` for a page without one. Browsers always send
+    /// it. Checking it keeps the pages of other sites from connecting with a visitor's cookies (RFC 6455 §10.2). Other
+    /// clients may send any value, or none.
     #[must_use]
     pub fn origin(&self) -> Option<&'b str> {
         self.origin
     }
 
-    /// The subprotocols that the client asks for, the one it likes best first.
+    /// The subprotocols that the client asks for, its preferred one first.
     pub fn subprotocols(&self) -> impl Iterator<Item = &'b str> + use<'h, 'b> {
         subprotocols(self.headers.get_all("sec-websocket-protocol")).filter_map(Result::ok)
     }
 
-    /// The first of the client's subprotocols that is among the `supported`, byte for byte. For another order of
-    /// preference, or for any name at all, walk [`subprotocols`](Self::subprotocols).
+    /// The first of the client's subprotocols that is `supported`; names are compared byte for byte. For another order of
+    /// preference, iterate over [`subprotocols`](Self::subprotocols).
     ///
-    /// RFC 6455 lets a server choose none, but many clients then close the connection.
+    /// A server may choose none (RFC 6455 §4.2.2), but many clients then close the connection.
     #[must_use]
     pub fn choose_subprotocol(&self, supported: &[&str]) -> Option<&'b str> {
         self.subprotocols().find(|name| supported.contains(name))
     }
 
-    /// The extensions that the client offers, in its order of preference.
+    /// The extensions that the client offers, its preferred one first.
     pub fn extensions(&self) -> impl Iterator<Item = extension::Extension<'b>> + use<'h, 'b> {
         self.extension_values().flat_map(extension::parse).filter_map(Result::ok)
     }
 
-    /// The answer to the first offer of permessage-deflate that a server set up like this can keep, to be given to
-    /// [`UpgradeResponse::deflate`]. Only for a server that compresses: messages will come with RSV1, for which the
-    /// connection needs [`with_extension_bits`](crate::Connection::with_extension_bits), and the stage `deflate`
-    /// (feature `deflate`), or what the host has instead, the [`DeflateResponse::params`].
-    #[must_use]
-    pub fn deflate(&self, config: &DeflatePolicy) -> Option<DeflateResponse> {
-        extension::negotiate(self.extension_values(), config).ok().flatten()
+    /// The response to the first acceptable offer of permessage-deflate (RFC 7692 §5.1), for
+    /// [`UpgradeResponse::deflate`]. `None`: no offer is acceptable, or there is none.
+    ///
+    /// Call this only if the server inflates messages. They arrive with RSV1 set, which the connection must allow
+    /// ([`with_extension_bits`](crate::Connection::with_extension_bits)), and the stage `deflate` (feature `deflate`)
+    /// needs [`DeflateResponse::params`].
+    #[must_use = "the response must be sent and kept"]
+    pub fn deflate(&self, policy: &DeflatePolicy) -> Option<DeflateResponse> {
+        extension::negotiate(self.extension_values(), policy).ok().flatten()
     }
 
-    /// The answer that opens the WebSocket.
+    /// The response that opens the WebSocket (RFC 6455 §4.2.2).
     pub fn accept<'a>(&self) -> UpgradeResponse<'a>
     where
         'h: 'a,
@@ -303,11 +319,11 @@ impl<'h, 'b> ops::Deref for Upgrade<'h, 'b> {
     }
 }
 
-/// The first subprotocol in the values of `Sec-WebSocket-Protocol`, one item a header line, that is among the
-/// `supported`: for hosts that have no [`Upgrade`].
+/// The first subprotocol in the values of `Sec-WebSocket-Protocol`, one item a header line, that is `supported`
+/// (RFC 6455 §4.2.2): for a host that has no [`Upgrade`].
 ///
 /// # Errors
-/// [`HandshakeError::InvalidSubprotocols`] where what was looked at is not a list of tokens.
+/// [`HandshakeError::InvalidSubprotocols`]: what precedes the first supported one is not a list of tokens.
 ///
 /// ```
 /// let values: [&[u8]; 2] = [b"mqtt, chat.v2", b"chat.v1"];
@@ -330,14 +346,14 @@ fn subprotocols<'a>(
     })
 }
 
-/// The bytes of the head at the start of `bytes`, held to all that is judged line by line.
+/// The head at the start of `bytes`, after the checks of [`HeadScanner`].
 pub(super) fn whole_head(bytes: &[u8], headers: usize) -> Result<&[u8], HandshakeError> {
     let mut scanner = HeadScanner::new(HeadLimits { head_bytes: usize::MAX, headers });
     let len = scanner.feed(bytes)?.ok_or(HandshakeError::Incomplete)?;
     bytes.get(..len).ok_or(HandshakeError::Incomplete)
 }
 
-/// Whether a first line names a version of HTTP that is not ours, or is no request line at all.
+/// The error of a first line that does not end with HTTP/1.0 or HTTP/1.1: it names another version, or is malformed.
 fn version_error(head: &[u8]) -> HandshakeError {
     let line = head.trim_ascii_start().split(|&byte| byte == b'\r').next().unwrap_or_default();
     match line.splitn(3, |&byte| byte == b' ').last() {

@@ -1,4 +1,4 @@
-//! A response as a client reads it: any HTTP/1 response. Whether it opens a WebSocket, [`ClientHandshake::check`] says.
+//! A response as a client reads it: any response of HTTP/1. [`ClientHandshake::check`] says whether it opens a WebSocket.
 //!
 //! [`ClientHandshake::check`]: super::ClientHandshake::check
 
@@ -6,7 +6,7 @@ use super::headers::{HeaderSlots, Headers};
 use super::request::whole_head;
 use super::{HandshakeError, HttpVersion};
 
-/// A response whose head is sound HTTP/1, of any status: redirects and 401 are the host's to follow.
+/// A response with a valid head of HTTP/1 (RFC 9112 §4) and any status. The host handles redirects and 401.
 ///
 /// ```
 /// use framewire::handshake::{HandshakeError, HeaderSlots, Response};
@@ -29,12 +29,15 @@ pub struct Response<'h, 'b> {
 }
 
 impl<'h, 'b> Response<'h, 'b> {
-    /// Parses a head. `bytes` begin with it; [`head_len`](Self::head_len) says where it ends.
+    /// Parses the head at the start of `bytes`; [`head_len`](Self::head_len) is its length.
     ///
     /// # Errors
-    /// What is not sound HTTP/1: [`HandshakeError::InvalidStatusLine`],
-    /// [`InvalidHeader`](HandshakeError::InvalidHeader) and what [`HeadScanner::feed`](super::HeadScanner::feed)
-    /// finds. A head with more headers than `slots` is [`TooManyHeaders`](HandshakeError::TooManyHeaders).
+    /// - [`HandshakeError::Incomplete`]: `bytes` has no whole head.
+    /// - [`HandshakeError::InvalidStatusLine`]: the first line is not a version, a status of 100–599 and a reason
+    ///   (RFC 9112 §4).
+    /// - [`HandshakeError::InvalidLineEnding`], [`HandshakeError::FoldedHeader`], [`HandshakeError::InvalidHeader`]: a
+    ///   header is malformed (RFC 9112 §5).
+    /// - [`HandshakeError::TooManyHeaders`]: there are more headers than `slots`.
     pub fn parse<const N: usize>(
         bytes: &'b [u8],
         slots: &'h mut HeaderSlots<'b, N>,
@@ -66,10 +69,24 @@ impl<'h, 'b> Response<'h, 'b> {
         })
     }
 
-    /// Takes the response that an HTTP stack has parsed, headers as name and value.
+    /// Takes the response that an HTTP stack has parsed; each header is a name and a value.
     ///
     /// # Errors
-    /// [`HandshakeError::TooManyHeaders`] where `slots` are too few.
+    /// [`HandshakeError::TooManyHeaders`]: there are more headers than `slots`.
+    ///
+    /// ```
+    /// use framewire::handshake::{ClientHandshake, ClientKey, HeaderSlots, HttpVersion, Response};
+    ///
+    /// let key = ClientKey::new(*b"the sample nonce");
+    /// # let accept = key.accept();
+    /// # let map = [("upgrade", "websocket"), ("connection", "upgrade"), ("sec-websocket-accept", &*accept)];
+    /// let headers = map.iter().map(|(name, value)| (*name, value.as_bytes())); // as in an http::HeaderMap
+    /// let mut slots = HeaderSlots::new();
+    /// let response = Response::from_parts(101, HttpVersion::Http11, headers, &mut slots)?;
+    /// let negotiated = ClientHandshake::new("example.com", "/", key).check(&response)?;
+    /// assert!(negotiated.is_some(), "a WebSocket");
+    /// # Ok::<(), framewire::handshake::HandshakeError>(())
+    /// ```
     pub fn from_parts<const N: usize>(
         status: u16,
         version: HttpVersion,
@@ -79,13 +96,14 @@ impl<'h, 'b> Response<'h, 'b> {
         Ok(Self { status, reason: "", version, headers: slots.fill(headers)?, head_len: 0 })
     }
 
-    /// The status, 100–599. One of 1xx other than 101 is not the answer yet: read another head (RFC 9110 §15.2).
+    /// The status. After one of 100–199 other than 101, read another head: the response is still to come
+    /// (RFC 9110 §15.2).
     #[must_use]
     pub fn status(&self) -> u16 {
         self.status
     }
 
-    /// What stands behind the status, for people; empty where it is not ASCII.
+    /// The text after the status, for people (RFC 9112 §4). Empty if it is not ASCII, or from an HTTP stack.
     #[must_use]
     pub fn reason(&self) -> &'b str {
         self.reason
@@ -103,7 +121,7 @@ impl<'h, 'b> Response<'h, 'b> {
         self.headers
     }
 
-    /// The length of the head in bytes, where a body, or the frames, begin; 0 if this crate did not parse it.
+    /// The length of the head in bytes. Frames, or the content, begin there. 0 if an HTTP stack parsed the head.
     #[must_use]
     pub fn head_len(&self) -> usize {
         self.head_len
