@@ -56,14 +56,14 @@ impl Room {
 
     /// Queues a message for everybody who keeps up; how many these are.
     pub(crate) fn broadcast(&mut self, kind: Kind, payload: &[u8]) -> Result<usize, SendError> {
-        let mut message = PreparedMessage::new(kind, payload); // compressed when the first peer asks for it
+        let message = PreparedMessage::new(kind, payload, [&Params::default()], &mut self.pool);
         let mut sent = 0;
         for Peer { connection, deflater, queue } in &mut self.peers {
             if queue.remaining() > HIGH_WATER {
                 continue;
             }
             let bytes = match deflater {
-                Some(deflater) => message.send(connection, deflater, &mut self.pool),
+                Some(deflater) => message.send(connection, deflater),
                 None => connection.prepared(message.plain()),
             };
             match bytes {

@@ -189,7 +189,7 @@ struct StaleMessage;
 /// # }
 /// ```
 ///
-/// ```compile_fail,E0308
+/// ```compile_fail,E0277
 /// # use framewire::{owned::{PreparedFrame, SendQueue}, Connection, SendError, Server, Unmasked};
 /// # fn host(connection: &mut Connection<Server>, queue: &mut SendQueue, news: &PreparedFrame) -> Result<(), SendError> {
 /// queue.push_bytes(connection.text_header("text", Unmasked)?);

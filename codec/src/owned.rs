@@ -7,9 +7,9 @@ mod prepared;
 mod queue;
 
 pub use crate::utf8::Utf8Bytes;
-pub use prepared::PreparedFrame;
 #[cfg(feature = "deflate")]
 pub use prepared::PreparedMessage;
+pub use prepared::{EncodedFrame, PreparedFrame};
 pub use queue::SendQueue;
 
 use crate::{

@@ -512,33 +512,34 @@ fn one_message_for_many_peers() {
         NO_TAKEOVER,
         Params { server_max_window_bits: 9, ..TAKEOVER },
         Params { server_max_window_bits: 8, ..TAKEOVER },
+        Params { server_max_window_bits: 12, ..TAKEOVER }, // nobody says that there are such
     ];
     let mut links: Vec<_> =
-        kinds.iter().cycle().take(12).map(|params| Link::<Server>::new(params, &pools.inflate)).collect();
+        kinds.iter().cycle().take(15).map(|params| Link::<Server>::new(params, &pools.inflate)).collect();
     for round in 0..4 {
         let bytes = if round == 3 { noise(1000, 1) } else { prose(1000, round) };
-        let mut news = PreparedMessage::new(Kind::Binary, &bytes);
+        let news = PreparedMessage::new(Kind::Binary, &bytes, &kinds[..4], &mut pools.deflate);
         let mut wires = Vec::new();
         for (i, link) in links.iter_mut().enumerate() {
-            link.pass(&mut pools, Kind::Text, &prose(700, i as u64 / 4)); // a message of its own, before
-            let wire = news.send(&mut link.conn, &mut link.deflater, &mut pools.deflate).unwrap();
-            assert_eq!(wire[0] & 0x40 != 0, round != 3 && i % 4 != 3);
+            link.pass(&mut pools, Kind::Text, &prose(700, i as u64 / 5)); // a message of its own, before
+            let wire = news.send(&mut link.conn, &mut link.deflater).unwrap();
+            assert_eq!(wire[0] & 0x40 != 0, round != 3 && i % 5 < 3);
             link.arrive(&mut pools, &wire, Kind::Binary, &bytes);
             // Behind it, the window holds it: to send it again costs nothing.
             let again = link.send(&mut pools.deflate, Kind::Binary, &bytes);
             link.arrive(&mut pools, &again, Kind::Binary, &bytes);
-            assert!(round == 3 || i % 4 != 0 || again.len() < 30);
+            assert!(round == 3 || i % 5 != 0 || again.len() < 30);
             wires.push(wire);
         }
         for (i, wire) in wires.iter().enumerate() {
-            assert_eq!(wire.as_ptr(), wires[i % 4].as_ptr(), "compressed once for each kind of peer");
+            assert_eq!(wire.as_ptr(), wires[i % 5].as_ptr(), "compressed once for each kind of peer");
         }
         let conn = &mut links[0].conn;
         assert_eq!(conn.prepared(news.plain()).unwrap()[4..], bytes);
     }
     // Refused, it is not in the window.
     let link = &mut links[0];
-    let mut news = PreparedMessage::new(Kind::Text, &prose(900, 77));
+    let news = PreparedMessage::new(Kind::Text, &prose(900, 77), &kinds, &mut pools.deflate);
     let first = Server::deflate_fragment(
         &mut link.deflater,
         &mut link.conn,
@@ -547,7 +548,7 @@ fn one_message_for_many_peers() {
         b"first",
         false,
     );
-    let refused = news.send(&mut link.conn, &mut link.deflater, &mut pools.deflate);
+    let refused = news.send(&mut link.conn, &mut link.deflater);
     assert_eq!(refused, Err(SendError::MessageOpen));
     let text = prose(900, 77);
     let last = Server::deflate_fragment(
@@ -560,6 +561,48 @@ fn one_message_for_many_peers() {
     );
     let wire = [first.unwrap(), last.unwrap()].concat();
     link.arrive(&mut pools, &wire, Kind::Text, &[b"first", &text[..]].concat());
+}
+
+/// Threads send one message, each to peers of its own; those that are sent nothing else take no window.
+#[cfg(feature = "bytes")]
+#[test]
+fn threads_send_one_message() {
+    use framewire::owned::PreparedMessage;
+    let (bytes, mut pool) = (prose(1000, 1), DeflatePool::default());
+    let news = PreparedMessage::new(Kind::Text, &bytes, [&TAKEOVER, &TAKEOVER], &mut pool);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let mut pools = Pools::default();
+                for params in [TAKEOVER, NO_TAKEOVER] {
+                    let mut link = Link::<Server>::new(&params, &pools.inflate);
+                    for _ in 0..2 {
+                        let wire = news.send(&mut link.conn, &mut link.deflater).unwrap();
+                        assert!(wire[0] & 0x40 != 0);
+                        link.arrive(&mut pools, &wire, Kind::Text, &bytes);
+                        assert_eq!(pools.deflate.windows(), 0);
+                    }
+                    link.pass(&mut pools, Kind::Text, &bytes);
+                }
+            });
+        }
+    });
+}
+
+/// What is too short to be compressed by itself is not compressed for many.
+#[cfg(feature = "bytes")]
+#[test]
+fn short_messages_for_many_stay_as_they_are() {
+    use framewire::owned::PreparedMessage;
+    let mut pools = pools(DeflateConfig { min_len: 100, ..DeflateConfig::default() });
+    for (len, is_compressed) in [(99, false), (100, true)] {
+        let mut link = Link::<Server>::new(&TAKEOVER, &pools.inflate);
+        let bytes = vec![b'x'; len];
+        let news = PreparedMessage::new(Kind::Text, &bytes, [&TAKEOVER], &mut pools.deflate);
+        let wire = news.send(&mut link.conn, &mut link.deflater).unwrap();
+        assert_eq!(wire[0] & 0x40 != 0, is_compressed);
+        link.arrive(&mut pools, &wire, Kind::Text, &bytes);
+    }
 }
 
 #[cfg(feature = "bytes")]

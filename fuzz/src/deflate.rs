@@ -101,10 +101,12 @@ where
             }
             12 => link.deflater.release(),
             _ => {
-                let mut prepared = PreparedMessage::new(kind, payload);
+                // For the parameters of all, or of all but the first.
+                let params: Vec<_> =
+                    self.links.iter().skip(usize::from(call == 15)).map(Link::params).collect();
+                let prepared = meter.run(|| PreparedMessage::new(kind, payload, &params, deflate));
                 for link in &mut self.links {
-                    let sent = meter
-                        .run(|| S::broadcast(&mut prepared, &mut link.deflater, &mut link.conn, deflate));
+                    let sent = meter.run(|| S::broadcast(&prepared, &mut link.deflater, &mut link.conn));
                     let Some(sent) = sent else { return };
                     link.message(sent, kind, payload, inflate, *pieces);
                 }
@@ -129,6 +131,15 @@ where
     other: Decoder,
 }
 
+fn params(takes_over: bool, bits: u8) -> Params {
+    Params {
+        server_no_context_takeover: !takes_over,
+        client_no_context_takeover: !takes_over,
+        server_max_window_bits: bits,
+        client_max_window_bits: bits,
+    }
+}
+
 struct Sent {
     kind: Kind,
     payload: Vec<u8>,
@@ -142,12 +153,7 @@ where
 {
     fn new(options: u8, inflate: &InflatePool) -> Self {
         let (takes_over, bits) = (options & 8 == 0, 8 + options % 8);
-        let params = DeflateParams {
-            server_no_context_takeover: !takes_over,
-            client_no_context_takeover: !takes_over,
-            server_max_window_bits: bits,
-            client_max_window_bits: bits,
-        };
+        let params = params(takes_over, bits);
         Self {
             conn: Connection::new().with_extension_bits(Rsv::RSV1),
             deflater: Deflater::new(&params),
@@ -158,6 +164,10 @@ where
             window: Vec::new(),
             other: Decoder::new(),
         }
+    }
+
+    fn params(&self) -> Params {
+        params(self.takes_over, self.bits)
     }
 
     fn message(
@@ -251,30 +261,27 @@ where
 /// What only a server has: messages that are compressed once for many.
 trait Broadcast: Sender {
     fn broadcast(
-        message: &mut PreparedMessage,
+        message: &PreparedMessage,
         deflater: &mut Deflater<Self>,
         conn: &mut Connection<Self>,
-        pool: &mut DeflatePool,
     ) -> Option<Result<Vec<u8>, SendError>>;
 }
 
 impl Broadcast for Server {
     fn broadcast(
-        message: &mut PreparedMessage,
+        message: &PreparedMessage,
         deflater: &mut Deflater<Self>,
         conn: &mut Connection<Self>,
-        pool: &mut DeflatePool,
     ) -> Option<Result<Vec<u8>, SendError>> {
-        Some(message.send(conn, deflater, pool).map(|bytes| bytes.to_vec()))
+        Some(message.send(conn, deflater).map(|bytes| bytes.to_vec()))
     }
 }
 
 impl Broadcast for Client {
     fn broadcast(
-        _: &mut PreparedMessage,
+        _: &PreparedMessage,
         _: &mut Deflater<Self>,
         _: &mut Connection<Self>,
-        _: &mut DeflatePool,
     ) -> Option<Result<Vec<u8>, SendError>> {
         None
     }

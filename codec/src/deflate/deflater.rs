@@ -123,10 +123,16 @@ impl<R: Role> Deflater<R> {
         self.bits.filter(|_| payload.len() >= pool.min_len())
     }
 
-    /// What was sent compressed by somebody else is in the peer's window.
+    /// Our window, if we may compress at all.
     #[cfg(feature = "bytes")]
-    pub(crate) fn sent(&mut self, payload: &[u8], bits: u8, pool: &mut DeflatePool) {
-        if let Some(context) = self.context(bits, pool) {
+    pub(crate) const fn bits(&self) -> Option<u8> {
+        self.bits
+    }
+
+    /// A message that went out compressed, but not by us, is in the peer's window.
+    #[cfg(feature = "bytes")]
+    pub(crate) fn sent(&mut self, payload: &[u8]) {
+        if let Some(context) = &mut self.context {
             context.window.push(payload);
         }
     }

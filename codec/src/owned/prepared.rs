@@ -1,14 +1,20 @@
 //! A message encoded once, for any number of peers.
 
-#[cfg(feature = "deflate")]
-use crate::deflate::{DeflatePool, Deflater, MIN_BITS};
 use crate::{
     connection::{SendHalf, Server, Unmasked},
     error::SendError,
     event::Kind,
     frame::{Header, Opcode, Rsv},
 };
+#[cfg(feature = "deflate")]
+use crate::{
+    deflate::{DeflatePool, Deflater, MIN_BITS},
+    extension::DeflateParams,
+};
 use bytes::{Bytes, BytesMut};
+#[cfg(feature = "deflate")]
+use core::mem;
+use core::ops;
 
 /// A message that a server encodes once and sends to any number of peers: header and payload in one piece of shared
 /// memory. A clone costs a reference count.
@@ -42,8 +48,7 @@ impl PreparedFrame {
         Self::new(Kind::Binary, Rsv::NONE, payload)
     }
 
-    /// A message that an extension has coded. The bytes of a text must be UTF-8 once decoded: that is the caller's
-    /// word.
+    /// A message that an extension has encoded, if `rsv` says so. The caller promises that a text is UTF-8 once decoded.
     pub fn new(kind: Kind, rsv: Rsv, payload: &[u8]) -> Self {
         let opcode = match kind {
             Kind::Text => Opcode::Text,
@@ -63,36 +68,63 @@ impl PreparedFrame {
     }
 }
 
-impl SendHalf<Server> {
-    /// Returns the bytes of a prepared message, which the host writes unchanged. The state of this connection is checked
-    /// as for any other message.
-    ///
-    /// # Errors
-    /// [`SendError::Closed`], [`SendError::MessageOpen`], [`SendError::ReservedBit`].
-    #[must_use = "the message is sent by writing these bytes"]
-    pub fn prepared(&mut self, frame: &PreparedFrame) -> Result<Bytes, SendError> {
-        let _written_already = self.message_header(frame.kind, frame.rsv, frame.payload_len, Unmasked)?;
-        Ok(frame.wire.clone())
+/// A whole frame as it goes on the wire, in shared memory. Dereferences to the bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "the connection counts this message as sent: write it"]
+pub struct EncodedFrame(Bytes);
+
+impl EncodedFrame {
+    /// The bytes, in the same memory.
+    pub fn into_bytes(self) -> Bytes {
+        self.0
     }
 }
 
-/// A message for many peers, some of whom agreed on permessage-deflate: compressed once for each size of window that is
-/// met among them, and sent to the others as it is.
+impl From<EncodedFrame> for Bytes {
+    fn from(frame: EncodedFrame) -> Self {
+        frame.0
+    }
+}
+
+impl ops::Deref for EncodedFrame {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl SendHalf<Server> {
+    /// Returns a prepared message, which the host writes unchanged. The state of this connection is checked as for any
+    /// other message.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`], [`SendError::MessageOpen`], [`SendError::ReservedBit`].
+    pub fn prepared(&mut self, frame: &PreparedFrame) -> Result<EncodedFrame, SendError> {
+        let _it_has_one = self.message_header(frame.kind, frame.rsv, frame.payload_len, Unmasked)?;
+        Ok(EncodedFrame(frame.wire.clone()))
+    }
+}
+
+/// A message for many peers, some of which agreed on permessage-deflate: compressed once for each size of window that is
+/// asked for, and then never changed. So any number of tasks and threads can send one, without a lock.
 ///
 /// ```
 /// use framewire::deflate::{DeflatePool, Deflater};
 /// use framewire::{Connection, Kind, Rsv, Server, extension::DeflateParams, owned::{PreparedMessage, SendQueue}};
 ///
 /// let mut pool = DeflatePool::default();
-/// let mut news = PreparedMessage::new(Kind::Text, "no news ".repeat(50).as_bytes());
-/// let mut peers = [Some(DeflateParams::default()), None].map(|params| {
+/// let agreed = DeflateParams::default(); // by those that compress
+/// let news = PreparedMessage::new(Kind::Text, "no news ".repeat(50).as_bytes(), [&agreed], &mut pool);
+///
+/// let mut peers = [Some(agreed), None].map(|params| {
 ///     let bits = if params.is_some() { Rsv::RSV1 } else { Rsv::NONE };
 ///     let connection = Connection::<Server>::new().with_extension_bits(bits);
 ///     (connection, params.map(|params| Deflater::new(&params)), SendQueue::new())
 /// });
 /// for (connection, deflater, queue) in &mut peers {
 ///     queue.push_bytes(match deflater {
-///         Some(deflater) => news.send(connection, deflater, &mut pool)?,
+///         Some(deflater) => news.send(connection, deflater)?,
 ///         None => connection.prepared(news.plain())?,
 ///     });
 /// }
@@ -102,16 +134,34 @@ impl SendHalf<Server> {
 #[derive(Clone, Debug)]
 pub struct PreparedMessage {
     plain: PreparedFrame,
-    /// For windows of 9 bits and up, as far as they were asked for; `plain` again where that is no longer.
-    coded: [Option<PreparedFrame>; 7],
+    /// For windows of 9 bits and up: those that were asked for, if the message becomes shorter by it.
+    compressed: [Option<PreparedFrame>; 7],
 }
 
 #[cfg(feature = "deflate")]
 impl PreparedMessage {
-    /// A message that is compressed when somebody is to have it so. The bytes of a text must be UTF-8: that is the
-    /// caller's word.
-    pub fn new(kind: Kind, payload: &[u8]) -> Self {
-        Self { plain: PreparedFrame::new(kind, Rsv::NONE, payload), coded: [const { None }; 7] }
+    /// A message, compressed for peers that agreed on these parameters, of which only the
+    /// [bits](DeflateParams::server_max_window_bits) of the server's window count. Each size takes one more copy. All other peers
+    /// get it uncompressed, as everybody does if it is [too short](crate::deflate::DeflateConfig::min_len) to be worth
+    /// it. The caller promises that a text is UTF-8.
+    pub fn new<'a>(
+        kind: Kind,
+        payload: &[u8],
+        params: impl IntoIterator<Item = &'a DeflateParams>,
+        pool: &mut DeflatePool,
+    ) -> Self {
+        let plain = PreparedFrame::new(kind, Rsv::NONE, payload);
+        let mut compressed = [const { None }; 7];
+        let mut tried = [false; 7];
+        for params in params {
+            let Some(bits) = Deflater::<Server>::new(params).bits_for(payload, pool) else { continue };
+            let index = usize::from(bits - MIN_BITS);
+            if !mem::replace(&mut tried[index], true) {
+                let bytes = pool.compress_alone(payload, bits);
+                compressed[index] = bytes.map(|bytes| PreparedFrame::new(kind, Rsv::RSV1, bytes));
+            }
+        }
+        Self { plain, compressed }
     }
 
     /// The message uncompressed: for peers that did not agree on permessage-deflate.
@@ -119,29 +169,29 @@ impl PreparedMessage {
         &self.plain
     }
 
-    /// The bytes of the message for a peer that did, to be written as they are. It refers to no message before it, so it
-    /// is longer than one of the connection's own would be.
+    /// Returns the message for a peer that did, which the host writes unchanged. It refers to no message before this one,
+    /// so it is longer than the peer's own [`Deflater::message`] would make. Messages after it refer to this one if
+    /// the deflater has a window already; a peer that is sent nothing else takes none.
     ///
     /// # Errors
     /// As [`SendHalf::prepared`].
     pub fn send(
-        &mut self,
+        &self,
         connection: &mut SendHalf<Server>,
         deflater: &mut Deflater<Server>,
-        pool: &mut DeflatePool,
-    ) -> Result<Bytes, SendError> {
-        let payload = &self.plain.wire[self.plain.wire.len() - self.plain.payload_len as usize..];
-        let Some(bits) = deflater.bits_for(payload, pool) else { return connection.prepared(&self.plain) };
-        let coded = self.coded[usize::from(bits - MIN_BITS)].get_or_insert_with(|| {
-            match pool.compress_alone(payload, bits) {
-                Some(coded) => PreparedFrame::new(self.plain.kind, Rsv::RSV1, coded),
-                None => self.plain.clone(),
-            }
-        });
-        let bytes = connection.prepared(coded)?;
-        if !coded.rsv.is_none() {
-            deflater.sent(payload, bits, pool);
-        }
+    ) -> Result<EncodedFrame, SendError> {
+        let compressed =
+            deflater.bits().and_then(|bits| self.compressed[usize::from(bits - MIN_BITS)].as_ref());
+        let Some(compressed) = compressed else { return connection.prepared(&self.plain) };
+        let bytes = connection.prepared(compressed)?;
+        deflater.sent(&self.plain.wire[self.plain.wire.len() - self.plain.payload_len as usize..]);
         Ok(bytes)
     }
 }
+
+/// Tasks share one without a lock.
+#[cfg(feature = "deflate")]
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    shared::<PreparedMessage>();
+};

@@ -155,8 +155,9 @@ impl SendQueue {
         self.copied.extend_from_slice(frame);
     }
 
-    /// Queues whole frames that are encoded already, for example a prepared one.
-    pub fn push_bytes(&mut self, bytes: Bytes) {
+    /// Queues whole frames that are encoded already, for example an [`EncodedFrame`](super::EncodedFrame).
+    pub fn push_bytes(&mut self, bytes: impl Into<Bytes>) {
+        let bytes = bytes.into();
         if bytes.len() < Self::COPY_BELOW {
             self.copied.extend_from_slice(&bytes);
             return;
