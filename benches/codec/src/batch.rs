@@ -210,13 +210,7 @@ impl Batch {
                     wire.extend_from_slice(sent.payload);
                 }
                 None => {
-                    let mut payload = payload.to_vec();
-                    let header = connection
-                        .message(key, kind, Rsv::NONE, payload.len() as u64)
-                        .expect("an open connection");
-                    wire.extend_from_slice(&header);
-                    mask::apply(key, &mut payload);
-                    wire.extend_from_slice(&payload);
+                    connection.append_message(&mut wire, kind, payload, key).expect("an open connection");
                 }
             }
             ends.push(wire.len());

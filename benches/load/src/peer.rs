@@ -255,10 +255,10 @@ impl Peer {
                     (Some(compression), Some(pools)) => {
                         let rsv = part.rsv;
                         compression
-                            .inflate(part, pools, |part| check(part.kind, rsv, part.bytes, part.last))
+                            .inflate(part, pools, |part| check(part.kind, rsv, part.bytes(), part.last))
                             .map_err(|error| Failure::Protocol { connection: *index, error })??;
                     }
-                    _ => check(part.kind, Rsv::NONE, part.bytes, part.last)?,
+                    _ => check(part.kind, Rsv::NONE, part.bytes(), part.last)?,
                 },
                 Event::Close(_) if closing => return Ok(()),
                 Event::Close(payload) => {
@@ -317,7 +317,7 @@ impl Peer {
 
     /// Says goodbye.
     pub(crate) fn close(&mut self, shared: &mut Shared) -> Result<(), Failure> {
-        if let Ok(frame) = self.connection.close(shared.random.key(), CloseCode::NORMAL, "") {
+        if let Ok(frame) = self.connection.close(CloseCode::NORMAL, "", shared.random.key()) {
             self.owed.extend_from_slice(&frame);
         }
         self.flush(shared)
@@ -459,7 +459,7 @@ impl Outgoing {
         let mut len = 0;
         let mut skip = self.written;
         for flight in self.flights.range(self.unsent..) {
-            let header = connection.message(flight.key, corpus.kind(), Rsv::NONE, u64::from(flight.len));
+            let header = connection.message_header(corpus.kind(), Rsv::NONE, flight.len.into(), flight.key);
             let Ok(header) = header else { break }; // the server closes, which is told of elsewhere
             let head = &header[skip.min(header.len())..];
             if head.len() > tx.len() - len {

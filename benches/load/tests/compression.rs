@@ -80,7 +80,7 @@ fn serve(mut stream: TcpStream, min_len: usize) -> io::Result<()> {
         }
         let mut input = &mut rx[..n];
         while let Some(event) = connection.receive(&mut input).expect("the generator keeps to the protocol") {
-            if let Some(frame) = connection.reply(&event) {
+            if let Some(frame) = connection.reply(&event, Unmasked) {
                 stream.write_all(&frame)?;
             }
             let mut messages = Vec::new();
@@ -98,7 +98,7 @@ fn serve(mut stream: TcpStream, min_len: usize) -> io::Result<()> {
                 _ => {}
             }
             for (kind, payload) in messages {
-                let sent = deflater.message(&mut connection, kind, &payload, &mut deflate);
+                let sent = deflater.message(&mut connection, kind, &payload, &mut deflate, Unmasked);
                 let sent = sent.map_err(io::Error::other)?;
                 stream.write_all(&[&sent.header[..], sent.payload].concat())?;
             }

@@ -3,7 +3,7 @@
 mod common;
 
 use clap::Parser;
-use framewire::{Assembler, Connection, Event, Header, Kind, Limits, Opcode, Rsv, Server};
+use framewire::{Assembler, Connection, Event, Header, Kind, Limits, Opcode, Rsv, Server, Unmasked};
 use framewire_load::{Failure, Format, Options, Report, Wrong, run};
 use std::{
     io::{self, Read, Write},
@@ -366,7 +366,7 @@ fn serve(mut stream: TcpStream, mut answer: Answer, count: &AtomicU64) -> io::Re
         }
         let mut input = &mut rx[..n];
         while let Some(event) = connection.receive(&mut input).expect("the generator keeps to the protocol") {
-            if let Some(frame) = connection.reply(&event) {
+            if let Some(frame) = connection.reply(&event, Unmasked) {
                 stream.write_all(&frame)?;
             }
             let (kind, payload) = match event {

@@ -10,7 +10,7 @@ use crate::{
 };
 use bytes::Bytes;
 use framewire::deflate::{DeflatePool, Deflater, InflatePool, Inflater};
-use framewire::{Assembler, Connection, Event, Kind, Rsv, Server};
+use framewire::{Assembler, Connection, Event, Kind, Rsv, Server, Unmasked};
 use std::io::IoSlice;
 
 pub(super) struct Framewire {
@@ -95,7 +95,7 @@ impl Peer for Framewire {
         loop {
             match self.connection.receive(&mut input) {
                 Ok(Some(event)) => {
-                    if let Some(frame) = self.connection.reply(&event) {
+                    if let Some(frame) = self.connection.reply(&event, Unmasked) {
                         self.socket.write(&frame);
                     }
                     match event {
@@ -124,7 +124,7 @@ impl Peer for Framewire {
         if let Some(Deflate { deflater, deflate_pool, .. }) = &mut self.deflate {
             for (kind, payload) in &*messages {
                 let sent = deflater
-                    .message(&mut self.connection, *kind, payload, deflate_pool)
+                    .message(&mut self.connection, *kind, payload, deflate_pool, Unmasked)
                     .expect("an open connection");
                 self.socket.write_vectored(&[IoSlice::new(&sent.header), IoSlice::new(sent.payload)]);
             }
@@ -132,7 +132,7 @@ impl Peer for Framewire {
         }
         let mut out = Gather::new(&self.socket);
         for (kind, payload) in &*messages {
-            let header = self.connection.message(*kind, Rsv::NONE, payload.len() as u64);
+            let header = self.connection.message_header(*kind, Rsv::NONE, payload.len() as u64, Unmasked);
             out.push(header.expect("an open connection"), payload);
         }
         out.flush();
@@ -148,7 +148,7 @@ impl Peer for Framewire {
                 n => {
                     if let Some(message) = assembler.receive(connection, n)? {
                         let header =
-                            connection.message(message.kind, Rsv::NONE, message.bytes().len() as u64)?;
+                            connection.message_header(message.kind, Rsv::NONE, message.bytes().len() as u64, Unmasked)?;
                         socket.write_vectored(&[IoSlice::new(&header), IoSlice::new(message.bytes())]);
                     }
                 }
@@ -162,19 +162,19 @@ impl Peer for Framewire {
         loop {
             match connection.receive(&mut input) {
                 Ok(Some(event)) => {
-                    if let Some(frame) = connection.reply(&event) {
+                    if let Some(frame) = connection.reply(&event, Unmasked) {
                         out.flush();
                         socket.write(&frame);
                     }
                     match event {
-                        Event::Text(text) => out.push(connection.text(text)?, text.as_bytes()),
-                        Event::Binary(bytes) => out.push(connection.binary(bytes)?, bytes),
+                        Event::Text(text) => out.push(connection.text_header(text, Unmasked)?, text.as_bytes()),
+                        Event::Binary(bytes) => out.push(connection.binary_header(bytes, Unmasked)?, bytes),
                         Event::Part(part) => {
                             if let Some(message) = assembler.push(part)? {
                                 out.flush();
                                 let bytes = message.bytes();
                                 let header =
-                                    connection.message(message.kind, Rsv::NONE, bytes.len() as u64)?;
+                                    connection.message_header(message.kind, Rsv::NONE, bytes.len() as u64, Unmasked)?;
                                 socket.write_vectored(&[IoSlice::new(&header), IoSlice::new(bytes)]);
                             }
                         }
@@ -207,7 +207,7 @@ impl Framewire {
                     let mut parts = ready.feed(part);
                     while let Some(part) = parts.next_part()? {
                         if part.last && self.assembler.is_empty() {
-                            sink.message(part.kind, part.bytes);
+                            sink.message(part.kind, part.bytes());
                         } else if let Some(message) = self.assembler.push(part)? {
                             sink.message(message.kind, message.bytes());
                         }

@@ -7,7 +7,7 @@ use crate::{
 };
 use bytes::{Buf, Bytes, BytesMut};
 use framewire::owned::{Message, Reader, SendQueue};
-use framewire::{Connection, Kind, Rsv, Server};
+use framewire::{Connection, Kind, Rsv, Server, Unmasked};
 use std::io::IoSlice;
 
 pub(super) struct FramewireBytes {
@@ -67,8 +67,8 @@ impl Peer for FramewireBytes {
     #[inline]
     fn encode(&mut self, messages: &mut Vec<Self::Outgoing>) {
         for (kind, payload) in messages.drain(..) {
-            let header = self.connection.message(kind, Rsv::NONE, payload.len() as u64);
-            self.queue.push(header.expect("an open connection"), payload);
+            let queued = self.queue.push_message(&mut self.connection, kind, Rsv::NONE, payload, Unmasked);
+            queued.expect("an open connection");
         }
         self.flush();
     }
@@ -76,12 +76,12 @@ impl Peer for FramewireBytes {
     #[inline]
     fn echo(&mut self) -> Outcome {
         while let Some(message) = self.reader.next(&mut self.connection, &mut self.buffer)? {
-            if let Some(frame) = message.event().and_then(|event| self.connection.reply(&event)) {
+            if let Some(frame) = message.event().and_then(|event| self.connection.reply(&event, Unmasked)) {
                 self.queue.push_control(&frame);
             }
             match message {
-                Message::Text(text) => self.queue.push(self.connection.text(&text)?, text.into()),
-                Message::Binary(bytes) => self.queue.push(self.connection.binary(&bytes)?, bytes),
+                Message::Text(text) => self.queue.push_text(&mut self.connection, text, Unmasked)?,
+                Message::Binary(bytes) => self.queue.push_binary(&mut self.connection, bytes, Unmasked)?,
                 _ => {}
             }
         }
