@@ -323,7 +323,7 @@ impl Peer {
         self.flush(shared)
     }
 
-    pub(crate) const fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         matches!(self.connection.state(), State::Closed)
     }
 

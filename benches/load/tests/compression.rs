@@ -4,7 +4,7 @@ mod common;
 
 use clap::Parser;
 use framewire::{
-    Assembler, Connection, Event, Kind, Limits, Rsv, Server,
+    Assembler, Connection, Event, Kind, Limits, Rsv, Server, Unmasked,
     deflate::{DeflateConfig, DeflatePool, Deflater, InflatePool, Inflater},
     extension::DeflatePolicy,
 };

@@ -60,7 +60,7 @@ fn in_place(name: &str, payloads: &Rc<Payloads>) -> Case {
     contenders.push(payloads.in_place("framewire", Ours, mask::apply));
     for kernel in mask_kernels() {
         let name = format!("kernel {}", kernel.name());
-        contenders.push(payloads.in_place(name, OursToo, |key, bytes| kernel.apply(key, bytes)));
+        contenders.push(payloads.in_place(name, OursToo, move |key, bytes| kernel.apply(key, bytes)));
     }
     contenders.extend([
         payloads.in_place("fastwebsockets", Peer, |key, bytes| fastwebsockets::unmask(bytes, key.to_bytes())),
@@ -84,14 +84,14 @@ fn masked_copy(name: &str, payloads: &Rc<Payloads>) -> Case {
         payloads.between("framewire", Ours, |key, from, to| {
             mask::apply_to(key, from, to);
         }),
-        payloads.between("memcpy, then framewire", OursToo, |key, from, to| {
+        payloads.between("memcpy, then framewire", OursToo, move |key, from, to| {
             to.copy_from_slice(from);
             mask::apply(key, to);
         }),
     ];
     for kernel in mask_kernels() {
         let name = format!("kernel {}", kernel.name());
-        contenders.push(payloads.between(name, OursToo, |key, from, to| {
+        contenders.push(payloads.between(name, OursToo, move |key, from, to| {
             kernel.apply_to(key, from, to);
         }));
     }

@@ -66,12 +66,12 @@ fn masked(name: &str, texts: &Rc<Texts>) -> Case {
         texts.masked("framewire", Ours, |key, text| utf8::validate_masked(key, text).is_ok()),
     ];
     for kernel in utf8_kernels() {
-        contenders.push(texts.masked(format!("kernel {}", kernel.name()), OursToo, |key, text| {
+        contenders.push(texts.masked(format!("kernel {}", kernel.name()), OursToo, move |key, text| {
             kernel.validate_masked(key, text).is_ok()
         }));
     }
     contenders.extend([
-        texts.masked("two passes", OursToo, |key, text| {
+        texts.masked("two passes", OursToo, move |key, text| {
             mask::apply(key, text);
             utf8::validate(text).is_ok()
         }),
@@ -94,7 +94,9 @@ fn plain(name: &str, texts: &Rc<Texts>) -> Case {
     let mut contenders = vec![texts.plain("framewire", Ours, |text| utf8::validate(text).is_ok())];
     for kernel in utf8_kernels() {
         contenders.push(
-            texts.plain(format!("kernel {}", kernel.name()), OursToo, |text| kernel.validate(text).is_ok()),
+            texts.plain(format!("kernel {}", kernel.name()), OursToo, move |text| {
+                kernel.validate(text).is_ok()
+            }),
         );
     }
     contenders.extend([

@@ -147,8 +147,12 @@ impl Peer for Framewire {
                 0 => return Ok(()),
                 n => {
                     if let Some(message) = assembler.receive(connection, n)? {
-                        let header =
-                            connection.message_header(message.kind, Rsv::NONE, message.bytes().len() as u64, Unmasked)?;
+                        let header = connection.message_header(
+                            message.kind,
+                            Rsv::NONE,
+                            message.bytes().len() as u64,
+                            Unmasked,
+                        )?;
                         socket.write_vectored(&[IoSlice::new(&header), IoSlice::new(message.bytes())]);
                     }
                 }
@@ -167,14 +171,20 @@ impl Peer for Framewire {
                         socket.write(&frame);
                     }
                     match event {
-                        Event::Text(text) => out.push(connection.text_header(text, Unmasked)?, text.as_bytes()),
+                        Event::Text(text) => {
+                            out.push(connection.text_header(text, Unmasked)?, text.as_bytes())
+                        }
                         Event::Binary(bytes) => out.push(connection.binary_header(bytes, Unmasked)?, bytes),
                         Event::Part(part) => {
                             if let Some(message) = assembler.push(part)? {
                                 out.flush();
                                 let bytes = message.bytes();
-                                let header =
-                                    connection.message_header(message.kind, Rsv::NONE, bytes.len() as u64, Unmasked)?;
+                                let header = connection.message_header(
+                                    message.kind,
+                                    Rsv::NONE,
+                                    bytes.len() as u64,
+                                    Unmasked,
+                                )?;
                                 socket.write_vectored(&[IoSlice::new(&header), IoSlice::new(bytes)]);
                             }
                         }
