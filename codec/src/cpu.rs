@@ -4,13 +4,6 @@
 //! choice at run time works without std. Only sets that `build.rs` named are asked for: a target whose compiler may not
 //! use vector registers (soft float) has none.
 
-// Kernels of a target's own vectors run without a question to the CPU. That is sound only if the compiler agrees with
-// what Cargo told `build.rs`.
-#[cfg(all(framewire_x86_vectors, not(target_feature = "sse2")))]
-compile_error!("Cargo says that this target has SSE2, and the compiler that it has not");
-#[cfg(all(framewire_neon, not(target_feature = "neon")))]
-compile_error!("Cargo says that this target has NEON, and the compiler that it has not");
-
 #[cfg(framewire_x86_vectors)]
 cpufeatures::new!(ssse3, "ssse3");
 #[cfg(framewire_x86_vectors)]

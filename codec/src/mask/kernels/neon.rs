@@ -11,7 +11,9 @@ use crate::mask::{
     vector::{Pair, Vector},
 };
 
-// SAFETY: this module is compiled only if every CPU of the target has NEON.
+const _: () = assert!(cfg!(target_feature = "neon"), "Cargo and the compiler disagree about NEON");
+
+// SAFETY: every CPU of the target has NEON.
 pub(super) const KERNEL: Kernel = unsafe { Kernel::new("neon", None, run) };
 
 /// # Safety

@@ -14,7 +14,9 @@ use crate::mask::{
     vector::{Pair, Vector},
 };
 
-// SAFETY: this module is compiled only if every CPU of the target has SSE2.
+const _: () = assert!(cfg!(target_feature = "sse2"), "Cargo and the compiler disagree about SSE2");
+
+// SAFETY: every CPU of the target has SSE2.
 pub(super) const KERNEL: Kernel = unsafe { Kernel::new("sse2", None, run) };
 
 /// # Safety

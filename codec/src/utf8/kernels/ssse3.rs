@@ -18,6 +18,8 @@ use crate::utf8::{
     walk,
 };
 
+const _: () = assert!(cfg!(target_feature = "sse2"), "Cargo and the compiler disagree about SSE2");
+
 // SAFETY: both functions need SSSE3; `has_ssse3` says whether the CPU has it, and always says the same.
 pub(super) const KERNEL: Kernel = unsafe { Kernel::new("ssse3", Some(cpu::has_ssse3), check, unmask) };
 
