@@ -25,14 +25,14 @@ impl MaskKernel {
     pub fn apply(self, key: Key, bytes: &mut [u8]) {
         let at = bytes.as_mut_ptr();
         // SAFETY: `bytes` is valid for reads and writes of its length; `mask_kernels` asked the CPU.
-        unsafe { self.0.mask(key, at, at, bytes.len()) }
+        unsafe { mask::run_by(self.0, key, at, at, bytes.len()) }
     }
 
     /// [`mask::apply_to`] by this kernel.
     pub fn apply_to(self, key: Key, from: &[u8], to: &mut [u8]) -> usize {
         let len = from.len().min(to.len());
         // SAFETY: both are valid for `len` bytes; a `&mut` and a `&` do not overlap; `mask_kernels` asked the CPU.
-        unsafe { self.0.mask(key, from.as_ptr(), to.as_mut_ptr(), len) }
+        unsafe { mask::run_by(self.0, key, from.as_ptr(), to.as_mut_ptr(), len) }
         len
     }
 }

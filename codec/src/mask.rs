@@ -28,7 +28,7 @@ mod short;
 mod vector;
 
 pub use key::Key;
-pub(crate) use {kernel::Kernel, kernels::KERNELS};
+pub(crate) use {dispatch::run_by, kernel::Kernel, kernels::KERNELS};
 
 /// Masks or unmasks `bytes` in place (RFC 6455 §5.3). Never panics.
 ///

@@ -23,11 +23,10 @@
 //! registers already. They are tested for ASCII there, 16 to 64 at a time; other text is classified before it is
 //! stored. Two passes would load a long text from memory twice, and handle the ends of a short one twice.
 
-// From the top down: `dispatch` chooses the fastest kernel that the CPU can run. `kernels` is the table of them, with
-// a file for each. They share one method, generic over the operations of a `vector`: `walk` takes a text apart,
-// `lookup` classifies what is not ASCII, and `overlap` handles ASCII of up to 128 bytes. `kernel` is the contract
-// between a kernel and its callers, and `dfa` defines what UTF-8 is. ASCII of up to 32 bytes is handled without a
-// kernel, in `short`.
+// From the top down: `dispatch` chooses the fastest kernel that the CPU can run. `kernels` is the table of them, with a
+// file for each. They share one method, generic over the operations of a `vector`: `walk` takes a text apart, `lookup`
+// checks what is not ASCII, and `overlap` takes ASCII of up to 128 bytes. `kernel` is the contract between a kernel and
+// its callers, and `dfa` defines what UTF-8 is. ASCII of up to 32 bytes is validated without a kernel, in `short`.
 
 mod dfa;
 mod dispatch;

@@ -66,6 +66,22 @@ unsafe fn run_other(key: Key, from: *const u8, to: *mut u8, len: usize) {
     unsafe { (fastest().run)(key, from, to, len) }
 }
 
+/// As [`Run`](super::kernel::Run), for any length, by this kernel.
+///
+/// # Safety
+///
+/// As for [`Run`](super::kernel::Run), except the length.
+pub(crate) unsafe fn run_by(kernel: &Kernel, key: Key, from: *const u8, to: *mut u8, len: usize) {
+    // SAFETY: the caller promises the memory and the CPU; each branch has the lengths that its callee takes.
+    unsafe {
+        if len < Kernel::MIN {
+            short::mask(key, from, to, len);
+        } else {
+            (kernel.run)(key, from, to, len);
+        }
+    }
+}
+
 /// The last two kernels, which most CPUs of the target have, are called by name: a call through the table would cost a
 /// short payload a tenth.
 const LAST: usize = KERNELS.len() - 1;

@@ -1,7 +1,7 @@
 //! The contract between a masking kernel and its callers.
 #![allow(unsafe_code)]
 
-use super::{key::Key, short};
+use super::key::Key;
 
 /// A way to mask, and the question whether this CPU can run it.
 pub(crate) struct Kernel {
@@ -46,21 +46,5 @@ impl Kernel {
     #[inline]
     pub(crate) fn is_available(&self) -> bool {
         self.available.is_none_or(|available| available())
-    }
-
-    /// As [`Run`], for any length.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Run`], except the length.
-    pub(crate) unsafe fn mask(&self, key: Key, from: *const u8, to: *mut u8, len: usize) {
-        // SAFETY: the caller promises the memory and the CPU; each branch has the length that its callee takes.
-        unsafe {
-            if len < Self::MIN {
-                short::mask(key, from, to, len);
-            } else {
-                (self.run)(key, from, to, len);
-            }
-        }
     }
 }
