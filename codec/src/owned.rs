@@ -29,13 +29,13 @@ pub enum Message {
     Text(Utf8Bytes),
     /// A binary message.
     Binary(Bytes),
-    /// A message that an extension coded, and which is the extension's to decode.
-    Coded {
+    /// A message that an extension encoded and must decode.
+    Encoded {
         /// What the message will be.
         kind: Kind,
         /// The reserved bits of its first frame.
         rsv: Rsv,
-        /// Its bytes, as coded.
+        /// Its bytes, encoded.
         bytes: Bytes,
     },
     /// A ping.
@@ -57,7 +57,7 @@ impl Message {
         }
     }
 
-    /// What permessage-deflate coded, inflated (RFC 7692 §7.2.2); any other message as it is. The inflated message is
+    /// Inflates a message that permessage-deflate encoded (RFC 7692 §7.2.2); returns any other message unchanged. The inflated message is
     /// new memory, which grows with what comes out.
     ///
     /// A host on [`Reader`] has compressed messages whole, so that each needs a decompressor for the length of this
@@ -73,7 +73,7 @@ impl Message {
     ///
     /// // What `Reader::next` gives.
     /// let bytes = Bytes::from_static(b"\xf2\x48\xcd\xc9\xc9\x07\x00");
-    /// let message = Message::Coded { kind: Kind::Text, rsv: Rsv::RSV1, bytes };
+    /// let message = Message::Encoded { kind: Kind::Text, rsv: Rsv::RSV1, bytes };
     /// if let Some(mut ready) = inflater.ready(&mut pool) {
     ///     assert_eq!(message.inflate(&mut ready)?, Message::Text("Hello".into()));
     /// }
@@ -85,18 +85,10 @@ impl Message {
     #[cfg(feature = "deflate")]
     pub fn inflate(self, ready: &mut crate::deflate::Ready<'_>) -> Result<Self, ProtocolError> {
         match self {
-            Self::Coded { kind, rsv, bytes } if rsv.contains(Rsv::RSV1) => {
-                let mut message = BytesMut::new();
-                let mut parts = ready.feed_coded(kind, &bytes, true);
-                while let Some(part) = parts.next_part()? {
-                    message.extend_from_slice(part.bytes());
-                }
-                let bytes = message.freeze();
-                Ok(match kind {
-                    Kind::Text => Self::Text(bytes.try_into().map_err(|_| ProtocolError::InvalidUtf8)?),
-                    Kind::Binary => Self::Binary(bytes),
-                })
-            }
+            Self::Encoded { kind, rsv, bytes } if rsv.contains(Rsv::RSV1) => Ok(match kind {
+                Kind::Text => Self::Text(ready.inflate_text(&bytes)?.into()),
+                Kind::Binary => Self::Binary(ready.inflate_binary(&bytes)?.into()),
+            }),
             other => Ok(other),
         }
     }
@@ -184,7 +176,7 @@ impl Reader {
                     }
                     let bytes = self.finish(buffer);
                     match kind {
-                        _ if !rsv.is_none() => Message::Coded { kind, rsv, bytes },
+                        _ if !rsv.is_none() => Message::Encoded { kind, rsv, bytes },
                         Kind::Text => {
                             Message::Text(bytes.try_into().map_err(|_| ProtocolError::InvalidUtf8)?)
                         }

@@ -28,6 +28,8 @@
 // checks what is not ASCII, and `overlap` takes ASCII of up to 128 bytes. `kernel` is the contract between a kernel and
 // its callers, and `dfa` defines what UTF-8 is. ASCII of up to 32 bytes is validated without a kernel, in `short`.
 
+#[cfg(feature = "deflate")]
+mod buffer;
 mod dfa;
 mod dispatch;
 mod error;
@@ -44,6 +46,8 @@ mod vector;
 #[cfg(not(framewire_portable))]
 mod walk;
 
+#[cfg(feature = "deflate")]
+pub(crate) use buffer::TextBuffer;
 pub use error::Utf8Error;
 #[cfg(feature = "bytes")]
 pub use text::Utf8Bytes;

@@ -271,6 +271,66 @@ fn windows_are_taken_over_as_another_takes_them() {
     }
 }
 
+/// Messages that are here whole: the same comes of them as of parts, and whatever was taken over before.
+#[test]
+fn whole_messages_are_inflated_as_parts_are() {
+    fn whole<S: Side>(
+        inflater: &mut Inflater<S>,
+        pool: &mut InflatePool,
+        kind: Kind,
+        payload: &[u8],
+    ) -> Result<Vec<u8>, ProtocolError> {
+        let mut ready = inflater.ready(pool).unwrap();
+        match kind {
+            Kind::Text => ready.inflate_text(payload).map(String::into_bytes),
+            Kind::Binary => ready.inflate_binary(payload),
+        }
+    }
+    fn role<S: Side>() {
+        let text = |bytes: &[u8]| code(bytes);
+        let mut cases: Vec<_> = corpus().into_iter().map(|(_, payload, _)| payload).collect();
+        cases.extend([text("größer".as_bytes()), text(b"gr\xc3"), text(b"gr\xff"), text(&[b'x'; 5001])]);
+        let mut cut_text = text(&[&[b'x'; 100][..], b"\xff", &[b'x'; 6000]].concat());
+        cases.push(cut_text.clone()); // not text, and then too big
+        cut_text.truncate(cut_text.len() - 4);
+        cases.push(cut_text); // not text, and then corrupt
+        for payload in cases {
+            for params in [TAKEOVER, NO_TAKEOVER] {
+                for part in [1, 64, 1 << 16] {
+                    for kind in [Kind::Text, Kind::Binary] {
+                        let config = InflateConfig { part, message: 5000, messages: 1, ..Default::default() };
+                        let mut pool = InflatePool::new(config);
+                        let expected = inflate::<S>(&params, &mut pool, kind, &payload, &[]);
+                        let mut inflater = Inflater::<S>::new(&params, &pool).unwrap();
+                        let got = whole(&mut inflater, &mut pool, kind, &payload);
+                        assert_eq!(got, expected, "{kind:?} {payload:x?}");
+                        assert!(!inflater.is_open() && pool.has_decompressor(), "nothing is held");
+                        // An error stays.
+                        let next = whole(&mut inflater, &mut pool, kind, HELLO);
+                        assert_eq!(next, expected.map(|_| b"Hello".to_vec()));
+                    }
+                }
+            }
+        }
+    }
+    role::<Server>();
+    role::<Client>();
+
+    // In turn with messages in parts.
+    let (mut coder, mut pool) = (Coder::new(), pool(100));
+    let mut host = Host::<Server>::new(&TAKEOVER, &pool);
+    for seed in 0..40 {
+        let text = prose(1 + 50 * seed as usize, seed % 3);
+        let payload = coder.code(&text);
+        if seed % 2 == 0 {
+            assert_eq!(whole(&mut host.inflater, &mut pool, Kind::Text, &payload), Ok(text));
+        } else {
+            host.read(&mut pool, &to::<Server>(TEXT1, &payload)).unwrap();
+            assert_eq!(host.messages.pop(), Some((Kind::Text, text)));
+        }
+    }
+}
+
 /// A text with a byte that is wrong, everywhere, in stored blocks, so that its place on the wire is known: it fails
 /// with that byte, not later, and not before.
 #[test]

@@ -735,6 +735,26 @@ fn no_allocation_per_message() {
     }
 }
 
+/// A message that is here whole, and not larger than a part: its memory, and no more.
+#[test]
+fn one_allocation_for_a_whole_message() {
+    let mut pool = InflatePool::default();
+    let mut coder = Coder::new();
+    let mut inflater = Inflater::<Server>::new(&TAKEOVER, &pool).unwrap();
+    for round in 0..60 {
+        let text = prose(1000, round);
+        let payload = coder.code(&text);
+        let mut ready = inflater.ready(&mut pool).unwrap();
+        let (got, allocations, most) = counted(|| ready.inflate_text(&payload));
+        let got = got.unwrap();
+        assert_eq!(got.as_bytes(), text);
+        assert!(round < 40 || (allocations, most) == (1, got.len()), "{allocations}, {most}");
+        let payload = coder.code(&text);
+        let (got, allocations, _) = counted(|| ready.inflate_binary(&payload));
+        assert!(got == Ok(text) && (round < 40 || allocations == 1));
+    }
+}
+
 /// What docs/deflate.md adds up, weighed.
 #[test]
 fn what_it_holds_is_what_was_said() {

@@ -44,7 +44,7 @@ fn everything() -> (Vec<u8>, Vec<Message>) {
     let messages = run(core::slice::from_ref(&wire), true).unwrap();
     assert_eq!(messages.iter().filter(|message| control(message)).count(), 3);
     let data: Vec<_> = messages.iter().filter(|message| !control(message)).cloned().collect();
-    let coded = |kind, bytes: &'static [u8]| Message::Coded {
+    let coded = |kind, bytes: &'static [u8]| Message::Encoded {
         kind,
         rsv: Rsv::RSV1,
         bytes: Bytes::from_static(bytes),

@@ -35,6 +35,8 @@ struct Hall<S: Side> {
     config: InflateConfig,
     pools: [InflatePool; 2],
     is_shared: bool,
+    /// Of hosts that have their messages whole.
+    whole: InflatePool,
     peers: Vec<Peer<S>>,
     meter: Meter,
 }
@@ -56,13 +58,14 @@ impl<S: Side> Hall<S> {
             part: 1 << (options[1] >> 4),
         };
         let is_shared = options[1] & 8 != 0;
+        let whole = InflatePool::new(InflateConfig { messages: 1, windows: usize::MAX, ..config });
         let mut meter = Meter::default();
         let pools = meter.run(|| {
             let one = InflatePool::new(config);
             let other = if is_shared { InflatePool::sharing(one.budget()) } else { InflatePool::new(config) };
             [one, other]
         });
-        let mut hall = Self { params, config, pools, is_shared, peers: Vec::new(), meter };
+        let mut hall = Self { params, config, pools, is_shared, whole, peers: Vec::new(), meter };
         for _ in 0..PEERS {
             let fits = no_takeover || hall.pools[0].windows() + window <= config.windows;
             let peer = hall.peer();
@@ -76,7 +79,8 @@ impl<S: Side> Hall<S> {
         let inflater = self.meter.run(|| Inflater::new(&self.params, &self.pools[0])).ok()?;
         let takes_over = !self.params.server_no_context_takeover;
         let other = takes_over.then(Decoder::new);
-        Some(Peer { inflater, window: Vec::new(), message: None, other })
+        let whole = Inflater::new(&self.params, &self.whole).expect("a window");
+        Some(Peer { inflater, whole, window: Vec::new(), message: None, other })
     }
 
     fn play(mut self, input: &mut Input<'_>) {
@@ -144,6 +148,14 @@ impl<S: Side> Hall<S> {
         let reader = Reader { window: &peer.window, limit, ..Reader::ALONE };
         if last || outcome.is_err() {
             let expected = message.verdict(reader.whole(&message.wire), true);
+            if last {
+                let mut ready = peer.whole.ready(&mut self.whole).expect("nobody has it between two calls");
+                let got = match message.kind {
+                    Kind::Text => ready.inflate_text(&message.wire).map(String::into_bytes),
+                    Kind::Binary => ready.inflate_binary(&message.wire),
+                };
+                assert_eq!(got, expected, "at once: {:x?}", message.wire);
+            }
             match expected {
                 Ok(bytes) => {
                     assert_eq!((outcome, message.ended), (Ok(()), true), "{:x?}", message.wire);
@@ -185,6 +197,8 @@ impl<S: Side> Hall<S> {
 
 struct Peer<S: Side> {
     inflater: Inflater<S>,
+    /// The same, of a host that has its messages whole.
+    whole: Inflater<S>,
     /// What its next message may refer to.
     window: Vec<u8>,
     /// The one that has begun.

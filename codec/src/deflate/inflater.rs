@@ -11,10 +11,10 @@ use crate::{
     error::ProtocolError,
     event::{Kind, Part, Span},
     extension::DeflateParams,
-    frame::Rsv,
-    utf8::Validator,
+    frame::{Rsv, clamp},
+    utf8::{TextBuffer, Utf8Error, Validator},
 };
-use alloc::boxed::Box;
+use alloc::{boxed::Box, string::String, vec::Vec};
 use core::{error, fmt, marker::PhantomData, mem};
 use zlib_rs::{InflateFlush, Status};
 
@@ -99,13 +99,65 @@ impl Ready<'_> {
             return Inflated { core: self.core, pool: self.pool, feed: Feed::Through(part) };
         }
         let (kind, last) = (part.kind, part.last);
-        self.feed_coded(kind, part.into_bytes(), last)
+        self.feed_compressed(kind, part.into_bytes(), last)
     }
 
-    pub(crate) fn feed_coded<'a>(&'a mut self, kind: Kind, wire: &'a [u8], last: bool) -> Inflated<'a> {
+    /// Inflates a text, all of which is here: what a whole message's [`Part`] holds, or an `owned::Message::Encoded`. It is
+    /// validated once. A text of no more than [`InflateConfig::part`](super::InflateConfig::part) bytes takes one
+    /// allocation, of its size.
+    ///
+    /// This is the easy way for hosts that have their messages whole: a decompressor is lent for this call only, so that
+    /// peers never wait for each other.
+    ///
+    /// ```
+    /// use framewire::deflate::{InflatePool, Inflater};
+    /// use framewire::{Connection, Event, Kind, Rsv, Server, extension::DeflateParams};
+    ///
+    /// let mut pool = InflatePool::default();
+    /// let mut inflater = Inflater::<Server>::new(&DeflateParams::default(), &pool)?;
+    /// let mut connection = Connection::<Server>::new().with_extension_bits(Rsv::RSV1);
+    ///
+    /// // RFC 7692 §7.2.3.1: "Hello", compressed; masked with a key of zero bytes.
+    /// let mut rx = *b"\xc1\x87\0\0\0\0\xf2\x48\xcd\xc9\xc9\x07\x00";
+    /// if let Some(Event::Part(part)) = connection.receive(&mut &mut rx[..])? {
+    ///     let whole = part.last; // and no part came before it
+    ///     if let Some(mut ready) = inflater.ready(&mut pool).filter(|_| whole) {
+    ///         match part.kind {
+    ///             Kind::Text => assert_eq!(ready.inflate_text(part.bytes())?, "Hello"),
+    ///             Kind::Binary => drop(ready.inflate_binary(part.bytes())?),
+    ///         }
+    ///     }
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// Of a message that was [fed](Self::feed) in parts so far, this is the rest.
+    ///
+    /// # Errors
+    /// As [`Inflated::next_part`].
+    pub fn inflate_text(&mut self, compressed: &[u8]) -> Result<String, ProtocolError> {
+        let mut text = TextBuffer::default();
+        self.core.whole(Input::whole(Kind::Text, compressed), self.pool, |bytes| text.push(bytes))?;
+        text.finish().map_err(|_| self.core.fail(ProtocolError::InvalidUtf8, self.pool))
+    }
+
+    /// Inflates a binary message, as [`inflate_text`](Self::inflate_text) does a text.
+    ///
+    /// # Errors
+    /// As [`Inflated::next_part`].
+    pub fn inflate_binary(&mut self, compressed: &[u8]) -> Result<Vec<u8>, ProtocolError> {
+        let mut message = Vec::new();
+        self.core.whole(Input::whole(Kind::Binary, compressed), self.pool, |bytes| {
+            message.extend_from_slice(bytes);
+            Ok(())
+        })?;
+        Ok(message)
+    }
+
+    fn feed_compressed<'a>(&'a mut self, kind: Kind, wire: &'a [u8], last: bool) -> Inflated<'a> {
         let input = Input { bytes: wire, kind, last, source: Source::Payload };
         let feed = match self.core.begin(wire, self.pool) {
-            Ok(()) if self.core.lent.is_some() => Feed::Coded(input),
+            Ok(()) if self.core.lent.is_some() => Feed::Compressed(input),
             // Without a byte so far. Some peers send an empty message so (RFC 7692 §7.2.3.6 has a byte for it).
             Ok(()) if last => Feed::Empty(kind),
             Ok(()) => Feed::Over,
@@ -128,7 +180,7 @@ pub struct Inflated<'a> {
 enum Feed<'a> {
     /// Not compressed.
     Through(Part<'a>),
-    Coded(Input<'a>),
+    Compressed(Input<'a>),
     /// A message without a byte.
     Empty(Kind),
     Over,
@@ -142,6 +194,12 @@ struct Input<'a> {
     kind: Kind,
     last: bool,
     source: Source,
+}
+
+impl<'a> Input<'a> {
+    const fn whole(kind: Kind, bytes: &'a [u8]) -> Self {
+        Self { bytes, kind, last: true, source: Source::Payload }
+    }
 }
 
 /// What the bytes of a message are, in order.
@@ -161,14 +219,21 @@ enum Source {
     Probe,
 }
 
+/// What one round of inflating brought: so many bytes of the message, in the pool's buffer; and what comes behind them.
+struct Round {
+    len: usize,
+    end: Result<End, ProtocolError>,
+}
+
 /// How far one round of inflating came.
-enum Round {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
     /// The buffer is full.
     Full,
     /// The part is taken in.
-    Taken,
-    /// The message has ended. `on`: and the decompressor stands where the next one can begin.
-    Ended { on: bool },
+    Part,
+    /// The message has ended. `on`: and the next one can begin where the decompressor has stopped.
+    Message { on: bool },
 }
 
 impl Inflated<'_> {
@@ -191,21 +256,20 @@ impl Inflated<'_> {
                 self.feed = Feed::Failed(error);
                 Err(error)
             }
-            Feed::Coded(mut input) => match self.core.pull(&mut input, self.pool) {
+            Feed::Compressed(mut input) => match self.core.pull(&mut input, self.pool) {
                 Ok((len, span, last)) => {
                     let kind = input.kind;
                     if !last {
                         if len == 0 {
                             return Ok(None);
                         }
-                        self.feed = Feed::Coded(input);
+                        self.feed = Feed::Compressed(input);
                     }
                     Ok(Some(Part::checked(kind, Rsv::NONE, &mut self.pool.out[..len], last, span)))
                 }
                 Err(error) => {
-                    self.core.fail(error, self.pool);
                     self.feed = Feed::Failed(error);
-                    Err(error)
+                    Err(self.core.fail(error, self.pool))
                 }
             },
         }
@@ -214,9 +278,9 @@ impl Inflated<'_> {
 
 impl Drop for Inflated<'_> {
     fn drop(&mut self) {
-        if let Feed::Coded(_) = self.feed {
+        if let Feed::Compressed(_) = self.feed {
             // Not pulled to the end: what comes next would not continue what is known.
-            self.core.fail(ProtocolError::CorruptDeflate, self.pool);
+            self.core.fail(CORRUPT, self.pool);
         }
     }
 }
@@ -232,7 +296,7 @@ impl Core {
         }
         // There is one: whoever feeds is ready.
         let last = self.kept.as_ref().and_then(|kept| kept.last);
-        let Some(mut lent) = pool.lend(last) else { return Err(ProtocolError::CorruptDeflate) };
+        let Some(mut lent) = pool.lend(last) else { return Err(CORRUPT) };
         lent.text = Validator::new();
         lent.is_fresh = true;
         (lent.wire_len, lent.len, lent.final_blocks) = (0, 0, 0);
@@ -241,7 +305,33 @@ impl Core {
         let goes_on = lent.left_by.take() == last && last.is_some(); // it is left by nobody until this one ends
         let begun = if goes_on { Ok(()) } else { Decompressor::restart(&mut lent.inflate, window) };
         self.lent = Some(lent);
-        begun.map_err(|Corrupt| ProtocolError::CorruptDeflate)
+        begun.map_err(|Corrupt| CORRUPT)
+    }
+
+    /// Inflates a message, all of which is here, and hands out its bytes: if they are none, it is over the limit, or it is
+    /// corrupt, all that come before that.
+    fn whole(
+        &mut self,
+        mut input: Input<'_>,
+        pool: &mut InflatePool,
+        mut take: impl FnMut(&[u8]) -> Result<(), Utf8Error>,
+    ) -> Result<(), ProtocolError> {
+        self.begin(input.bytes, pool)?;
+        if self.lent.is_none() {
+            return Ok(()); // without a byte
+        }
+        loop {
+            let Round { len, end } = self.round(&mut input, pool);
+            let taken = take(&pool.out[..len]).map_err(|_| ProtocolError::InvalidUtf8);
+            match taken.and(end) {
+                Ok(End::Message { on }) => {
+                    self.end(on, pool);
+                    return Ok(());
+                }
+                Ok(_) => {}
+                Err(error) => return Err(self.fail(error, pool)),
+            }
+        }
     }
 
     /// Fills the pool's buffer: returns with how many bytes, the piece of a text that they are, and whether they are the last
@@ -251,7 +341,26 @@ impl Core {
         input: &mut Input<'_>,
         pool: &mut InflatePool,
     ) -> Result<(usize, Span, bool), ProtocolError> {
+        let Round { len, end } = self.round(input, pool);
         let Some(lent) = &mut self.lent else { return Ok((0, Span::NONE, false)) };
+        // In the order of the bytes: the same error comes first, however they were cut.
+        let mut span = Span::NONE;
+        if input.kind == Kind::Text {
+            let before = lent.text;
+            lent.text.feed(&pool.out[..len]).map_err(|_| ProtocolError::InvalidUtf8)?;
+            span = Span { before, after: lent.text };
+        }
+        let End::Message { on } = end? else { return Ok((len, span, false)) };
+        if input.kind == Kind::Text {
+            lent.text.finish().map_err(|_| ProtocolError::InvalidUtf8)?;
+        }
+        self.end(on, pool);
+        Ok((len, span, true))
+    }
+
+    /// Fills the pool's buffer, as far as the input goes and the limit allows.
+    fn round(&mut self, input: &mut Input<'_>, pool: &mut InflatePool) -> Round {
+        let Some(lent) = &mut self.lent else { return Round { len: 0, end: Ok(End::Part) } };
         let (window, is_kept) = match &mut self.kept {
             Some(kept) => (&mut kept.window, true),
             None => (&mut lent.history, false),
@@ -263,7 +372,7 @@ impl Core {
         let out = &mut pool.out[..room];
 
         let (mut filled, mut recorded) = (0, 0);
-        let round = loop {
+        let end = loop {
             let (taken, given) = (lent.inflate.total_in(), lent.inflate.total_out());
             let status = lent.inflate.decompress(input.bytes, &mut out[filled..], InflateFlush::SyncFlush);
             let taken = (lent.inflate.total_in() - taken) as usize;
@@ -275,87 +384,73 @@ impl Core {
                 lent.is_fresh &= taken == 0;
             } else if input.source == Source::Probe && given > 0 {
                 filled -= given; // not of the message: neither text nor too much
-                break Err(Corrupt);
+                break Err(CORRUPT);
             } else if input.source == Source::BlockEnd && given > 0 {
                 input.source = Source::Tail;
             }
             match (status, input.source) {
-                (Err(_), _) => break Err(Corrupt),
+                (Err(_), _) => break Err(CORRUPT),
                 (Ok(Status::StreamEnd), Source::Payload) => {
                     // A final block. What follows is another stream, which may reach back over the end of this one
                     // (RFC 7692 §7.2.1). That costs a window's copying, so there is a bound to it.
                     lent.final_blocks += 1;
                     if lent.final_blocks > FINAL_BLOCKS + lent.wire_len / WIRE_PER_FINAL_BLOCK {
-                        break Err(Corrupt);
+                        break Err(CORRUPT);
                     }
                     window.push(&out[recorded..filled]);
                     recorded = filled;
                     if Decompressor::restart(&mut lent.inflate, window).is_err() {
-                        break Err(Corrupt);
+                        break Err(CORRUPT);
                     }
                     lent.is_fresh = true;
                 }
-                (Ok(Status::StreamEnd), Source::Empty) => break Err(Corrupt),
-                (Ok(Status::StreamEnd), _) if input.bytes.is_empty() => break Ok(Round::Ended { on: false }),
-                (Ok(Status::StreamEnd), _) => break Err(Corrupt),
-                _ if filled == room => break Ok(Round::Full),
+                (Ok(Status::StreamEnd), Source::Empty) => break Err(CORRUPT),
+                (Ok(Status::StreamEnd), _) if input.bytes.is_empty() => break Ok(End::Message { on: false }),
+                (Ok(Status::StreamEnd), _) => break Err(CORRUPT),
+                _ if filled == room => break Ok(End::Full),
                 _ if !input.bytes.is_empty() => {
                     if taken == 0 && given == 0 {
-                        break Err(Corrupt); // not reached: there is input, and room
+                        break Err(CORRUPT); // not reached: there is input, and room
                     }
                 }
-                (_, Source::Payload) if !input.last => break Ok(Round::Taken),
+                (_, Source::Payload) if !input.last => break Ok(End::Part),
                 // The last block was marked as final, and nothing stands behind it.
-                (_, Source::Payload) if lent.is_fresh => break Ok(Round::Ended { on: true }),
+                (_, Source::Payload) if lent.is_fresh => break Ok(End::Message { on: true }),
                 (_, Source::Payload) => match Decompressor::begin_tail(&mut lent.inflate) {
                     Ok(rest) if rest.is_empty() => (input.source, input.bytes) = (Source::BlockEnd, rest),
                     Ok(rest) => (input.source, input.bytes) = (Source::Tail, rest),
-                    Err(Corrupt) => break Err(Corrupt),
+                    Err(Corrupt) => break Err(CORRUPT),
                 },
                 (_, Source::BlockEnd) => (input.source, input.bytes) = (Source::Empty, EMPTY),
-                (_, Source::Empty) => break Ok(Round::Ended { on: true }),
+                (_, Source::Empty) => break Ok(End::Message { on: true }),
                 (_, Source::Tail) => (input.source, input.bytes) = (Source::Probe, PROBE),
-                (_, Source::Probe) => break Err(Corrupt),
+                (_, Source::Probe) => break Err(CORRUPT),
             }
         };
 
-        // In the order of the bytes: the same error comes first, however they were cut.
-        let fits = usize::try_from(allowed).map_or(filled, |allowed| filled.min(allowed));
-        let mut span = Span::NONE;
-        if input.kind == Kind::Text {
-            span.before = lent.text;
-            lent.text.feed(&out[..fits]).map_err(|_| ProtocolError::InvalidUtf8)?;
-            span.after = lent.text;
-        }
-        if filled > fits {
-            return Err(ProtocolError::MessageTooBig);
-        }
-        let round = round.map_err(|Corrupt| ProtocolError::CorruptDeflate)?;
-        let ended = matches!(round, Round::Ended { .. });
-        if ended && input.kind == Kind::Text {
-            lent.text.finish().map_err(|_| ProtocolError::InvalidUtf8)?;
-        }
-        lent.len += filled as u64;
-        if is_kept || !ended {
+        let len = clamp(allowed, filled);
+        lent.len += len as u64;
+        if is_kept || !matches!(end, Ok(End::Message { .. })) {
             window.push(&out[recorded..filled]);
         }
-        if ended {
-            if let Some(kept) = &mut self.kept {
-                // With less than 15 bits, the decompressor would know of more than is kept.
-                let on = matches!(round, Round::Ended { on: true })
-                    && self.bits == MAX_BITS
-                    && lent.inflate.total_in() < MOST_IN;
-                kept.last = on.then(|| pool.clock.tick());
-                lent.left_by = kept.last;
-            }
-            self.give_back(pool);
-        }
-        Ok((filled, span, ended))
+        Round { len, end: if filled > len { Err(ProtocolError::MessageTooBig) } else { end } }
     }
 
-    fn fail(&mut self, error: ProtocolError, pool: &mut InflatePool) {
-        self.error.get_or_insert(error);
+    /// The message has ended.
+    fn end(&mut self, on: bool, pool: &mut InflatePool) {
+        if let (Some(kept), Some(lent)) = (&mut self.kept, &mut self.lent) {
+            // With less than 15 bits, the decompressor would know of more than is kept.
+            let on = on && self.bits == MAX_BITS && lent.inflate.total_in() < MOST_IN;
+            kept.last = on.then(|| pool.clock.tick());
+            lent.left_by = kept.last;
+        }
         self.give_back(pool);
+    }
+
+    /// The first error stays; it is given back.
+    fn fail(&mut self, error: ProtocolError, pool: &mut InflatePool) -> ProtocolError {
+        self.give_back(pool);
+        *self.error.get_or_insert(error)
     }
 
     fn give_back(&mut self, pool: &mut InflatePool) {
@@ -377,6 +472,8 @@ impl fmt::Display for NoWindow {
 
 impl error::Error for NoWindow {}
 
+const CORRUPT: ProtocolError = ProtocolError::CorruptDeflate;
+
 /// zlib-rs counts in 32 bits on some targets: a stream begins anew long before that is too few.
 const MOST_IN: u64 = 1 << 31;
 
@@ -394,7 +491,6 @@ const PROBE: &[u8] = &[0x01, 0x00, 0x00, 0xff, 0xff];
 mod tests {
     use super::*;
     use crate::{connection::Server, deflate::InflateConfig};
-    use alloc::vec::Vec;
 
     /// "Hello", and "Hello" by reference to it (RFC 7692 §7.2.3.1, §7.2.3.2); nothing, in a final block.
     const HELLO: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
@@ -403,7 +499,7 @@ mod tests {
 
     fn read(inflater: &mut Inflater<Server>, pool: &mut InflatePool, wire: &[u8]) {
         let mut ready = inflater.ready(pool).unwrap();
-        let mut parts = ready.feed_coded(Kind::Text, wire, true);
+        let mut parts = ready.feed_compressed(Kind::Text, wire, true);
         while parts.next_part().unwrap().is_some() {}
     }
 
@@ -478,7 +574,9 @@ mod tests {
         let mut two = Inflater::<Server>::new(&params(15), &pool).unwrap();
         read(&mut one, &mut pool, HELLO);
         let last = one.core.kept.as_ref().unwrap().last;
-        assert!(two.ready(&mut pool).unwrap().feed_coded(Kind::Text, b"\x07", true).next_part().is_err());
+        assert!(
+            two.ready(&mut pool).unwrap().feed_compressed(Kind::Text, b"\x07", true).next_part().is_err()
+        );
         assert!(last.is_some() && pool.idle.iter().all(|idle| idle.left_by.is_none()));
     }
 }
