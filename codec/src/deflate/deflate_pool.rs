@@ -7,7 +7,7 @@ use super::{
 };
 use crate::mask::{self, Key};
 use alloc::{boxed::Box, vec::Vec};
-use core::fmt;
+use core::{ffi::c_ulong, fmt};
 use zlib_rs::{Deflate, DeflateConfig as Zlib, DeflateFlush};
 
 /// How the deflaters of a [`DeflatePool`] compress, and what they may hold; `compressors` and `windows`, what those of all
@@ -103,7 +103,7 @@ struct Compressor {
     counted: Grant,
 }
 
-/// zlib-rs counts in 32 bits on some targets: a stream begins anew long before that is too few.
+/// On some targets, zlib-rs counts a stream's output in 32 bits: so much of it, and a message of so much, are the most.
 const MOST_OUT: u64 = 1 << 31;
 
 impl DeflatePool {
@@ -152,7 +152,7 @@ impl DeflatePool {
 
     /// Compresses `bytes`, behind what `context` says that the peer's window holds: in the first bytes of `out`, so many
     /// of them. They end a block, at a byte's start; with `last`, less what the receiver adds (RFC 7692 §7.2.1).
-    /// `None`, and nothing has changed, where they would not be fewer than `bytes`.
+    /// `None`, and nothing has changed, if they would not be fewer than `bytes`, or if zlib-rs could not count them.
     pub(super) fn compress(
         &mut self,
         bytes: &[u8],
@@ -160,6 +160,9 @@ impl DeflatePool {
         mut context: Option<&mut Context>,
         last: bool,
     ) -> Option<usize> {
+        if size_of::<c_ulong>() < size_of::<u64>() && bytes.len() as u64 >= MOST_OUT {
+            return None;
+        }
         self.forget_large();
         let warm = context.as_deref().map(Context::id);
         let index = self.choose(bits, warm);

@@ -15,7 +15,7 @@ use crate::{
     utf8::{TextBuffer, Utf8Error, Validator},
 };
 use alloc::{boxed::Box, string::String, vec::Vec};
-use core::{error, fmt, marker::PhantomData, mem};
+use core::{error, ffi::c_ulong, fmt, marker::PhantomData, mem};
 use zlib_rs::{InflateFlush, Status};
 
 /// Inflates what one peer sends (RFC 7692 §7.2.2): a few words of state, and a window only where context takeover was
@@ -244,9 +244,10 @@ impl Inflated<'_> {
     /// A message of which all came in one part, and which is short enough, goes out as one part, too.
     ///
     /// # Errors
-    /// [`ProtocolError::CorruptDeflate`], [`ProtocolError::MessageTooBig`] where the message inflates to more than
-    /// [`InflateConfig::message`], [`ProtocolError::InvalidUtf8`]. The connection is to be failed; each further call,
-    /// and each further part, gives the error again.
+    /// [`ProtocolError::CorruptDeflate`], [`ProtocolError::InvalidUtf8`]; [`ProtocolError::MessageTooBig`] if the message
+    /// inflates to more than [`InflateConfig::message`](super::InflateConfig::message), or is compressed to more than
+    /// 2 GiB and the target's `c_ulong` has 32 bits, as on Windows. The connection is to be failed; each further call, and
+    /// each further part, gives the error again.
     pub fn next_part(&mut self) -> Result<Option<Part<'_>>, ProtocolError> {
         match mem::replace(&mut self.feed, Feed::Over) {
             Feed::Through(part) => Ok(Some(part)),
@@ -374,7 +375,12 @@ impl Core {
         let (mut filled, mut recorded) = (0, 0);
         let end = loop {
             let (taken, given) = (lent.inflate.total_in(), lent.inflate.total_out());
-            let status = lent.inflate.decompress(input.bytes, &mut out[filled..], InflateFlush::SyncFlush);
+            let end = match input.source {
+                Source::Payload => clamp(MOST_WIRE - lent.wire_len, input.bytes.len()),
+                _ => input.bytes.len(),
+            };
+            let bytes = &input.bytes[..end];
+            let status = lent.inflate.decompress(bytes, &mut out[filled..], InflateFlush::SyncFlush);
             let taken = (lent.inflate.total_in() - taken) as usize;
             let given = (lent.inflate.total_out() - given) as usize;
             input.bytes = &input.bytes[taken..];
@@ -410,7 +416,7 @@ impl Core {
                 _ if filled == room => break Ok(End::Full),
                 _ if !input.bytes.is_empty() => {
                     if taken == 0 && given == 0 {
-                        break Err(CORRUPT); // not reached: there is input, and room
+                        break Err(ProtocolError::MessageTooBig); // there is input, and room: more than `MOST_WIRE`
                     }
                 }
                 (_, Source::Payload) if !input.last => break Ok(End::Part),
@@ -474,8 +480,13 @@ impl error::Error for NoWindow {}
 
 const CORRUPT: ProtocolError = ProtocolError::CorruptDeflate;
 
-/// zlib-rs counts in 32 bits on some targets: a stream begins anew long before that is too few.
+/// On some targets, zlib-rs counts a stream's input in 32 bits: a message does not go on with a stream that has taken in
+/// more than this.
 const MOST_IN: u64 = 1 << 31;
+
+/// The most compressed bytes of one message: there, what the count has left beside [`MOST_IN`] and [`TAIL`](super::TAIL),
+/// for inside a message, no stream begins anew.
+const MOST_WIRE: u64 = if size_of::<c_ulong>() < size_of::<u64>() { MOST_IN - 64 } else { u64::MAX };
 
 /// Deflate streams that a message may be made of, and for how many of its bytes there may be one more.
 const FINAL_BLOCKS: u64 = 64;
@@ -550,6 +561,37 @@ mod tests {
         let mut small = Inflater::new(&params(14), &pool).unwrap();
         read(&mut small, &mut pool, HELLO);
         assert!(!goes_on(&small, &pool));
+    }
+
+    /// As if as much had come as zlib-rs can count on this target.
+    #[test]
+    fn a_message_that_cannot_be_counted_is_too_big() {
+        for cut in 0..=HELLO.len() {
+            for (left, fits) in [(HELLO.len(), true), (HELLO.len() - 1, false), (1, false)] {
+                let mut pool = InflatePool::default();
+                let mut one = Inflater::<Server>::new(&params(15), &pool).unwrap();
+                let mut ready = one.ready(&mut pool).unwrap();
+                let mut first = ready.feed_compressed(Kind::Binary, b"\0\0\0\xff\xff", false);
+                assert_eq!(first.next_part(), Ok(None));
+                drop(first);
+                ready.core.lent.as_mut().unwrap().wire_len = MOST_WIRE - left as u64;
+                let mut outcome = Ok(());
+                for (piece, last) in [(&HELLO[..cut], false), (&HELLO[cut..], true)] {
+                    let mut parts = ready.feed_compressed(Kind::Binary, piece, last);
+                    outcome = loop {
+                        match parts.next_part() {
+                            Ok(Some(_)) => {}
+                            Ok(None) => break Ok(()),
+                            Err(error) => break Err(error),
+                        }
+                    };
+                    if outcome.is_err() {
+                        break;
+                    }
+                }
+                assert_eq!(outcome, if fits { Ok(()) } else { Err(ProtocolError::MessageTooBig) }, "{cut}");
+            }
+        }
     }
 
     #[test]
