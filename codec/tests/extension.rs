@@ -111,14 +111,14 @@ fn answers() {
         ("D; client_max_window_bits=0", &free, None),
         ("D; Client_Max_Window_Bits", &free, None),
     ];
-    for (offered, config, expected) in cases {
+    for (offered, policy, expected) in cases {
         let offered = offered.replace('D', "permessage-deflate");
         let expected = expected.map(|answer| answer.replace('D', "permessage-deflate"));
-        let answer = negotiate([offered.as_str()], config).unwrap();
-        assert_eq!(answer.map(|answer| answer.to_string()), expected, "{offered} {config:?}");
+        let answer = negotiate([offered.as_str()], policy).unwrap();
+        assert_eq!(answer.map(|answer| answer.to_string()), expected, "{offered} {policy:?}");
         // Over several lines it is the same.
-        let answer = negotiate(offered.split(','), config).unwrap();
-        assert_eq!(answer.map(|answer| answer.to_string()), expected, "{offered} {config:?}");
+        let answer = negotiate(offered.split(','), policy).unwrap();
+        assert_eq!(answer.map(|answer| answer.to_string()), expected, "{offered} {policy:?}");
     }
     for value in ["permessage-deflate;", "permessage-deflate, a=b"] {
         assert_eq!(negotiate([value], &free), Err(ExtensionError::Malformed), "{value:?}");
@@ -204,7 +204,7 @@ quickcheck! {
     }
 
     fn both_sides_agree(offers: Vec<AnyOffer>, server: bool, client: bool, bits: (u8, u8)) -> bool {
-        let config = DeflatePolicy {
+        let policy = DeflatePolicy {
             server_no_context_takeover: server,
             client_no_context_takeover: client,
             server_max_window_bits: bits.0,
@@ -212,7 +212,7 @@ quickcheck! {
         };
         let offers: Vec<DeflateOffer> = offers.into_iter().map(|offer| offer.0).collect();
         let header: Vec<String> = offers.iter().map(DeflateOffer::to_string).collect();
-        let answer = negotiate([header.join(", ").as_str()], &config).unwrap();
+        let answer = negotiate([header.join(", ").as_str()], &policy).unwrap();
         let Some(answer) = answer else { return true };
         let element = answer.to_string();
         let element = parse(&element).next().unwrap().unwrap();
@@ -221,8 +221,8 @@ quickcheck! {
             && verify([answer.to_string().as_str()], &offers).is_ok_and(|agreed| agreed.is_some())
             && offers.iter().any(|offer| offer.check(&answer) == Ok(params))
             && (9..=15).contains(&params.server_max_window_bits)
-            && params.server_max_window_bits <= config.server_max_window_bits.clamp(9, 15)
-            && params.client_max_window_bits <= config.client_max_window_bits.clamp(9, 15)
+            && params.server_max_window_bits <= policy.server_max_window_bits.clamp(9, 15)
+            && params.client_max_window_bits <= policy.client_max_window_bits.clamp(9, 15)
     }
 
     fn never_panics(value: String, edits: Vec<(usize, u8)>) -> bool {

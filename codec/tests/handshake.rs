@@ -33,7 +33,7 @@ fn judge(head: impl AsRef<[u8]>) -> Result<bool, HandshakeError> {
 }
 
 /// What a client makes of a head.
-fn judge_answer(
+fn judge_response(
     handshake: &ClientHandshake<'_>,
     head: &str,
 ) -> Result<Option<(String, Negotiated<'static>)>, HandshakeError> {
@@ -64,10 +64,10 @@ fn example_of_the_rfc() {
     assert_eq!(upgrade.choose_subprotocol(&["superchat", "chat"]), Some("chat"), "the client's order");
     assert_eq!(upgrade.head_len(), RFC.len());
 
-    let answer = upgrade.accept().subprotocol(Some("chat")).to_vec().unwrap();
+    let response = upgrade.accept().subprotocol(Some("chat")).to_vec().unwrap();
     let expected = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat\r\n\r\n";
-    assert_eq!(String::from_utf8(answer).unwrap(), expected);
+    assert_eq!(String::from_utf8(response).unwrap(), expected);
     assert_eq!(ClientKey::new(*b"the sample nonce").to_string(), KEY);
 }
 
@@ -402,8 +402,8 @@ fn real_heads() {
         let offered = upgrade.extensions().next().map(|e| DeflateOffer::parse(&e).unwrap().to_string());
         assert_eq!(offered.as_deref(), offer, "{program}");
         assert_eq!(upgrade.deflate(&DeflatePolicy::default()).is_some(), offer.is_some(), "{program}");
-        let answer = upgrade.accept().deflate(upgrade.deflate(&DeflatePolicy::default())).to_vec().unwrap();
-        assert!(Response::parse(&answer, &mut HeaderSlots::new()).is_ok(), "{program}");
+        let response = upgrade.accept().deflate(upgrade.deflate(&DeflatePolicy::default())).to_vec().unwrap();
+        assert!(Response::parse(&response, &mut HeaderSlots::new()).is_ok(), "{program}");
     }
 }
 
@@ -533,7 +533,7 @@ fn strangers_are_refused_at_once() {
 #[test]
 fn rules_of_a_response() {
     use HandshakeError::*;
-    assert!(judge_answer(&handshake(), SWITCHED).unwrap().is_some());
+    assert!(judge_response(&handshake(), SWITCHED).unwrap().is_some());
     let cases = [
         ("HTTP/1.1 101", "HTTP/1.0 101", InvalidUpgradeResponse),
         ("HTTP/1.1 101", "HTTP/2 101", InvalidStatusLine),
@@ -560,7 +560,7 @@ fn rules_of_a_response() {
     for (sound, broken, error) in cases {
         assert!(SWITCHED.contains(sound), "{sound:?}");
         let head = SWITCHED.replacen(sound, broken, 1);
-        assert_eq!(judge_answer(&handshake(), &head), Err(error), "{head:?}");
+        assert_eq!(judge_response(&handshake(), &head), Err(error), "{head:?}");
         assert!(matches!(error.status(), 400 | 502), "{error:?}");
     }
     let same = [
@@ -572,7 +572,7 @@ fn rules_of_a_response() {
     ];
     for (usual, unusual) in same {
         let head = SWITCHED.replacen(usual, unusual, 1);
-        assert!(judge_answer(&handshake(), &head).unwrap().is_some(), "{head:?}");
+        assert!(judge_response(&handshake(), &head).unwrap().is_some(), "{head:?}");
     }
 }
 
@@ -597,7 +597,7 @@ fn choices_of_a_server() {
     ];
     for (header, expected) in cases {
         let head = SWITCHED.replacen("\r\n\r\n", &format!("\r\n{header}\r\n\r\n"), 1);
-        let got = judge_answer(&handshake, &head).map(Option::unwrap);
+        let got = judge_response(&handshake, &head).map(Option::unwrap);
         let got = got.as_ref().map(|(name, e)| (name.as_str(), e.deflate.map(|p| p.client_max_window_bits)));
         assert_eq!(got, expected.as_ref().copied(), "{header:?}");
     }
@@ -645,14 +645,14 @@ fn client_and_server_back_to_back() {
     assert_eq!(upgrade.host(), Some("[2001:db8::1]:9001"));
     assert_eq!(upgrade.origin(), Some("https://example.com"));
     assert_eq!(upgrade.headers().get("cookie"), Some(&b"a=b"[..]));
-    let config = DeflatePolicy {
+    let policy = DeflatePolicy {
         client_max_window_bits: 11,
         client_no_context_takeover: true,
         ..DeflatePolicy::default()
     };
-    let answer = upgrade.deflate(&config).unwrap();
+    let deflate = upgrade.deflate(&policy).unwrap();
     let response =
-        upgrade.accept().subprotocol(upgrade.choose_subprotocol(&["v1.chat"])).deflate(Some(answer));
+        upgrade.accept().subprotocol(upgrade.choose_subprotocol(&["v1.chat"])).deflate(Some(deflate));
     let mut response_bytes = response.extra_headers(&[("Set-Cookie", "c=d")]).to_vec().unwrap();
     response_bytes.extend_from_slice(b"\x81\x02hi");
 
@@ -660,8 +660,8 @@ fn client_and_server_back_to_back() {
     let response = Response::parse(&response_bytes, &mut slots).unwrap();
     let negotiated = handshake.check(&response).unwrap().unwrap();
     assert_eq!(negotiated.subprotocol, Some("v1.chat"));
-    assert_eq!(negotiated.deflate, Some(answer.params()), "both sides hold the same");
-    assert_eq!(answer.params().client_max_window_bits, 11);
+    assert_eq!(negotiated.deflate, Some(deflate.params()), "both sides hold the same");
+    assert_eq!(deflate.params().client_max_window_bits, 11);
     assert_eq!(&response_bytes[response.head_len()..], b"\x81\x02hi");
 }
 
@@ -793,14 +793,14 @@ fn nothing_is_injected() {
     use BuildError::*;
     let handshake = handshake();
     let accept = UpgradeResponse::new(accept_key(KEY));
-    let reply = PlainResponse::new(200);
+    let plain = PlainResponse::new(200);
 
     let values = ["a\r\nX: y", "a\nb", "a\rb", "a\0b", "\x7f", "\x1b[0m"];
     for value in values {
         let extra = [("X", value)];
         assert_eq!(handshake.extra_headers(&extra).to_vec(), Err(InvalidHeader), "{value:?}");
         assert_eq!(accept.extra_headers(&extra).to_vec(), Err(InvalidHeader), "{value:?}");
-        assert_eq!(reply.extra_headers(&extra).to_vec(), Err(InvalidHeader), "{value:?}");
+        assert_eq!(plain.extra_headers(&extra).to_vec(), Err(InvalidHeader), "{value:?}");
         assert_eq!(handshake.origin(Some(value)).to_vec(), Err(InvalidHeader), "{value:?}");
         assert_eq!(handshake.subprotocols(&[value]).to_vec(), Err(InvalidSubprotocol), "{value:?}");
         assert_eq!(accept.subprotocol(Some(value)).to_vec(), Err(InvalidSubprotocol), "{value:?}");
@@ -817,12 +817,12 @@ fn nothing_is_injected() {
         );
     }
     for name in ["", "a b", "a:", "X\r\nY", "\u{e4}"] {
-        assert_eq!(reply.extra_headers(&[(name, "y")]).to_vec(), Err(InvalidHeader), "{name:?}");
+        assert_eq!(plain.extra_headers(&[(name, "y")]).to_vec(), Err(InvalidHeader), "{name:?}");
     }
     for name in ["connection", "UPGRADE", "Transfer-Encoding", "content-length"] {
         assert_eq!(handshake.extra_headers(&[(name, "y")]).to_vec(), Err(ReservedHeader), "{name:?}");
         assert_eq!(accept.extra_headers(&[(name, "y")]).to_vec(), Err(ReservedHeader), "{name:?}");
-        assert_eq!(reply.extra_headers(&[(name, "y")]).to_vec(), Err(ReservedHeader), "{name:?}");
+        assert_eq!(plain.extra_headers(&[(name, "y")]).to_vec(), Err(ReservedHeader), "{name:?}");
     }
     for name in ["Sec-WebSocket-Key", "sec-websocket-extensions", "Sec-WebSocket-Anything"] {
         assert_eq!(handshake.extra_headers(&[(name, "y")]).to_vec(), Err(ReservedHeader), "{name:?}");
@@ -844,9 +844,9 @@ fn nothing_is_injected() {
     }
 }
 
-/// An answer to a request that is known is held against it.
+/// An response to a request that is known is held against it.
 #[test]
-fn answers_fit_the_request() {
+fn responses_fit_the_request() {
     let mut slots = HeaderSlots::new();
     let head = RFC.replacen("\r\n\r\n", "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n", 1);
     let upgrade = Request::parse(head.as_bytes(), &mut slots).unwrap().upgrade().unwrap().unwrap();
@@ -870,7 +870,7 @@ fn writes_into_a_buffer() {
 }
 
 #[test]
-fn replies_to_errors() {
+fn responses_to_errors() {
     use HandshakeError::*;
     let cases = [
         (InvalidKey, "400 Bad Request", vec![]),
@@ -951,9 +951,9 @@ quickcheck! {
         let mut slots = HeaderSlots::new();
         let Ok(request) = Request::parse(&bytes, &mut slots) else { return false };
         let Ok(Some(upgrade)) = request.upgrade() else { return false };
-        let answer = upgrade.accept().subprotocol(upgrade.subprotocols().last()).to_vec().unwrap();
+        let response = upgrade.accept().subprotocol(upgrade.subprotocols().last()).to_vec().unwrap();
         let mut slots = HeaderSlots::new();
-        let response = Response::parse(&answer, &mut slots).unwrap();
+        let response = Response::parse(&response, &mut slots).unwrap();
         let negotiated = handshake.check(&response).unwrap().unwrap();
         upgrade.target() == path
             && upgrade.subprotocols().eq(names.iter().copied())
