@@ -44,7 +44,7 @@ mod backlog;
 pub use backlog::Backlog;
 
 #[cfg(feature = "deflate")]
-use crate::deflate::Outgoing;
+use crate::deflate::{DeflatePool, Deflater};
 use crate::{
     connection::{Role, SendHalf},
     error::SendError,
@@ -134,20 +134,34 @@ impl<'b> Outbox<'b> {
         Ok(())
     }
 
-    /// Queues a frame that a [`Deflater`](crate::deflate::Deflater) made of `given`, which is referenced if the frame holds
-    /// it unchanged.
+    /// Queues a message that `deflater` compresses, if it agreed to and the payload becomes shorter. The caller promises
+    /// that a text is UTF-8.
+    ///
+    /// # Errors
+    /// As [`Deflater::message`]; nothing is queued then.
     #[cfg(feature = "deflate")]
-    pub fn outgoing(&mut self, frame: Outgoing<'_>, given: Cow<'b, [u8]>) {
+    pub fn deflated_message<R: Role>(
+        &mut self,
+        connection: &mut SendHalf<R>,
+        deflater: &mut Deflater<R>,
+        pool: &mut DeflatePool,
+        kind: Kind,
+        payload: Cow<'b, [u8]>,
+        key: R::Key,
+    ) -> Result<(), SendError> {
+        let frame = deflater.message(connection, kind, &payload, pool, key)?;
+        let header = frame.header;
         if frame.is_unchanged() {
-            self.push_frame(frame.header, given);
-        } else {
-            frame.header.append_to(&mut self.memory.copied);
-            if frame.payload.len() < Self::REFERENCE_FROM {
-                self.push(frame.payload);
-            } else {
-                self.push_large(frame.payload.to_vec().into()); // the pool's buffer is needed for the next message
-            }
+            self.push_frame(header, payload);
+            return Ok(());
         }
+        header.append_to(&mut self.memory.copied);
+        if frame.payload.len() < Self::REFERENCE_FROM {
+            self.push(frame.payload);
+        } else {
+            self.push_large(frame.payload.to_vec().into()); // the pool's buffer is the next message's
+        }
+        Ok(())
     }
 
     #[inline(always)]

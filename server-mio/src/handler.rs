@@ -1,13 +1,25 @@
-//! What a message gets: the only file that knows that this server echoes.
+//! What a server does with requests and messages.
 
 use crate::reply::Reply;
-use framewire::Kind;
+use framewire::{
+    Kind,
+    handshake::{self, Request},
+};
 use std::borrow::Cow;
 
-/// Handles one whole message. The payload is borrowed from the receive buffer where it arrived at once, and owned
-/// where it was put together.
-#[inline(always)]
-pub fn message<'b>(kind: Kind, payload: Cow<'b, [u8]>, mut reply: Reply<'_, 'b>) {
-    // Refused only where we closed already: then the peer no longer waits for an echo.
-    let _ = reply.send(kind, payload);
+/// What a server does with requests and messages. One handler serves all connections of a server, on its thread: a
+/// handler that waits makes all of them wait.
+pub trait Handler {
+    /// Handles one whole message. The payload of a [`Kind::Text`] is valid UTF-8.
+    ///
+    /// The payload is borrowed from the receive buffer if the message arrived whole, and owned if the server put it
+    /// together. Either can be [sent back](Reply::send) without a copy.
+    fn message<'b>(&mut self, kind: Kind, payload: Cow<'b, [u8]>, reply: Reply<'_, 'b>);
+
+    /// Answers an HTTP request that does not ask for a WebSocket, after which the connection is closed. The server omits
+    /// the body if the method is `HEAD`. The default is 404 for everything.
+    fn request(&mut self, request: &Request<'_, '_>) -> handshake::PlainResponse<'_> {
+        let _ = request;
+        handshake::PlainResponse::new(404)
+    }
 }

@@ -1,34 +1,32 @@
-//! The way back to the peer, for what handles its messages.
+//! How a handler replies.
 
-use crate::{
-    compression::{Compression, Pools},
-    outbox::Outbox,
-};
-use framewire::{Connection, Kind, Rsv, SendError, Server};
+use crate::compression::{Compression, Pools};
+use framewire::{Connection, Kind, SendError, Server, Unmasked, outbox::Outbox};
 use std::borrow::Cow;
 
-/// The way back to the peer, while one of its messages is handled.
+/// Sends to the peer whose message is being handled.
 #[derive(Debug)]
 pub struct Reply<'a, 'b> {
-    pub connection: &'a mut Connection<Server>,
-    pub outbox: &'a mut Outbox<'b>,
+    pub(crate) connection: &'a mut Connection<Server>,
+    pub(crate) outbox: &'a mut Outbox<'b>,
     /// Where compression was agreed on.
-    pub compression: &'a mut Option<Box<Compression>>,
-    pub pools: &'a mut Option<Box<Pools>>,
+    pub(crate) compression: &'a mut Option<Box<Compression>>,
+    pub(crate) pools: &'a mut Option<Box<Pools>>,
 }
 
 impl<'b> Reply<'_, 'b> {
-    /// Sends a message: copied where it is small, otherwise written from where it is; compressed where that was agreed
-    /// on and is worth it.
+    /// Sends a message, compressed if that was agreed on and makes it smaller. A small payload is copied; a large one is
+    /// written from where it is. The server writes all replies to what one read brought at once.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`] after a close was sent. The peer does not wait for more then, so a handler may ignore it.
     #[inline(always)]
     pub fn send(&mut self, kind: Kind, payload: Cow<'b, [u8]>) -> Result<(), SendError> {
-        // Both or neither: who agreed on compression has pools.
+        // Both or neither: compression is agreed on only if there are pools.
         if let (Some(compression), Some(pools)) = (&mut *self.compression, &mut *self.pools) {
             return send_compressed(self.connection, self.outbox, compression, pools, kind, payload);
         }
-        let header = self.connection.message(kind, Rsv::NONE, payload.len() as u64)?;
-        self.outbox.push_frame(header, payload);
-        Ok(())
+        self.outbox.message(self.connection, kind, payload, Unmasked)
     }
 }
 
@@ -41,12 +39,12 @@ fn send_compressed<'b>(
     kind: Kind,
     payload: Cow<'b, [u8]>,
 ) -> Result<(), SendError> {
-    let sent = compression.deflater.message(connection, kind, &payload, &mut pools.deflate)?;
-    if sent.is_unchanged() {
-        let header = sent.header;
-        outbox.push_frame(header, payload);
-    } else {
-        outbox.push_copied(sent.header, sent.payload);
-    }
-    Ok(())
+    outbox.deflated_message(
+        connection,
+        &mut compression.deflater,
+        &mut pools.deflate,
+        kind,
+        payload,
+        Unmasked,
+    )
 }

@@ -5,28 +5,32 @@
 //! the others had their turn.
 
 use crate::{
-    options::Config,
+    config::Config,
+    handler::Handler,
+    listener::{Address, Listener},
     session::{Next, Session},
     shared::{Buffers, Shared},
-    signals::Signals,
-    socket::Listener,
     stats::Stats,
+    stop::StopHandle,
 };
 use mio::{Events, Interest, Poll, Token, event::Event};
 use slab::Slab;
 use std::{
     collections::VecDeque,
     fmt, io, mem,
+    num::NonZeroUsize,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-/// One loop and what it owns.
+/// A server: one loop for one thread. [`run`](Self::run) serves until a [`StopHandle`] stops it.
+///
+/// Several servers, each on a thread of its own, share an address if [`Listener::bind`] binds it for all of them.
 #[derive(Debug)]
-pub struct Server {
+pub struct Server<H> {
     poll: Poll,
     listeners: Vec<Listener>,
-    signals: Signals,
+    stop: StopHandle,
     sessions: Slab<Session>,
     /// The tokens of what may have more to give, of which no event will tell.
     again: VecDeque<usize>,
@@ -38,7 +42,7 @@ pub struct Server {
     /// When that was last said, on the loop's clock.
     complained: Option<u32>,
     buffers: Buffers,
-    shared: Shared,
+    shared: Shared<H>,
     began: Instant,
     /// When the next sessions are swept, and where the last sweep stopped.
     sweep: Instant,
@@ -50,7 +54,7 @@ pub struct Server {
 }
 
 // Sessions have their slab's keys for tokens; these are far above any.
-const SIGNALS: Token = Token(usize::MAX >> 1);
+const STOP: Token = Token(usize::MAX >> 1);
 const LISTENERS: usize = (usize::MAX >> 1) + 1;
 
 /// The most events of one turn of the loop.
@@ -69,42 +73,69 @@ const STARVED: usize = 16;
 /// How often it is said that connections cannot be accepted: at most once in so many seconds.
 const COMPLAIN: u32 = 60;
 
-impl Server {
-    pub fn new(config: Arc<Config>, listeners: Vec<Listener>, signals: Signals) -> io::Result<Self> {
+impl<H: Handler> Server<H> {
+    /// Listens at these addresses.
+    ///
+    /// # Errors
+    /// Those of [`Listener::bind`] and [`new`](Self::new).
+    pub fn bind(addresses: &[Address], config: Config, handler: H) -> io::Result<Self> {
+        let lists = Listener::bind(addresses, NonZeroUsize::MIN, &config)?;
+        Self::new(Arc::new(config), lists.into_iter().flatten().collect(), handler)
+    }
+
+    /// Listens with sockets that are bound already: one of several servers at one address.
+    ///
+    /// # Errors
+    /// Those of making a poll (`epoll`, `kqueue`) and of registering the listeners with it.
+    pub fn new(config: Arc<Config>, listeners: Vec<Listener>, handler: H) -> io::Result<Self> {
         let now = Instant::now();
+        let poll = Poll::new()?;
+        let stop = StopHandle::new(poll.registry(), STOP)?;
         let mut server = Self {
-            poll: Poll::new()?,
+            poll,
             listeners,
-            signals,
+            stop,
             sessions: Slab::new(),
             again: VecDeque::new(),
             starved: VecDeque::new(),
             stuck: false,
             complained: None,
             buffers: Buffers::new(&config),
-            shared: Shared::new(config),
+            shared: Shared::new(config, handler),
             began: now,
             sweep: now + SWEEP,
             swept: 0,
             postponed: 0,
             ending: None,
         };
-        server.signals.register(server.poll.registry(), SIGNALS)?;
         for (i, listener) in server.listeners.iter_mut().enumerate() {
-            server.poll.registry().register(listener, Token(LISTENERS + i), Interest::READABLE)?;
+            server.poll.registry().register(listener.source(), Token(LISTENERS + i), Interest::READABLE)?;
         }
         Ok(server)
     }
 
+    /// Where it listens.
+    #[must_use]
     pub fn listeners(&self) -> &[Listener] {
         &self.listeners
     }
 
+    /// What it counts.
+    #[must_use]
     pub fn stats(&self) -> Arc<Stats> {
         self.shared.stats.clone()
     }
 
-    /// Serves until a signal ends it.
+    /// Stops it, from any thread.
+    #[must_use]
+    pub fn stop_handle(&self) -> StopHandle {
+        self.stop.clone()
+    }
+
+    /// Serves until a [`StopHandle`] stops it.
+    ///
+    /// # Errors
+    /// Those of the poll. Nothing that a peer does is one.
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         loop {
@@ -147,7 +178,7 @@ impl Server {
     #[inline]
     fn handle(&mut self, event: &Event) {
         match event.token() {
-            SIGNALS => self.end(),
+            STOP => self.end(),
             Token(listener) if listener >= LISTENERS => self.accept(listener),
             Token(key) => {
                 let Some(session) = self.sessions.get_mut(key) else { return };
@@ -170,7 +201,7 @@ impl Server {
                 let session = self.sessions.remove(key);
                 self.shared.stats.connections.subtract(1);
                 if session.is_held_back() {
-                    self.shared.stats.held_back.subtract(1);
+                    self.shared.stats.paused.subtract(1);
                 }
                 // Closing the socket also ends its registration.
                 if mem::take(&mut self.stuck) {
@@ -231,7 +262,7 @@ impl Server {
             let interests = Interest::READABLE | Interest::WRITABLE;
             #[cfg(any(target_os = "linux", target_os = "android"))]
             let interests = interests | Interest::PRIORITY;
-            if let Err(error) = self.poll.registry().register(session.socket(), key, interests) {
+            if let Err(error) = self.poll.registry().register(session.socket().source(), key, interests) {
                 return self.get_stuck(&error);
             }
             entry.insert(session);
@@ -283,7 +314,7 @@ impl Server {
         }
     }
 
-    /// The first signal: no new connections, a close for those that are there, and a bound on their time.
+    /// No new connections, a close for those that are there, and a bound on their time.
     fn end(&mut self) {
         if self.ending.is_some() {
             return;

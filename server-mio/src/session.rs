@@ -17,15 +17,17 @@
 
 use crate::{
     compression::Compression,
-    handler,
-    options::Config,
-    outbox::{Memory, Outbox, retry},
+    config::Config,
+    handler::Handler,
+    handshake,
     reply::Reply,
     shared::{Buffers, Busy, DIRECT_FROM, Shared},
-    site,
-    socket::Socket,
+    transport::{Socket, Transport},
 };
-use framewire::{Assembler, CloseCode, Connection, Event, Kind, Part, ProtocolError, Rsv, Server, State};
+use framewire::outbox::{Memory, Outbox};
+use framewire::{
+    Assembler, CloseCode, Connection, Event, Kind, Part, ProtocolError, Rsv, Server, State, Unmasked,
+};
 use std::{
     borrow::Cow,
     io::{self, IoSliceMut, Read},
@@ -41,7 +43,7 @@ const LARGE_START: usize = DIRECT_FROM + 14;
 
 /// The state of one connection.
 #[derive(Debug)]
-pub struct Session {
+pub(crate) struct Session {
     connection: Connection<Server>,
     busy: Option<Box<Busy>>,
     /// Where compression was agreed on.
@@ -77,7 +79,7 @@ enum Phase {
 
 /// What is to become of a session after it was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
+pub(crate) enum Next {
     /// It waits for its socket.
     Wait,
     /// There may be more to read, of which no event will tell: look again, after the others had their turn.
@@ -89,7 +91,7 @@ pub enum Next {
 }
 
 impl Session {
-    pub fn new(socket: Socket, now: u32) -> Self {
+    pub(crate) fn new(socket: Socket, now: u32) -> Self {
         Self {
             connection: Connection::new(),
             busy: None,
@@ -107,24 +109,24 @@ impl Session {
         }
     }
 
-    pub fn socket(&mut self) -> &mut Socket {
+    pub(crate) fn socket(&mut self) -> &mut Socket {
         &mut self.socket
     }
 
-    pub fn is_held_back(&self) -> bool {
+    pub(crate) fn is_held_back(&self) -> bool {
         self.held_back
     }
 
     /// The socket can be read or written, or both. `short`: a read that brings less than it could is not the last: the
     /// peer has closed its side, which only a read that comes back empty tells for sure, or has sent urgent data.
     #[inline]
-    pub fn ready(
+    pub(crate) fn ready(
         &mut self,
         mut readable: bool,
         writable: bool,
         short: bool,
         buffers: &mut Buffers,
-        shared: &mut Shared,
+        shared: &mut Shared<impl Handler>,
     ) -> Next {
         self.short |= short;
         if writable && self.busy.is_some() {
@@ -161,7 +163,7 @@ impl Session {
 
     /// Whether what the next read brings could not be inflated.
     #[inline]
-    fn is_starved(&mut self, shared: &mut Shared) -> bool {
+    fn is_starved(&mut self, shared: &mut Shared<impl Handler>) -> bool {
         match (&mut self.compression, &mut shared.compression) {
             (Some(compression), Some(pools)) => !compression.is_ready(pools),
             _ => false,
@@ -169,13 +171,13 @@ impl Session {
     }
 
     /// The turn that [`Next::Again`] or [`Next::Starved`] asked for.
-    pub fn again(&mut self, buffers: &mut Buffers, shared: &mut Shared) -> Next {
+    pub(crate) fn again(&mut self, buffers: &mut Buffers, shared: &mut Shared<impl Handler>) -> Next {
         self.queued = false;
         self.ready(true, false, false, buffers, shared)
     }
 
     /// About once a second: is the peer's time up?
-    pub fn sweep(&mut self, shared: &mut Shared) -> Next {
+    pub(crate) fn sweep(&mut self, shared: &mut Shared<impl Handler>) -> Next {
         let starved = self.queued && self.is_starved(shared);
         let Config { handshake_timeout, idle_timeout, pong_timeout, close_timeout, .. } = *shared.config;
         // Both are rounded down, so the last second need not have been a whole one.
@@ -184,7 +186,7 @@ impl Session {
             Phase::Handshake if silent >= handshake_timeout => {
                 shared.stats.errors.add(1);
                 self.say(shared, |session, outbox, shared| {
-                    outbox.push(&site::too_slow());
+                    outbox.push(&handshake::too_slow());
                     session.drain(shared);
                 })
             }
@@ -200,8 +202,11 @@ impl Session {
                 log::debug!("a peer takes too long over a compressed message, and others wait");
                 shared.stats.errors.add(1);
                 self.say(shared, |session, outbox, shared| {
-                    let close =
-                        session.connection.close(CloseCode::POLICY, "a compressed message takes too long");
+                    let close = session.connection.close(
+                        CloseCode::POLICY,
+                        "a compressed message takes too long",
+                        Unmasked,
+                    );
                     close.iter().for_each(|frame| outbox.push(frame));
                     session.drain(shared);
                 })
@@ -219,7 +224,7 @@ impl Session {
                 self.pinged = true;
                 self.seen = shared.now;
                 self.say(shared, |session, outbox, _| {
-                    session.connection.ping(b"").iter().for_each(|frame| outbox.push(frame));
+                    session.connection.ping(b"", Unmasked).iter().for_each(|frame| outbox.push(frame));
                 })
             }
             _ => Next::Wait,
@@ -227,7 +232,7 @@ impl Session {
     }
 
     /// Whether others wait for the decompressor that it holds, and have done so for long enough.
-    fn keeps_others_waiting(&self, shared: &Shared) -> bool {
+    fn keeps_others_waiting(&self, shared: &Shared<impl Handler>) -> bool {
         match (&self.compression, &shared.compression, &shared.config.compression) {
             (Some(compression), Some(pools), Some(config)) => {
                 pools.starved > 0 && compression.open_for(shared.now) >= config.message_timeout
@@ -237,14 +242,15 @@ impl Session {
     }
 
     /// The server stops, and says so.
-    pub fn go_away(&mut self, shared: &mut Shared) -> Next {
+    pub(crate) fn go_away(&mut self, shared: &mut Shared<impl Handler>) -> Next {
         match self.phase {
             Phase::Handshake => Next::Drop,
             Phase::Draining => Next::Wait,
             Phase::Open => {
                 self.seen = shared.now;
                 self.say(shared, |session, outbox, _| {
-                    let close = session.connection.close(CloseCode::GOING_AWAY, "the server is stopping");
+                    let close =
+                        session.connection.close(CloseCode::GOING_AWAY, "the server is stopping", Unmasked);
                     close.iter().for_each(|frame| outbox.push(frame));
                 })
             }
@@ -261,7 +267,7 @@ impl Session {
     /// Receives more of a large message, as long as there is some, before the others have their turn: what is done with it
     /// finds it in the cache. Whether there may be more to receive.
     #[cold]
-    fn read_on(&mut self, buffers: &mut Buffers, shared: &mut Shared) -> io::Result<bool> {
+    fn read_on(&mut self, buffers: &mut Buffers, shared: &mut Shared<impl Handler>) -> io::Result<bool> {
         for _ in 0..READS_ON {
             // Not where messages are compressed: the next one may have to wait for a decompressor.
             let inside = self.busy.is_some() && self.connection.remaining() >= DIRECT_FROM as u64;
@@ -280,7 +286,7 @@ impl Session {
 
     /// One receive, and what follows from it. Whether there may be more to receive.
     #[inline(always)]
-    fn read(&mut self, buffers: &mut Buffers, shared: &mut Shared) -> io::Result<bool> {
+    fn read(&mut self, buffers: &mut Buffers, shared: &mut Shared<impl Handler>) -> io::Result<bool> {
         let room = buffers.room();
         let mut outbox = Outbox::new(&mut buffers.outbox);
         let mut filled = self.read_into(&mut buffers.rx, room, &mut outbox, shared);
@@ -299,7 +305,7 @@ impl Session {
         rx: &'b mut [u8],
         room: usize,
         outbox: &mut Outbox<'b>,
-        shared: &mut Shared,
+        shared: &mut Shared<impl Handler>,
     ) -> io::Result<bool> {
         if let Some(busy) = &mut self.busy {
             let missing = self.connection.remaining();
@@ -319,7 +325,7 @@ impl Session {
         if self.large {
             return self.read_start(rx, outbox, shared);
         }
-        let n = retry(|| self.socket.read(&mut rx[..room]))?;
+        let n = self.socket.read(&mut rx[..room])?;
         if n == 0 {
             self.end(shared);
             return Ok(false);
@@ -338,10 +344,10 @@ impl Session {
         &mut self,
         rx: &'b mut [u8],
         outbox: &mut Outbox<'b>,
-        shared: &mut Shared,
+        shared: &mut Shared<impl Handler>,
     ) -> io::Result<bool> {
         let room = rx.len().min(LARGE_START);
-        let n = retry(|| self.socket.read(&mut rx[..room]))?;
+        let n = self.socket.read(&mut rx[..room])?;
         if n == 0 {
             self.end(shared);
             return Ok(false);
@@ -361,7 +367,7 @@ impl Session {
         missing: u64,
         rx: &'b mut [u8],
         outbox: &mut Outbox<'b>,
-        shared: &mut Shared,
+        shared: &mut Shared<impl Handler>,
     ) -> io::Result<bool> {
         let Some(busy) = &mut self.busy else { return Ok(false) };
         let large = busy.assembler.len() as u64 + missing > rx.len() as u64;
@@ -370,7 +376,7 @@ impl Session {
         let room = spare.len();
         let rest = if room as u64 == missing { behind } else { 0 };
         let mut slices = [IoSliceMut::new(spare), IoSliceMut::new(&mut rx[..rest])];
-        let n = retry(|| self.socket.read_vectored(&mut slices))?;
+        let n = self.socket.read_vectored(&mut slices)?;
         if n == 0 {
             self.end(shared);
             return Ok(false);
@@ -393,7 +399,12 @@ impl Session {
     /// The host's loop (the front page of framewire's documentation). What is not a message that came whole is rare, and
     /// apart, so that the loop is short.
     #[inline(always)]
-    fn frames<'b>(&mut self, mut input: &'b mut [u8], outbox: &mut Outbox<'b>, shared: &mut Shared) {
+    fn frames<'b>(
+        &mut self,
+        mut input: &'b mut [u8],
+        outbox: &mut Outbox<'b>,
+        shared: &mut Shared<impl Handler>,
+    ) {
         shared.stats.bytes.add(input.len() as u64);
         let (mut messages, mut collected) = (0, 0);
         let outcome = loop {
@@ -436,12 +447,23 @@ impl Session {
     }
 
     #[inline(never)]
-    fn more_frames<'b>(&mut self, input: &'b mut [u8], outbox: &mut Outbox<'b>, shared: &mut Shared) {
+    fn more_frames<'b>(
+        &mut self,
+        input: &'b mut [u8],
+        outbox: &mut Outbox<'b>,
+        shared: &mut Shared<impl Handler>,
+    ) {
         self.frames(input, outbox, shared);
     }
 
     #[inline(never)]
-    fn handle_owned(&mut self, kind: Kind, payload: Vec<u8>, outbox: &mut Outbox<'_>, shared: &mut Shared) {
+    fn handle_owned(
+        &mut self,
+        kind: Kind,
+        payload: Vec<u8>,
+        outbox: &mut Outbox<'_>,
+        shared: &mut Shared<impl Handler>,
+    ) {
         self.handle(kind, Cow::Owned(payload), outbox, shared);
     }
 
@@ -451,9 +473,9 @@ impl Session {
         kind: Kind,
         payload: Cow<'b, [u8]>,
         outbox: &mut Outbox<'b>,
-        shared: &mut Shared,
+        shared: &mut Shared<impl Handler>,
     ) {
-        handler::message(
+        shared.handler.message(
             kind,
             payload,
             Reply {
@@ -472,15 +494,15 @@ impl Session {
         &mut self,
         event: Event<'_>,
         outbox: &mut Outbox<'_>,
-        shared: &mut Shared,
+        shared: &mut Shared<impl Handler>,
     ) -> Result<Option<(Kind, Vec<u8>)>, ProtocolError> {
-        if let Some(frame) = self.connection.reply(&event) {
+        if let Some(frame) = self.connection.reply(&event, Unmasked) {
             outbox.push(&frame);
         }
         match event {
             Event::Part(part) if !part.rsv.is_none() => self.inflate(part, shared),
             Event::Part(part) => {
-                let frame = part.bytes.len() as u64 + self.connection.remaining();
+                let frame = part.bytes().len() as u64 + self.connection.remaining();
                 let message = shared.assembler(&mut self.busy, frame).push(part)?;
                 Ok(message.map(|message| (message.kind, message.into_vec())))
             }
@@ -492,13 +514,13 @@ impl Session {
     fn inflate(
         &mut self,
         part: Part<'_>,
-        shared: &mut Shared,
+        shared: &mut Shared<impl Handler>,
     ) -> Result<Option<(Kind, Vec<u8>)>, ProtocolError> {
         // Both are there: the bit that brought us here was agreed on.
         let (Some(compression), Some(mut pools)) = (&mut self.compression, shared.compression.take()) else {
             return Err(ProtocolError::ReservedBit);
         };
-        let frame = part.bytes.len() as u64 + self.connection.remaining();
+        let frame = part.bytes().len() as u64 + self.connection.remaining();
         let assembler = shared.assembler(&mut self.busy, frame);
         let message = compression.inflate(part, &mut pools, assembler, shared.now);
         shared.compression = Some(pools);
@@ -507,7 +529,12 @@ impl Session {
 
     /// The head, as far as it has come; then the frames of a peer that did not wait for the answer.
     #[cold]
-    fn handshake<'b>(&mut self, input: &'b mut [u8], outbox: &mut Outbox<'b>, shared: &mut Shared) {
+    fn handshake<'b>(
+        &mut self,
+        input: &'b mut [u8],
+        outbox: &mut Outbox<'b>,
+        shared: &mut Shared<impl Handler>,
+    ) {
         let config = shared.config.clone();
         let agreement = match (&config.compression, &shared.compression) {
             (Some(config), Some(pools)) => pools.agreement(config),
@@ -516,8 +543,11 @@ impl Session {
         let head = &mut shared.busy(&mut self.busy).head;
         let (answer, consumed) = match head.push(input) {
             Ok(None) => return,
-            Ok(Some(head)) => (site::answer(&config, head.bytes, agreement.as_ref()), head.consumed),
-            Err(error) => (site::Answer::refuse(error), 0),
+            Ok(Some(head)) => (
+                handshake::answer(&config, &mut shared.handler, head.bytes, agreement.as_ref()),
+                head.consumed,
+            ),
+            Err(error) => (handshake::Answer::refuse(error), 0),
         };
         outbox.push(&answer.bytes);
         if answer.error {
@@ -539,10 +569,10 @@ impl Session {
 
     /// Ends a connection over what its peer did.
     #[cold]
-    fn fail(&mut self, error: ProtocolError, outbox: &mut Outbox<'_>, shared: &Shared) {
+    fn fail(&mut self, error: ProtocolError, outbox: &mut Outbox<'_>, shared: &Shared<impl Handler>) {
         log::debug!("a peer broke the protocol: {error}");
         shared.stats.errors.add(1);
-        if let Some(frame) = self.connection.fail(error) {
+        if let Some(frame) = self.connection.fail(error, Unmasked) {
             outbox.push(&frame);
         }
     }
@@ -550,7 +580,7 @@ impl Session {
     /// From here on, only what waits is written. The peer's close of the socket is awaited, for a time: closing
     /// first would make the kernel throw away what the peer has not read yet (RFC 6455 §7.1.1).
     #[cold]
-    fn drain(&mut self, shared: &Shared) {
+    fn drain(&mut self, shared: &Shared<impl Handler>) {
         if self.phase != Phase::Draining {
             self.phase = Phase::Draining;
             self.seen = shared.now;
@@ -564,7 +594,7 @@ impl Session {
 
     /// The peer has closed its side. What waits for it is still written: it may read on.
     #[cold]
-    fn end(&mut self, shared: &Shared) {
+    fn end(&mut self, shared: &Shared<impl Handler>) {
         self.ended = true;
         if self.phase == Phase::Open && self.connection.receive_eof().is_err() {
             log::debug!("a peer closed its socket without a close frame");
@@ -573,7 +603,7 @@ impl Session {
     }
 
     #[cold]
-    fn lost(&self, error: &io::Error, shared: &Shared) -> Next {
+    fn lost(&self, error: &io::Error, shared: &Shared<impl Handler>) -> Next {
         log::debug!("a connection was lost: {error}");
         shared.stats.errors.add(1);
         Next::Drop
@@ -581,10 +611,10 @@ impl Session {
 
     /// Something that is not the answer to what was read.
     #[cold]
-    fn say(
+    fn say<H: Handler>(
         &mut self,
-        shared: &mut Shared,
-        what: impl FnOnce(&mut Self, &mut Outbox<'_>, &mut Shared),
+        shared: &mut Shared<H>,
+        what: impl FnOnce(&mut Self, &mut Outbox<'_>, &mut Shared<H>),
     ) -> Next {
         let mut memory = Memory::default();
         let mut outbox = Outbox::new(&mut memory);
@@ -597,7 +627,7 @@ impl Session {
 
     /// Writes the replies at once, as far as the socket takes them; the rest waits.
     #[inline(always)]
-    fn write(&mut self, outbox: &mut Outbox<'_>, shared: &mut Shared) -> io::Result<()> {
+    fn write(&mut self, outbox: &mut Outbox<'_>, shared: &mut Shared<impl Handler>) -> io::Result<()> {
         if outbox.len() == 0 {
             return Ok(());
         }
@@ -610,7 +640,7 @@ impl Session {
     }
 
     #[cold]
-    fn keep(&mut self, written: usize, outbox: &mut Outbox<'_>, shared: &mut Shared) {
+    fn keep(&mut self, written: usize, outbox: &mut Outbox<'_>, shared: &mut Shared<impl Handler>) {
         let backlog = &mut shared.busy(&mut self.busy).backlog;
         outbox.take_rest(written, |bytes, skip| backlog.push(bytes, skip));
         let high = backlog.len() >= shared.config.high_water;
@@ -621,7 +651,7 @@ impl Session {
 
     /// The socket takes bytes again. Whether the peer is to be read again, after it was held back.
     #[cold]
-    fn write_backlog(&mut self, shared: &mut Shared) -> io::Result<bool> {
+    fn write_backlog(&mut self, shared: &mut Shared<impl Handler>) -> io::Result<bool> {
         let Some(busy) = &mut self.busy else { return Ok(false) };
         let before = busy.backlog.len();
         busy.backlog.flush(&mut self.socket, |bytes| shared.pool.put_buffer(bytes))?;
@@ -637,28 +667,28 @@ impl Session {
     }
 
     #[inline]
-    fn alive(&mut self, shared: &Shared) {
+    fn alive(&mut self, shared: &Shared<impl Handler>) {
         self.seen = shared.now;
         self.pinged = false;
     }
 
-    fn set_held_back(&mut self, held_back: bool, shared: &Shared) {
+    fn set_held_back(&mut self, held_back: bool, shared: &Shared<impl Handler>) {
         if self.held_back != held_back {
             self.held_back = held_back;
-            if held_back { shared.stats.held_back.add(1) } else { shared.stats.held_back.subtract(1) }
+            if held_back { shared.stats.paused.add(1) } else { shared.stats.paused.subtract(1) }
         }
     }
 
     /// Gives back what is not needed any more.
     #[inline]
-    fn settle(&mut self, shared: &mut Shared) -> Next {
+    fn settle(&mut self, shared: &mut Shared<impl Handler>) -> Next {
         if self.busy.is_none() && self.phase == Phase::Open {
             return Next::Wait;
         }
         self.settle_slowly(shared)
     }
 
-    fn settle_slowly(&mut self, shared: &mut Shared) -> Next {
+    fn settle_slowly(&mut self, shared: &mut Shared<impl Handler>) -> Next {
         if let Some(busy) = self.busy.take_if(|busy| self.phase != Phase::Handshake && busy.is_idle()) {
             shared.pool.put_busy(busy, shared.config.head_limits);
         }
@@ -679,6 +709,7 @@ impl Session {
 }
 
 /// A socket that takes nothing now took nothing: that is no error.
+#[inline]
 fn or_blocked(written: io::Result<usize>) -> io::Result<usize> {
     match written {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),

@@ -1,65 +1,68 @@
 //! What the sessions of one loop share, and what is lent to one of them while something of it is unfinished.
 
-use crate::{backlog::Backlog, compression::Pools, options::Config, outbox, stats::Stats};
+use crate::{compression::Pools, config::Config, stats::Stats};
 use framewire::{
     Assembler,
     handshake::{self, HeadBuffer},
+    outbox::{self, Backlog},
 };
 use std::{mem, sync::Arc};
 
 /// What the sessions of one loop share.
 #[derive(Debug)]
-pub struct Shared {
-    pub config: Arc<Config>,
-    pub stats: Arc<Stats>,
+pub(crate) struct Shared<H> {
+    pub(crate) handler: H,
+    pub(crate) config: Arc<Config>,
+    pub(crate) stats: Arc<Stats>,
     /// Seconds since the loop began.
-    pub now: u32,
-    pub pool: Pool,
+    pub(crate) now: u32,
+    pub(crate) pool: Pool,
     /// Where compression is offered.
-    pub compression: Option<Box<Pools>>,
+    pub(crate) compression: Option<Box<Pools>>,
 }
 
 /// What every event of the loop begins with: empty.
 #[derive(Debug)]
-pub struct Buffers {
+pub(crate) struct Buffers {
     /// Into this, every connection of the loop is read.
-    pub rx: Vec<u8>,
+    pub(crate) rx: Vec<u8>,
     /// Turns of the loop in a row with one event, or none.
     alone: u32,
-    pub outbox: outbox::Memory,
+    pub(crate) outbox: outbox::Memory,
 }
 
 /// What is unfinished.
 #[derive(Debug)]
-pub struct Busy {
-    pub head: HeadBuffer,
-    pub assembler: Assembler,
-    pub backlog: Backlog,
+pub(crate) struct Busy {
+    pub(crate) head: HeadBuffer,
+    pub(crate) assembler: Assembler,
+    pub(crate) backlog: Backlog,
     /// What was read and not looked at: a later turn's.
-    pub rest: Vec<u8>,
+    pub(crate) rest: Vec<u8>,
 }
 
 /// A message is received straight into its own memory once it has so many bytes and lacks so many.
-pub const DIRECT_FROM: usize = 16 << 10;
+pub(crate) const DIRECT_FROM: usize = 16 << 10;
 
-impl Shared {
-    pub fn new(config: Arc<Config>) -> Self {
+impl<H> Shared<H> {
+    pub(crate) fn new(config: Arc<Config>, handler: H) -> Self {
         Self {
+            handler,
             stats: Arc::default(),
             now: 0,
             pool: Pool::default(),
-            compression: config.compression.as_ref().map(|config| Box::new(Pools::new(config))),
+            compression: Pools::new(&config).map(Box::new),
             config,
         }
     }
 
     /// To be called about once a second.
-    pub fn rest(&mut self) {
+    pub(crate) fn rest(&mut self) {
         self.pool.rest();
     }
 
     /// A session's place for what is unfinished.
-    pub fn busy<'s>(&mut self, slot: &'s mut Option<Box<Busy>>) -> &'s mut Busy {
+    pub(crate) fn busy<'s>(&mut self, slot: &'s mut Option<Box<Busy>>) -> &'s mut Busy {
         slot.get_or_insert_with(|| {
             self.pool.used = true;
             self.pool.busy.pop().unwrap_or_else(|| {
@@ -74,14 +77,13 @@ impl Shared {
     }
 
     /// A session's place for a message that is not whole, and of which this frame is some.
-    pub fn assembler<'s>(&mut self, slot: &'s mut Option<Box<Busy>>, frame: u64) -> &'s mut Assembler {
+    pub(crate) fn assembler<'s>(&mut self, slot: &'s mut Option<Box<Busy>>, frame: u64) -> &'s mut Assembler {
         let assembler = &mut self.busy(slot).assembler;
         if assembler.is_empty() {
-            let limit = usize::try_from(self.config.limits.message).unwrap_or(usize::MAX);
             // The large pieces of memory are for large messages.
             let large = frame >= DIRECT_FROM as u64;
             let memory = if large { self.pool.buffers.pop() } else { None };
-            *assembler = Assembler::with_memory(limit, memory.unwrap_or_default());
+            *assembler = Assembler::with_memory(self.config.limits.message, memory.unwrap_or_default());
         }
         assembler
     }
@@ -91,13 +93,13 @@ impl Buffers {
     /// Many may come one by one, too: but not for so many turns.
     const ALONE: u32 = 16;
 
-    pub fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         Self { rx: vec![0; config.receive_buffer], alone: 0, outbox: outbox::Memory::default() }
     }
 
     /// To be told of each turn of the loop, before its events: whether there is one at most.
     #[inline]
-    pub fn turn(&mut self, alone: bool) {
+    pub(crate) fn turn(&mut self, alone: bool) {
         self.alone = if alone { self.alone.saturating_add(1) } else { 0 };
     }
 
@@ -105,20 +107,20 @@ impl Buffers {
     /// first while we are at the second, where with all at once each would wait for the other. With many, there is
     /// always somebody else, and a full buffer takes the fewest calls.
     #[inline]
-    pub fn room(&self) -> usize {
+    pub(crate) fn room(&self) -> usize {
         if self.alone < Self::ALONE { self.rx.len() } else { self.rx.len() / 2 }
     }
 }
 
 impl Busy {
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.assembler.is_empty() && self.backlog.is_empty() && self.rest.is_empty()
     }
 }
 
 /// Memory that was of use and will be again. Little of it, and not for longer than it is of use.
 #[derive(Debug, Default)]
-pub struct Pool {
+pub(crate) struct Pool {
     #[expect(clippy::vec_box, reason = "a session holds a box, so that it is small")]
     busy: Vec<Box<Busy>>,
     buffers: Vec<Vec<u8>>,
@@ -131,7 +133,7 @@ impl Pool {
     const MAX_BUFFERS: usize = 16;
     const MAX_BUFFER: usize = 2 << 20;
 
-    pub fn put_busy(&mut self, mut busy: Box<Busy>, limits: handshake::HeadLimits) {
+    pub(crate) fn put_busy(&mut self, mut busy: Box<Busy>, limits: handshake::HeadLimits) {
         if self.busy.len() < Self::MAX_BUSY {
             busy.head = HeadBuffer::new(limits);
             self.busy.push(busy);
@@ -146,7 +148,7 @@ impl Pool {
         }
     }
 
-    pub fn put_buffer(&mut self, buffer: Vec<u8>) {
+    pub(crate) fn put_buffer(&mut self, buffer: Vec<u8>) {
         if (1..=Self::MAX_BUFFER).contains(&buffer.capacity()) && self.buffers.len() < Self::MAX_BUFFERS {
             self.buffers.push(buffer);
         }

@@ -1,24 +1,21 @@
-//! What a loop counts, for whoever runs it: one line every so often.
+//! What a server counts.
 
-use std::{
-    io::{self, Write},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    thread,
-    time::{Duration, Instant},
-};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Counters of one loop. Only the loop writes them, so an addition needs no lock.
+/// The counters of one server. Only its loop writes them, so an addition needs no lock; any thread may read them.
 #[derive(Debug, Default)]
 pub struct Stats {
+    /// Connections at present.
     pub connections: Counter,
+    /// Connections since the start.
     pub accepted: Counter,
+    /// Whole messages received since the start.
     pub messages: Counter,
+    /// Bytes of frames received since the start.
     pub bytes: Counter,
-    /// Connections that are not read because they do not take what they are sent.
-    pub held_back: Counter,
+    /// Connections that are not read at present, because they do not take what they are sent.
+    pub paused: Counter,
+    /// Peers that broke the protocol, were lost or were silent for too long, since the start.
     pub errors: Counter,
 }
 
@@ -28,42 +25,17 @@ pub struct Counter(AtomicU64);
 
 impl Counter {
     #[inline]
-    pub fn add(&self, n: u64) {
+    pub(crate) fn add(&self, n: u64) {
         self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
     }
 
-    pub fn subtract(&self, n: u64) {
+    pub(crate) fn subtract(&self, n: u64) {
         self.add(n.wrapping_neg());
     }
 
+    /// The number as of now.
+    #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
-    }
-}
-
-/// Prints a line of all loops' counters each period, as long as somebody takes it.
-pub fn report(loops: &[Arc<Stats>], period: Duration) {
-    let sum = |counter: fn(&Stats) -> &Counter| loops.iter().map(|stats| counter(stats).get()).sum::<u64>();
-    let (mut messages, mut bytes, mut at) = (0, 0, Instant::now());
-    loop {
-        thread::sleep(period);
-        let seconds = at.elapsed().as_secs_f64();
-        at = Instant::now();
-        let (messages_before, bytes_before) = (messages, bytes);
-        messages = sum(|stats| &stats.messages);
-        bytes = sum(|stats| &stats.bytes);
-        let printed = writeln!(
-            io::stdout(),
-            "{} connections, {:.0} messages/s, {:.1} MB/s, {} held back, {} accepted, {} errors",
-            sum(|stats| &stats.connections),
-            (messages - messages_before) as f64 / seconds,
-            (bytes - bytes_before) as f64 / seconds / 1e6,
-            sum(|stats| &stats.held_back),
-            sum(|stats| &stats.accepted),
-            sum(|stats| &stats.errors),
-        );
-        if printed.is_err() {
-            return;
-        }
     }
 }

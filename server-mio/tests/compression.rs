@@ -64,7 +64,7 @@ impl Peer {
             deflater: Deflater::new(&params),
             inflate,
             deflate: DeflatePool::new(DeflateConfig::default()),
-            assembler: Assembler::new(usize::MAX),
+            assembler: Assembler::new(u64::MAX),
             came: (0, 0),
         })
     }

@@ -286,7 +286,7 @@ impl Client {
         let mut client = Self {
             socket,
             connection: Connection::new().with_limits(Limits::NONE),
-            assembler: Assembler::new(usize::MAX),
+            assembler: Assembler::new(u64::MAX),
             came: VecDeque::new(),
             rx,
             subprotocol,

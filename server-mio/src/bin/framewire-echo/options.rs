@@ -2,158 +2,125 @@
 // The comments on the options are the text of --help, and no Markdown.
 #![allow(rustdoc::bare_urls, rustdoc::broken_intra_doc_links)]
 
-use crate::{compression, listener::Address, site::Subprotocols, socket::Listener};
 use clap::{CommandFactory, Parser};
-use framewire::{
-    Limits,
-    deflate::{DeflateConfig, InflateConfig},
-    extension, handshake,
-};
+use framewire::{Limits, extension};
+use framewire_mio::{Address, CompressionConfig, Config, Listener, Subprotocols};
 use std::{fmt::Write, num::NonZeroUsize, str::FromStr, time::Duration};
 
 /// A WebSocket echo server: every message comes back as it went. To test clients, proxies and browsers against, and
 /// to benchmark. A browser that opens its address gets a page to try it with.
 #[derive(Clone, Debug, Parser)]
 #[command(version, max_term_width = 100)]
-pub struct Options {
+pub(crate) struct Options {
     /// Where to listen: HOST:PORT, [IPV6]:PORT, PORT for this machine only, or the path of a Unix socket. May be given
     /// several times. Port 0 takes any that is free, and prints it.
     #[arg(long, alias = "port", value_name = "ADDR", default_value = "127.0.0.1:9001")]
-    pub listen: Vec<Address>,
+    pub(crate) listen: Vec<Address>,
 
     /// The most payload that a message may have, over all its fragments. Sizes take K, M or G: 64K is 65,536 bytes.
     #[arg(long, value_name = "SIZE", default_value = "16M", help_heading = "Limits")]
-    pub max_message: Size,
+    pub(crate) max_message: Size,
 
     /// The most payload that a frame may have; without it, as much as a message.
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
-    pub max_frame: Option<Size>,
+    pub(crate) max_frame: Option<Size>,
 
     /// The most connections at once, over all threads; more wait in the kernel's queue.
     #[arg(long, value_name = "N", default_value = "1000000", help_heading = "Limits")]
-    pub max_connections: NonZeroUsize,
+    pub(crate) max_connections: NonZeroUsize,
 
     /// A peer for which more than this waits, because it does not read, is not read from either until half is gone.
     #[arg(long, value_name = "SIZE", default_value = "1M", help_heading = "Limits")]
-    pub high_water: Size,
+    pub(crate) high_water: Size,
 
     /// How long the opening handshake may take.
     #[arg(long, value_name = "SECONDS", default_value = "10", help_heading = "Time")]
-    pub handshake_timeout: u32,
+    pub(crate) handshake_timeout: u32,
 
     /// After how long a silence a peer is pinged; 0: never.
     #[arg(long, value_name = "SECONDS", default_value = "120", help_heading = "Time")]
-    pub idle_timeout: u32,
+    pub(crate) idle_timeout: u32,
 
     /// How long a pinged peer may go on being silent.
     #[arg(long, value_name = "SECONDS", default_value = "20", help_heading = "Time")]
-    pub pong_timeout: u32,
+    pub(crate) pong_timeout: u32,
 
     /// How long a peer may take over its part of the closing handshake, and all of them when the server stops.
     #[arg(long, value_name = "SECONDS", default_value = "5", help_heading = "Time")]
-    pub close_timeout: u32,
+    pub(crate) close_timeout: u32,
 
     /// An origin whose pages may connect, such as https://example.com. May be given several times; without it, all
     /// may. Programs that are no browsers send none, and may always.
     #[arg(long, value_name = "ORIGIN", value_parser = origin, help_heading = "Handshake")]
-    pub allow_origin: Vec<String>,
+    pub(crate) allow_origin: Vec<String>,
 
     /// A subprotocol to choose where a client asks for it; `any` chooses the client's first, `none` none. May be
     /// given several times.
     #[arg(long, value_name = "NAME", default_value = "any", help_heading = "Handshake")]
-    pub subprotocol: Vec<String>,
+    pub(crate) subprotocol: Vec<String>,
 
     /// Compress messages for clients that offer it: permessage-deflate, RFC 7692.
     #[arg(long, help_heading = "Compression")]
-    pub compression: bool,
+    pub(crate) compression: bool,
 
     /// How hard to compress, 1 to 9.
     #[arg(long, value_name = "LEVEL", default_value = "2", value_parser = clap::value_parser!(u8).range(1..=9), help_heading = "Compression")]
-    pub compression_level: u8,
+    pub(crate) compression_level: u8,
 
     /// Messages of fewer bytes go uncompressed.
     #[arg(long, value_name = "SIZE", default_value = "64", help_heading = "Compression")]
-    pub compression_min: Size,
+    pub(crate) compression_min: Size,
 
     /// Compress each message by itself: less compression, and no memory between messages.
     #[arg(long, help_heading = "Compression")]
-    pub server_no_context_takeover: bool,
+    pub(crate) server_no_context_takeover: bool,
 
     /// Have clients compress each message by itself.
     #[arg(long, help_heading = "Compression")]
-    pub client_no_context_takeover: bool,
+    pub(crate) client_no_context_takeover: bool,
 
     /// The largest window that the server compresses with, 9 to 15 bits.
     #[arg(long, value_name = "BITS", default_value = "15", value_parser = clap::value_parser!(u8).range(9..=15), help_heading = "Compression")]
-    pub server_max_window_bits: u8,
+    pub(crate) server_max_window_bits: u8,
 
     /// The largest window that clients may compress with, 9 to 15 bits. Below 15, clients that cannot be told so are
     /// not compressed with.
     #[arg(long, value_name = "BITS", default_value = "15", value_parser = clap::value_parser!(u8).range(9..=15), help_heading = "Compression")]
-    pub client_max_window_bits: u8,
+    pub(crate) client_max_window_bits: u8,
 
     /// The most memory for compression, beside that of messages, for each thread. At it, new connections get less of
     /// it, and those that would begin a compressed message wait until another has ended one.
     #[arg(long, value_name = "SIZE", default_value = "64M", help_heading = "Compression")]
-    pub compression_memory: Size,
+    pub(crate) compression_memory: Size,
 
     /// How long a compressed message may take to arrive while others wait.
     #[arg(long, value_name = "SECONDS", default_value = "10", help_heading = "Compression")]
-    pub compression_timeout: u32,
+    pub(crate) compression_timeout: u32,
 
     /// Independent single-threaded loops, between which the kernel spreads the connections (SO_REUSEPORT).
     #[arg(long, value_name = "N", default_value = "1", help_heading = "Machine")]
-    pub threads: NonZeroUsize,
+    pub(crate) threads: NonZeroUsize,
 
     /// The receive buffer of each TCP socket (SO_RCVBUF); without it, the kernel's choice.
     #[arg(long, value_name = "SIZE", help_heading = "Machine")]
-    pub receive_buffer: Option<Size>,
+    pub(crate) receive_buffer: Option<Size>,
 
     /// The send buffer of each TCP socket (SO_SNDBUF); without it, the kernel's choice.
     #[arg(long, value_name = "SIZE", help_heading = "Machine")]
-    pub send_buffer: Option<Size>,
+    pub(crate) send_buffer: Option<Size>,
 
     /// Print a line of figures every so many seconds; 0: never.
     #[arg(long, value_name = "SECONDS", default_value = "0", help_heading = "Output")]
-    pub stats: u64,
+    pub(crate) stats: u64,
 
     /// What to log to standard error: off, error, warn, info, debug or trace. Nothing is logged for a message.
     #[arg(long, value_name = "LEVEL", default_value = "warn", help_heading = "Output")]
-    pub log: log::LevelFilter,
-}
-
-/// What a loop needs to know of it.
-#[derive(Clone, Debug)]
-pub struct Config {
-    pub limits: Limits,
-    pub head_limits: handshake::HeadLimits,
-    /// For one loop.
-    pub max_connections: usize,
-    pub high_water: usize,
-    /// In seconds, as are the others.
-    pub handshake_timeout: u32,
-    pub idle_timeout: u32,
-    pub pong_timeout: u32,
-    pub close_timeout: u32,
-    /// Which may connect; all, where it is empty.
-    pub origins: Vec<String>,
-    pub subprotocols: Subprotocols,
-    pub compression: Option<compression::Config>,
-    /// Bytes of the one buffer into which a loop reads every connection.
-    pub receive_buffer: usize,
-}
-
-impl Config {
-    /// The most headers of a request.
-    pub const MAX_HEADERS: usize = 64;
-
-    /// A power of two that the cache holds twice, with room for what is put together beside it.
-    const RECEIVE_BUFFER: usize = 256 << 10;
+    pub(crate) log: log::LevelFilter,
 }
 
 impl Options {
     /// The command line; ends the program where it asks for help, or for what cannot be.
-    pub fn parse_and_check() -> Self {
+    pub(crate) fn parse_and_check() -> Self {
         let options = Self::parse();
         let named = |name: &str| options.subprotocol.iter().any(|given| given == name);
         let wrong = if options.max_frame.is_some_and(|frame| frame.get() > options.max_message.get()) {
@@ -166,12 +133,11 @@ impl Options {
         Self::command().error(clap::error::ErrorKind::ArgumentConflict, wrong).exit()
     }
 
-    /// What a loop needs to know of it.
-    pub fn config(&self) -> Config {
+    /// How each server is configured.
+    pub(crate) fn config(&self) -> Config {
         let named = |name: &str| self.subprotocol.iter().any(|given| given == name);
         Config {
             limits: Limits { frame: self.max_frame().get() as u64, message: self.max_message.get() as u64 },
-            head_limits: handshake::HeadLimits { headers: Config::MAX_HEADERS, ..Default::default() },
             max_connections: self.max_connections.get().div_ceil(self.threads.get()),
             high_water: self.high_water.get(),
             handshake_timeout: self.handshake_timeout,
@@ -185,25 +151,23 @@ impl Options {
                 () => Subprotocols::Only(self.subprotocol.clone()),
             },
             compression: self.compression.then(|| self.compression()),
-            receive_buffer: Config::RECEIVE_BUFFER,
+            socket_receive_buffer: self.receive_buffer.map(Size::get),
+            socket_send_buffer: self.send_buffer.map(Size::get),
+            ..Config::default()
         }
     }
 
-    fn compression(&self) -> compression::Config {
-        let (inflate, deflate) = compression::Config::within(self.compression_memory.get());
-        compression::Config {
+    fn compression(&self) -> CompressionConfig {
+        CompressionConfig {
             agreement: extension::DeflatePolicy {
                 server_no_context_takeover: self.server_no_context_takeover,
                 client_no_context_takeover: self.client_no_context_takeover,
                 server_max_window_bits: self.server_max_window_bits,
                 client_max_window_bits: self.client_max_window_bits,
             },
-            inflate: InflateConfig { message: self.max_message.get() as u64, ..inflate },
-            deflate: DeflateConfig {
-                level: self.compression_level,
-                min_len: self.compression_min.get(),
-                ..deflate
-            },
+            level: self.compression_level,
+            min_len: self.compression_min.get(),
+            memory: self.compression_memory.get(),
             message_timeout: self.compression_timeout,
         }
     }
@@ -213,23 +177,22 @@ impl Options {
     }
 
     /// How often to print figures, if at all.
-    pub fn stats_period(&self) -> Option<Duration> {
+    pub(crate) fn stats_period(&self) -> Option<Duration> {
         (self.stats > 0).then(|| Duration::from_secs(self.stats))
     }
 
     /// What is served, where, within which limits, and how to try it.
-    pub fn banner(&self, listeners: &[Listener]) -> String {
+    pub(crate) fn banner(&self, listeners: &[Listener]) -> String {
         let mut text =
             format!("framewire-echo {}: every message comes back as it went\n", env!("CARGO_PKG_VERSION"));
         let mut browser = None;
         for listener in listeners {
-            let _ = match listener {
-                Listener::Tcp(_) => {
-                    browser.get_or_insert_with(|| listener.to_string());
-                    writeln!(text, "  listening on ws://{listener}/")
+            let _ = match listener.local_addr() {
+                Some(address) => {
+                    browser.get_or_insert(address);
+                    writeln!(text, "  listening on ws://{address}/")
                 }
-                #[cfg(unix)]
-                Listener::Unix(..) => writeln!(text, "  listening on {listener} (Unix socket)"),
+                None => writeln!(text, "  listening on {listener} (Unix socket)"),
             };
         }
         let _ = writeln!(
@@ -268,10 +231,10 @@ fn origin(text: &str) -> Result<String, String> {
 
 /// A number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Size(usize);
+pub(crate) struct Size(usize);
 
 impl Size {
-    pub const fn get(self) -> usize {
+    pub(crate) const fn get(self) -> usize {
         self.0
     }
 }
@@ -308,6 +271,13 @@ impl std::fmt::Display for Size {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_defaults_are_the_library_s() {
+        assert_eq!(Options::parse_from(["framewire-echo"]).config(), Config::default());
+        let compression = Options::parse_from(["framewire-echo", "--compression"]).config().compression;
+        assert_eq!(compression, Some(CompressionConfig::default()));
+    }
 
     #[test]
     fn sizes() {

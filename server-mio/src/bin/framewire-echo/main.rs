@@ -1,0 +1,108 @@
+//! A WebSocket echo server on the library framewire_mio.
+//!
+//! ```text
+//! options   the command line, and the banner
+//! echo      the handler
+//! signals   SIGINT and SIGTERM
+//! report    a line of figures every so often
+//! ```
+
+mod echo;
+mod options;
+mod report;
+mod signals;
+
+use echo::Echo;
+use framewire_mio::{Listener, Server, StopHandle};
+use options::Options;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    sync::Arc,
+    thread,
+};
+
+fn main() -> ExitCode {
+    let options = Options::parse_and_check();
+    env_logger::Builder::new()
+        .filter_level(options.log)
+        .parse_default_env()
+        .format_timestamp_millis()
+        .format_target(false)
+        .init();
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("framewire-echo: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> io::Result<()> {
+    // A connection is a file descriptor. The soft limit is low for the sake of programs that use select(2).
+    #[cfg(unix)]
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(files) if files < options.max_connections.get() as u64 => {
+            log::info!("the limit on open files is {files}: further connections wait");
+        }
+        Ok(_) => {}
+        Err(error) => log::warn!("cannot raise the limit on open files: {error}"),
+    }
+    let config = Arc::new(options.config());
+    let mut servers = Vec::new();
+    for listeners in Listener::bind(&options.listen, options.threads, &config)? {
+        servers.push(Server::new(config.clone(), listeners, Echo)?);
+    }
+    let stop = StopAll(servers.iter().map(Server::stop_handle).collect());
+    signals::stop_at_the_first(&stop.0)?;
+    // A parent that closed the output does not want to know.
+    let _ = io::stdout().write_all(options.banner(servers[0].listeners()).as_bytes());
+    if let Some(period) = options.stats_period() {
+        let stats: Vec<_> = servers.iter().map(Server::stats).collect();
+        // Not a server's work: it would stop when they are busiest.
+        thread::Builder::new().name("stats".into()).spawn(move || report::report(&stats, period))?;
+    }
+
+    // One stays on this thread; usually it is the only one.
+    let first = servers.remove(0);
+    let mut others = Vec::new();
+    for server in servers {
+        let stop = stop.clone();
+        others.push(thread::Builder::new().spawn(move || serve(server, &stop))?);
+    }
+    let mut outcome = serve(first, &stop);
+    for thread in others {
+        let other = thread.join().unwrap_or_else(|_| Err(io::Error::other("a server panicked")));
+        outcome = outcome.and(other);
+    }
+    outcome
+}
+
+/// Serves until any of the servers ends. If an error or a panic ends one, the others stop, and the process tells.
+fn serve(server: Server<Echo>, stop: &StopAll) -> io::Result<()> {
+    struct StopOthers<'a>(&'a StopAll);
+
+    impl Drop for StopOthers<'_> {
+        fn drop(&mut self) {
+            self.0.stop();
+        }
+    }
+
+    let _at_the_end = StopOthers(stop);
+    server.run()
+}
+
+/// All servers.
+#[derive(Clone)]
+struct StopAll(Arc<[StopHandle]>);
+
+impl StopAll {
+    fn stop(&self) {
+        for handle in self.0.iter() {
+            if let Err(error) = handle.stop() {
+                log::error!("a server cannot be told to stop: {error}");
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! A line of figures every so often.
+
+use framewire_mio::{Counter, Stats};
+use std::{
+    io::{self, Write},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Prints a line of all loops' counters each period, as long as somebody takes it.
+pub(crate) fn report(loops: &[Arc<Stats>], period: Duration) {
+    let sum = |counter: fn(&Stats) -> &Counter| loops.iter().map(|stats| counter(stats).get()).sum::<u64>();
+    let (mut messages, mut bytes, mut at) = (0, 0, Instant::now());
+    loop {
+        thread::sleep(period);
+        let seconds = at.elapsed().as_secs_f64();
+        at = Instant::now();
+        let (messages_before, bytes_before) = (messages, bytes);
+        messages = sum(|stats| &stats.messages);
+        bytes = sum(|stats| &stats.bytes);
+        let printed = writeln!(
+            io::stdout(),
+            "{} connections, {:.0} messages/s, {:.1} MB/s, {} paused, {} accepted, {} errors",
+            sum(|stats| &stats.connections),
+            (messages - messages_before) as f64 / seconds,
+            (bytes - bytes_before) as f64 / seconds / 1e6,
+            sum(|stats| &stats.paused),
+            sum(|stats| &stats.accepted),
+            sum(|stats| &stats.errors),
+        );
+        if printed.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! SIGINT, SIGTERM and SIGQUIT: the first stops the servers, the second ends the process.
+
+#[cfg(unix)]
+pub(crate) use unix::stop_at_the_first;
+
+#[cfg(not(unix))]
+pub(crate) use elsewhere::stop_at_the_first;
+
+#[cfg(unix)]
+mod unix {
+    use framewire_mio::StopHandle;
+    use signal_hook::{consts::TERM_SIGNALS, flag, low_level::pipe};
+    use std::{
+        io,
+        os::fd::AsFd,
+        sync::{Arc, atomic::AtomicBool},
+    };
+
+    /// Stops all servers when a signal comes. A second one ends the process at once, with the status that a shell expects.
+    ///
+    /// The handler itself does it: a thread that waits for signals would make each system call of a server with one
+    /// thread dearer, since the C library then has more than one to think of.
+    pub(crate) fn stop_at_the_first(servers: &[StopHandle]) -> io::Result<()> {
+        let armed = Arc::new(AtomicBool::new(false));
+        for &signal in TERM_SIGNALS {
+            for server in servers {
+                pipe::register(signal, server.as_fd().try_clone_to_owned()?)?;
+            }
+            // In this order: the first signal finds the flag down, and raises it.
+            flag::register_conditional_shutdown(signal, 128 + signal, armed.clone())?;
+            flag::register(signal, armed.clone())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(not(unix))]
+mod elsewhere {
+    use framewire_mio::StopHandle;
+    use std::io;
+
+    /// Elsewhere Ctrl-C ends the process, as it does by default.
+    pub(crate) fn stop_at_the_first(_: &[StopHandle]) -> io::Result<()> {
+        Ok(())
+    }
+}

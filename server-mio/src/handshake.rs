@@ -1,0 +1,99 @@
+//! What a request head gets: a 101 if the configuration allows it, the handler's answer, or the error that it asks for.
+
+use crate::{
+    config::{Config, Subprotocols},
+    handler::Handler,
+};
+use framewire::{
+    extension::{self, DeflateParams},
+    handshake::{HandshakeError, HeaderSlots, PlainResponse, Request, Upgrade},
+};
+
+/// What to send, and what follows it.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) bytes: Vec<u8>,
+    /// Frames follow.
+    pub(crate) open: bool,
+    /// What was agreed on about compression.
+    pub(crate) deflate: Option<DeflateParams>,
+    /// The peer is to blame.
+    pub(crate) error: bool,
+}
+
+impl Answer {
+    /// The answer to a head that could not be read.
+    pub(crate) fn refuse(error: HandshakeError) -> Self {
+        log::debug!("a handshake was refused: {error}");
+        Self { error: true, ..Self::close(&PlainResponse::from(error)) }
+    }
+
+    fn close(reply: &PlainResponse<'_>) -> Self {
+        let bytes = reply.to_vec().unwrap_or_else(|error| {
+            log::error!("the handler's answer to a request is not valid: {error}");
+            INTERNAL_ERROR.to_vec()
+        });
+        Self { bytes, open: false, deflate: None, error: false }
+    }
+}
+
+/// Needs no building that could fail.
+const INTERNAL_ERROR: &[u8] =
+    b"HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
+/// The answer to a head; `deflate`: what may be agreed on about compression.
+pub(crate) fn answer(
+    config: &Config,
+    handler: &mut impl Handler,
+    head: &[u8],
+    deflate: Option<&extension::DeflatePolicy>,
+) -> Answer {
+    let mut slots = HeaderSlots::<{ Config::MAX_HEADERS }>::new();
+    match Request::parse(head, &mut slots).and_then(|request| respond(config, handler, &request, deflate)) {
+        Ok(answer) => answer,
+        Err(error) => Answer::refuse(error),
+    }
+}
+
+/// The answer to a peer that took too long over its head.
+pub(crate) fn too_slow() -> Vec<u8> {
+    Answer::close(&PlainResponse::new(408)).bytes
+}
+
+fn respond(
+    config: &Config,
+    handler: &mut impl Handler,
+    request: &Request<'_, '_>,
+    deflate: Option<&extension::DeflatePolicy>,
+) -> Result<Answer, HandshakeError> {
+    match request.upgrade()? {
+        Some(upgrade) => accept(config, &upgrade, deflate),
+        None => Ok(Answer::close(&handler.request(request).head_only(request.method() == "HEAD"))),
+    }
+}
+
+fn accept(
+    config: &Config,
+    upgrade: &Upgrade<'_, '_>,
+    deflate: Option<&extension::DeflatePolicy>,
+) -> Result<Answer, HandshakeError> {
+    // Only browsers send an origin, and only they can be made to connect by a page that their user did not mean.
+    if let (Some(origin), false) = (upgrade.origin(), config.origins.is_empty()) {
+        if !config.origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)) {
+            return Err(HandshakeError::OriginForbidden);
+        }
+    }
+    let subprotocol = match &config.subprotocols {
+        Subprotocols::Any => upgrade.subprotocols().next(),
+        Subprotocols::Only(ours) => upgrade.subprotocols().find(|name| ours.iter().any(|our| our == name)),
+    };
+    let deflate = deflate.and_then(|config| upgrade.deflate(config));
+    let deflate_params = deflate.map(|answer| answer.params());
+    Ok(match upgrade.accept().subprotocol(subprotocol).deflate(deflate).to_vec() {
+        Ok(bytes) => Answer { bytes, open: true, deflate: deflate_params, error: false },
+        Err(error) => {
+            log::error!("an answer could not be made: {error}"); // not reached: all of it was the client's own choice
+            Answer::close(&PlainResponse::new(500))
+        }
+    })
+}

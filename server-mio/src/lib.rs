@@ -1,0 +1,79 @@
+//! A WebSocket server on the [framewire](https://docs.rs/framewire) codec and mio: one thread, one poll, any number of
+//! connections. A [`Handler`] says what happens to messages, a [`Config`] within which limits, and a [`Server`] serves.
+//!
+//! ```
+//! use framewire::{Kind, handshake::{self, Request}};
+//! use framewire_mio::{Config, Handler, Reply, Server};
+//! use std::{borrow::Cow, io::{Read, Write}, net::TcpStream, thread};
+//!
+//! /// Sends every message back.
+//! struct Echo;
+//!
+//! impl Handler for Echo {
+//!     fn message<'b>(&mut self, kind: Kind, payload: Cow<'b, [u8]>, mut reply: Reply<'_, 'b>) {
+//!         let _ = reply.send(kind, payload);
+//!     }
+//!
+//!     fn request(&mut self, _: &Request<'_, '_>) -> handshake::PlainResponse<'_> {
+//!         handshake::PlainResponse::new(200).body("an echo server\n")
+//!     }
+//! }
+//!
+//! let server = Server::bind(&["127.0.0.1:0".parse()?], Config::default(), Echo)?;
+//! let (address, stop) = (server.listeners()[0].to_string(), server.stop_handle());
+//! let thread = thread::spawn(move || server.run());
+//!
+//! let mut client = TcpStream::connect(&address)?;
+//! client.write_all(format!("GET / HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes())?;
+//! let mut response = String::new();
+//! client.read_to_string(&mut response)?;
+//! assert!(response.starts_with("HTTP/1.1 200 ") && response.ends_with("an echo server\n"));
+//!
+//! stop.stop()?;
+//! thread.join().expect("no panic")?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The program `framewire-echo` is this library with a handler that echoes, behind the feature `program`, which is on by
+//! default. Without default features, the library depends on no more than the codec, log, mio, slab and socket2.
+//!
+//! # Modules
+//! Each imports only modules above it.
+//!
+//! ```text
+//! config        how a server is configured
+//! stats         what it counts
+//! stop          stops a server from outside its loop
+//! transport     connected sockets: the one place that reads and writes them
+//! listener      addresses, and the sockets that listen there
+//! outbox        the replies to one read, for one write
+//! backlog       bytes that a socket would not take yet
+//! compression   permessage-deflate: what a peer has, and what all share
+//! reply         how a handler replies
+//! handler       what a server does with requests and messages
+//! handshake     what a request head gets
+//! shared        the receive buffer, and pools of memory
+//! session       one peer
+//! server        the loop: poll, accept, sweep
+//! ```
+
+mod compression;
+mod config;
+mod handler;
+mod handshake;
+mod listener;
+mod reply;
+mod server;
+mod session;
+mod shared;
+mod stats;
+mod stop;
+mod transport;
+
+pub use config::{CompressionConfig, Config, Subprotocols};
+pub use handler::Handler;
+pub use listener::{Address, Listener};
+pub use reply::Reply;
+pub use server::Server;
+pub use stats::{Counter, Stats};
+pub use stop::StopHandle;

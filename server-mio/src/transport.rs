@@ -1,0 +1,86 @@
+//! Connected sockets: the one place that reads and writes them.
+
+#[cfg(unix)]
+use mio::net::UnixStream;
+use mio::{event::Source, net::TcpStream};
+use std::{
+    io::{self, IoSlice, IoSliceMut, Read, Write},
+    net::Shutdown,
+};
+
+/// What a session reads and writes: a socket, or what takes its place. Neither blocks: what is not possible now is
+/// [`WouldBlock`](io::ErrorKind::WouldBlock).
+pub(crate) trait Transport: Read + Write {
+    /// Tells the peer that nothing more will come.
+    fn shutdown_write(&mut self) -> io::Result<()>;
+}
+
+/// A TCP or Unix socket.
+#[derive(Debug)]
+pub(crate) enum Socket {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+macro_rules! each {
+    ($self:expr, $socket:ident => $call:expr) => {
+        match $self {
+            Socket::Tcp($socket) => $call,
+            #[cfg(unix)]
+            Socket::Unix($socket) => $call,
+        }
+    };
+}
+
+impl Socket {
+    /// What a poll watches.
+    pub(crate) fn source(&mut self) -> &mut dyn Source {
+        each!(self, socket => socket)
+    }
+}
+
+impl Transport for Socket {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        each!(self, socket => socket.shutdown(Shutdown::Write))
+    }
+}
+
+impl Read for Socket {
+    #[inline]
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        retry(|| each!(self, socket => socket.read(buffer)))
+    }
+
+    #[inline]
+    fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        retry(|| each!(self, socket => socket.read_vectored(buffers)))
+    }
+}
+
+impl Write for Socket {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        each!(self, socket => socket.write(bytes))
+    }
+
+    #[inline]
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        each!(self, socket => socket.write_vectored(slices))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Reads again if a signal interrupted it. (Writes are the outbox's and the backlog's, which do the same.)
+#[inline]
+fn retry(mut read: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match read() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
