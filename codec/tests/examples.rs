@@ -1,8 +1,7 @@
-//! The examples, run: each is a module here, as it stands, and is talked to by a client of another file.
-#![allow(dead_code, reason = "nobody calls their `main`")]
+//! The examples, run. Each is a module here, unchanged: cargo does not build examples for `--test`, or for `--tests`, and
+//! tells a test neither that it built them nor where they are; and as modules they share one test program.
+#![allow(dead_code, reason = "nothing calls their `main`")]
 
-#[path = "../examples/blocking/mod.rs"]
-mod blocking;
 #[path = "../examples/broadcast.rs"]
 mod broadcast;
 #[path = "../examples/embedded/main.rs"]
@@ -16,15 +15,17 @@ mod proxy;
 #[path = "../examples/std_threads.rs"]
 mod std_threads;
 
-use blocking::{Received, Socket};
 use bytes::Buf;
-use framewire::{CloseCode, Kind};
+use framewire::Kind;
+use framewire_testing::{
+    raw::{self, REQUEST, receive, send},
+    wire::*,
+};
 use std::{
     io,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     thread,
-    time::Duration,
 };
 
 #[test]
@@ -46,25 +47,26 @@ fn loopback() {
 
 #[test]
 fn std_threads() {
-    let mut socket = connect(&spawn(|listener| std_threads::serve(&listener)));
+    let mut socket = raw::open(&spawn(|listener| std_threads::serve(&listener)));
     echoes(&mut socket, 3 << 20);
     end(socket);
     // A message over the limit is refused on its header, with the code that says so.
-    let mut socket = connect(&spawn(|listener| std_threads::serve(&listener)));
-    socket.send_fragments(Kind::Binary, &[&[0; 4 << 20], &[0]]).unwrap();
-    assert!(matches!(socket.receive().unwrap(), Received::Close(CloseCode::TOO_BIG, _)));
+    let mut socket = raw::open(&spawn(|listener| std_threads::serve(&listener)));
+    send(&mut socket, BINARY & MORE, &[0; 4 << 20]);
+    send(&mut socket, CONTINUATION, &[0]);
+    let (first, payload) = receive(&mut socket);
+    assert!(first == CLOSE && payload.starts_with(&1009_u16.to_be_bytes()), "{first:x} {payload:x?}");
 }
 
 #[test]
 fn proxy() {
     let server = spawn(|listener| std_threads::serve(&listener));
     let relay = spawn(move |listener| proxy::serve(&listener, &server));
-    let mut sockets: Vec<_> = (0..3).map(|_| connect(&relay)).collect();
+    let mut sockets: Vec<_> = (0..3).map(|_| raw::open(&relay)).collect();
     sockets.iter_mut().for_each(|socket| echoes(socket, 3 << 20));
     sockets.into_iter().for_each(end);
     // What is no frame ends both directions.
-    let mut stream = TcpStream::connect(&relay).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let mut stream = raw::connect(&relay);
     stream.write_all(&[REQUEST, b"\x83\x80\0\0\0\0"].concat()).unwrap(); // opcode 3
     let mut rest = Vec::new();
     let _ = stream.read_to_end(&mut rest); // an end, or a reset
@@ -153,9 +155,6 @@ fn embedded() {
     }
 }
 
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: lamp\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-
 /// Starts a server on a free port, which lives as long as the test program does; its address.
 fn spawn(serve: impl FnOnce(TcpListener) -> io::Result<()> + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -164,26 +163,25 @@ fn spawn(serve: impl FnOnce(TcpListener) -> io::Result<()> + Send + 'static) -> 
     address
 }
 
-fn connect(address: &str) -> Socket {
-    Socket::connect(&format!("ws://{address}/"), &[], &[]).unwrap().0
-}
-
-fn echoes(socket: &mut Socket, longest: usize) {
+fn echoes(socket: &mut TcpStream, longest: usize) {
     let bytes: Vec<_> = (0..longest).map(|i| (i * 7 + i / 255) as u8).collect();
     for len in [0, 1, 125, 126, 65_535, 65_536, longest] {
-        socket.send(Kind::Binary, &bytes[..len]).unwrap();
-        assert!(
-            matches!(socket.receive().unwrap(), Received::Message(Kind::Binary, back) if back == bytes[..len])
-        );
+        send(socket, BINARY, &bytes[..len]);
+        assert!(receive(socket) == (BINARY, bytes[..len].to_vec()), "{len} bytes");
     }
     let text = "\u{1F44B}".as_bytes();
-    socket.send_fragments(Kind::Text, &[&text[..1], b"", &text[1..]]).unwrap();
-    assert!(matches!(socket.receive().unwrap(), Received::Message(Kind::Text, back) if back == text));
-    socket.ping(b"there?").unwrap();
-    assert!(matches!(socket.receive().unwrap(), Received::Pong(back) if back == b"there?"));
+    send(socket, TEXT & MORE, &text[..1]);
+    send(socket, CONTINUATION & MORE, b"");
+    send(socket, CONTINUATION, &text[1..]);
+    assert_eq!(receive(socket), (TEXT, text.to_vec()));
+    send(socket, PING, b"there?");
+    assert_eq!(receive(socket), (PONG, b"there?".to_vec()));
 }
 
-fn end(mut socket: Socket) {
-    socket.close(CloseCode::NORMAL, "").unwrap();
-    assert!(matches!(socket.receive().unwrap(), Received::Close(CloseCode::NORMAL, _)));
+/// The closing handshake, and the end that the server sees to.
+fn end(mut socket: TcpStream) {
+    let close = closing(1000, "");
+    send(&mut socket, CLOSE, &close);
+    assert_eq!(receive(&mut socket), (CLOSE, close));
+    assert_eq!(socket.read(&mut [0]).unwrap(), 0);
 }

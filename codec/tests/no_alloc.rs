@@ -1,59 +1,22 @@
 //! Levels 1 to 3 allocate nothing, but one box while the payload of a control frame is cut; without `alloc`, not
 //! even that.
 
-mod common;
-
-use common::*;
-use core::{
-    alloc::{GlobalAlloc, Layout},
-    cell::Cell,
-};
 use framewire::{
     Client, Close, Connection, Decoder, Event, Header, Kind, ProtocolError, Role, Rsv, Server, Unmasked,
     frame, utf8,
 };
-use std::alloc::System;
-
-thread_local! {
-    /// Allocations, and those that were given back, on this thread.
-    static COUNTS: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
-}
-
-struct Counting;
-
-#[allow(unsafe_code, reason = "an allocator can be written in no other way")]
-// SAFETY: all work is the system allocator's, which keeps the contract; counting touches no memory of its callers,
-// and allocates nothing: a `Cell` without a destructor, constant at first.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(1, 0);
-        // SAFETY: the caller keeps `alloc`'s contract, which is the same.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        count(0, 1);
-        // SAFETY: the caller keeps `dealloc`'s contract, which is the same: `at` came from `alloc` above.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
+use framewire_testing::{
+    allocations::{self, Counting},
+    wire::*,
+};
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-fn count(allocated: usize, freed: usize) {
-    COUNTS.with(|counts| {
-        let (a, f) = counts.get();
-        counts.set((a + allocated, f + freed));
-    });
-}
-
 /// What `work` allocated, and gave back.
 fn counted<T>(work: impl FnOnce() -> T) -> (T, (usize, usize)) {
-    let before = COUNTS.get();
-    let result = work();
-    let after = COUNTS.get();
-    (result, (after.0 - before.0, after.1 - before.1))
+    let (result, counts) = allocations::counted(work);
+    (result, (counts.allocated, counts.freed))
 }
 
 /// The compiler is to believe that somebody wants this.

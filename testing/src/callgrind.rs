@@ -13,7 +13,7 @@ const COMPILER: &str = "rustc 1.95";
 const ROOM: (f64, f64) = (10.0, 1.0);
 
 /// A program to be run under callgrind, which takes these options as well.
-pub(crate) fn command(program: &Path, options: &[&str]) -> Command {
+pub fn command(program: &Path, options: &[&str]) -> Command {
     let mut command = Command::new("valgrind");
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).args(options).arg(program);
     command.stderr(Stdio::piped());
@@ -21,7 +21,7 @@ pub(crate) fn command(program: &Path, options: &[&str]) -> Command {
 }
 
 /// The instructions that it took, once it has ended by itself.
-pub(crate) fn instructions(program: &mut Child) -> u64 {
+pub fn instructions(program: &mut Child) -> u64 {
     let mut said = String::new();
     program.stderr.take().expect("it is piped").read_to_string(&mut said).expect("text");
     let status = program.wait().expect("it ends");
@@ -32,14 +32,15 @@ pub(crate) fn instructions(program: &mut Child) -> u64 {
 
 /// Holds paths against their budgets, prints a line for each, and remembers whether one was over it.
 #[derive(Debug)]
-pub(crate) struct Gate {
+pub struct Gate {
     room: f64,
     over: usize,
 }
 
 impl Gate {
-    pub(crate) fn new() -> Self {
-        let version = Command::new("rustc").arg("-V").output().expect("rustc is to be had");
+    /// Says which compiler this is, and how much room it gets.
+    pub fn new() -> Self {
+        let version = Command::new("rustc").arg("-V").output().expect("rustc is installed");
         let version = String::from_utf8_lossy(&version.stdout).into_owned();
         let known = version.starts_with(COMPILER);
         let room = if known { ROOM.1 } else { ROOM.0 };
@@ -48,7 +49,8 @@ impl Gate {
         Self { room, over: 0 }
     }
 
-    pub(crate) fn judge(&mut self, name: &str, taken: f64, budget: u64) {
+    /// Holds one path against its budget.
+    pub fn judge(&mut self, name: &str, taken: f64, budget: u64) {
         let percent = 100.0 * (taken / budget as f64 - 1.0);
         let verdict = if percent > self.room {
             self.over += 1;
@@ -62,7 +64,7 @@ impl Gate {
     }
 
     /// The exit status.
-    pub(crate) fn verdict(&self) -> i32 {
+    pub fn verdict(&self) -> i32 {
         if self.over > 0 {
             println!("{} over budget", self.over);
             return 1;

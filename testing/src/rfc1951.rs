@@ -1,37 +1,41 @@
-//! RFC 1951, read slowly: what the payload of a compressed message stands for (RFC 7692 §7.2.2).
+//! RFC 1951, read slowly: what the payload of a compressed message inflates to (RFC 7692 §7.2.2).
 
 /// What is read, and how far it may reach.
-#[derive(Clone, Copy)]
-pub(crate) struct Reader<'a> {
+#[derive(Clone, Copy, Debug)]
+pub struct Reader<'a> {
     /// What came before the message and may be referred to.
-    pub(crate) window: &'a [u8],
+    pub window: &'a [u8],
     /// How far back, in bytes, a reference may reach.
-    pub(crate) reach: usize,
+    pub reach: usize,
     /// No more than this comes out, and one byte that shows that there is more.
-    pub(crate) limit: usize,
+    pub limit: usize,
 }
 
 /// How a reading ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub enum End {
+    /// All of the message is there.
     Whole,
     /// The bytes so far are no error yet, and not the whole message.
     Truncated,
+    /// It is not DEFLATE.
     Corrupt,
+    /// It is longer than the limit.
     TooBig,
 }
 
-/// What a message's payload inflates to, by itself; `None` where it is corrupt, or not whole.
-pub(crate) fn message(payload: &[u8]) -> Option<Vec<u8>> {
+/// What a message's payload inflates to, by itself; `None` if it is corrupt, or not whole.
+pub fn message(payload: &[u8]) -> Option<Vec<u8>> {
     let (bytes, end) = Reader::ALONE.whole(payload);
     (end == End::Whole).then_some(bytes)
 }
 
 impl Reader<'_> {
-    pub(crate) const ALONE: Self = Self { window: &[], reach: 1 << 15, limit: usize::MAX };
+    /// Of a message without a window or a limit.
+    pub const ALONE: Self = Self { window: &[], reach: 1 << 15, limit: usize::MAX };
 
     /// Of the whole payload of a message.
-    pub(crate) fn whole(self, payload: &[u8]) -> (Vec<u8>, End) {
+    pub fn whole(self, payload: &[u8]) -> (Vec<u8>, End) {
         if payload.is_empty() {
             return (Vec::new(), End::Whole);
         }
@@ -39,7 +43,7 @@ impl Reader<'_> {
     }
 
     /// Of the start of a payload.
-    pub(crate) fn start(self, payload: &[u8]) -> (Vec<u8>, End) {
+    pub fn start(self, payload: &[u8]) -> (Vec<u8>, End) {
         self.read(payload, None)
     }
 
@@ -68,11 +72,11 @@ fn blocks(bits: &mut Bits<'_>, out: &mut Out<'_>, whole: Option<usize>) -> Optio
             0 => stored(bits, out)?,
             1 => {
                 let lens = [vec![8; 144], vec![9; 112], vec![7; 24], vec![8; 8]].concat();
-                coded(bits, out, &Code::new(&lens, true)?, &Code::new(&[5; 30], true)?)?;
+                compressed(bits, out, &Code::new(&lens, true)?, &Code::new(&[5; 30], true)?)?;
             }
             2 => {
                 let (lens, distances) = codes(bits)?;
-                coded(bits, out, &lens, &distances)?;
+                compressed(bits, out, &lens, &distances)?;
             }
             _ => return None,
         }
@@ -218,7 +222,7 @@ fn codes(bits: &mut Bits<'_>) -> Option<(Code, Code)> {
 }
 
 /// §3.2.5
-fn coded(bits: &mut Bits<'_>, out: &mut Out<'_>, lens: &Code, distances: &Code) -> Option<()> {
+fn compressed(bits: &mut Bits<'_>, out: &mut Out<'_>, lens: &Code, distances: &Code) -> Option<()> {
     loop {
         match lens.read(bits)? {
             256 => return Some(()),

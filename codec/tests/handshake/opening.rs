@@ -1,6 +1,5 @@
 //! The opening handshake: each rule with its error and status, every cut of a head, the limits at their exact boundary,
 //! the heads that real programs send, and both roles back to back.
-#![cfg(all(feature = "handshake", feature = "alloc"))]
 
 use framewire::extension::{DeflateOffer, DeflatePolicy, DeflateResponse};
 use framewire::handshake::{

@@ -1,14 +1,11 @@
 //! Every way to validate agrees with an oracle that reads a byte at a time: the same verdict, the same position, the
 //! same unmasked bytes, and not a byte beyond the slice touched.
 
-#[path = "common/whatwg.rs"]
-mod whatwg;
-
 use framewire::internal::{Utf8Kernel, utf8_kernels};
 use framewire::mask::Key;
 use framewire::utf8::{self, Validator};
+use framewire_testing::utf8::{Oracle, judge};
 use quickcheck::{Gen, QuickCheck, TestResult};
-use whatwg::Oracle;
 
 const KEY: Key = Key::new([0x9C, 0x41, 0xE7, 0x2A]);
 
@@ -58,7 +55,7 @@ impl Way {
 
     /// All of the text at once.
     fn check(self, plain: &[u8], room: &mut Room, align: usize, key: Key) {
-        let (impossible, complete) = Oracle::judge(plain);
+        let (impossible, complete) = judge(plain);
         let expected = match impossible {
             Some(position) => Err(position),
             None if !complete => Err(plain.len()),
@@ -76,7 +73,7 @@ impl Way {
 
     /// The text in chunks, which end at `cuts`.
     fn check_cut(self, plain: &[u8], cuts: &[usize], room: &mut Room, align: usize, key: Key) {
-        let (impossible, complete) = Oracle::judge(plain);
+        let (impossible, complete) = judge(plain);
         let (mut fed, mut unmasked) = (Validator::new(), Validator::new());
         let mut start = 0;
         for &end in cuts.iter().chain([&plain.len()]) {
@@ -201,7 +198,7 @@ fn short_sequences_in_one_call() {
         0xF5, 0xFE, 0xFF,
     ];
     fn check(bytes: &[u8]) {
-        let (impossible, complete) = Oracle::judge(bytes);
+        let (impossible, complete) = judge(bytes);
         let expected = if complete { Ok(bytes) } else { Err(impossible.unwrap_or(bytes.len())) };
         let found = utf8::validate(bytes);
         assert_eq!(found.map(str::as_bytes).map_err(|error| error.position()), expected, "{bytes:02X?}");
@@ -230,7 +227,7 @@ fn short_sequences_in_one_call() {
 fn all_four_bytes_in_one_call() {
     for word in 0..=u32::MAX {
         let bytes = word.to_be_bytes();
-        let (impossible, complete) = Oracle::judge(&bytes);
+        let (impossible, complete) = judge(&bytes);
         let expected = if complete { Ok(()) } else { Err(impossible.unwrap_or(4)) };
         assert_eq!(
             utf8::validate(&bytes).map(drop).map_err(|error| error.position()),

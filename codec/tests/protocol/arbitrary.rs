@@ -1,9 +1,8 @@
 //! Whatever arrives and whatever the host calls, in any order: nothing panics, overflow checks included, and what
 //! each call promises holds.
 
-mod common;
-
-use common::*;
+use crate::sending::message;
+use framewire_testing::{host::*, rfc6455::*, wire::*};
 use core::str;
 use framewire::{
     Client, Close, CloseCode, Connection, Decoder, Event, Header, Kind, Limits, Opcode, ProtocolError,

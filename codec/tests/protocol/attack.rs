@@ -1,9 +1,7 @@
 //! What a stranger can send, in places where nothing but trying all of them will do. (With a socket, and measured:
 //! server-mio/tests/attack.rs.)
 
-mod common;
-
-use common::*;
+use framewire_testing::{host::*, rfc6455::*, wire::*};
 use framewire::{Client, Connection, Event, Kind, Limits, ProtocolError, Role, Rsv, Server, mask::Key};
 
 /// Every first byte in every state that it may meet, with lengths of each kind: reserved bits, reserved opcodes and masks

@@ -1,9 +1,7 @@
 //! What a peer can do wrong, one row each: the error, its code, what came out before it, the close that tells the
 //! peer, and that nothing follows.
 
-mod common;
-
-use common::*;
+use framewire_testing::{host::*, rfc6455::*, wire::*};
 use framewire::{Client, CloseCode, Connection, Kind, Limits, ProtocolError, Role, Rsv, Server, State};
 
 /// A wire that goes wrong.

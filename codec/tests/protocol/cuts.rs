@@ -1,8 +1,6 @@
 //! Any way of cutting the input gives the same messages, the same replies and the same error.
 
-mod common;
-
-use common::*;
+use framewire_testing::{host::*, rfc6455::*, wire::*};
 use framewire::{Client, Connection, Decoder, Limits, ProtocolError, Role, Rsv, Server};
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 

@@ -1,8 +1,6 @@
 //! Level 1 exhaustively: every first pair of bytes against a reader written from the RFC, every close code.
 
-mod common;
-
-use common::*;
+use framewire_testing::{rfc6455::*, wire::*};
 use framewire::{Close, CloseCode, Header, Opcode, ProtocolError, Rsv, mask::Key};
 
 /// All first pairs of bytes, each with extended lengths on both sides of every border, and a key; behind them,

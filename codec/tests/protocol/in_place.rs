@@ -1,9 +1,8 @@
 //! Payload is lent where it lies in the host's buffer, never moved; and an event borrows that buffer alone, so that
 //! a host can gather events, answers and further events before it writes anything.
 
-mod common;
-
-use common::*;
+use crate::sending::message;
+use framewire_testing::{host::*, wire::*};
 use framewire::{Client, Connection, Decoder, Event, Kind, Role, Server, frame};
 
 /// Where `bytes` lie in a buffer that begins at `start`.

@@ -1,5 +1,4 @@
 //! The outbox and the backlog: every byte once and in order, whatever the socket takes; and their memory.
-#![cfg(feature = "std")]
 
 use framewire::{
     Client, Connection, Kind, SendError, Server, Unmasked,

@@ -1,5 +1,4 @@
 //! The stage on `Bytes`: messages cut out of the host's buffer, and the send queue, at every cut.
-#![cfg(feature = "bytes")]
 
 use bytes::{Buf, Bytes, BytesMut};
 use framewire::{

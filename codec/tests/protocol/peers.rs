@@ -1,8 +1,7 @@
 //! A client and a server back to back, without sockets: scripts, and then whatever chance thinks of.
 
-mod common;
-
-use common::*;
+use crate::sending::message;
+use framewire_testing::{host::*, wire::*};
 use framewire::{Client, CloseCode, Connection, Event, Kind, ProtocolError, Role, SendError, Server, State};
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 
@@ -156,7 +155,7 @@ both_ways!(echo: |a, b| {
             b.message(kind, &bytes).unwrap();
         }
         flow_all(&mut b, &mut a);
-        assert_eq!(core::mem::take(&mut a.seen), [common::text(&text), binary(&bytes)]);
+        assert_eq!(core::mem::take(&mut a.seen), [framewire_testing::host::text(&text), binary(&bytes)]);
         a.is(State::Open, false);
         b.is(State::Open, false);
     }

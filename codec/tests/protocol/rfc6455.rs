@@ -1,8 +1,7 @@
 //! The RFC's own examples and rules by section, through all three levels and both roles.
 
-mod common;
-
-use common::*;
+use crate::sending::message;
+use framewire_testing::{host::*, wire::*};
 use framewire::{
     Client, CloseCode, Connection, Decoder, Header, Kind, Opcode, ProtocolError, Role, Rsv, SendError,
     Server, State, Unmasked, frame, mask::Key,

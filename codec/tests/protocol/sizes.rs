@@ -1,6 +1,5 @@
 //! What the pieces weigh on a 64-bit machine, and that they may go anywhere. A connection is what an idle peer
 //! costs: whoever makes one heavier is to notice.
-#![cfg(target_pointer_width = "64")]
 
 use core::mem::size_of;
 use framewire::{

@@ -1,9 +1,6 @@
 //! The stages behind a connection: parts to whole messages, frames to the slices of a vectored write.
-#![cfg(feature = "alloc")]
 
-mod common;
-
-use common::*;
+use framewire_testing::{host::*, rfc6455::*, wire::*};
 use core::str;
 use framewire::{
     Assembled, Assembler, Client, Connection, Event, Kind, Limits, Part, ProtocolError, Role, Rsv, Server,
@@ -404,7 +401,7 @@ fn misuse() {
 
 #[cfg(feature = "std")]
 mod vectored {
-    use super::common::*;
+    use framewire_testing::wire::*;
     use framewire::vectored::io_slices;
     use std::io::IoSlice;
 

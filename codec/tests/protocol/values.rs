@@ -1,10 +1,8 @@
 //! What values are apart from what they do on the wire: compared, copied into a host's buffer, printed. What is printed
 //! may end in a log, so a message's payload is not.
 
-mod common;
-
-use common::*;
 use framewire::{Close, Connection, ControlFrame, Decoder, Event, HeaderBytes, Kind, Rsv, Server, Unmasked};
+use framewire_testing::wire::*;
 
 fn header(len: u64) -> HeaderBytes {
     Connection::<Server>::new().message_header(Kind::Binary, Rsv::NONE, len, Unmasked).unwrap()

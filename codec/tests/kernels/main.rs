@@ -1,0 +1,4 @@
+//! Masking and UTF-8 validation: every kernel, and the public functions above them, against oracles.
+
+mod mask;
+mod utf8;

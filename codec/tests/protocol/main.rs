@@ -1,0 +1,21 @@
+//! RFC 6455 behind the handshake: frames, connections, and the stages behind them.
+
+mod arbitrary;
+mod attack;
+mod bad_input;
+mod cuts;
+mod errors;
+mod header;
+mod in_place;
+#[cfg(feature = "std")]
+mod outbox;
+#[cfg(feature = "bytes")]
+mod owned;
+mod peers;
+mod rfc6455;
+mod sending;
+#[cfg(target_pointer_width = "64")]
+mod sizes;
+#[cfg(feature = "alloc")]
+mod stages;
+mod values;

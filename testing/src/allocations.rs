@@ -1,0 +1,98 @@
+//! An allocator that counts, for a test program to install:
+//!
+//! ```text
+//! #[global_allocator]
+//! static COUNTING: Counting = Counting;
+//! ```
+//!
+//! It counts for each thread, so tests may run at the same time.
+
+use core::{
+    alloc::{GlobalAlloc, Layout},
+    cell::Cell,
+};
+use std::alloc::System;
+
+/// The allocator of the system, with counters.
+#[derive(Clone, Copy, Debug)]
+pub struct Counting;
+
+/// What some work did to the memory of its thread.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// How often it allocated.
+    pub allocated: usize,
+    /// How often it gave memory back.
+    pub freed: usize,
+    /// By how many bytes its thread holds more than before.
+    pub held: isize,
+    /// By how many bytes its thread held more than before, at most.
+    pub peak: isize,
+}
+
+thread_local! {
+    static COUNTS: Cell<Counts> = const { Cell::new(Counts { allocated: 0, freed: 0, held: 0, peak: 0 }) };
+}
+
+/// Does some work, and counts what it allocates and gives back.
+pub fn counted<T>(work: impl FnOnce() -> T) -> (T, Counts) {
+    let outer = COUNTS.take();
+    let result = work();
+    let counts = COUNTS.get();
+    COUNTS.set(Counts {
+        allocated: outer.allocated + counts.allocated,
+        freed: outer.freed + counts.freed,
+        held: outer.held + counts.held,
+        peak: outer.peak.max(outer.held + counts.peak),
+    });
+    (result, counts)
+}
+
+/// The bytes that this thread has allocated and not given back. Memory that another thread allocated counts below zero
+/// when it is given back here, so only the difference of two such numbers means something.
+pub fn held() -> isize {
+    COUNTS.get().held
+}
+
+fn count(allocated: usize, freed: usize, bytes: isize) {
+    // A thread that ends gives memory back after its counters are gone.
+    let _ = COUNTS.try_with(|counts| {
+        let now = counts.get();
+        let held = now.held + bytes;
+        counts.set(Counts {
+            allocated: now.allocated + allocated,
+            freed: now.freed + freed,
+            held,
+            peak: now.peak.max(held),
+        });
+    });
+}
+
+#[allow(unsafe_code, reason = "an allocator can be written in no other way")]
+// SAFETY: all work is the system allocator's, which keeps the contract; counting touches no memory of its callers, and
+// allocates nothing: a `Cell` without a destructor, constant at first.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(1, 0, layout.size() as isize);
+        // SAFETY: the caller keeps `alloc`'s contract, which is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(1, 0, layout.size() as isize);
+        // SAFETY: the caller keeps `alloc_zeroed`'s contract, which is the same.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        count(0, 1, -(layout.size() as isize));
+        // SAFETY: the caller keeps `dealloc`'s contract, which is the same: `at` came from an allocation here.
+        unsafe { System.dealloc(at, layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(1, 1, size as isize - layout.size() as isize);
+        // SAFETY: the caller keeps `realloc`'s contract, which is the same: `at` came from an allocation here.
+        unsafe { System.realloc(at, layout, size) }
+    }
+}
