@@ -7,14 +7,12 @@
 //! The budgets are what the recorded compiler gives on x86-64 with AVX2; where a path takes more, the run fails. Where
 //! it takes less, write that down.
 
-use framewire::{
-    Assembler, Client, Connection, Event, Kind, Rsv, Server, Unmasked,
-    mask::{self, Key},
+use framewire::{Assembler, Client, Connection, Event, Kind, Rsv, Server, Unmasked, mask::Key};
+use framewire_testing::{
+    callgrind,
+    wire::{self, KEY},
 };
 use std::{env, hint::black_box, process};
-
-#[path = "callgrind/mod.rs"]
-mod callgrind;
 
 /// Name, budget in instructions a message, messages, and what to do with so many.
 type Path = (&'static str, u64, usize, fn(usize));
@@ -52,7 +50,7 @@ fn main() {
     for (name, budget, count, _) in PATHS {
         let mut command = callgrind::command(&this, &["--toggle-collect=*measured*"]);
         command.args(["--run", name, &count.to_string()]);
-        let taken = callgrind::instructions(&mut command.spawn().expect("valgrind is to be had"));
+        let taken = callgrind::instructions(&mut command.spawn().expect("valgrind is installed"));
         gate.judge(name, taken as f64 / count as f64, budget);
     }
     process::exit(gate.verdict());
@@ -182,18 +180,7 @@ fn fragments() -> Vec<u8> {
 
 /// A frame of a client.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut wire = vec![first];
-    match payload.len() {
-        len @ 0..=125 => wire.push(0x80 | len as u8),
-        len @ 126..=0xFFFF => wire.extend([&[0xFE][..], &(len as u16).to_be_bytes()].concat()),
-        len => wire.extend([&[0xFF][..], &(len as u64).to_be_bytes()].concat()),
-    }
-    let key = [0x37, 0xfa, 0x21, 0x3d];
-    wire.extend(key);
-    let start = wire.len();
-    wire.extend(payload);
-    mask::apply(key.into(), &mut wire[start..]);
-    wire
+    wire::frame(first, Some(KEY), payload)
 }
 
 fn used(payload: &[u8]) {

@@ -2,12 +2,12 @@
 //! each call promises holds.
 
 use crate::sending::message;
-use framewire_testing::{host::*, rfc6455::*, wire::*};
 use core::str;
 use framewire::{
     Client, Close, CloseCode, Connection, Decoder, Event, Header, Kind, Limits, Opcode, ProtocolError,
     Receive, Role, Server, State, frame, mask::Key, utf8,
 };
+use framewire_testing::{host::*, rfc6455::*, wire::*};
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 
 /// Bytes that look like frames more often than chance would have it.

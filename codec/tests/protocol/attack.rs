@@ -1,8 +1,8 @@
 //! What a stranger can send, in places where nothing but trying all of them will do. (With a socket, and measured:
 //! server-mio/tests/attack.rs.)
 
-use framewire_testing::{host::*, rfc6455::*, wire::*};
 use framewire::{Client, Connection, Event, Kind, Limits, ProtocolError, Role, Rsv, Server, mask::Key};
+use framewire_testing::{host::*, rfc6455::*, wire::*};
 
 /// Every first byte in every state that it may meet, with lengths of each kind: reserved bits, reserved opcodes and masks
 /// in every combination and place. (Every second byte there is: header.rs.)

@@ -1,8 +1,8 @@
 //! What a peer can do wrong, one row each: the error, its code, what came out before it, the close that tells the
 //! peer, and that nothing follows.
 
-use framewire_testing::{host::*, rfc6455::*, wire::*};
 use framewire::{Client, CloseCode, Connection, Kind, Limits, ProtocolError, Role, Rsv, Server, State};
+use framewire_testing::{host::*, rfc6455::*, wire::*};
 
 /// A wire that goes wrong.
 struct Row {

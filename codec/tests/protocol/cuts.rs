@@ -1,7 +1,7 @@
 //! Any way of cutting the input gives the same messages, the same replies and the same error.
 
-use framewire_testing::{host::*, rfc6455::*, wire::*};
 use framewire::{Client, Connection, Decoder, Limits, ProtocolError, Role, Rsv, Server};
+use framewire_testing::{host::*, rfc6455::*, wire::*};
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 
 const LIMITS: Limits = Limits { frame: 1 << 20, message: 1 << 20 };

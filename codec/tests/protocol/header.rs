@@ -1,7 +1,7 @@
 //! Level 1 exhaustively: every first pair of bytes against a reader written from the RFC, every close code.
 
-use framewire_testing::{rfc6455::*, wire::*};
 use framewire::{Close, CloseCode, Header, Opcode, ProtocolError, Rsv, mask::Key};
+use framewire_testing::{rfc6455::*, wire::*};
 
 /// All first pairs of bytes, each with extended lengths on both sides of every border, and a key; behind them,
 /// bytes that belong to a payload.

@@ -2,8 +2,8 @@
 //! a host can gather events, answers and further events before it writes anything.
 
 use crate::sending::message;
-use framewire_testing::{host::*, wire::*};
 use framewire::{Client, Connection, Decoder, Event, Kind, Role, Server, frame};
+use framewire_testing::{host::*, wire::*};
 
 /// Where `bytes` lie in a buffer that begins at `start`.
 fn at(start: *const u8, bytes: &[u8]) -> core::ops::Range<usize> {

@@ -1,8 +1,8 @@
 //! A client and a server back to back, without sockets: scripts, and then whatever chance thinks of.
 
 use crate::sending::message;
-use framewire_testing::{host::*, wire::*};
 use framewire::{Client, CloseCode, Connection, Event, Kind, ProtocolError, Role, SendError, Server, State};
+use framewire_testing::{host::*, wire::*};
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 
 /// One end, its host, and the bytes that are on their way to the other.

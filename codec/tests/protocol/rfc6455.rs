@@ -1,11 +1,11 @@
 //! The RFC's own examples and rules by section, through all three levels and both roles.
 
 use crate::sending::message;
-use framewire_testing::{host::*, wire::*};
 use framewire::{
     Client, CloseCode, Connection, Decoder, Header, Kind, Opcode, ProtocolError, Role, Rsv, SendError,
     Server, State, Unmasked, frame, mask::Key,
 };
+use framewire_testing::{host::*, wire::*};
 
 /// One of the examples of §5.7.
 struct Example {

@@ -1,10 +1,10 @@
 //! The stages behind a connection: parts to whole messages, frames to the slices of a vectored write.
 
-use framewire_testing::{host::*, rfc6455::*, wire::*};
 use core::str;
 use framewire::{
     Assembled, Assembler, Client, Connection, Event, Kind, Limits, Part, ProtocolError, Role, Rsv, Server,
 };
+use framewire_testing::{host::*, rfc6455::*, wire::*};
 use quickcheck::QuickCheck;
 
 fn part(bytes: &mut [u8], last: bool) -> Part<'_> {
@@ -401,8 +401,8 @@ fn misuse() {
 
 #[cfg(feature = "std")]
 mod vectored {
-    use framewire_testing::wire::*;
     use framewire::vectored::io_slices;
+    use framewire_testing::wire::*;
     use std::io::IoSlice;
 
     fn joined(slices: &[IoSlice<'_>]) -> Vec<u8> {
