@@ -2,7 +2,7 @@
 //! `cargo run --example loopback`
 //!
 //! The host owns the bytes and everything else: this is the whole of what it calls. The opening handshake is left out, so
-//! it works without features (and without std, but for the `Vec`s and the printing).
+//! the only feature that it needs is `alloc`, for the `Vec`s (and std only for the printing).
 
 use framewire::{
     Client, CloseCode, Connection, Event, ProtocolError, SendError, Server, State, Unmasked, mask::Key,

@@ -5,18 +5,18 @@
 //! server's process while it sends, makes the server do the same in each run. It is run under callgrind twice, with messages
 //! in all rounds and in half of them; the difference, start-up, handshakes and stops gone, is divided by the number of messages.
 
+use framewire_testing::{
+    callgrind, raw,
+    wire::{BINARY, KEY, TEXT, frame},
+};
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
     path::Path,
     process::{self, Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
-
-#[path = "../../codec/benches/callgrind/mod.rs"]
-mod callgrind;
 
 /// Name, budget in instructions a message, and the load.
 ///
@@ -26,27 +26,27 @@ const LOADS: [(&str, u64, Load); 5] = [
     (
         "125 B, 100 connections",
         394,
-        Load { first: 0x82, size: 125, connections: 100, in_flight: 1, rounds: 40 },
+        Load { first: BINARY, size: 125, connections: 100, in_flight: 1, rounds: 40 },
     ),
     (
         "125 B of text, 100 connections",
         419,
-        Load { first: 0x81, size: 125, connections: 100, in_flight: 1, rounds: 40 },
+        Load { first: TEXT, size: 125, connections: 100, in_flight: 1, rounds: 40 },
     ),
     (
         "16 B, 100 connections, 16 in flight",
         169,
-        Load { first: 0x82, size: 16, connections: 100, in_flight: 16, rounds: 20 },
+        Load { first: BINARY, size: 16, connections: 100, in_flight: 16, rounds: 20 },
     ),
     (
         "1 KiB, 10 connections, 16 in flight",
         393,
-        Load { first: 0x82, size: 1024, connections: 10, in_flight: 16, rounds: 40 },
+        Load { first: BINARY, size: 1024, connections: 10, in_flight: 16, rounds: 40 },
     ),
     (
         "1 MiB, 4 connections",
         78400,
-        Load { first: 0x82, size: 1 << 20, connections: 4, in_flight: 1, rounds: 20 },
+        Load { first: BINARY, size: 1 << 20, connections: 4, in_flight: 1, rounds: 20 },
     ),
 ];
 
@@ -106,7 +106,7 @@ fn cost(load: Load, rounds: usize) -> u64 {
         .env(NO_STRING_INSTRUCTIONS.0, NO_STRING_INSTRUCTIONS.1)
         .stdout(Stdio::piped())
         .spawn()
-        .expect("valgrind is to be had");
+        .expect("valgrind is installed");
     let mut server = Server(server);
     let said = BufReader::new(server.0.stdout.take().expect("it is piped")).lines();
     let address = said
@@ -123,7 +123,7 @@ struct Server(Child);
 impl Server {
     fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([name, &self.0.id().to_string()]).status();
-        assert!(sent.expect("kill is to be had").success());
+        assert!(sent.expect("kill is installed").success());
     }
 
     /// Stops it as soon as it waits for events.
@@ -158,17 +158,10 @@ impl Drop for Server {
 
 fn drive(address: &str, server: &Server, load: Load, rounds: usize) {
     let payload: Vec<u8> = (b' '..b'z').cycle().take(load.size).collect();
-    let head = |mask: u8| match load.size {
-        len @ 0..=125 => vec![load.first, mask | len as u8],
-        len @ 126..=0xFFFF => [&[load.first, mask | 126][..], &(len as u16).to_be_bytes()].concat(),
-        len => [&[load.first, mask | 127][..], &(len as u64).to_be_bytes()].concat(),
-    };
-    let key = [0x37, 0xfa, 0x21, 0x3d];
-    let masked: Vec<u8> = payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
-    let sent = [&head(0x80), &key[..], &masked].concat().repeat(load.in_flight);
-    let expected = [head(0), payload].concat().repeat(load.in_flight);
+    let sent = frame(load.first, Some(KEY), &payload).repeat(load.in_flight);
+    let expected = frame(load.first, None, &payload).repeat(load.in_flight);
 
-    let mut sockets: Vec<_> = (0..load.connections).map(|_| open(address)).collect();
+    let mut sockets: Vec<_> = (0..load.connections).map(|_| raw::open(address)).collect();
     let mut received = vec![0; expected.len()];
     for round in 0..2 * load.rounds {
         let sent = if round < rounds { &*sent } else { &[] };
@@ -189,19 +182,4 @@ fn drive(address: &str, server: &Server, load: Load, rounds: usize) {
             assert!(received == expected);
         }
     }
-}
-
-fn open(address: &str) -> TcpStream {
-    const HEAD: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    let mut socket = TcpStream::connect(address).expect("the server listens");
-    socket.set_nodelay(true).expect("a socket");
-    socket.write_all(HEAD).expect("the server takes it");
-    let (mut answer, mut byte) = (Vec::new(), [0]);
-    while !answer.ends_with(b"\r\n\r\n") {
-        socket.read_exact(&mut byte).expect("the server answers");
-        answer.push(byte[0]);
-    }
-    assert!(answer.starts_with(b"HTTP/1.1 101 "));
-    socket
 }
