@@ -1,14 +1,11 @@
-//! A blocking client on `std::net`: all that a host adds to the codec. Shared by the examples, of which not each needs
-//! all of it.
-
-#![allow(dead_code, unreachable_pub)]
+//! A blocking client on `std::net`: all that a host adds to the codec, with compression.
 
 use core::time::Duration;
 use framewire::{
     Assembler, Client, CloseCode, Connection, Event, Kind, Limits, Part, ProtocolError, Rsv, State,
     deflate::{DeflatePool, Deflater, InflateConfig, InflatePool, Inflater, NoWindow},
-    extension::{Offer, Params},
-    handshake::{self, ClientKey, HeadBuffer, HeaderSlots, Opening, Response},
+    extension::{DeflateOffer, DeflateParams},
+    handshake::{ClientHandshake, ClientKey, HeadBuffer, HeadLimits, HeaderSlots, Response},
     mask::{self, Key},
 };
 use std::{
@@ -20,10 +17,11 @@ use std::{
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection that is open, and its socket.
+#[derive(Debug)]
 pub struct Socket {
     stream: TcpStream,
     connection: Connection<Client>,
-    /// Where the server has agreed to compress.
+    /// If the server has agreed to compress.
     compression: Option<Compression>,
     /// Parts of a message that is not whole yet.
     assembler: Assembler,
@@ -38,8 +36,9 @@ pub struct Socket {
 }
 
 /// permessage-deflate. The pools could serve any number of connections of a thread; here, each has its own.
+#[derive(Debug)]
 struct Compression {
-    params: Params,
+    params: DeflateParams,
     inflater: Inflater<Client>,
     deflater: Deflater<Client>,
     inflate: InflatePool,
@@ -60,7 +59,11 @@ pub enum Received {
 impl Socket {
     /// Connects to `url`, which is `ws://HOST:PORT/PATH`. Also gives the subprotocol that the server chose. Without
     /// `offers`, nothing is compressed.
-    pub fn connect(url: &str, subprotocols: &[&str], offers: &[Offer]) -> io::Result<(Self, Option<String>)> {
+    pub fn connect(
+        url: &str,
+        subprotocols: &[&str],
+        offers: &[DeflateOffer],
+    ) -> io::Result<(Self, Option<String>)> {
         let bare = url.strip_prefix("ws://").ok_or_else(|| invalid("the URL must begin with ws://"))?;
         let at = bare.find(['/', '?']).unwrap_or(bare.len());
         let (host, target) = match bare.split_at(at) {
@@ -72,13 +75,14 @@ impl Socket {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
 
-        let opening =
-            Opening::new(host, target, ClientKey::new(random())).subprotocols(subprotocols).deflate(offers);
-        stream.write_all(&opening.to_vec().map_err(io::Error::other)?)?;
+        let handshake = ClientHandshake::new(host, target, ClientKey::new(random()))
+            .subprotocols(subprotocols)
+            .deflate(offers);
+        stream.write_all(&handshake.to_vec().map_err(io::Error::other)?)?;
 
         // The head may arrive in pieces, and frames right behind it.
         let mut rx = vec![0; 64 << 10];
-        let mut buffer = HeadBuffer::new(handshake::Limits::default());
+        let mut buffer = HeadBuffer::new(HeadLimits::default());
         let (head, start, end) = loop {
             let n = stream.read(&mut rx)?;
             if n == 0 {
@@ -90,11 +94,11 @@ impl Socket {
         };
         let mut slots = HeaderSlots::new();
         let response = Response::parse(&head, &mut slots).map_err(io::Error::other)?;
-        let Some(established) = opening.check(&response).map_err(io::Error::other)? else {
+        let Some(negotiated) = handshake.check(&response).map_err(io::Error::other)? else {
             return Err(invalid(&format!("the server answered {}", response.status())));
         };
-        let subprotocol = established.subprotocol.map(str::to_owned);
-        let compression = established.deflate.map(Compression::new).transpose().map_err(io::Error::other)?;
+        let subprotocol = negotiated.subprotocol.map(str::to_owned);
+        let compression = negotiated.deflate.map(Compression::new).transpose().map_err(io::Error::other)?;
         let mut connection = Connection::new();
         if compression.is_some() {
             connection = connection.with_extension_bits(Rsv::RSV1); // compressed messages are marked with it
@@ -104,7 +108,7 @@ impl Socket {
             stream,
             connection,
             compression,
-            assembler: Assembler::new(Limits::CLIENT.message as usize),
+            assembler: Assembler::new(Limits::CLIENT.message),
             rx,
             start,
             end,
@@ -115,7 +119,7 @@ impl Socket {
     }
 
     /// How the server has agreed to compress.
-    pub fn agreed(&self) -> Option<Params> {
+    pub fn agreed(&self) -> Option<DeflateParams> {
         self.compression.as_ref().map(|compression| compression.params)
     }
 
@@ -126,7 +130,7 @@ impl Socket {
         tx.clear();
         let sent = match compression {
             None => connection
-                .message(key, kind, Rsv::NONE, payload.len() as u64)
+                .message_header(kind, Rsv::NONE, payload.len() as u64, key)
                 .map(|header| put_masked(tx, &header, key, payload)),
             Some(c) => c
                 .deflater
@@ -145,7 +149,7 @@ impl Socket {
             tx.clear();
             let sent = match compression {
                 None => connection
-                    .fragment(key, kind, Rsv::NONE, fragment.len() as u64, last)
+                    .fragment_header(kind, Rsv::NONE, fragment.len() as u64, last, key)
                     .map(|header| put_masked(tx, &header, key, fragment)),
                 Some(c) => c
                     .deflater
@@ -160,13 +164,13 @@ impl Socket {
 
     /// Sends a ping.
     pub fn ping(&mut self, payload: &[u8]) -> io::Result<()> {
-        let frame = self.connection.ping(key(), payload).map_err(io::Error::other)?;
+        let frame = self.connection.ping(payload, key()).map_err(io::Error::other)?;
         self.stream.write_all(&frame)
     }
 
     /// Sends a close. What still arrives, up to the other end's close, is received as before.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> io::Result<()> {
-        let frame = self.connection.close(key(), code, reason).map_err(io::Error::other)?;
+        let frame = self.connection.close(code, reason, key()).map_err(io::Error::other)?;
         self.stream.write_all(&frame)
     }
 
@@ -243,7 +247,7 @@ impl Socket {
 }
 
 impl Compression {
-    fn new(params: Params) -> Result<Self, NoWindow> {
+    fn new(params: DeflateParams) -> Result<Self, NoWindow> {
         let inflate =
             InflatePool::new(InflateConfig { message: Limits::CLIENT.message, ..InflateConfig::default() });
         Ok(Self {
@@ -256,19 +260,19 @@ impl Compression {
     }
 }
 
-/// A frame whose payload is masked already.
+/// Appends a frame whose payload is masked already.
 fn put(tx: &mut Vec<u8>, header: &[u8], payload: &[u8]) {
     tx.extend_from_slice(header);
     tx.extend_from_slice(payload);
 }
 
-/// A frame, a copy of whose payload is masked.
+/// Appends a frame, and masks the copy of its payload.
 fn put_masked(tx: &mut Vec<u8>, header: &[u8], key: Key, payload: &[u8]) {
     put(tx, header, payload);
     mask::apply(key, &mut tx[header.len()..]);
 }
 
-/// Inflates a part, where it is compressed; gives the message once it is whole.
+/// Inflates a part if it is compressed; returns the message once it is whole.
 fn assemble(
     part: Part<'_>,
     compression: Option<&mut Compression>,
@@ -277,7 +281,7 @@ fn assemble(
     let Some(Compression { inflater, inflate, .. }) = compression else {
         return Ok(assembler.push(part)?.map(|message| (message.kind, message.into_vec())));
     };
-    // Where connections share a pool, this is asked before the socket is read.
+    // If connections share a pool, ask this before the socket is read.
     let mut ready = inflater.ready(inflate).expect("nobody else has a part in the pool");
     let mut parts = ready.feed(part);
     let mut whole = None;

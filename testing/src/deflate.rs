@@ -1,132 +1,54 @@
-//! What the tests of permessage-deflate share: streams made and read by another implementation (flate2 on
-//! miniz_oxide), and a host that has the stage in its loop.
-#![allow(dead_code, reason = "each test binary uses its part")]
+//! A host with permessage-deflate in its loop, and messages sent through it.
 
-#[path = "rfc1951.rs"]
-pub(crate) mod rfc1951;
-
-use super::common::{Role, key, to};
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use crate::wire::{BINARY, RSV1, TEXT, is_client, key};
 use framewire::{
-    Assembler, Client, Connection, Event, Kind, Limits, Part, ProtocolError, Rsv, SendError, Server,
+    Assembler, Connection, Event, Kind, Limits, Part, ProtocolError, Role, Rsv, SendError,
     deflate::{DeflatePool, Deflater, InflateConfig, InflatePool, Inflater, Outgoing},
     extension::DeflateParams,
     mask::Key,
 };
 
-/// The first byte of a compressed message's first frame, where that is all of it.
-pub(crate) const TEXT1: u8 = 0xC1;
-pub(crate) const BINARY1: u8 = 0xC2;
+/// The first byte of a compressed text message in one frame.
+pub const TEXT1: u8 = TEXT | RSV1;
+/// The first byte of a compressed binary message in one frame.
+pub const BINARY1: u8 = BINARY | RSV1;
 
-pub(crate) const TAKEOVER: DeflateParams = DeflateParams {
+/// Both ends take their context over, with the largest windows.
+pub const TAKEOVER: DeflateParams = DeflateParams {
     server_no_context_takeover: false,
     client_no_context_takeover: false,
     server_max_window_bits: 15,
     client_max_window_bits: 15,
 };
-pub(crate) const NO_TAKEOVER: DeflateParams =
+/// Neither end takes its context over.
+pub const NO_TAKEOVER: DeflateParams =
     DeflateParams { server_no_context_takeover: true, client_no_context_takeover: true, ..TAKEOVER };
 
-/// Another compressor, which takes its context over.
-pub(crate) struct Coder(Compress);
-
-impl Coder {
-    pub(crate) fn new() -> Self {
-        Self(Compress::new(Compression::new(6), false))
-    }
-
-    /// The payload of a message (RFC 7692 §7.2.1).
-    pub(crate) fn code(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(bytes.len() + bytes.len() / 8 + 100);
-        let end = self.0.total_in() + bytes.len() as u64;
-        while self.0.total_in() < end {
-            let rest = &bytes[bytes.len() - (end - self.0.total_in()) as usize..];
-            out.reserve(100);
-            self.0.compress_vec(rest, &mut out, FlushCompress::None).unwrap();
-        }
-        out.reserve(bytes.len() + 100);
-        self.0.compress_vec(&[], &mut out, FlushCompress::Sync).unwrap();
-        assert!(out.ends_with(&[0, 0, 0xff, 0xff]) && out.capacity() > out.len());
-        out.truncate(out.len() - 4);
-        out
-    }
-}
-
-/// One message by itself.
-pub(crate) fn code(bytes: &[u8]) -> Vec<u8> {
-    Coder::new().code(bytes)
-}
-
-/// What another implementation makes of a message's payload.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Oracle {
-    Whole(Vec<u8>),
-    /// A final block ended here, and something stands behind it: what, the oracle cannot read.
-    Final(Vec<u8>),
-    Corrupt,
-}
-
-pub(crate) struct Decoder(Decompress);
-
-impl Decoder {
-    pub(crate) fn new() -> Self {
-        Self(Decompress::new(false))
-    }
-
-    /// The message (RFC 7692 §7.2.2), and whether its last block was marked as final: then nothing can follow.
-    pub(crate) fn read(&mut self, payload: &[u8]) -> Oracle {
-        let mut out = Vec::new();
-        if payload.is_empty() {
-            return Oracle::Whole(out);
-        }
-        match self.feed(payload, &mut out) {
-            Ok((Status::StreamEnd, taken)) if taken == payload.len() => return Oracle::Whole(out),
-            Ok((Status::StreamEnd, _)) => return Oracle::Final(out),
-            Ok(_) => {}
-            Err(()) => return Oracle::Corrupt,
-        }
-        match self.feed(&[0, 0, 0xff, 0xff], &mut out) {
-            Ok((Status::StreamEnd, 4)) => Oracle::Whole(out),
-            Ok((Status::Ok | Status::BufError, _)) => Oracle::Whole(out),
-            _ => Oracle::Corrupt,
-        }
-    }
-
-    fn feed(&mut self, mut wire: &[u8], out: &mut Vec<u8>) -> Result<(Status, usize), ()> {
-        let all = wire.len();
-        loop {
-            let (taken, given) = (self.0.total_in(), out.len());
-            out.reserve(4096);
-            let status = self.0.decompress_vec(wire, out, FlushDecompress::None).map_err(|_| ())?;
-            wire = &wire[(self.0.total_in() - taken) as usize..];
-            let stuck = self.0.total_in() == taken && out.len() == given;
-            if status == Status::StreamEnd || (out.len() < out.capacity() && (wire.is_empty() || stuck)) {
-                return Ok((status, all - wire.len()));
-            }
-        }
-    }
-}
-
 /// A host: messages, whole; and the error that ended it.
-pub(crate) struct Host<S: Role> {
-    pub(crate) conn: Connection<S>,
-    pub(crate) inflater: Inflater<S>,
-    pub(crate) assembler: Assembler,
-    pub(crate) messages: Vec<(Kind, Vec<u8>)>,
+pub struct Host<S: Role> {
+    /// The connection.
+    pub conn: Connection<S>,
+    /// The stage behind it.
+    pub inflater: Inflater<S>,
+    /// The stage behind that.
+    pub assembler: Assembler,
+    /// The messages that have come.
+    pub messages: Vec<(Kind, Vec<u8>)>,
 }
 
 impl<S: Role> Host<S> {
-    pub(crate) fn new(params: &DeflateParams, pool: &InflatePool) -> Self {
+    /// With these parameters, and no limits but the pool's.
+    pub fn new(params: &DeflateParams, pool: &InflatePool) -> Self {
         Self {
             conn: Connection::new().with_limits(Limits::NONE).with_extension_bits(Rsv::RSV1),
             inflater: Inflater::new(params, pool).unwrap(),
-            assembler: Assembler::new(usize::MAX),
+            assembler: Assembler::new(u64::MAX),
             messages: Vec::new(),
         }
     }
 
     /// One read.
-    pub(crate) fn read(&mut self, pool: &mut InflatePool, wire: &[u8]) -> Result<(), ProtocolError> {
+    pub fn read(&mut self, pool: &mut InflatePool, wire: &[u8]) -> Result<(), ProtocolError> {
         let mut ready = self.inflater.ready(pool).expect("a decompressor is free");
         let mut rx = wire.to_vec();
         let mut input = &mut rx[..];
@@ -151,7 +73,7 @@ impl<S: Role> Host<S> {
     }
 
     /// All of a wire, cut at the rising places `cuts`.
-    pub(crate) fn play(
+    pub fn play(
         mut self,
         pool: &mut InflatePool,
         wire: &[u8],
@@ -171,7 +93,7 @@ impl<S: Role> Host<S> {
 }
 
 /// What one message inflates to, in parts of this size, fed in pieces cut at the rising places `cuts`.
-pub(crate) fn inflate<S: Role>(
+pub fn inflate<S: Role>(
     params: &DeflateParams,
     pool: &mut InflatePool,
     kind: Kind,
@@ -185,11 +107,11 @@ pub(crate) fn inflate<S: Role>(
         let (bytes, last) = (&mut payload[from..cut], cut == len);
         from = cut;
         let mut ready = inflater.ready(pool).unwrap();
-        let mut parts = ready.feed(Part { kind, rsv: Rsv::RSV1, bytes, last });
+        let mut parts = ready.feed(Part::new(kind, Rsv::RSV1, bytes, last));
         while let Some(part) = parts.next_part()? {
-            out.extend_from_slice(part.bytes);
-            part.bytes.fill(b'#');
+            out.extend_from_slice(part.bytes());
             ends += usize::from(part.last);
+            part.into_bytes().fill(b'#');
         }
         if last {
             break;
@@ -200,117 +122,38 @@ pub(crate) fn inflate<S: Role>(
 }
 
 /// A pool whose parts are of this size.
-pub(crate) fn pool(part: usize) -> InflatePool {
+pub fn pool(part: usize) -> InflatePool {
     InflatePool::new(InflateConfig { part, ..InflateConfig::default() })
 }
 
-/// Words, numbers and repetitions, as in JSON: what compresses about four times.
-pub(crate) fn prose(len: usize, seed: u64) -> Vec<u8> {
-    let mut random = random(seed);
-    let mut text = String::new();
-    while text.len() < len {
-        let n = random();
-        text += &format!("{{\"id\":{},\"größe\":{},\"tags\":[\"neu\",\"schön\"]}},", n % 100_000, n >> 60);
-    }
-    let mut end = len;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.truncate(end);
-    text.into_bytes()
+/// A message as it goes on the wire.
+pub fn deflate<R: Role>(
+    deflater: &mut Deflater<R>,
+    conn: &mut Connection<R>,
+    pool: &mut DeflatePool,
+    kind: Kind,
+    payload: &[u8],
+) -> Result<Vec<u8>, SendError> {
+    let out = deflater.message(conn, kind, payload, pool, R::key(|| Key::new(key(payload.len()))))?;
+    assert!(is_client::<R>() || out.is_unchanged() == (out.header[0] & RSV1 == 0), "a server does not mask");
+    Ok(sent::<R>(&out, payload))
 }
 
-/// What does not compress.
-pub(crate) fn noise(len: usize, seed: u64) -> Vec<u8> {
-    let mut random = random(seed);
-    (0..len).map(|_| random() as u8).collect()
+/// A fragment of a message as it goes on the wire.
+pub fn deflate_fragment<R: Role>(
+    deflater: &mut Deflater<R>,
+    conn: &mut Connection<R>,
+    pool: &mut DeflatePool,
+    kind: Kind,
+    payload: &[u8],
+    last: bool,
+) -> Result<Vec<u8>, SendError> {
+    let out = deflater.fragment(conn, kind, payload, last, pool, R::key(|| Key::new(key(payload.len()))))?;
+    Ok(sent::<R>(&out, payload))
 }
 
-/// Numbers that differ (SplitMix64).
-pub(crate) fn random(mut state: u64) -> impl FnMut() -> u64 {
-    move || {
-        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-}
-
-pub(crate) fn frame_to<S: Role>(first: u8, payload: &[u8]) -> Vec<u8> {
-    to::<S>(first, payload)
-}
-
-/// The verbs of the two roles as one: what goes on the wire.
-pub(crate) trait Sender: Role {
-    fn deflate(
-        deflater: &mut Deflater<Self>,
-        conn: &mut Connection<Self>,
-        pool: &mut DeflatePool,
-        kind: Kind,
-        payload: &[u8],
-    ) -> Result<Vec<u8>, SendError>;
-    fn deflate_fragment(
-        deflater: &mut Deflater<Self>,
-        conn: &mut Connection<Self>,
-        pool: &mut DeflatePool,
-        kind: Kind,
-        payload: &[u8],
-        last: bool,
-    ) -> Result<Vec<u8>, SendError>;
-}
-
-fn sent(out: &Outgoing<'_>) -> Vec<u8> {
+fn sent<R: Role>(out: &Outgoing<'_>, given: &[u8]) -> Vec<u8> {
+    assert_eq!(out.is_unchanged(), core::ptr::eq(out.payload, given));
+    assert!(!is_client::<R>() || !out.is_unchanged(), "a client masks");
     [&out.header[..], out.payload].concat()
-}
-
-impl Sender for Server {
-    fn deflate(
-        deflater: &mut Deflater<Self>,
-        conn: &mut Connection<Self>,
-        pool: &mut DeflatePool,
-        kind: Kind,
-        payload: &[u8],
-    ) -> Result<Vec<u8>, SendError> {
-        let out = deflater.message(conn, kind, payload, pool)?;
-        assert_eq!(out.is_unchanged(), core::ptr::eq(out.payload, payload));
-        assert_eq!(out.is_unchanged(), out.header[0] & 0x40 == 0);
-        Ok(sent(&out))
-    }
-    fn deflate_fragment(
-        deflater: &mut Deflater<Self>,
-        conn: &mut Connection<Self>,
-        pool: &mut DeflatePool,
-        kind: Kind,
-        payload: &[u8],
-        last: bool,
-    ) -> Result<Vec<u8>, SendError> {
-        let out = deflater.fragment(conn, kind, payload, last, pool)?;
-        assert_eq!(out.is_unchanged(), core::ptr::eq(out.payload, payload));
-        Ok(sent(&out))
-    }
-}
-
-impl Sender for Client {
-    fn deflate(
-        deflater: &mut Deflater<Self>,
-        conn: &mut Connection<Self>,
-        pool: &mut DeflatePool,
-        kind: Kind,
-        payload: &[u8],
-    ) -> Result<Vec<u8>, SendError> {
-        let out = deflater.message(conn, kind, payload, pool, Key::new(key(payload.len())))?;
-        assert!(!out.is_unchanged(), "it is masked");
-        Ok(sent(&out))
-    }
-    fn deflate_fragment(
-        deflater: &mut Deflater<Self>,
-        conn: &mut Connection<Self>,
-        pool: &mut DeflatePool,
-        kind: Kind,
-        payload: &[u8],
-        last: bool,
-    ) -> Result<Vec<u8>, SendError> {
-        let out = deflater.fragment(conn, kind, payload, last, pool, Key::new(key(payload.len())))?;
-        Ok(sent(&out))
-    }
 }

@@ -8,11 +8,7 @@ use framewire::{
 };
 
 /// A whole message as it goes on the wire, by each method that returns a header.
-pub fn message<R: Role>(
-    conn: &mut Connection<R>,
-    kind: Kind,
-    payload: &[u8],
-) -> Result<Vec<u8>, SendError> {
+pub fn message<R: Role>(conn: &mut Connection<R>, kind: Kind, payload: &[u8]) -> Result<Vec<u8>, SendError> {
     let key = R::key(|| Key::new(key(payload.len())));
     let mut bytes = payload.to_vec();
     let header = conn.header_in_place(kind, &mut bytes, key);

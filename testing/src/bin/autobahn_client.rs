@@ -1,16 +1,14 @@
 //! The client that an Autobahn fuzzing server puts to the test: it echoes every message of every case.
 //!
 //! ```text
-//! cargo run --release --features deflate,handshake --example autobahn_client ws://127.0.0.1:9001
+//! cargo run --release -p framewire-testing --bin autobahn_client ws://127.0.0.1:9001
 //! ```
 //!
 //! `interop/run conformance` runs it, and judges.
 
-mod blocking;
-
-use blocking::{Received, Socket};
 use core::error::Error;
 use framewire::extension::DeflateOffer;
+use framewire_testing::blocking::{Received, Socket};
 use std::{env, io};
 
 const AGENT: &str = "framewire";

@@ -1,7 +1,7 @@
 //! Sends one of everything to an echo server and checks what comes back.
 //!
 //! ```text
-//! cargo run --release --features deflate,handshake --example echo_check ws://127.0.0.1:9001
+//! cargo run --release -p framewire-testing --bin echo_check ws://127.0.0.1:9001
 //! ```
 //!
 //! Prints a line of JSON for each scenario; `interop/run servers` makes a table of them. With `--asked`, also those
@@ -10,13 +10,14 @@
 //! With `--deflate OFFERS AGREED`, it offers permessage-deflate and checks that: `interop/run compression` has it do so
 //! with all parameters. Both are written as in the header Sec-WebSocket-Extensions.
 
-mod blocking;
-
-use blocking::{Received, Socket};
 use core::error::Error;
 use framewire::{
     CloseCode, Kind,
     extension::{DeflateOffer, DeflateParams, DeflateResponse, parse},
+};
+use framewire_testing::{
+    blocking::{Received, Socket},
+    payload,
 };
 use std::{env, process::ExitCode, time::Instant};
 
@@ -277,12 +278,5 @@ fn show(received: &Received) -> String {
 
 /// Bytes without a pattern that a codec could get right by chance; the same each time.
 fn noise(len: usize) -> Vec<u8> {
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64 ^ len as u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 32) as u8
-    };
-    (0..len).map(|_| next()).collect()
+    payload::noise(len, len as u64)
 }

@@ -1,36 +1,31 @@
 //! permessage-deflate, sending, and both ends back to back (RFC 7692): every agreement that two ends can come to, what
 //! is sent staying what the peer's window holds, and memory: none per message, and no more than was said.
-#![cfg(feature = "deflate")]
 
-#[path = "common/coded.rs"]
-mod coded;
-mod common;
-
-use coded::*;
-use common::*;
-use core::{
-    alloc::{GlobalAlloc, Layout},
-    cell::Cell,
-};
+use bytes::BytesMut;
 use framewire::{
-    Client, CloseCode, Connection, Kind, Part, ProtocolError, Rsv, SendError, Server,
+    Client, CloseCode, Connection, Kind, ProtocolError, Role, Rsv, SendError, Server, Unmasked,
     deflate::{DeflateBudget, DeflateConfig, DeflatePool, Deflater, InflateConfig, InflatePool, Inflater},
-    extension::{self, Config, Offer, Params},
+    extension::{self, DeflateOffer, DeflateParams, DeflatePolicy},
+    owned::{Message, PreparedMessage, Reader},
 };
-use std::alloc::System;
+use framewire_testing::{
+    deflate::*,
+    host,
+    miniz::{Compressor, Decompressor, Verdict, compress},
+    payload::{noise, prose, random},
+    rfc1951,
+    wire::*,
+};
 
 /// One end that sends and the other that receives.
-struct Link<S: Sender>
-where
-    S::Peer: Side,
-{
+struct Link<S: Role, P: Role> {
     conn: Connection<S>,
     deflater: Deflater<S>,
-    host: Host<S::Peer>,
+    host: Host<P>,
 }
 
-impl<S: Sender> Link<S> {
-    fn new(params: &Params, inflate: &InflatePool) -> Self {
+impl<S: Role, P: Role> Link<S, P> {
+    fn new(params: &DeflateParams, inflate: &InflatePool) -> Self {
         Self {
             conn: Connection::new().with_extension_bits(Rsv::RSV1),
             deflater: Deflater::new(params),
@@ -38,8 +33,8 @@ impl<S: Sender> Link<S> {
         }
     }
 
-    fn send(&mut self, deflate: &mut DeflatePool, kind: Kind, payload: &[u8]) -> Vec<u8> {
-        S::deflate(&mut self.deflater, &mut self.conn, deflate, kind, payload).unwrap()
+    fn send(&mut self, pool: &mut DeflatePool, kind: Kind, payload: &[u8]) -> Vec<u8> {
+        deflate(&mut self.deflater, &mut self.conn, pool, kind, payload).unwrap()
     }
 
     /// Sends, receives, compares; whether it went compressed.
@@ -93,8 +88,8 @@ fn messages() -> Vec<(Kind, Vec<u8>)> {
 /// Every agreement, both ways, from the words on the wire.
 #[test]
 fn every_agreement_back_to_back() {
-    fn exchange<S: Sender>(params: &Params, pools: &mut Pools, compresses: bool) {
-        let mut link = Link::<S>::new(params, &pools.inflate);
+    fn exchange<S: Role, P: Role>(params: &DeflateParams, pools: &mut Pools, compresses: bool) {
+        let mut link = Link::<S, P>::new(params, &pools.inflate);
         let mut compressed = 0;
         for (kind, payload) in messages() {
             compressed += usize::from(link.pass(pools, kind, &payload));
@@ -106,19 +101,19 @@ fn every_agreement_back_to_back() {
     for bits in 0..8 * 8 {
         for takeover in 0..4 {
             let (server_bits, client_bits) = (8 + bits / 8, 8 + bits % 8);
-            let offer = Offer {
+            let offer = DeflateOffer {
                 server_no_context_takeover: takeover & 1 != 0,
                 client_no_context_takeover: takeover & 2 != 0,
                 server_max_window_bits: Some(server_bits),
                 client_max_window_bits: Some(client_bits),
             };
-            let answer = extension::negotiate([&*offer.to_string()], &Config::default()).unwrap();
+            let answer = extension::negotiate([&*offer.to_string()], &DeflatePolicy::default()).unwrap();
             assert_eq!(answer.is_none(), server_bits == 8);
             let Some(answer) = answer else { continue };
             let params = extension::verify([&*answer.to_string()], &[offer]).unwrap().unwrap();
             assert_eq!(params, answer.params());
-            exchange::<Server>(&params, &mut pools, true);
-            exchange::<Client>(&params, &mut pools, client_bits > 8);
+            exchange::<Server, Client>(&params, &mut pools, true);
+            exchange::<Client, Server>(&params, &mut pools, client_bits > 8);
             seen += 1;
         }
     }
@@ -128,9 +123,9 @@ fn every_agreement_back_to_back() {
 /// A window that is taken over makes the second of two like messages short; one that is not, does not.
 #[test]
 fn what_is_taken_over() {
-    fn role<S: Sender>(params: Params) -> (usize, usize) {
+    fn role<S: Role, P: Role>(params: DeflateParams) -> (usize, usize) {
         let mut pools = Pools::default();
-        let mut link = Link::<S>::new(&params, &pools.inflate);
+        let mut link = Link::<S, P>::new(&params, &pools.inflate);
         let text = prose(2000, 1);
         let first = link.send(&mut pools.deflate, Kind::Text, &text);
         link.arrive(&mut pools, &first, Kind::Text, &text);
@@ -138,13 +133,17 @@ fn what_is_taken_over() {
         link.arrive(&mut pools, &second, Kind::Text, &text);
         (first.len(), second.len())
     }
-    let (first, second) = role::<Server>(Params { client_no_context_takeover: true, ..TAKEOVER });
+    let (first, second) =
+        role::<Server, Client>(DeflateParams { client_no_context_takeover: true, ..TAKEOVER });
     assert!(second * 4 < first, "{first} {second}");
-    let (first, second) = role::<Client>(Params { server_no_context_takeover: true, ..TAKEOVER });
+    let (first, second) =
+        role::<Client, Server>(DeflateParams { server_no_context_takeover: true, ..TAKEOVER });
     assert!(second * 4 < first, "{first} {second}");
-    let (first, second) = role::<Server>(Params { server_no_context_takeover: true, ..TAKEOVER });
+    let (first, second) =
+        role::<Server, Client>(DeflateParams { server_no_context_takeover: true, ..TAKEOVER });
     assert_eq!(first, second);
-    let (first, second) = role::<Client>(Params { client_no_context_takeover: true, ..TAKEOVER });
+    let (first, second) =
+        role::<Client, Server>(DeflateParams { client_no_context_takeover: true, ..TAKEOVER });
     assert_eq!(first, second);
 }
 
@@ -152,21 +151,21 @@ fn what_is_taken_over() {
 fn another_implementation_reads_it() {
     for level in [0, 1, 2, 3, 6, 9, 77] {
         let mut pool = DeflatePool::new(DeflateConfig { level, ..DeflateConfig::default() });
-        for params in [TAKEOVER, Params { server_max_window_bits: 9, ..TAKEOVER }, NO_TAKEOVER] {
+        for params in [TAKEOVER, DeflateParams { server_max_window_bits: 9, ..TAKEOVER }, NO_TAKEOVER] {
             let mut conn = Connection::<Server>::new().with_extension_bits(Rsv::RSV1);
             let mut deflater = Deflater::<Server>::new(&params);
-            let mut decoder = Decoder::new();
+            let mut decoder = Decompressor::new();
             for (kind, payload) in messages() {
-                let out = deflater.message(&mut conn, kind, &payload, &mut pool).unwrap();
+                let out = deflater.message(&mut conn, kind, &payload, &mut pool, Unmasked).unwrap();
                 if out.is_unchanged() {
                     continue;
                 }
-                let coded = out.payload;
+                let compressed = out.payload;
                 if params == NO_TAKEOVER {
-                    decoder = Decoder::new();
-                    assert_eq!(rfc1951::message(coded).as_ref(), Some(&payload));
+                    decoder = Decompressor::new();
+                    assert_eq!(rfc1951::message(compressed).as_ref(), Some(&payload));
                 }
-                assert_eq!(decoder.read(coded), Oracle::Whole(payload));
+                assert_eq!(decoder.read(compressed), Verdict::Whole(payload));
             }
         }
     }
@@ -175,13 +174,13 @@ fn another_implementation_reads_it() {
 #[test]
 fn what_is_not_worth_it_goes_uncompressed() {
     let mut pools = pools(DeflateConfig { min_len: 100, ..DeflateConfig::default() });
-    let mut link = Link::<Server>::new(&TAKEOVER, &pools.inflate);
+    let mut link = Link::<Server, Client>::new(&TAKEOVER, &pools.inflate);
     assert!(!link.pass(&mut pools, Kind::Binary, &[b'x'; 99]));
     assert!(link.pass(&mut pools, Kind::Binary, &[b'x'; 100]));
     assert!(!link.pass(&mut pools, Kind::Binary, &noise(100_000, 1)));
     assert!(link.pass(&mut pools, Kind::Binary, &[b'x'; 100]), "and the window is as it was");
     let mut pools = self::pools(DeflateConfig { min_len: 0, ..DeflateConfig::default() });
-    let mut link = Link::<Server>::new(&TAKEOVER, &pools.inflate);
+    let mut link = Link::<Server, Client>::new(&TAKEOVER, &pools.inflate);
     for payload in [&b""[..], b"a", b"ab", b"abc"] {
         assert!(!link.pass(&mut pools, Kind::Text, payload));
     }
@@ -197,11 +196,11 @@ fn messages_of_every_size() {
     let sizes = [512, 4096, 8192, 16384, 32768, 65535, 65536, 1 << 20].map(near);
     for &level in levels {
         let mut pools = pools(DeflateConfig { level, compressors: 1, ..DeflateConfig::default() });
-        for params in [TAKEOVER, NO_TAKEOVER, Params { server_max_window_bits: 9, ..TAKEOVER }] {
-            let mut link = Link::<Server>::new(&params, &pools.inflate);
+        for params in [TAKEOVER, NO_TAKEOVER, DeflateParams { server_max_window_bits: 9, ..TAKEOVER }] {
+            let mut link = Link::<Server, Client>::new(&params, &pools.inflate);
             for size in (64..200).step_by(9).chain(sizes.concat()) {
-                let coded = link.pass(&mut pools, Kind::Binary, &prose(size, size as u64));
-                assert!(coded || size < 200, "{size}");
+                let compressed = link.pass(&mut pools, Kind::Binary, &prose(size, size as u64));
+                assert!(compressed || size < 200, "{size}");
                 let noise = noise(size.min(1 << 17), size as u64);
                 assert!(!link.pass(&mut pools, Kind::Binary, &noise));
                 link.pass(&mut pools, Kind::Binary, &[&prose(size, 1)[..], &noise].concat());
@@ -233,9 +232,9 @@ fn whatever_is_compressed() {
         let mut random = random(level.into());
         let mut pools = pools(DeflateConfig { level, compressors: 2, ..DeflateConfig::default() });
         for bits in 9..=15 {
-            let params = Params { server_max_window_bits: bits, ..TAKEOVER };
-            let mut links = [params, Params { server_no_context_takeover: true, ..params }]
-                .map(|params| Link::<Server>::new(&params, &pools.inflate));
+            let params = DeflateParams { server_max_window_bits: bits, ..TAKEOVER };
+            let mut links = [params, DeflateParams { server_no_context_takeover: true, ..params }]
+                .map(|params| Link::<Server, Client>::new(&params, &pools.inflate));
             for _ in 0..5 * scale {
                 let link = &mut links[random() as usize % 2];
                 let bytes = texture(&mut random);
@@ -246,7 +245,7 @@ fn whatever_is_compressed() {
                 let Link { conn, deflater, host } = link;
                 for last in [false, true] {
                     let pool = &mut pools.deflate;
-                    let wire = Server::deflate_fragment(deflater, conn, pool, Kind::Binary, &bytes, last);
+                    let wire = deflate_fragment(deflater, conn, pool, Kind::Binary, &bytes, last);
                     let read = host.read(&mut pools.inflate, &wire.unwrap());
                     assert_eq!(read, Ok(()), "level {level}, {bits} bits, {} bytes", bytes.len());
                 }
@@ -263,12 +262,12 @@ fn connections_that_take_turns() {
         let mut pools = pools(DeflateConfig { compressors, ..DeflateConfig::default() });
         let mut links: Vec<_> = (0..6)
             .map(|i| {
-                let params = Params {
+                let params = DeflateParams {
                     client_no_context_takeover: i % 3 == 0,
                     client_max_window_bits: if i < 3 { 15 } else { 12 },
                     ..TAKEOVER
                 };
-                Link::<Client>::new(&params, &pools.inflate)
+                Link::<Client, Server>::new(&params, &pools.inflate)
             })
             .collect();
         let mut random = random(compressors as u64);
@@ -289,12 +288,15 @@ fn whatever_is_read_in_the_peer_has() {
     for (level, compressors) in [(1, 1), (2, 1), (2, 3), (4, 2), (6, 1), (7, 1), (9, 3)] {
         for (takes_over, bits) in (9..=15).map(|bits| (true, bits)).chain([(false, 15)]) {
             let mut pool = DeflatePool::new(DeflateConfig { level, compressors, ..DeflateConfig::default() });
-            let params =
-                Params { server_no_context_takeover: !takes_over, server_max_window_bits: bits, ..TAKEOVER };
+            let params = DeflateParams {
+                server_no_context_takeover: !takes_over,
+                server_max_window_bits: bits,
+                ..TAKEOVER
+            };
             let mut random = random(u64::from(bits) << 8 | u64::from(level));
             let mut peers = [(); 5].map(|()| {
                 let conn = Connection::<Server>::new().with_extension_bits(Rsv::RSV1);
-                (conn, Deflater::<Server>::new(&params), Decoder::new(), Vec::new())
+                (conn, Deflater::<Server>::new(&params), Decompressor::new(), Vec::new())
             });
             for _ in 0..150 {
                 let (conn, deflater, decoder, sent) = &mut peers[random() as usize % 5];
@@ -307,16 +309,16 @@ fn whatever_is_read_in_the_peer_has() {
                         sent[from..(from + len).min(sent.len())].to_vec()
                     }
                 };
-                let out = deflater.message(conn, Kind::Binary, &payload, &mut pool).unwrap();
+                let out = deflater.message(conn, Kind::Binary, &payload, &mut pool, Unmasked).unwrap();
                 if out.is_unchanged() {
                     continue;
                 }
-                let coded = out.payload;
+                let compressed = out.payload;
                 if !takes_over {
-                    *decoder = Decoder::new();
+                    *decoder = Decompressor::new();
                 }
                 sent.extend_from_slice(&payload);
-                assert_eq!(decoder.read(coded), Oracle::Whole(payload), "level {level}, {bits} bits");
+                assert_eq!(decoder.read(compressed), Verdict::Whole(payload), "level {level}, {bits} bits");
             }
         }
     }
@@ -334,7 +336,7 @@ fn how_far_back_a_message_refers() {
     let before = digits(24_000, 1);
     for (level, far_is_found) in [(1, false), (2, false), (6, false), (7, true), (9, true)] {
         let mut pools = pools(DeflateConfig { level, compressors: 1, ..DeflateConfig::default() });
-        let mut links = [(); 2].map(|()| Link::<Server>::new(&TAKEOVER, &pools.inflate));
+        let mut links = [(); 2].map(|()| Link::<Server, Client>::new(&TAKEOVER, &pools.inflate));
         let mut send = |i: usize, payload: &[u8]| {
             let wire = links[i].send(&mut pools.deflate, Kind::Text, payload);
             links[i].arrive(&mut pools, &wire, Kind::Text, payload);
@@ -354,13 +356,13 @@ fn how_far_back_a_message_refers() {
 #[test]
 fn windows_for_sending_are_kept_within_the_budget() {
     let mut pools = pools(DeflateConfig { windows: 2 << 15, ..DeflateConfig::default() });
-    let mut links = [(); 4].map(|()| Link::<Server>::new(&TAKEOVER, &pools.inflate));
+    let mut links = [(); 4].map(|()| Link::<Server, Client>::new(&TAKEOVER, &pools.inflate));
     let text = prose(1000, 1);
     for link in &mut links {
         assert!(link.pass(&mut pools, Kind::Text, &text));
     }
     assert_eq!(pools.deflate.windows(), 2 << 15);
-    let lens = |pools: &mut Pools, links: &mut [Link<Server>; 4]| {
+    let lens = |pools: &mut Pools, links: &mut [Link<Server, Client>; 4]| {
         links.each_mut().map(|link| {
             let wire = link.send(&mut pools.deflate, Kind::Text, &text);
             link.arrive(pools, &wire, Kind::Text, &text);
@@ -389,7 +391,7 @@ fn pools_for_sending_share_a_budget() {
     let config = DeflateConfig { windows: 3 << 15, compressors: 3, ..DeflateConfig::default() };
     let budget = DeflateBudget::new(config);
     let mut inflate = InflatePool::default();
-    let mut links = [(); 5].map(|()| Link::<Server>::new(&TAKEOVER, &inflate));
+    let mut links = [(); 5].map(|()| Link::<Server, Client>::new(&TAKEOVER, &inflate));
     let mut pools = [(); 4].map(|()| DeflatePool::sharing(&budget));
     let mut random = random(1);
     let mut short = 0;
@@ -418,9 +420,9 @@ fn pools_for_sending_share_a_budget() {
 
 #[test]
 fn fragments() {
-    fn role<S: Sender>(params: &Params) {
+    fn role<S: Role, P: Role>(params: &DeflateParams) {
         let mut pools = Pools::default();
-        let mut link = Link::<S>::new(params, &pools.inflate);
+        let mut link = Link::<S, P>::new(params, &pools.inflate);
         let (text, noise) = (prose(3000, 1), noise(70_000, 2));
         let cases: [(&[u8], &[usize]); 7] = [
             (&text, &[0, 1, 2, 1000, 1000, 3000]),
@@ -438,17 +440,16 @@ fn fragments() {
             for (i, &cut) in cuts.iter().chain([&bytes.len()]).enumerate() {
                 let last = i == cuts.len();
                 let Link { conn, deflater, host } = &mut link;
-                let deflate = &mut pools.deflate;
+                let pool = &mut pools.deflate;
                 let wire =
-                    S::deflate_fragment(deflater, conn, deflate, Kind::Binary, &bytes[from..cut], last)
-                        .unwrap();
+                    deflate_fragment(deflater, conn, pool, Kind::Binary, &bytes[from..cut], last).unwrap();
                 assert_eq!(wire[0] & 0x40 != 0, i == 0 && !(last && bytes.len() < 64), "RSV1 is the first's");
                 assert!(wire.len() <= cut - from + 14 + 11);
                 if !last {
                     // Another message is refused, and does no harm.
-                    let refused = S::deflate(deflater, conn, deflate, Kind::Text, &text);
+                    let refused = deflate(deflater, conn, pool, Kind::Text, &text);
                     assert_eq!(refused, Err(SendError::MessageOpen));
-                    let refused = S::deflate_fragment(deflater, conn, deflate, Kind::Text, &text, last);
+                    let refused = deflate_fragment(deflater, conn, pool, Kind::Text, &text, last);
                     assert_eq!(refused, Err(SendError::KindChanged));
                 }
                 host.read(&mut pools.inflate, &wire).unwrap();
@@ -458,8 +459,8 @@ fn fragments() {
         }
     }
     for params in [TAKEOVER, NO_TAKEOVER] {
-        role::<Server>(&params);
-        role::<Client>(&params);
+        role::<Server, Client>(&params);
+        role::<Client, Server>(&params);
     }
 }
 
@@ -467,55 +468,52 @@ fn fragments() {
 #[test]
 fn a_fragment_does_not_wait_for_the_next() {
     let mut pools = Pools::default();
-    let mut link = Link::<Server>::new(&NO_TAKEOVER, &pools.inflate);
+    let mut link = Link::<Server, Client>::new(&NO_TAKEOVER, &pools.inflate);
     for word in ["one", "two", "three"] {
         let Link { conn, deflater, host } = &mut link;
-        let wire =
-            Server::deflate_fragment(deflater, conn, &mut pools.deflate, Kind::Text, word.as_bytes(), false);
+        let wire = deflate_fragment(deflater, conn, &mut pools.deflate, Kind::Text, word.as_bytes(), false);
         host.read(&mut pools.inflate, &wire.unwrap()).unwrap();
     }
     assert_eq!(link.host.assembler.len(), "onetwothree".len());
 }
 
-/// The connection's own verbs send uncompressed, also fragments, in any order.
+/// The connection's own send methods send uncompressed, also fragments, in any order.
 #[test]
-fn verbs_of_the_connection_may_be_mixed_in() {
+fn the_connections_send_methods_may_be_mixed_in() {
     let mut pools = Pools::default();
-    let mut link = Link::<Server>::new(&TAKEOVER, &pools.inflate);
+    let mut link = Link::<Server, Client>::new(&TAKEOVER, &pools.inflate);
     let text = prose(500, 1);
     for _ in 0..3 {
         assert!(link.pass(&mut pools, Kind::Text, &text));
-        let wire = Server::message(&mut link.conn, Kind::Text, &text).unwrap();
+        let wire = host::message(&mut link.conn, Kind::Text, &text).unwrap();
         link.arrive(&mut pools, &wire, Kind::Text, &text);
         // A message that the connection began, the deflater goes on with: uncompressed.
-        let mut wire = Server::fragment(&mut link.conn, Kind::Text, &text, false).unwrap();
+        let mut wire = host::fragment(&mut link.conn, Kind::Text, &text, false).unwrap();
         let Link { conn, deflater, .. } = &mut link;
         for last in [false, true] {
-            let more = Server::deflate_fragment(deflater, conn, &mut pools.deflate, Kind::Text, &text, last);
+            let more = deflate_fragment(deflater, conn, &mut pools.deflate, Kind::Text, &text, last);
             wire.extend(more.unwrap());
         }
         link.arrive(&mut pools, &wire, Kind::Text, &text.repeat(3));
     }
-    link.conn.close(CloseCode::NORMAL, "").unwrap();
+    let _close = link.conn.close(CloseCode::NORMAL, "", Unmasked).unwrap();
     let Link { conn, deflater, .. } = &mut link;
-    let closed = Server::deflate(deflater, conn, &mut pools.deflate, Kind::Text, &text);
+    let closed = deflate(deflater, conn, &mut pools.deflate, Kind::Text, &text);
     assert_eq!(closed, Err(SendError::Closed));
 }
 
-#[cfg(feature = "bytes")]
 #[test]
 fn one_message_for_many_peers() {
-    use framewire::owned::PreparedMessage;
     let mut pools = Pools::default();
     let kinds = [
         TAKEOVER,
         NO_TAKEOVER,
-        Params { server_max_window_bits: 9, ..TAKEOVER },
-        Params { server_max_window_bits: 8, ..TAKEOVER },
-        Params { server_max_window_bits: 12, ..TAKEOVER }, // nobody says that there are such
+        DeflateParams { server_max_window_bits: 9, ..TAKEOVER },
+        DeflateParams { server_max_window_bits: 8, ..TAKEOVER },
+        DeflateParams { server_max_window_bits: 12, ..TAKEOVER }, // nobody says that there are such
     ];
     let mut links: Vec<_> =
-        kinds.iter().cycle().take(15).map(|params| Link::<Server>::new(params, &pools.inflate)).collect();
+        kinds.iter().cycle().take(15).map(|params| Link::<Server, Client>::new(params, &pools.inflate)).collect();
     for round in 0..4 {
         let bytes = if round == 3 { noise(1000, 1) } else { prose(1000, round) };
         let news = PreparedMessage::new(Kind::Binary, &bytes, &kinds[..4], &mut pools.deflate);
@@ -540,7 +538,7 @@ fn one_message_for_many_peers() {
     // Refused, it is not in the window.
     let link = &mut links[0];
     let news = PreparedMessage::new(Kind::Text, &prose(900, 77), &kinds, &mut pools.deflate);
-    let first = Server::deflate_fragment(
+    let first = deflate_fragment(
         &mut link.deflater,
         &mut link.conn,
         &mut pools.deflate,
@@ -551,23 +549,15 @@ fn one_message_for_many_peers() {
     let refused = news.send(&mut link.conn, &mut link.deflater);
     assert_eq!(refused, Err(SendError::MessageOpen));
     let text = prose(900, 77);
-    let last = Server::deflate_fragment(
-        &mut link.deflater,
-        &mut link.conn,
-        &mut pools.deflate,
-        Kind::Text,
-        &text,
-        true,
-    );
+    let last =
+        deflate_fragment(&mut link.deflater, &mut link.conn, &mut pools.deflate, Kind::Text, &text, true);
     let wire = [first.unwrap(), last.unwrap()].concat();
     link.arrive(&mut pools, &wire, Kind::Text, &[b"first", &text[..]].concat());
 }
 
 /// Threads send one message, each to peers of its own; those that are sent nothing else take no window.
-#[cfg(feature = "bytes")]
 #[test]
 fn threads_send_one_message() {
-    use framewire::owned::PreparedMessage;
     let (bytes, mut pool) = (prose(1000, 1), DeflatePool::default());
     let news = PreparedMessage::new(Kind::Text, &bytes, [&TAKEOVER, &TAKEOVER], &mut pool);
     std::thread::scope(|scope| {
@@ -575,7 +565,7 @@ fn threads_send_one_message() {
             scope.spawn(|| {
                 let mut pools = Pools::default();
                 for params in [TAKEOVER, NO_TAKEOVER] {
-                    let mut link = Link::<Server>::new(&params, &pools.inflate);
+                    let mut link = Link::<Server, Client>::new(&params, &pools.inflate);
                     for _ in 0..2 {
                         let wire = news.send(&mut link.conn, &mut link.deflater).unwrap();
                         assert!(wire[0] & 0x40 != 0);
@@ -590,13 +580,11 @@ fn threads_send_one_message() {
 }
 
 /// What is too short to be compressed by itself is not compressed for many.
-#[cfg(feature = "bytes")]
 #[test]
 fn short_messages_for_many_stay_as_they_are() {
-    use framewire::owned::PreparedMessage;
     let mut pools = pools(DeflateConfig { min_len: 100, ..DeflateConfig::default() });
     for (len, is_compressed) in [(99, false), (100, true)] {
-        let mut link = Link::<Server>::new(&TAKEOVER, &pools.inflate);
+        let mut link = Link::<Server, Client>::new(&TAKEOVER, &pools.inflate);
         let bytes = vec![b'x'; len];
         let news = PreparedMessage::new(Kind::Text, &bytes, [&TAKEOVER], &mut pools.deflate);
         let wire = news.send(&mut link.conn, &mut link.deflater).unwrap();
@@ -605,21 +593,18 @@ fn short_messages_for_many_stay_as_they_are() {
     }
 }
 
-#[cfg(feature = "bytes")]
 #[test]
 fn owned_messages_are_inflated_whole() {
-    use bytes::BytesMut;
-    use framewire::owned::{Message, Reader};
     let mut pool = InflatePool::new(InflateConfig { messages: 1, message: 5000, ..InflateConfig::default() });
-    let mut coder = Coder::new();
+    let mut compressor = Compressor::new();
     let text = prose(3000, 1);
-    let coded = coder.code(&text);
-    let bomb = code(&[0; 6000]);
+    let compressed = compressor.compress(&text);
+    let bomb = compress(&[0; 6000]);
     let stream = cat(&[
-        to::<Server>(TEXT1 & MORE, &coded[..100]),
-        to::<Server>(CONTINUATION, &coded[100..]),
+        to::<Server>(TEXT1 & MORE, &compressed[..100]),
+        to::<Server>(CONTINUATION, &compressed[100..]),
         to::<Server>(TEXT, b"plain"),
-        to::<Server>(BINARY1, &coder.code(&text)),
+        to::<Server>(BINARY1, &compressor.compress(&text)),
         to::<Server>(BINARY1, &bomb),
     ]);
     let mut conn = Connection::<Server>::new().with_extension_bits(Rsv::RSV1);
@@ -642,215 +627,4 @@ fn owned_messages_are_inflated_whole() {
         [Message::Text(text.clone().into()), Message::Text("plain".into()), Message::Binary(text.into()),]
     );
     assert_eq!(outcome, Err(ProtocolError::MessageTooBig));
-}
-
-thread_local! {
-    /// Allocations, bytes that are live, and the most that were, on this thread.
-    static COUNTS: Cell<(usize, isize, isize)> = const { Cell::new((0, 0, 0)) };
-}
-
-struct Counting;
-
-#[allow(unsafe_code, reason = "an allocator can be written in no other way")]
-// SAFETY: all work is the system allocator's, which keeps the contract; counting touches no memory of its callers,
-// and allocates nothing: a `Cell` without a destructor, constant at first.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(1, layout.size() as isize);
-        // SAFETY: the caller keeps `alloc`'s contract, which is the same.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        count(0, -(layout.size() as isize));
-        // SAFETY: the caller keeps `dealloc`'s contract, which is the same: `at` came from `alloc` above.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-fn count(times: usize, bytes: isize) {
-    // A thread that ends drops things when this is gone already.
-    let _ = COUNTS.try_with(|counts| {
-        let (all, live, most) = counts.get();
-        counts.set((all + times, live + bytes, most.max(live + bytes)));
-    });
-}
-
-/// How often `work` allocated, and how many bytes more than before it held at most.
-fn counted<T>(work: impl FnOnce() -> T) -> (T, usize, usize) {
-    let (all, live, _) = COUNTS.get();
-    COUNTS.set((all, live, live));
-    let result = work();
-    let (after, _, most) = COUNTS.get();
-    (result, after - all, (most - live) as usize)
-}
-
-/// Bytes that are live; of use only beside another such number.
-fn live() -> isize {
-    COUNTS.get().1
-}
-
-fn since(before: isize) -> usize {
-    usize::try_from(live() - before).unwrap()
-}
-
-#[test]
-fn no_allocation_per_message() {
-    fn role<S: Side>(params: &Params) {
-        let mut pools = Pools::default();
-        let mut sender = Deflater::<Server>::new(params);
-        let mut conn = Connection::<Server>::new().with_extension_bits(Rsv::RSV1);
-        let mut inflater = Inflater::<S>::new(&Params { ..*params }, &pools.inflate).unwrap();
-        let texts: Vec<_> = (0..50).map(|i| prose(100 + 50 * i, i as u64)).collect();
-        let mut wire = vec![0; 1 << 16];
-        let mut all = |pools: &mut Pools| {
-            for text in &texts {
-                let out = sender.message(&mut conn, Kind::Text, text, &mut pools.deflate).unwrap();
-                assert!(!out.is_unchanged(), "it is worth it");
-                let coded = out.payload;
-                let bytes = &mut wire[..coded.len()];
-                bytes.copy_from_slice(coded);
-                // In two parts, so that the message waits in between.
-                let (one, two) = bytes.split_at_mut(coded.len() / 2);
-                let mut ready = inflater.ready(&mut pools.inflate).unwrap();
-                for (bytes, last) in [(one, false), (two, true)] {
-                    let mut parts = ready.feed(Part { kind: Kind::Text, rsv: Rsv::RSV1, bytes, last });
-                    while parts.next_part().unwrap().is_some() {}
-                }
-            }
-        };
-        for _ in 0..20 {
-            all(&mut pools); // until the windows are full
-        }
-        let ((), allocations, _) = counted(|| all(&mut pools));
-        assert_eq!(allocations, 0, "{params:?}");
-    }
-    for params in [TAKEOVER, NO_TAKEOVER] {
-        // What a server sends, a client receives; here also a server, of the same parameters both ways.
-        role::<Client>(&params);
-        role::<Server>(&params);
-    }
-}
-
-/// A message that is here whole, and not larger than a part: its memory, and no more.
-#[test]
-fn one_allocation_for_a_whole_message() {
-    let mut pool = InflatePool::default();
-    let mut coder = Coder::new();
-    let mut inflater = Inflater::<Server>::new(&TAKEOVER, &pool).unwrap();
-    for round in 0..60 {
-        let text = prose(1000, round);
-        let payload = coder.code(&text);
-        let mut ready = inflater.ready(&mut pool).unwrap();
-        let (got, allocations, most) = counted(|| ready.inflate_text(&payload));
-        let got = got.unwrap();
-        assert_eq!(got.as_bytes(), text);
-        assert!(round < 40 || (allocations, most) == (1, got.len()), "{allocations}, {most}");
-        let payload = coder.code(&text);
-        let (got, allocations, _) = counted(|| ready.inflate_binary(&payload));
-        assert!(got == Ok(text) && (round < 40 || allocations == 1));
-    }
-}
-
-/// What docs/deflate.md adds up, weighed.
-#[test]
-fn what_it_holds_is_what_was_said() {
-    #[cfg(target_pointer_width = "64")]
-    {
-        assert!(size_of::<Inflater<Server>>() <= 24);
-        assert!(size_of::<Deflater<Server>>() <= 16);
-    }
-    let config = InflateConfig { part: 1 << 12, messages: 10, message: 1 << 20, ..InflateConfig::default() };
-    let before = live();
-    let pool = InflatePool::new(config);
-    let small = since(before);
-    assert!((1 << 12..(1 << 12) + 500).contains(&small));
-    let wire = to::<Server>(BINARY1, &code(&prose(100_000, 1)));
-    for params in [NO_TAKEOVER, TAKEOVER] {
-        let before = live();
-        let idle: Vec<_> = (0..100).map(|_| Inflater::<Server>::new(&params, &pool).unwrap()).collect();
-        let each = since(before) / 100;
-        assert!(each <= if params == TAKEOVER { 24 + 80 } else { 24 }, "{each} bytes before a message");
-        drop(idle);
-    }
-    // Inside a message: a decompressor and at most a window. After it: nothing, or the window.
-    for (params, after) in
-        [(NO_TAKEOVER, 0), (TAKEOVER, 1 << 15), (Params { client_max_window_bits: 9, ..TAKEOVER }, 1 << 9)]
-    {
-        let mut pool = InflatePool::new(config);
-        let mut host = Host::<Server>::new(&params, &pool);
-        let before = live();
-        host.read(&mut pool, &wire[..wire.len() / 2]).unwrap();
-        let during = since(before) - host.assembler.capacity();
-        let bits = params.client_max_window_bits;
-        let most = InflatePool::DECOMPRESSOR + (1 << bits) + 200;
-        assert!(during <= most && during + 1000 > most - 2000, "{during} of {most}");
-        host.read(&mut pool, &wire[wire.len() / 2..]).unwrap();
-        let pooled = InflatePool::DECOMPRESSOR + if after == 0 { 1 << bits } else { 0 };
-        let held = since(before) - host.assembler.capacity() - host.messages[0].1.capacity();
-        assert!(held <= pooled + after + 400, "{held} of {pooled} and {after}");
-    }
-    let (_, _, most) = counted(|| {
-        let mut pool = DeflatePool::new(DeflateConfig { compressors: 3, ..DeflateConfig::default() });
-        let mut links = [(); 8].map(|()| {
-            (Connection::<Server>::new().with_extension_bits(Rsv::RSV1), Deflater::<Server>::new(&TAKEOVER))
-        });
-        for (conn, deflater) in &mut links {
-            assert!(!deflater.message(conn, Kind::Text, &[b'x'; 40_000], &mut pool).unwrap().is_unchanged());
-        }
-    });
-    assert!(most <= 3 * DeflatePool::COMPRESSOR + 8 * (1 << 15) + 50_000 + 8 * 200, "{most}");
-    assert!(most >= 3 * DeflatePool::COMPRESSOR + 8 * (1 << 15) - 10_000, "{most}");
-}
-
-/// One compressor for windows of all sizes: it makes room for the next before that is there.
-#[test]
-fn the_cap_on_compressors_holds_while_one_is_replaced() {
-    let mut pool = DeflatePool::new(DeflateConfig { compressors: 1, ..DeflateConfig::default() });
-    let ((), _, most) = counted(|| {
-        for bits in [15, 9, 15, 10, 15] {
-            let mut conn = Connection::<Server>::new().with_extension_bits(Rsv::RSV1);
-            let params = Params { server_max_window_bits: bits, ..NO_TAKEOVER };
-            let mut deflater = Deflater::<Server>::new(&params);
-            let out = deflater.message(&mut conn, Kind::Text, &[b'x'; 1000], &mut pool).unwrap();
-            assert!(!out.is_unchanged());
-        }
-    });
-    assert_eq!(pool.compressors(), 1);
-    assert!(most <= DeflatePool::COMPRESSOR + 10_000, "{most}");
-}
-
-/// A thousand and more to one, of zeros, and of the densest that there is: no more memory than the limit says, no more
-/// work than its length asks for.
-#[test]
-fn bombs() {
-    let limit = 1 << 20;
-    let zeros = code(&vec![0; 64 << 20]);
-    assert!(zeros.len() * 1000 < 64 << 20);
-    for wire in [zeros, code(&vec![b'a'; 64 << 20])] {
-        for params in [TAKEOVER, NO_TAKEOVER] {
-            let mut bytes = wire.clone();
-            let (parts, _, most) = counted(|| {
-                let mut pool = InflatePool::new(InflateConfig { message: limit, ..InflateConfig::default() });
-                let mut inflater = Inflater::<Server>::new(&params, &pool).unwrap();
-                let mut ready = inflater.ready(&mut pool).unwrap();
-                let mut inflated =
-                    ready.feed(Part { kind: Kind::Binary, rsv: Rsv::RSV1, bytes: &mut bytes, last: true });
-                let mut parts = 0;
-                loop {
-                    match inflated.next_part() {
-                        Ok(Some(part)) => parts += part.bytes.len(),
-                        Ok(None) => panic!("it is over the limit"),
-                        Err(error) => break assert_eq!(error, ProtocolError::MessageTooBig),
-                    }
-                }
-                parts
-            });
-            assert!(parts as u64 <= limit);
-            assert!(most <= (64 << 10) + InflatePool::DECOMPRESSOR + (1 << 15) + 1000, "{most}");
-        }
-    }
 }

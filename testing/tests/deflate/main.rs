@@ -4,6 +4,7 @@
 use framewire_testing::allocations::Counting;
 
 mod both_ends;
+mod memory;
 mod receiving;
 
 #[global_allocator]

@@ -1,17 +1,17 @@
 //! permessage-deflate, receiving (RFC 7692): the RFC's examples, a corpus of what real and hostile peers send, any cut,
 //! another implementation, and limits that hold.
-#![cfg(feature = "deflate")]
 
-#[path = "common/coded.rs"]
-mod coded;
-mod common;
-
-use coded::*;
-use common::*;
 use framewire::{
-    Client, CloseCode, Kind, Part, ProtocolError, Rsv, Server,
+    Client, CloseCode, Kind, Part, ProtocolError, Role, Rsv, Server,
     deflate::{InflateBudget, InflateConfig, InflatePool, Inflater, NoWindow},
-    extension::Params,
+    extension::DeflateParams,
+};
+use framewire_testing::{
+    deflate::*,
+    miniz::{Compressor, Decompressor, Verdict, compress},
+    payload::{noise, prose, random},
+    rfc1951,
+    wire::*,
 };
 use quickcheck::quickcheck;
 
@@ -26,9 +26,9 @@ const BLOCKS: &[u8] = b"\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00";
 
 #[test]
 fn examples_of_the_rfc() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         let texts = |n: usize| (vec![(Kind::Text, b"Hello".to_vec()); n], None);
-        let play = |params: &Params, wire: &[Vec<u8>]| {
+        let play = |params: &DeflateParams, wire: &[Vec<u8>]| {
             let mut pool = pool(64);
             Host::<S>::new(params, &pool).play(&mut pool, &wire.concat(), &[])
         };
@@ -98,17 +98,17 @@ fn corpus() -> Vec<Case> {
         cases.push(("truncated, stored", STORED[..len].into(), None));
     }
     let long = prose(5000, 1);
-    let coded = code(&long);
-    cases.push(("dynamic codes", coded.clone(), Some(long)));
-    for len in (1..coded.len()).step_by(41) {
-        cases.push(("truncated, dynamic", coded[..len].into(), None));
+    let compressed = compress(&long);
+    cases.push(("dynamic codes", compressed.clone(), Some(long)));
+    for len in (1..compressed.len()).step_by(41) {
+        cases.push(("truncated, dynamic", compressed[..len].into(), None));
     }
     cases
 }
 
 #[test]
 fn the_corpus_at_every_cut() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         for (name, payload, expected) in corpus() {
             let expected = expected.ok_or(ProtocolError::CorruptDeflate);
             for params in [TAKEOVER, NO_TAKEOVER] {
@@ -139,17 +139,17 @@ fn close_codes() {
 }
 
 /// Everything that may stand on a wire, and what comes of it.
-fn everything<S: Side>() -> (Vec<u8>, Vec<(Kind, Vec<u8>)>) {
-    let mut coder = Coder::new();
+fn everything<S: Role>() -> (Vec<u8>, Vec<(Kind, Vec<u8>)>) {
+    let mut compressor = Compressor::new();
     let (long, plain) = (prose(3000, 2), prose(300, 3));
-    let coded = coder.code(&long);
-    let again = coder.code(&long[100..2000]); // mostly by reference to the message before
-    let third = coded.len() / 3;
+    let compressed = compressor.compress(&long);
+    let again = compressor.compress(&long[100..2000]); // mostly by reference to the message before
+    let third = compressed.len() / 3;
     let wire = cat(&[
-        to::<S>(TEXT1 & MORE, &coded[..third]),
+        to::<S>(TEXT1 & MORE, &compressed[..third]),
         to::<S>(PING, b"in between"),
         to::<S>(CONTINUATION & MORE, b""),
-        to::<S>(CONTINUATION & MORE, &coded[third..]),
+        to::<S>(CONTINUATION & MORE, &compressed[third..]),
         to::<S>(PONG, b""),
         to::<S>(CONTINUATION, b""),
         to::<S>(TEXT, &plain), // uncompressed: not in the window
@@ -161,7 +161,7 @@ fn everything<S: Side>() -> (Vec<u8>, Vec<(Kind, Vec<u8>)>) {
         to::<S>(BINARY1, &again),
         to::<S>(TEXT1, b"\0"),
         to::<S>(BINARY, b""),
-        to::<S>(TEXT1, &coder.code("ä".as_bytes())),
+        to::<S>(TEXT1, &compressor.compress("ä".as_bytes())),
     ]);
     let messages = vec![
         (Kind::Text, long.clone()),
@@ -179,7 +179,7 @@ fn everything<S: Side>() -> (Vec<u8>, Vec<(Kind, Vec<u8>)>) {
 
 #[test]
 fn any_cut_gives_the_same_messages() {
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         let (wire, messages) = everything::<S>();
         for part in [3, 1000, 1 << 16] {
             let mut pool = pool(part);
@@ -218,13 +218,13 @@ fn as_another_reads_it(payload: &[u8]) {
     assert_eq!(got, cut);
     let expected = rfc1951::message(payload).ok_or(ProtocolError::CorruptDeflate);
     assert_eq!(got, expected, "{payload:x?}");
-    match (Decoder::new().read(payload), got) {
+    match (Decompressor::new().read(payload), got) {
         // It cannot go on behind a final block.
-        (Oracle::Final(bytes), Ok(got)) => assert!(got.starts_with(&bytes)),
-        (Oracle::Whole(bytes), Ok(got)) => assert_eq!(got, bytes),
+        (Verdict::Final(bytes), Ok(got)) => assert!(got.starts_with(&bytes)),
+        (Verdict::Whole(bytes), Ok(got)) => assert_eq!(got, bytes),
         // It says less about where a message ends, and takes a reference to before the start for one to zeros.
         (_, Err(_)) => {}
-        (Oracle::Corrupt, Ok(_)) => panic!("corrupt, it says: {payload:x?}"),
+        (Verdict::Corrupt, Ok(_)) => panic!("corrupt, it says: {payload:x?}"),
     }
 }
 
@@ -235,10 +235,10 @@ fn streams_are_read_as_another_reads_them() {
     for round in 0..300 * scale {
         let len = (random() % 3000) as usize;
         let bytes = if round % 4 == 0 { noise(len, random()) } else { prose(len, random()) };
-        let coded = code(&bytes);
-        as_another_reads_it(&coded);
+        let compressed = compress(&bytes);
+        as_another_reads_it(&compressed);
         for _ in 0..20 {
-            let mut bad = coded.clone();
+            let mut bad = compressed.clone();
             for _ in 0..=random() % 3 {
                 let at = (random() % bad.len().max(1) as u64) as usize;
                 match random() % 4 {
@@ -255,14 +255,14 @@ fn streams_are_read_as_another_reads_them() {
 #[test]
 fn windows_are_taken_over_as_another_takes_them() {
     for seed in 0..20 {
-        let (mut random, mut coder) = (random(seed), Coder::new());
+        let (mut random, mut compressor) = (random(seed), Compressor::new());
         let mut pool = pool(1 << (seed % 17));
         let mut host = Host::<Server>::new(&TAKEOVER, &pool);
         for _ in 0..20 {
             // Some longer than the window, most much shorter.
             let len = random() % if random() % 8 == 0 { 70_000 } else { 2000 };
             let bytes = if random() % 5 == 0 { noise(len as usize, seed) } else { prose(len as usize, 3) };
-            let wire = to::<Server>(BINARY1, &coder.code(&bytes));
+            let wire = to::<Server>(BINARY1, &compressor.compress(&bytes));
             let cut = (random() % wire.len() as u64) as usize;
             host.read(&mut pool, &wire[..cut]).unwrap();
             host.read(&mut pool, &wire[cut..]).unwrap();
@@ -287,7 +287,7 @@ fn whole_messages_are_inflated_as_parts_are() {
         }
     }
     fn role<S: Side>() {
-        let text = |bytes: &[u8]| code(bytes);
+        let text = |bytes: &[u8]| compress(bytes);
         let mut cases: Vec<_> = corpus().into_iter().map(|(_, payload, _)| payload).collect();
         cases.extend([text("größer".as_bytes()), text(b"gr\xc3"), text(b"gr\xff"), text(&[b'x'; 5001])]);
         let mut cut_text = text(&[&[b'x'; 100][..], b"\xff", &[b'x'; 6000]].concat());
@@ -317,11 +317,11 @@ fn whole_messages_are_inflated_as_parts_are() {
     role::<Client>();
 
     // In turn with messages in parts.
-    let (mut coder, mut pool) = (Coder::new(), pool(100));
+    let (mut compressor, mut pool) = (Compressor::new(), pool(100));
     let mut host = Host::<Server>::new(&TAKEOVER, &pool);
     for seed in 0..40 {
         let text = prose(1 + 50 * seed as usize, seed % 3);
-        let payload = coder.code(&text);
+        let payload = compressor.compress(&text);
         if seed % 2 == 0 {
             assert_eq!(whole(&mut host.inflater, &mut pool, Kind::Text, &payload), Ok(text));
         } else {
@@ -362,7 +362,7 @@ fn text_fails_at_the_first_impossible_byte() {
                     let mut wire = wire.clone();
                     let bytes = &mut wire[..came];
                     let mut ready = inflater.ready(&mut pool).unwrap();
-                    let mut parts = ready.feed(Part { kind: Kind::Text, rsv: Rsv::RSV1, bytes, last: false });
+                    let mut parts = ready.feed(Part::new(Kind::Text, Rsv::RSV1, bytes, false));
                     let failed = loop {
                         match parts.next_part() {
                             Ok(Some(_)) => {}
@@ -380,11 +380,11 @@ fn text_fails_at_the_first_impossible_byte() {
 
 #[test]
 fn text_may_not_end_inside_a_character() {
-    let wire = code("Wörtchen".as_bytes());
+    let wire = compress("Wörtchen".as_bytes());
     for part in [1, 3, 64] {
         let mut pool = pool(part);
         assert!(inflate::<Server>(&TAKEOVER, &mut pool, Kind::Text, &wire, &[]).is_ok());
-        let cut = code(&"Wö".as_bytes()[..2]);
+        let cut = compress(&"Wö".as_bytes()[..2]);
         let got = inflate::<Server>(&TAKEOVER, &mut pool, Kind::Text, &cut, &[]);
         assert_eq!(got, Err(ProtocolError::InvalidUtf8));
     }
@@ -394,7 +394,7 @@ fn text_may_not_end_inside_a_character() {
 fn a_message_over_the_limit_is_an_error_however_it_is_cut() {
     let bytes = prose(500, 1);
     let len = bytes.len() as u64;
-    let wire = code(&bytes);
+    let wire = compress(&bytes);
     for message in [0, 1, 63, 64, len - 1, len, len + 1, u64::MAX] {
         for part in [1, 64, 1000] {
             let mut pool = InflatePool::new(InflateConfig { message, part, ..InflateConfig::default() });
@@ -419,7 +419,7 @@ fn a_message_over_the_limit_is_an_error_however_it_is_cut() {
     }
     let mut bytes = bytes;
     bytes[50] = 0xff;
-    let wire = code(&bytes);
+    let wire = compress(&bytes);
     for cut in 0..wire.len() {
         let got = inflate::<Server>(&TAKEOVER, &mut pool, Kind::Text, &wire, &[cut]);
         assert_eq!(got, Err(ProtocolError::InvalidUtf8));
@@ -460,12 +460,12 @@ fn a_part_that_is_not_pulled_to_its_end_ends_the_stream() {
     let mut pool = pool(1);
     let mut inflater = Inflater::<Server>::new(&TAKEOVER, &pool).unwrap();
     fn part(bytes: &mut [u8]) -> Part<'_> {
-        Part { kind: Kind::Text, rsv: Rsv::RSV1, bytes, last: true }
+        Part::new(Kind::Text, Rsv::RSV1, bytes, true)
     }
     let mut ready = inflater.ready(&mut pool).unwrap();
     let mut wire = HELLO.to_vec();
     let mut parts = ready.feed(part(&mut wire));
-    assert_eq!(parts.next_part().unwrap().unwrap().bytes, b"H");
+    assert_eq!(parts.next_part().unwrap().unwrap().bytes(), b"H");
     drop(parts);
     for _ in 0..2 {
         let mut parts = ready.feed(part(&mut wire));
@@ -474,8 +474,8 @@ fn a_part_that_is_not_pulled_to_its_end_ends_the_stream() {
     }
     // What is not compressed still comes through; the host has failed the connection by then.
     let mut plain = *b"plain";
-    let mut parts = ready.feed(Part { rsv: Rsv::NONE, ..part(&mut plain) });
-    assert_eq!(parts.next_part().unwrap().unwrap().bytes, b"plain");
+    let mut parts = ready.feed(Part::new(Kind::Text, Rsv::NONE, &mut plain, true));
+    assert_eq!(parts.next_part().unwrap().unwrap().bytes(), b"plain");
     assert_eq!(parts.next_part(), Ok(None));
 }
 
@@ -519,13 +519,13 @@ fn at_its_cap_the_pool_is_ready_for_those_inside_a_message_only() {
 #[test]
 fn windows_are_set_aside_within_the_budget() {
     let mut pool = InflatePool::new(InflateConfig { windows: 3 << 9, ..InflateConfig::default() });
-    let small = Params { client_max_window_bits: 9, ..TAKEOVER };
-    let new = |params: &Params, pool: &InflatePool| Inflater::<Server>::new(params, pool);
+    let small = DeflateParams { client_max_window_bits: 9, ..TAKEOVER };
+    let new = |params: &DeflateParams, pool: &InflatePool| Inflater::<Server>::new(params, pool);
     assert_eq!(new(&TAKEOVER, &pool).unwrap_err(), NoWindow);
     let two = [new(&small, &pool).unwrap(), new(&small, &pool).unwrap()];
     assert!(pool.has_window(9) && pool.has_window(8) && !pool.has_window(10));
     // 8 bits are kept as 9: zlib sends as with 9.
-    let third = new(&Params { client_max_window_bits: 8, ..TAKEOVER }, &pool).unwrap();
+    let third = new(&DeflateParams { client_max_window_bits: 8, ..TAKEOVER }, &pool).unwrap();
     assert_eq!((pool.windows(), pool.has_window(9)), (3 << 9, false));
     assert_eq!(new(&small, &pool).unwrap_err(), NoWindow);
     assert!(new(&NO_TAKEOVER, &pool).is_ok(), "needs none");
@@ -636,8 +636,8 @@ fn a_budget_is_kept_by_threads_together() {
     };
     let texts: Vec<_> = (0..40).map(|i| prose(300, i % 7)).collect();
     let wires: Vec<_> = {
-        let mut coder = Coder::new(); // all connections say the same, each in its own time
-        texts.iter().map(|text| to::<Server>(TEXT1, &coder.code(text))).collect()
+        let mut compressor = Compressor::new(); // all connections say the same, each in its own time
+        texts.iter().map(|text| to::<Server>(TEXT1, &compressor.compress(text))).collect()
     };
     std::thread::scope(|scope| {
         for seed in 0..4 {
@@ -683,7 +683,7 @@ fn a_budget_is_kept_by_threads_together() {
 #[test]
 fn what_cannot_be_agreed_on_does_no_harm() {
     for bits in 0..=u8::MAX {
-        let params = Params { client_max_window_bits: bits, server_max_window_bits: bits, ..TAKEOVER };
+        let params = DeflateParams { client_max_window_bits: bits, server_max_window_bits: bits, ..TAKEOVER };
         let mut pool = pool(64);
         let mut host = Host::<Client>::new(&params, &pool);
         host.read(&mut pool, &to::<Client>(TEXT1, HELLO)).unwrap();
@@ -702,8 +702,9 @@ fn connections_that_take_turns_do_not_meet() {
         [b"", b"\0\0\xff\xff\0", b"\0\0\xff\xff\x01", b"\0\0\xff\xff\x03\0", b"\x02\0", b"\x06"];
     let mut random = random(5);
     for round in 0..60 {
-        let mut coders = [(); 3].map(|()| Coder::new());
-        let params = Params { client_max_window_bits: if round % 3 == 0 { 10 } else { 15 }, ..TAKEOVER };
+        let mut compressors = [(); 3].map(|()| Compressor::new());
+        let params =
+            DeflateParams { client_max_window_bits: if round % 3 == 0 { 10 } else { 15 }, ..TAKEOVER };
         let new =
             |messages| InflatePool::new(InflateConfig { messages, part: 512, ..InflateConfig::default() });
         let (mut one, mut two, mut strange) = (new(1), new(2), new(1));
@@ -715,11 +716,11 @@ fn connections_that_take_turns_do_not_meet() {
                 continue;
             }
             let len = [20, 300, 512, 1024, 40_000][random() as usize % 5];
-            let mut payload = coders[who].code(&prose(len, random() % 8));
+            let mut payload = compressors[who].compress(&prose(len, random() % 8));
             if params.client_max_window_bits < 15 {
-                payload = code(&prose(len, random()));
+                payload = compress(&prose(len, random()));
             }
-            // The coder ends a message with the header of an empty block: it may go on from there in other ways.
+            // The compressor ends a message with the header of an empty block: it may go on from there in other ways.
             if random() % 4 == 0 {
                 payload.extend_from_slice(ends[random() as usize % ends.len()]);
             }
@@ -742,7 +743,8 @@ fn connections_that_take_turns_do_not_meet() {
             if random() % 8 == 0 {
                 // Somebody else begins a message in `two`, and is gone in the middle of it.
                 let mut gone = Host::<Server>::new(&params, &two);
-                gone.read(&mut two, &to::<Server>(BINARY1 & MORE, &code(b"something else")[..3])).unwrap();
+                gone.read(&mut two, &to::<Server>(BINARY1 & MORE, &compress(b"something else")[..3]))
+                    .unwrap();
             }
         }
     }
