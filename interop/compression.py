@@ -1,5 +1,5 @@
 """permessage-deflate between the codec and what people use, with all combinations of its parameters: websockets and ws
-as clients of framewire-echo, and the example echo_check as a client of theirs. Each connection has to agree on what
+as clients of framewire-echo, and echo_check (testing/) as a client of theirs. Each connection has to agree on what
 RFC 7692 says follows from what was offered and how the server is set up, then to bring messages of all kinds back, with
 fewer bytes on the wire where they can be. NAME takes out all but the peers named."""
 
@@ -93,7 +93,7 @@ def from_framewire(name, server):
     taken = [offer for offer in offers(server) if can_take(name, offer, server)]
     for offer in taken:
         params = agreed(offer, server)
-        command = [BIN / "examples/echo_check", "--deflate", written(offer), written(params) if params else ""]
+        command = [BIN / "echo_check", "--deflate", written(offer), written(params) if params else ""]
         result = run_peer([*command, f"ws://{peer.match[1]}"], 60, quiet=True)
         results[written(offer)] = result.get("compressed", {"ok": False, "note": "not run"})
     peer.stop()

@@ -1,4 +1,4 @@
-"""Autobahn's cases, run by PyPI's kosoku: against framewire-echo, and against the example autobahn_client, which is
+"""Autobahn's cases, run by PyPI's kosoku: against framewire-echo, and against autobahn_client (testing/), which is
 the codec in its other role. A case must be OK, in what was exchanged and in how the connection was closed: NON-STRICT
 will not do. Three cases leave the behaviour to the implementation and can only be INFORMATIONAL.
 
@@ -80,7 +80,7 @@ async def against_server(without):
 async def against_client(without):
     async with kosoku.run_fuzzingserver(None, without, port=0) as server:
         url = f"ws://{server.address}:{server.port}"
-        client = await asyncio.create_subprocess_exec(BIN / "examples" / "autobahn_client", url)
+        client = await asyncio.create_subprocess_exec(BIN / "autobahn_client", url)
         try:
             if status := await asyncio.wait_for(client.wait(), 600):
                 raise RuntimeError(f"the client ended with status {status}")

@@ -1,5 +1,5 @@
 """The Java platform and the codec, both ways: the JDK's own client, Tomcat's and, from a folder of jars, Tyrus and
-Java-WebSocket, against framewire-echo; and the example echo_check against a server on Tomcat. NAME takes out all but the
+Java-WebSocket, against framewire-echo; and echo_check (testing/) against a server on Tomcat. NAME takes out all but the
 peers named."""
 
 import os

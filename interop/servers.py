@@ -1,4 +1,4 @@
-"""A client on the codec, the example echo_check, against the servers that people use: each an echo server in peers/.
+"""A client on the codec, echo_check (testing/), against the servers that people use: each an echo server in peers/.
 Against framewire-echo, too: the codec at both ends. NAME takes out all but the servers named."""
 
 import sys
@@ -39,7 +39,7 @@ def run(name, start):
     print(f"{name}:", flush=True)
     server = start()
     asked = [] if name == "framewire-echo" else ["--asked"]
-    results = run_peer([BIN / "examples/echo_check", *asked, f"ws://{server.match[1]}"], 90)
+    results = run_peer([BIN / "echo_check", *asked, f"ws://{server.match[1]}"], 90)
     server.stop()
     return results
 

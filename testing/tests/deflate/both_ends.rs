@@ -512,8 +512,12 @@ fn one_message_for_many_peers() {
         DeflateParams { server_max_window_bits: 8, ..TAKEOVER },
         DeflateParams { server_max_window_bits: 12, ..TAKEOVER }, // nobody says that there are such
     ];
-    let mut links: Vec<_> =
-        kinds.iter().cycle().take(15).map(|params| Link::<Server, Client>::new(params, &pools.inflate)).collect();
+    let mut links: Vec<_> = kinds
+        .iter()
+        .cycle()
+        .take(15)
+        .map(|params| Link::<Server, Client>::new(params, &pools.inflate))
+        .collect();
     for round in 0..4 {
         let bytes = if round == 3 { noise(1000, 1) } else { prose(1000, round) };
         let news = PreparedMessage::new(Kind::Binary, &bytes, &kinds[..4], &mut pools.deflate);
@@ -538,14 +542,8 @@ fn one_message_for_many_peers() {
     // Refused, it is not in the window.
     let link = &mut links[0];
     let news = PreparedMessage::new(Kind::Text, &prose(900, 77), &kinds, &mut pools.deflate);
-    let first = deflate_fragment(
-        &mut link.deflater,
-        &mut link.conn,
-        &mut pools.deflate,
-        Kind::Text,
-        b"first",
-        false,
-    );
+    let first =
+        deflate_fragment(&mut link.deflater, &mut link.conn, &mut pools.deflate, Kind::Text, b"first", false);
     let refused = news.send(&mut link.conn, &mut link.deflater);
     assert_eq!(refused, Err(SendError::MessageOpen));
     let text = prose(900, 77);
