@@ -1,12 +1,15 @@
 //! Level 3, both roles against each other: whatever the hosts of the two ends call, in any order, and however what they
-//! send is cut, a verb does what a model of it says, nothing that one end sends is refused by the other, messages
+//! send is cut, a send method does what a model of it says, nothing that one end sends is refused by the other, messages
 //! arrive in order and whole, and the closing handshake ends.
 
-use crate::common::{Item, Side};
 use crate::input::{Input, repeated};
 use framewire::{
-    Assembler, Client, Connection, ControlFrame, Event, Kind, Limits, Message, ProtocolError, Rsv, SendError,
-    Server, State,
+    Assembled, Assembler, Client, CloseCode, Connection, ControlFrame, Event, Kind, Limits, ProtocolError,
+    Role, Rsv, SendError, Server, State,
+};
+use framewire_testing::{
+    host::{Item, fragment, message},
+    wire::fixed,
 };
 use std::collections::VecDeque;
 
@@ -38,7 +41,7 @@ fn close(mut server: End<Server>, mut client: End<Client>) {
 }
 
 /// One end: its connection, its host, and the model of what it may send.
-struct End<S: Side> {
+struct End<S: Role> {
     conn: Connection<S>,
     assembler: Assembler,
     /// What it sent and the peer has not read.
@@ -51,14 +54,11 @@ struct End<S: Side> {
     close_received: bool,
 }
 
-impl<S: Side> End<S>
-where
-    S::Peer: Side<Peer = S>,
-{
+impl<S: Role> End<S> {
     fn new() -> Self {
         Self {
             conn: Connection::new().with_limits(Limits::NONE),
-            assembler: Assembler::new(usize::MAX),
+            assembler: Assembler::new(u64::MAX),
             wire: VecDeque::new(),
             sent: VecDeque::new(),
             open: None,
@@ -67,7 +67,7 @@ where
         }
     }
 
-    fn call(&mut self, call: u8, input: &mut Input<'_>, peer: &mut End<S::Peer>) {
+    fn call<P: Role>(&mut self, call: u8, input: &mut Input<'_>, peer: &mut End<P>) {
         match call % 16 {
             0 => self.message(Kind::Text, input.text().into_bytes()),
             1 => self.message(Kind::Binary, input.block().to_vec()),
@@ -102,12 +102,12 @@ where
         }
     }
 
-    // Sending: what a verb gives is what the model says.
+    // Sending: what a method returns is what the model says.
 
     fn message(&mut self, kind: Kind, payload: Vec<u8>) {
         let expected =
             self.may_send().and(if self.open.is_some() { Err(SendError::MessageOpen) } else { Ok(()) });
-        let sent = S::message(&mut self.conn, kind, &payload);
+        let sent = message(&mut self.conn, kind, &payload);
         self.went(sent, expected, Some(Item::Message(kind, Rsv::NONE, payload)));
     }
 
@@ -120,7 +120,7 @@ where
             self.open = Some((kind, payload, 0));
             return self.next_fragment(len);
         }
-        assert_eq!(S::fragment(&mut self.conn, kind, &payload, len == 0), Err(SendError::Closed));
+        assert_eq!(fragment(&mut self.conn, kind, &payload, len == 0), Err(SendError::Closed));
     }
 
     /// At 255 the message ends; it also does where nothing of it is left.
@@ -130,7 +130,7 @@ where
         let end = from.saturating_add(len).min(payload.len());
         let last = end == payload.len() && len != 0;
         let expected = self.may_send();
-        let sent = S::fragment(&mut self.conn, kind, &payload[from..end], last);
+        let sent = fragment(&mut self.conn, kind, &payload[from..end], last);
         let item = last.then(|| Item::Message(kind, Rsv::NONE, payload.clone()));
         self.went(sent, expected, item);
         self.open = (!last).then_some((kind, payload, end));
@@ -140,16 +140,16 @@ where
         let Some((kind, ..)) = self.open else { return };
         let other = if kind == Kind::Text { Kind::Binary } else { Kind::Text };
         let expected = self.may_send().and(Err(SendError::KindChanged));
-        assert_eq!(S::fragment(&mut self.conn, other, b"x", true).map(drop), expected);
+        assert_eq!(fragment(&mut self.conn, other, b"x", true).map(drop), expected);
     }
 
     fn ping(&mut self, payload: &[u8]) {
-        let sent = S::ping(&mut self.conn, payload);
+        let sent = self.conn.ping(payload, fixed::<S>());
         self.control(sent, payload, Item::Ping(payload.into()));
     }
 
     fn pong(&mut self, payload: &[u8]) {
-        let sent = S::pong(&mut self.conn, payload);
+        let sent = self.conn.pong(payload, fixed::<S>());
         self.control(sent, payload, Item::Pong(payload.into()));
     }
 
@@ -168,7 +168,7 @@ where
             _ => Ok(()),
         });
         let payload = if code == 1005 { vec![] } else { [&code.to_be_bytes(), reason.as_bytes()].concat() };
-        let sent = S::close(&mut self.conn, code, reason).map(|frame| frame.to_vec());
+        let sent = self.conn.close(CloseCode::new(code), reason, fixed::<S>()).map(|frame| frame.to_vec());
         self.close_sent |= sent.is_ok();
         self.went(sent, expected, Some(Item::Close(payload)));
     }
@@ -193,7 +193,7 @@ where
     // Receiving.
 
     /// Reads so much of what the peer sent, in pieces of this size.
-    fn read(&mut self, peer: &mut End<S::Peer>, len: usize, piece: usize) {
+    fn read<P: Role>(&mut self, peer: &mut End<P>, len: usize, piece: usize) {
         let mut left = len.min(peer.wire.len());
         while left > 0 {
             let mut bytes: Vec<u8> = peer.wire.drain(..left.min(piece)).collect();
@@ -207,7 +207,7 @@ where
     }
 
     /// Reads the rest of a large frame to where its message is collected.
-    fn read_direct(&mut self, peer: &mut End<S::Peer>, len: usize) {
+    fn read_direct<P: Role>(&mut self, peer: &mut End<P>, len: usize) {
         let room = self.assembler.spare(self.conn.remaining());
         let len = len.min(room.len()).min(peer.wire.len());
         room.iter_mut().zip(peer.wire.drain(..len)).for_each(|(to, from)| *to = from);
@@ -217,9 +217,9 @@ where
         }
     }
 
-    fn event(&mut self, event: Event<'_>, peer: &mut End<S::Peer>) {
+    fn event<P: Role>(&mut self, event: Event<'_>, peer: &mut End<P>) {
         assert!(!self.close_received, "an event behind the close");
-        if let Some(reply) = S::reply(&mut self.conn, &event) {
+        if let Some(reply) = self.conn.reply(&event, fixed::<S>) {
             self.wire.extend(&*reply);
             self.sent.push_back(match &event {
                 Event::Ping(payload) => Item::Pong(payload.to_vec()),
@@ -267,7 +267,7 @@ where
     }
 }
 
-fn item(message: Message<'_>) -> Item {
+fn item(message: Assembled<'_>) -> Item {
     if message.kind == Kind::Text {
         assert!(message.as_str().is_ok());
     }

@@ -1,9 +1,13 @@
 //! Levels 2 and 3: a wire, whole, cut, and byte by byte, gives the same frames, messages, replies and error, and they are
 //! those that RFC 6455, read slowly, asks for; for both roles.
 
-use crate::common::{Outcome, Side, decode, decoded, decoders, oracle, play, rsv, to};
 use crate::input::{Input, Pieces};
-use framewire::{Client, Connection, Limits, Server};
+use framewire::{Client, Connection, Limits, Role, Server};
+use framewire_testing::{
+    host::{Outcome, decode, decoders, play},
+    rfc6455::{decoded, oracle, rsv},
+    wire::to,
+};
 
 /// Options, pieces, and a wire: as it is, or as frames that its role's peer would send.
 pub fn check(input: &[u8]) {
@@ -28,7 +32,7 @@ pub fn check(input: &[u8]) {
 }
 
 /// Frames, each from a first byte, a length, and a payload: so an input need not know masks and lengths.
-pub(crate) fn frames<S: Side>(plan: &[u8]) -> Vec<u8> {
+pub(crate) fn frames<S: Role>(plan: &[u8]) -> Vec<u8> {
     let mut plan = Input::new(plan);
     let mut wire = Vec::new();
     while !plan.is_empty() {
@@ -49,7 +53,7 @@ fn levels(wire: &[u8], pieces: Pieces<'_>) {
 }
 
 /// Level 3. The bits of the options that stand where the reserved bits do say which of them an extension may set.
-fn same<S: Side>(wire: &[u8], pieces: Pieces<'_>, limits: Limits, options: u8) {
+fn same<S: Role>(wire: &[u8], pieces: Pieces<'_>, limits: Limits, options: u8) {
     let expected: Outcome = oracle::<S>(wire, limits, rsv(options));
     for cuts in ways(wire.len(), pieces) {
         let mut conn = Connection::<S>::new().with_limits(limits).with_extension_bits(rsv(options));

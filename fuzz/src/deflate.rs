@@ -3,19 +3,20 @@
 //! agreed on, and is read by our inflater, cut anywhere, by flate2, and by RFC 1951 read slowly. Memory stays within
 //! what was said.
 
-use crate::coded::{
-    Decoder, Host, Oracle, Sender,
-    rfc1951::{End, Reader},
-};
-use crate::common::Side;
 use crate::input::{Input, Pieces, repeated};
 use crate::meter::Meter;
 use framewire::{
-    Client, Connection, Kind, Rsv, SendError, Server,
+    Client, Connection, Kind, Role, Rsv, SendError, Server,
     deflate::{DeflateConfig, DeflatePool, Deflater, InflateConfig, InflatePool},
     extension::DeflateParams,
     frame,
     owned::PreparedMessage,
+};
+use framewire_testing::{
+    deflate::{Host, deflate, deflate_fragment},
+    host,
+    miniz::{Decompressor, Verdict},
+    rfc1951::{End, Reader},
 };
 
 /// Options, pieces, the parameters of each connection, then calls: a byte that says what and where, and a payload.
@@ -23,28 +24,37 @@ pub fn check(input: &[u8]) {
     let mut input = Input::new(input);
     let options = input.bytes();
     match options[0] & 1 {
-        0 => Hall::<Server>::new(options, &mut input).play(&mut input),
-        _ => Hall::<Client>::new(options, &mut input).play(&mut input),
+        0 => Hall::<Server, Client>::new(options, &mut input, Some(broadcast)).play(&mut input),
+        _ => Hall::<Client, Server>::new(options, &mut input, None).play(&mut input),
     }
 }
 
 const LINKS: usize = 3;
 
-struct Hall<'a, S: Broadcast> {
+/// Sends a message that is compressed once for many, as only a server can.
+type Broadcast<S> = fn(&PreparedMessage, &mut Deflater<S>, &mut Connection<S>) -> Result<Vec<u8>, SendError>;
+
+fn broadcast(
+    message: &PreparedMessage,
+    deflater: &mut Deflater<Server>,
+    conn: &mut Connection<Server>,
+) -> Result<Vec<u8>, SendError> {
+    message.send(conn, deflater).map(|bytes| bytes.to_vec())
+}
+
+struct Hall<'a, S: Role, P: Role> {
     config: DeflateConfig,
     deflate: DeflatePool,
     inflate: InflatePool,
-    links: Vec<Link<S>>,
+    links: Vec<Link<S, P>>,
+    broadcast: Option<Broadcast<S>>,
     pieces: Pieces<'a>,
     meter: Meter,
     longest: usize,
 }
 
-impl<'a, S: Broadcast> Hall<'a, S>
-where
-    S::Peer: Side,
-{
-    fn new(options: [u8; 3], input: &mut Input<'a>) -> Self {
+impl<'a, S: Role, P: Role> Hall<'a, S, P> {
+    fn new(options: [u8; 3], input: &mut Input<'a>, broadcast: Option<Broadcast<S>>) -> Self {
         let config = DeflateConfig {
             level: options[0] >> 1 & 15,
             compressors: usize::from(options[0] >> 5 & 3),
@@ -56,7 +66,7 @@ where
         let pieces = input.pieces();
         let links = (0..LINKS).map(|_| Link::new(input.byte(), &inflate)).collect();
         let (deflate, meter) = (DeflatePool::new(config), Meter::default());
-        Self { config, deflate, inflate, links, pieces, meter, longest: 0 }
+        Self { config, deflate, inflate, links, broadcast, pieces, meter, longest: 0 }
     }
 
     fn play(mut self, input: &mut Input<'_>) {
@@ -80,34 +90,31 @@ where
     }
 
     fn call(&mut self, who: usize, call: u8, kind: Kind, payload: &[u8]) {
-        let Self { deflate, inflate, pieces, meter, .. } = self;
-        let link = &mut self.links[who];
+        let Self { deflate: pool, inflate, links, broadcast, pieces, meter, .. } = self;
+        let link = &mut links[who];
         match call {
             0..=5 => {
-                let sent =
-                    meter.run(|| S::deflate(&mut link.deflater, &mut link.conn, deflate, kind, payload));
+                let sent = meter.run(|| deflate(&mut link.deflater, &mut link.conn, pool, kind, payload));
                 link.message(sent, kind, payload, inflate, *pieces);
             }
             6..=10 => {
                 let last = call > 8;
-                let sent = meter.run(|| {
-                    S::deflate_fragment(&mut link.deflater, &mut link.conn, deflate, kind, payload, last)
-                });
+                let sent = meter
+                    .run(|| deflate_fragment(&mut link.deflater, &mut link.conn, pool, kind, payload, last));
                 link.fragment(sent, kind, payload, last, inflate, *pieces);
             }
             11 => {
-                let sent = S::message(&mut link.conn, kind, payload);
+                let sent = host::message(&mut link.conn, kind, payload);
                 link.message(sent, kind, payload, inflate, *pieces);
             }
             12 => link.deflater.release(),
             _ => {
+                let Some(broadcast) = broadcast else { return };
                 // For the parameters of all, or of all but the first.
-                let params: Vec<_> =
-                    self.links.iter().skip(usize::from(call == 15)).map(Link::params).collect();
-                let prepared = meter.run(|| PreparedMessage::new(kind, payload, &params, deflate));
-                for link in &mut self.links {
-                    let sent = meter.run(|| S::broadcast(&prepared, &mut link.deflater, &mut link.conn));
-                    let Some(sent) = sent else { return };
+                let params: Vec<_> = links.iter().skip(usize::from(call == 15)).map(Link::params).collect();
+                let prepared = meter.run(|| PreparedMessage::new(kind, payload, &params, pool));
+                for link in links {
+                    let sent = meter.run(|| broadcast(&prepared, &mut link.deflater, &mut link.conn));
                     link.message(sent, kind, payload, inflate, *pieces);
                 }
             }
@@ -116,23 +123,20 @@ where
 }
 
 /// One end that sends, the other, which receives, and what those who look on make of it.
-struct Link<S: Sender>
-where
-    S::Peer: Side,
-{
+struct Link<S: Role, P: Role> {
     conn: Connection<S>,
     deflater: Deflater<S>,
-    host: Host<S::Peer>,
+    host: Host<P>,
     takes_over: bool,
     bits: u8,
     /// The message of which fragments were sent: kind, payload, what went on the wire, and whether it is compressed.
     open: Option<Sent>,
     window: Vec<u8>,
-    other: Decoder,
+    other: Decompressor,
 }
 
-fn params(takes_over: bool, bits: u8) -> Params {
-    Params {
+fn params(takes_over: bool, bits: u8) -> DeflateParams {
+    DeflateParams {
         server_no_context_takeover: !takes_over,
         client_no_context_takeover: !takes_over,
         server_max_window_bits: bits,
@@ -147,10 +151,7 @@ struct Sent {
     coded: bool,
 }
 
-impl<S: Sender> Link<S>
-where
-    S::Peer: Side,
-{
+impl<S: Role, P: Role> Link<S, P> {
     fn new(options: u8, inflate: &InflatePool) -> Self {
         let (takes_over, bits) = (options & 8 == 0, 8 + options % 8);
         let params = params(takes_over, bits);
@@ -162,11 +163,11 @@ where
             bits,
             open: None,
             window: Vec::new(),
-            other: Decoder::new(),
+            other: Decompressor::new(),
         }
     }
 
-    fn params(&self) -> Params {
+    fn params(&self) -> DeflateParams {
         params(self.takes_over, self.bits)
     }
 
@@ -243,9 +244,9 @@ where
 
     fn others_read(&mut self, sent: &Sent) {
         if !self.takes_over {
-            self.other = Decoder::new();
+            self.other = Decompressor::new();
         }
-        assert_eq!(self.other.read(&sent.wire), Oracle::Whole(sent.payload.clone()), "flate2");
+        assert_eq!(self.other.read(&sent.wire), Verdict::Whole(sent.payload.clone()), "flate2");
         let reach = 1 << self.bits;
         if sent.payload.len() < 4000 {
             let reader = Reader { window: &self.window, reach, ..Reader::ALONE };
@@ -255,34 +256,5 @@ where
             self.window.extend_from_slice(&sent.payload);
             self.window.drain(..self.window.len().saturating_sub(reach));
         }
-    }
-}
-
-/// What only a server has: messages that are compressed once for many.
-trait Broadcast: Sender {
-    fn broadcast(
-        message: &PreparedMessage,
-        deflater: &mut Deflater<Self>,
-        conn: &mut Connection<Self>,
-    ) -> Option<Result<Vec<u8>, SendError>>;
-}
-
-impl Broadcast for Server {
-    fn broadcast(
-        message: &PreparedMessage,
-        deflater: &mut Deflater<Self>,
-        conn: &mut Connection<Self>,
-    ) -> Option<Result<Vec<u8>, SendError>> {
-        Some(message.send(conn, deflater).map(|bytes| bytes.to_vec()))
-    }
-}
-
-impl Broadcast for Client {
-    fn broadcast(
-        _: &PreparedMessage,
-        _: &mut Deflater<Self>,
-        _: &mut Connection<Self>,
-    ) -> Option<Result<Vec<u8>, SendError>> {
-        None
     }
 }

@@ -1,9 +1,12 @@
 //! Level 1: headers. Parsing agrees with RFC 6455 read a byte at a time, on every prefix; what is parsed is encoded as
 //! it was, and what is encoded is parsed as it was.
 
-use crate::common::{read_head, rsv};
 use crate::input::Input;
 use framewire::{Header, Opcode, ProtocolError, frame, mask::Key};
+use framewire_testing::{
+    rfc6455::{read_head, rsv},
+    wire::masked,
+};
 
 /// The input is a wire; and read once more, a header: first byte, whether it is masked, key, length.
 pub fn check(input: &[u8]) {
@@ -44,7 +47,7 @@ fn takes_whole_frames(wire: &[u8]) {
         match (frame::take(&mut input), expected) {
             (Ok(Some((header, payload))), Ok(Some(head))) => {
                 let (bytes, behind) = rest[head.wire_len..].split_at(head.len as usize);
-                assert_eq!(payload, crate::common::masked(head.key.unwrap_or_default(), bytes));
+                assert_eq!(payload, masked(head.key.unwrap_or_default(), bytes));
                 assert_eq!(header.wire_len(), head.wire_len);
                 rest = behind;
             }

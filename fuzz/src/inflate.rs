@@ -3,18 +3,17 @@
 //! errors are those that the bytes deserve, in their order; and no more comes out, and no more memory is held, than was
 //! said.
 
-use crate::coded::{
-    Decoder, Oracle as Another, code,
-    rfc1951::{End, Reader},
-};
-use crate::common::Side;
 use crate::input::{Input, repeated};
 use crate::meter::Meter;
-use crate::whatwg::Oracle;
 use framewire::{
-    Client, Kind, Part, ProtocolError, Rsv, Server,
+    Client, Kind, Part, ProtocolError, Role, Rsv, Server,
     deflate::{InflateConfig, InflatePool, Inflater},
     extension::DeflateParams,
+};
+use framewire_testing::{
+    miniz::{Decompressor, Verdict, compress},
+    rfc1951::{End, Reader},
+    utf8::judge,
 };
 
 /// Two bytes of options, then parts: a byte that says whose it is and what of a message, and a block.
@@ -30,7 +29,7 @@ pub fn check(input: &[u8]) {
 const PEERS: usize = 3;
 
 /// Some peers, and two pools, between which a connection may move in the middle of a message; they may share a budget.
-struct Hall<S: Side> {
+struct Hall<S: Role> {
     params: DeflateParams,
     config: InflateConfig,
     pools: [InflatePool; 2],
@@ -41,7 +40,7 @@ struct Hall<S: Side> {
     meter: Meter,
 }
 
-impl<S: Side> Hall<S> {
+impl<S: Role> Hall<S> {
     fn new(options: [u8; 2]) -> Self {
         let (no_takeover, bits) = (options[0] & 2 != 0, 8 + (options[0] >> 2 & 7));
         let params = DeflateParams {
@@ -78,7 +77,7 @@ impl<S: Side> Hall<S> {
     fn peer(&mut self) -> Option<Peer<S>> {
         let inflater = self.meter.run(|| Inflater::new(&self.params, &self.pools[0])).ok()?;
         let takes_over = !self.params.server_no_context_takeover;
-        let other = takes_over.then(Decoder::new);
+        let other = takes_over.then(Decompressor::new);
         let whole = Inflater::new(&self.params, &self.whole).expect("a window");
         Some(Peer { inflater, whole, window: Vec::new(), message: None, other })
     }
@@ -88,8 +87,8 @@ impl<S: Side> Hall<S> {
             let what = input.byte();
             let bytes = match what >> 4 & 3 {
                 0 | 1 => input.block().to_vec(),
-                2 => code(input.block()), // by another implementation
-                _ => code(&repeated(input.block(), input.length())),
+                2 => compress(input.block()), // by another implementation
+                _ => compress(&repeated(input.block(), input.length())),
             };
             self.feed(usize::from(what % 4) % self.peers.len(), what, bytes);
         }
@@ -120,17 +119,17 @@ impl<S: Side> Hall<S> {
             peer.message.take().unwrap_or(Message { kind, coded, wire: vec![], out: vec![], ended: false });
         message.wire.extend_from_slice(&bytes);
         let rsv = if message.coded { Rsv::RSV1 } else { Rsv::NONE };
-        let mut parts = ready.feed(Part { kind: message.kind, rsv, bytes: &mut bytes, last });
+        let mut parts = ready.feed(Part::new(message.kind, rsv, &mut bytes, last));
         let outcome = loop {
             let parts = &mut parts;
             match self.meter.run(move || parts.next_part()) {
                 Ok(Some(part)) => {
                     assert!(part.rsv.is_none() && part.kind == message.kind && !message.ended);
-                    assert!(!message.coded || part.bytes.len() <= part_size, "a part too long");
-                    assert!(!part.bytes.is_empty() || part.last || !message.coded, "an empty part");
-                    message.out.extend_from_slice(part.bytes);
+                    assert!(!message.coded || part.bytes().len() <= part_size, "a part too long");
+                    assert!(!part.bytes().is_empty() || part.last || !message.coded, "an empty part");
+                    message.out.extend_from_slice(part.bytes());
                     message.ended = part.last;
-                    part.bytes.fill(b'#'); // the host's now: nothing may depend on it
+                    part.into_bytes().fill(b'#'); // the host's now: nothing may depend on it
                 }
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error),
@@ -185,7 +184,7 @@ impl<S: Side> Hall<S> {
         assert!(!peer.inflater.is_open(), "nothing is held behind an error");
         if let Some(mut ready) = peer.inflater.ready(&mut self.pools[usize::from(moved)]) {
             let mut more = [0xf2, 0x48];
-            let part = Part { kind: Kind::Binary, rsv: Rsv::RSV1, bytes: &mut more, last: true };
+            let part = Part::new(Kind::Binary, Rsv::RSV1, &mut more, true);
             assert!(ready.feed(part).next_part().is_err(), "the error stays");
         }
         let gone = self.peers.swap_remove(who);
@@ -195,7 +194,7 @@ impl<S: Side> Hall<S> {
     }
 }
 
-struct Peer<S: Side> {
+struct Peer<S: Role> {
     inflater: Inflater<S>,
     /// The same, of a host that has its messages whole.
     whole: Inflater<S>,
@@ -204,10 +203,10 @@ struct Peer<S: Side> {
     /// The one that has begun.
     message: Option<Message>,
     /// Another implementation, as long as it can follow: not past a final block.
-    other: Option<Decoder>,
+    other: Option<Decompressor>,
 }
 
-impl<S: Side> Peer<S> {
+impl<S: Role> Peer<S> {
     fn message_ended(&mut self, message: &Message, params: &DeflateParams) {
         let takes_over = !params.server_no_context_takeover;
         if takes_over {
@@ -215,16 +214,16 @@ impl<S: Side> Peer<S> {
             let size = 1 << params.server_max_window_bits.max(9);
             self.window.drain(..self.window.len().saturating_sub(size));
         } else {
-            self.other = Some(Decoder::new());
+            self.other = Some(Decompressor::new());
         }
         let Some(other) = &mut self.other else { return };
         match other.read(&message.wire) {
-            Another::Whole(bytes) => assert_eq!(message.out, bytes),
-            Another::Final(bytes) => {
+            Verdict::Whole(bytes) => assert_eq!(message.out, bytes),
+            Verdict::Final(bytes) => {
                 assert!(message.out.starts_with(&bytes));
                 self.other = None;
             }
-            Another::Corrupt => panic!("corrupt, says another: {:x?}", message.wire),
+            Verdict::Corrupt => panic!("corrupt, says another: {:x?}", message.wire),
         }
     }
 }
@@ -242,7 +241,7 @@ impl Message {
     /// What is to become of bytes that were read slowly. In their order: what is wrong first is the error.
     fn verdict(&self, (bytes, end): (Vec<u8>, End), whole: bool) -> Result<Vec<u8>, ProtocolError> {
         let fits = if end == End::TooBig { &bytes[..bytes.len() - 1] } else { &bytes[..] };
-        let (impossible, complete) = Oracle::judge(fits);
+        let (impossible, complete) = judge(fits);
         let is_text = self.kind == Kind::Text;
         match end {
             _ if is_text && impossible.is_some() => Err(ProtocolError::InvalidUtf8),

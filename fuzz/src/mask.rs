@@ -1,13 +1,13 @@
 //! Every masking kernel agrees with XOR as RFC 6455 §5.3 spells it, whatever the length, the alignment, the key's phase
 //! and the pieces.
 
-use crate::common::masked;
 use crate::input::{Input, Pieces, repeated};
 use crate::room::Room;
 use framewire::{
     internal::{MaskKernel, mask_kernels},
     mask::{self, Key},
 };
+use framewire_testing::wire::masked;
 
 /// Two keys, two alignments, pieces, a length, and bytes to repeat until it is reached.
 pub fn check(input: &[u8]) {

@@ -1,8 +1,11 @@
 //! The seeds, by target and name: small inputs, each of which shows one thing. `tests/seeds.rs` writes them to `seeds/`.
 
-use crate::coded::{code, prose};
-use crate::common::*;
 use framewire::{Client, Server};
+use framewire_testing::{
+    miniz::compress,
+    payload::{noise, prose},
+    wire::*,
+};
 
 /// The bytes of each.
 #[must_use]
@@ -55,7 +58,7 @@ pub fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     );
     add(
         "connection",
-        "verbs-that-are-refused",
+        "sends-that-are-refused",
         &[b"\x04\x10\0\x05\x01\x01x\x06\x09\x03\xed\x01r\x07\x7e", &[0; 126]],
     );
     add("connection", "closes-that-cross", &[b"\x0a\x9a\x07\0\x0c\0\xff\0\x8c\0\xff\0"]);
@@ -229,7 +232,7 @@ fn inflate(add: &mut Add<'_>) {
     named("truncated-over-the-limit", [0x01, 0x00], &[part(4, b"\xf8\xff")]);
     named("bomb", [0x1d, 0xca], &[[&[0x34, 8], &b"AAAAAAAA"[..], &[255, 9]].concat()]);
     named("windows-of-9-bits", [0x05, 0x8c], &[part(0x64, &prose(200, 1)), part(0x64, &prose(200, 1))]);
-    let dynamic = code(&prose(600, 2));
+    let dynamic = compress(&prose(600, 2));
     named(
         "dynamic-codes-in-parts",
         [0x1d, 0x3c],
@@ -269,13 +272,7 @@ fn deflate(add: &mut Add<'_>) {
         [7, 1, 9],
         &[message(0x80), message(0xb4), message(0x80), message(0xb4)],
     );
-    named(
-        "incompressible",
-        [0x24, 0, 0xff],
-        &[100],
-        [7, 7, 7],
-        &[vec![0, 40], crate::coded::noise(40, 1), message(0x80)],
-    );
+    named("incompressible", [0x24, 0, 0xff], &[100], [7, 7, 7], &[vec![0, 40], noise(40, 1), message(0x80)]);
     named(
         "large",
         [0x24, 20, 0x7f],

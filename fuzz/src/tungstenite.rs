@@ -11,7 +11,6 @@
 //! | What is wrong shows when the frame is whole, not at its header or its first impossible byte | later | RFC 6455 §8.1 leaves the time open; so a wire that ends inside that frame is just not at its end yet |
 //! | A close is answered with its reason | | RFC 6455 §5.5.1 asks for the code, typically |
 
-use crate::common::{Item, PONG, frame, play};
 use crate::decoder::frames;
 use crate::input::Input;
 use ::tungstenite::{
@@ -20,6 +19,10 @@ use ::tungstenite::{
     protocol::{Role, WebSocketConfig, frame::coding::CloseCode},
 };
 use framewire::{Connection, Kind, Limits, ProtocolError, Rsv, Server};
+use framewire_testing::{
+    host::{Item, play},
+    wire::{PONG, frame},
+};
 use std::io::{self, Read, Write};
 
 /// The most bytes of a frame, and of a message.

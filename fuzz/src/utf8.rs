@@ -1,16 +1,15 @@
-//! Every way to validate text agrees with an oracle that reads a byte at a time, and with the standard library: the
+//! Every way to validate text agrees with an oracle that reads a byte at a time, with simdutf8, and with the standard library: the
 //! same verdict, at the same byte, with the same bytes unmasked, whole and in pieces.
 
-use crate::common::masked;
 use crate::input::{Input, Pieces, repeated};
 use crate::room::Room;
-use crate::whatwg::Oracle;
 use core::str;
 use framewire::{
     internal::{Utf8Kernel, utf8_kernels},
     mask::Key,
     utf8::{self, Utf8Error, Validator},
 };
+use framewire_testing::{utf8::judge, wire::masked};
 
 /// A key, an alignment, pieces, how often the first block is repeated before the rest, and the rest.
 pub fn check(input: &[u8]) {
@@ -18,7 +17,7 @@ pub fn check(input: &[u8]) {
     let (key, align, pieces, times) = (input.bytes(), input.byte(), input.pieces(), input.byte());
     let unit = input.block();
     let text = [repeated(unit, unit.len() * usize::from(times % 64)), input.rest().to_vec()].concat();
-    let (impossible, complete) = Oracle::judge(&text);
+    let (impossible, complete) = judge(&text);
     assert_eq!(str::from_utf8(&text).is_ok(), complete, "the oracles agree");
     for way in [Way::Public].into_iter().chain(utf8_kernels().map(Way::Kernel)) {
         whole(way, &text, key, align, impossible, complete);

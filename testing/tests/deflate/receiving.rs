@@ -274,7 +274,7 @@ fn windows_are_taken_over_as_another_takes_them() {
 /// Messages that are here whole: the same comes of them as of parts, and whatever was taken over before.
 #[test]
 fn whole_messages_are_inflated_as_parts_are() {
-    fn whole<S: Side>(
+    fn whole<S: Role>(
         inflater: &mut Inflater<S>,
         pool: &mut InflatePool,
         kind: Kind,
@@ -286,7 +286,7 @@ fn whole_messages_are_inflated_as_parts_are() {
             Kind::Binary => ready.inflate_binary(payload),
         }
     }
-    fn role<S: Side>() {
+    fn role<S: Role>() {
         let text = |bytes: &[u8]| compress(bytes);
         let mut cases: Vec<_> = corpus().into_iter().map(|(_, payload, _)| payload).collect();
         cases.extend([text("größer".as_bytes()), text(b"gr\xc3"), text(b"gr\xff"), text(&[b'x'; 5001])]);
