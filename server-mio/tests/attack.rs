@@ -39,7 +39,7 @@ fn declared_lengths() {
         let peers: Vec<Client> = (0..PEERS)
             .map(|i| {
                 let mut peer = program.connect();
-                peer.send(&head(FIN | BINARY, 1 << (17 + i % 46)));
+                peer.send(&head(BINARY, 1 << (17 + i % 46)));
                 peer
             })
             .collect();
@@ -54,7 +54,7 @@ fn declared_lengths() {
 
 /// What so many zeros on the wire are.
 fn mask_away(len: usize) -> Vec<u8> {
-    let frame = raw(0, &vec![0; len]);
+    let frame = frame(0, &vec![0; len]);
     frame[frame.len() - len..].to_vec()
 }
 
@@ -68,8 +68,8 @@ fn fragments() {
         let siege = Siege::new(Unit::Byte, &[]);
         let (toll, mut client) = siege.stand(|program| {
             let mut client = program.connect();
-            client.send(&raw(BINARY, b""));
-            let wire = raw(CONTINUATION, payload).repeat(10_000);
+            client.send(&frame(BINARY & MORE, b""));
+            let wire = frame(CONTINUATION & MORE, payload).repeat(10_000);
             (0..COUNT / 10_000).for_each(|_| client.send(&wire));
             (COUNT * (6 + payload.len()), client)
         });
@@ -105,7 +105,7 @@ fn byte_by_byte() {
     let siege = Siege::new(Unit::Write, &[]);
     let (toll, ()) = siege.stand(|program| {
         let mut client = program.connect();
-        client.send(&head(FIN | BINARY, 16 << 20));
+        client.send(&head(BINARY, 16 << 20));
         client.send(&[0; 64 * KIB]);
         for _ in 0..30_000 {
             client.send(&[0]);
@@ -171,12 +171,12 @@ fn floods_after_the_end() {
     assert_eq!(&answer, b"HTTP/1.1 431");
 }
 
-/// Nothing is saved by a key that masks nothing. (Nor spoilt: codec/tests/attack.rs.)
+/// Nothing is saved by a key that masks nothing. (Nor spoilt: codec/tests/protocol/attack.rs.)
 #[test]
 #[ignore = "measures"]
 fn keys_of_zero() {
     let siege = Siege::new(Unit::Byte, &[]);
-    let message = [&[FIN | BINARY, 0x80 | 125, 0, 0, 0, 0], &noise(125, 3)[..]].concat();
+    let message = [&[BINARY, 0x80 | 125, 0, 0, 0, 0], &noise(125, 3)[..]].concat();
     let (toll, ()) = siege.stand(|program| (exchange(program, &message) + exchange(program, &message), ()));
     toll.is_within("keys of zero", HIGH_WATER + BUFFERS + SLACK, 3.0);
 }
@@ -187,7 +187,7 @@ fn connections_that_fail() {
     const COUNT: usize = 2000;
     let siege = Siege::new(Unit::Connection, &[]);
     let wrong: Vec<Vec<u8>> = (1..8)
-        .flat_map(|bits| [CONTINUATION, TEXT, PING].map(|opcode| raw(FIN | bits << 4 | opcode, b"")))
+        .flat_map(|bits| [CONTINUATION, TEXT, PING].map(|first| frame(first | bits << 4, b"")))
         .collect();
     let (toll, ()) = siege.stand(|program| {
         for i in 0..COUNT {
@@ -225,8 +225,10 @@ fn text_that_goes_wrong() {
             let mut bytes = text.clone().into_bytes();
             let at = random.below(bytes.len());
             bytes[at] = 0xFF;
-            let mut wire = raw(TEXT, b"");
-            bytes[..=at].chunks(1 + round % 7).for_each(|bytes| wire.extend(raw(CONTINUATION, bytes)));
+            let mut wire = frame(TEXT & MORE, b"");
+            bytes[..=at]
+                .chunks(1 + round % 7)
+                .for_each(|bytes| wire.extend(frame(CONTINUATION & MORE, bytes)));
             let mut client = program.connect();
             client.send(&wire);
             client.expect_close(1007);

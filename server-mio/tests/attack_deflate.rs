@@ -28,8 +28,8 @@ const MESSAGE: usize = 16 * MIB;
 const SLACK: usize = 2 * MIB;
 
 /// First bytes of a compressed message: of all of it, and of its first fragment.
-const WHOLE: u8 = FIN | FIRST;
-const FIRST: u8 = 0x40 | BINARY;
+const WHOLE: u8 = BINARY | RSV1;
+const FIRST: u8 = WHOLE & MORE;
 
 /// A thousand to one, just within the limit: it is inflated, compressed, and sent back.
 #[test]
@@ -64,7 +64,7 @@ fn bombs_over_the_limit() {
             peer.write_all(&bomb).unwrap();
             let mut answer = [0; 4];
             peer.read_exact(&mut answer).unwrap();
-            assert_eq!((answer[0], &answer[2..]), (FIN | CLOSE, &1009_u16.to_be_bytes()[..]));
+            assert_eq!((answer[0], &answer[2..]), (CLOSE, &1009_u16.to_be_bytes()[..]));
         }
         (COUNT, ())
     });
@@ -83,8 +83,8 @@ fn streams_that_inflate_to_nothing() {
         let siege = Siege::new(Unit::Byte, OPTIONS);
         let (toll, mut peer) = siege.stand(|program| {
             let mut peer = connect(program);
-            peer.write_all(&raw(FIRST, &[])).unwrap();
-            let wire = raw(CONTINUATION, &blocks);
+            peer.write_all(&frame(FIRST, &[])).unwrap();
+            let wire = frame(CONTINUATION & MORE, &blocks);
             let times = 12 * MIB / wire.len(); // the limit counts what is received, too
             (0..times).for_each(|_| peer.write_all(&wire).unwrap());
             (times * wire.len(), peer)
@@ -94,7 +94,7 @@ fn streams_that_inflate_to_nothing() {
         peer.write_all(&frame(CONTINUATION, b"\0")).unwrap();
         let mut echo = [0; 2];
         peer.read_exact(&mut echo).unwrap();
-        assert_eq!(echo, [FIN | BINARY, 0]);
+        assert_eq!(echo, [BINARY, 0]);
     }
 }
 
@@ -108,11 +108,14 @@ fn fragments() {
         let siege = Siege::new(Unit::Byte, OPTIONS);
         let (toll, _peer) = siege.stand(|program| {
             let mut peer = connect(program);
-            peer.write_all(&raw(FIRST, &[])).unwrap();
+            peer.write_all(&frame(FIRST, &[])).unwrap();
             // One byte at a time, these are stored blocks without content.
             let wire = match payload {
-                b"" => raw(CONTINUATION, b"").repeat(5000),
-                _ => [0, 0, 0, 0xFF, 0xFF].map(|byte| raw(CONTINUATION, &[byte])).concat().repeat(1000),
+                b"" => frame(CONTINUATION & MORE, b"").repeat(5000),
+                _ => [0, 0, 0, 0xFF, 0xFF]
+                    .map(|byte| frame(CONTINUATION & MORE, &[byte]))
+                    .concat()
+                    .repeat(1000),
             };
             (0..COUNT / 5000).for_each(|_| peer.write_all(&wire).unwrap());
             (COUNT * (6 + payload.len()), peer)

@@ -40,16 +40,16 @@ fn breaches() {
     let program = Program::start(&[]);
     let large = noise(30_000, 1);
     for (what, bytes, code) in [
-        ("reserved opcode", raw(FIN | 0x3, b""), 1002),
-        ("reserved control opcode", raw(FIN | 0xB, b""), 1002),
-        ("RSV1", raw(FIN | 0x40 | TEXT, b"x"), 1002),
-        ("RSV2", raw(FIN | 0x20 | TEXT, b"x"), 1002),
-        ("RSV3", raw(FIN | 0x10 | PING, b"x"), 1002),
+        ("reserved opcode", frame(0x83, b""), 1002),
+        ("reserved control opcode", frame(0x8B, b""), 1002),
+        ("RSV1", frame(TEXT | RSV1, b"x"), 1002),
+        ("RSV2", frame(TEXT | 0x20, b"x"), 1002),
+        ("RSV3", frame(PING | 0x10, b"x"), 1002),
         ("not masked", b"\x81\x05Hello".to_vec(), 1002),
         ("ping of 126 bytes", frame(PING, &[0; 126]), 1002),
-        ("fragmented ping", raw(PING, b""), 1002),
+        ("fragmented ping", frame(PING & MORE, b""), 1002),
         ("continuation of nothing", frame(CONTINUATION, b"x"), 1002),
-        ("a message in a message", [raw(TEXT, b"x"), frame(TEXT, b"y")].concat(), 1002),
+        ("a message in a message", [frame(TEXT & MORE, b"x"), frame(TEXT, b"y")].concat(), 1002),
         ("16-bit length of 5", b"\x82\xFE\x00\x05\0\0\0\0Hello".to_vec(), 1002),
         ("64-bit length of 5", b"\x82\xFF\0\0\0\0\0\0\0\x05\0\0\0\0Hello".to_vec(), 1002),
         ("length of 2^63", b"\x82\xFF\x80\0\0\0\0\0\0\0\0\0\0\0".to_vec(), 1002),
@@ -60,7 +60,7 @@ fn breaches() {
         ("text that is not UTF-8", frame(TEXT, b"ab\xFFcd"), 1007),
         (
             "a surrogate over two fragments",
-            [raw(TEXT, b"\xED"), frame(CONTINUATION, b"\xA0\x80")].concat(),
+            [frame(TEXT & MORE, b"\xED"), frame(CONTINUATION, b"\xA0\x80")].concat(),
             1007,
         ),
         ("a text that ends in a character", frame(TEXT, b"\xF0\x9F"), 1007),
@@ -87,14 +87,22 @@ fn breaches() {
 fn limits() {
     let program = Program::start(&["--max-frame", "1000", "--max-message", "1500"]);
     for (bytes, code) in [
-        (head(FIN | BINARY, 1001), 1009),
-        (head(FIN | BINARY, u64::MAX >> 1), 1009),
-        ([raw(BINARY, &[1; 1000]), head(FIN | CONTINUATION, 501)].concat(), 1009),
-        ([raw(BINARY, &[1; 1000]), raw(CONTINUATION, &[2; 499]), head(CONTINUATION, 2)].concat(), 1009),
+        (head(BINARY, 1001), 1009),
+        (head(BINARY, u64::MAX >> 1), 1009),
+        ([frame(BINARY & MORE, &[1; 1000]), head(CONTINUATION, 501)].concat(), 1009),
+        (
+            [
+                frame(BINARY & MORE, &[1; 1000]),
+                frame(CONTINUATION & MORE, &[2; 499]),
+                head(CONTINUATION & MORE, 2),
+            ]
+            .concat(),
+            1009,
+        ),
     ] {
         let mut client = program.connect();
         client.binary(&[7; 1000]); // fits
-        client.send(&[raw(BINARY, &[1; 750]), frame(CONTINUATION, &[1; 750])].concat()); // fits
+        client.send(&[frame(BINARY & MORE, &[1; 750]), frame(CONTINUATION, &[1; 750])].concat()); // fits
         client.send(&bytes);
         client.expect_binary(&[7; 1000]);
         client.expect_binary(&[1; 1500]);
@@ -112,7 +120,7 @@ fn what_is_claimed_costs_nothing() {
     let clients: Vec<Client> = (0..50)
         .map(|_| {
             let mut client = program.connect();
-            client.send(&head(FIN | BINARY, 1 << 30));
+            client.send(&head(BINARY, 1 << 30));
             client.send(&[0; 100]);
             client
         })
@@ -163,11 +171,11 @@ fn abrupt_ends() {
         for bytes in [
             vec![],
             vec![0x82],
-            head(FIN | BINARY, 70_000)[..9].to_vec(),
-            head(FIN | BINARY, 10),
-            [head(FIN | BINARY, 100), vec![0; 50]].concat(),
-            raw(TEXT, b"the first fragment"),
-            [head(FIN | BINARY, 1 << 20), vec![0; 300_000]].concat(),
+            head(BINARY, 70_000)[..9].to_vec(),
+            head(BINARY, 10),
+            [head(BINARY, 100), vec![0; 50]].concat(),
+            frame(TEXT & MORE, b"the first fragment"),
+            [head(BINARY, 1 << 20), vec![0; 300_000]].concat(),
         ] {
             let mut client = program.connect();
             client.send(&bytes);
@@ -179,7 +187,7 @@ fn abrupt_ends() {
         // A reset: the client closes while an echo that it has not read is in its buffer.
         let mut client = program.connect();
         client.send(&frame(BINARY, &[1; 50_000]));
-        client.send(&head(FIN | BINARY, 100_000));
+        client.send(&head(BINARY, 100_000));
         thread::sleep(Duration::from_millis(2));
         drop(client);
         let stream = program.tcp();
@@ -217,7 +225,7 @@ fn a_peer_that_does_not_close_is_closed() {
     client.expect_close(1000);
     client.expect_end();
     let mut flood = program.connect();
-    flood.send(&raw(FIN | 0x3, b""));
+    flood.send(&frame(0x83, b""));
     flood.expect_close(1002);
     let mut sender = flood.socket.try_clone();
     let flooding =
@@ -232,7 +240,7 @@ fn a_peer_that_does_not_close_is_closed() {
 fn a_close_may_be_late() {
     let program = Program::start(&[]);
     let mut client = program.connect();
-    client.send(&raw(BINARY, b"unfinished"));
+    client.send(&frame(BINARY & MORE, b"unfinished"));
     client.send(&close(1000, "inside a message"));
     client.expect_close(1000);
     client.expect_end();

@@ -104,9 +104,9 @@ fn every_cut() {
     let payload = noise(130, 5);
     let wire = [
         frame(TEXT, "grüße".as_bytes()),
-        raw(BINARY, b"frag"),
+        frame(BINARY & MORE, b"frag"),
         frame(PING, b"between"),
-        raw(FIN | CONTINUATION, b"ment"),
+        frame(CONTINUATION, b"ment"),
         frame(BINARY, &payload),
         frame(BINARY, b""),
     ]
@@ -135,11 +135,11 @@ fn fragments_with_pings_between() {
         let mut wire = Vec::new();
         let mut pings = 0;
         for (i, piece) in pieces.iter().enumerate() {
-            let opcode = if i == 0 { TEXT } else { CONTINUATION };
-            wire.extend(raw(if i + 1 == pieces.len() { FIN | opcode } else { opcode }, piece));
+            let first = if i == 0 { TEXT } else { CONTINUATION };
+            wire.extend(frame(if i + 1 == pieces.len() { first } else { first & MORE }, piece));
             if i % 10 == 3 && i + 1 < pieces.len() {
                 wire.extend(frame(PING, &(i as u32).to_be_bytes()));
-                wire.extend(raw(CONTINUATION, b""));
+                wire.extend(frame(CONTINUATION & MORE, b""));
                 pings += 1;
             }
         }
@@ -151,7 +151,9 @@ fn fragments_with_pings_between() {
         sending.join().unwrap();
     }
     // Empty fragments only.
-    client.send(&[raw(BINARY, b""), raw(CONTINUATION, b""), raw(FIN | CONTINUATION, b"")].concat());
+    client.send(
+        &[frame(BINARY & MORE, b""), frame(CONTINUATION & MORE, b""), frame(CONTINUATION, b"")].concat(),
+    );
     client.expect_binary(b"");
     client.close();
 }

@@ -168,7 +168,7 @@ fn subprotocols_are_chosen() {
 #[test]
 fn frames_may_come_with_the_head() {
     let program = Program::start(&[]);
-    let frames = [frame(TEXT, b"early"), frame(BINARY, &noise(3000, 3)), head(FIN | BINARY, 4)].concat();
+    let frames = [frame(TEXT, b"early"), frame(BINARY, &noise(3000, 3)), head(BINARY, 4)].concat();
     let mut client = Client::on(Socket::Tcp(program.tcp()), &[], &frames);
     client.expect_text("early");
     client.expect_binary(&noise(3000, 3));

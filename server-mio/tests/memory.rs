@@ -115,10 +115,11 @@ fn tiny_fragments() {
     program.check();
     let before = program.memory();
     let mut client = program.connect();
-    let fragments = [raw(CONTINUATION, b""), raw(CONTINUATION, b"x")].concat().repeat(100_000);
-    client.send(&raw(BINARY, b""));
+    let fragments =
+        [frame(CONTINUATION & MORE, b""), frame(CONTINUATION & MORE, b"x")].concat().repeat(100_000);
+    client.send(&frame(BINARY & MORE, b""));
     client.send(&fragments);
-    client.send(&raw(CONTINUATION, b""));
+    client.send(&frame(CONTINUATION & MORE, b""));
     let grown = program.memory().saturating_sub(before);
     assert!(grown < 2 * MIB, "200,000 fragments took {grown} bytes");
     client.send(&frame(CONTINUATION, b""));

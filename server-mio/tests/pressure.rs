@@ -160,7 +160,7 @@ fn every_partial_write() {
 }
 
 fn unmasked_head(len: usize) -> Vec<u8> {
-    let mut bytes = head(FIN | BINARY, len as u64);
+    let mut bytes = head(BINARY, len as u64);
     bytes.truncate(bytes.len() - 4);
     bytes[1] &= 0x7F;
     bytes
@@ -209,7 +209,7 @@ fn half_closed_while_held_back() {
 #[test]
 fn a_close_waits_for_its_turn() {
     let program = Program::start(TIGHT);
-    for (last, code) in [(close(4000, ""), 4000), (raw(FIN | 0x70, b""), 1002)] {
+    for (last, code) in [(close(4000, ""), 4000), (frame(0xF0, b""), 1002)] {
         let mut client = program.connect();
         let wire = [frame(BINARY, &[3; 9000]).repeat(100), last].concat();
         let (_, sending) = send_all(&client, wire);

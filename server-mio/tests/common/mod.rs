@@ -7,7 +7,11 @@ pub mod siege;
 use framewire::{
     Assembler, Client as ClientRole, Connection, Event, Kind, Limits,
     handshake::{ClientHandshake, ClientKey, HeadBuffer, HeadLimits, HeaderSlots, Response},
-    mask::{self, Key},
+};
+use framewire_testing::wire::{self, KEY, closing};
+pub use framewire_testing::{
+    payload::Random,
+    wire::{BINARY, CLOSE, CONTINUATION, MORE, PING, PONG, RSV1, TEXT},
 };
 use std::{
     collections::VecDeque,
@@ -421,53 +425,19 @@ fn brief(got: &Got) -> String {
     }
 }
 
-// Frames, written out by hand: what the codec gets wrong both ways would not be seen.
-
-pub const CONTINUATION: u8 = 0x0;
-pub const TEXT: u8 = 0x1;
-pub const BINARY: u8 = 0x2;
-pub const CLOSE: u8 = 0x8;
-pub const PING: u8 = 0x9;
-pub const PONG: u8 = 0xA;
-pub const FIN: u8 = 0x80;
-
-/// A whole frame.
-pub fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
-    raw(FIN | opcode, payload)
+/// A frame of a client with this first byte.
+pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    wire::frame(first, Some(KEY), payload)
 }
 
-/// A frame with this first byte.
-pub fn raw(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = head(first, payload.len() as u64);
-    let start = bytes.len();
-    bytes.extend_from_slice(payload);
-    mask::apply(Key::new(KEY), &mut bytes[start..]);
-    bytes
-}
-
-/// The head of a masked frame.
+/// The header of a client's frame.
 pub fn head(first: u8, len: u64) -> Vec<u8> {
-    let mut bytes = vec![first];
-    match len {
-        0..=125 => bytes.push(0x80 | len as u8),
-        126..=0xFFFF => {
-            bytes.push(0x80 | 126);
-            bytes.extend_from_slice(&(len as u16).to_be_bytes());
-        }
-        _ => {
-            bytes.push(0x80 | 127);
-            bytes.extend_from_slice(&len.to_be_bytes());
-        }
-    }
-    bytes.extend_from_slice(&KEY);
-    bytes
+    wire::head(first, Some(KEY), len)
 }
 
 pub fn close(code: u16, reason: &str) -> Vec<u8> {
-    frame(CLOSE, &[&code.to_be_bytes(), reason.as_bytes()].concat())
+    frame(CLOSE, &closing(code, reason))
 }
-
-const KEY: [u8; 4] = [0x9D, 0x01, 0xE6, 0x5A];
 
 /// Bytes without a pattern; they repeat, but at no distance that a buffer has.
 pub fn noise(len: usize, seed: u64) -> Vec<u8> {
@@ -492,23 +462,6 @@ pub fn words(len: usize) -> String {
         text.push('.');
     }
     text
-}
-
-/// SplitMix64: the same sequence each time.
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    pub fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
 }
 
 /// Sends a head, or what pretends to be one, and gives all that comes back.
