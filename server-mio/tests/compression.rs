@@ -217,7 +217,7 @@ fn nothing_is_agreed_on_without_the_option_or_the_offer() {
     assert!(Peer::connect(&program, DeflateOffer { client_max_window_bits: None, ..OFFER }).is_none());
     program.check(); // who offers nothing is served as ever
     let mut client = program.connect();
-    client.send(&raw(FIN | 0x40 | TEXT, b"\xf2\x48\xcd\xc9\xc9\x07\x00"));
+    client.send(&frame(TEXT | RSV1, b"\xf2\x48\xcd\xc9\xc9\x07\x00"));
     client.expect_close(1002);
 }
 
@@ -228,11 +228,11 @@ fn what_is_wrong_with_a_compressed_message() {
     assert!(bomb.len() < 200 << 10);
     let before = program.memory();
     for (frame, code) in [
-        (raw(FIN | 0x40 | BINARY, b"\x07"), 1007),
-        (raw(FIN | 0x40 | BINARY, b"\xf2\x48\xcd"), 1007),
-        (raw(FIN | 0x40 | TEXT, b"\x00\x01\x00\xfe\xff\xff\x00"), 1007),
-        (raw(FIN | 0x40 | PING, b""), 1002),
-        ([raw(0x40 | BINARY, b"\xf2"), raw(FIN | 0x40 | CONTINUATION, b"")].concat(), 1002),
+        (frame(BINARY | RSV1, b"\x07"), 1007),
+        (frame(BINARY | RSV1, b"\xf2\x48\xcd"), 1007),
+        (frame(TEXT | RSV1, b"\x00\x01\x00\xfe\xff\xff\x00"), 1007),
+        (frame(PING | RSV1, b""), 1002),
+        ([frame((BINARY & MORE) | RSV1, b"\xf2"), frame(CONTINUATION | RSV1, b"")].concat(), 1002),
         (bomb, 1009),
     ] {
         for _ in 0..5 {
@@ -282,7 +282,7 @@ fn at_the_cap_peers_wait_until_a_message_ends() {
         rest.iter_mut().for_each(|peer| peer.expect(&prose(700)));
     }
     let busy = program.cpu();
-    rest[0].socket.write_all(&raw(0x40 | BINARY, b"\xf2")).unwrap();
+    rest[0].socket.write_all(&frame((BINARY & MORE) | RSV1, b"\xf2")).unwrap();
     rest[1].send(&prose(700));
     assert_eq!(rest[1].next(Duration::from_secs(1)), None);
     assert!(program.cpu() - busy < 50, "it waits without work");

@@ -305,7 +305,7 @@ fn a_prepared_frame_is_what_the_verbs_send_and_obeys_the_same_rules() {
         let prepared = PreparedFrame::text(&text);
         assert_eq!(prepared.kind(), Kind::Text);
         let (first, second) = (one.prepared(&prepared).unwrap(), one.prepared(&prepared.clone()).unwrap());
-        assert_eq!(first, expected);
+        assert_eq!(first[..], expected);
         assert_eq!(first.as_ptr(), second.as_ptr(), "shared");
     }
 
@@ -319,7 +319,7 @@ fn a_prepared_frame_is_what_the_verbs_send_and_obeys_the_same_rules() {
     let coded = PreparedFrame::new(Kind::Text, Rsv::RSV1, b"\x01");
     assert_eq!(Connection::<Server>::new().prepared(&coded), Err(SendError::ReservedBit));
     let mut agreed = Connection::<Server>::new().with_extension_bits(Rsv::RSV1);
-    assert_eq!(agreed.prepared(&coded).unwrap(), &b"\xC1\x01\x01"[..]);
+    assert_eq!(agreed.prepared(&coded).unwrap()[..], b"\xC1\x01\x01"[..]);
 }
 
 #[test]

@@ -196,11 +196,11 @@ fn pools_can_be_shown() {
     };
     let (inflate, mut deflate) = (InflatePool::default(), DeflatePool::default());
     let mut conn = Connection::<Client>::new().with_extension_bits(Rsv::RSV1);
-    let mut payload = b"secret, secret, secret, secret, secret, secret, secret".repeat(9);
+    let payload = b"secret, secret, secret, secret, secret, secret, secret".repeat(9);
     let params = DeflateParams { server_no_context_takeover: true, ..DeflateParams::default() };
     let mut deflater = Deflater::<Client>::new(&params);
     let key = framewire::mask::Key::new(KEY);
-    let sent = deflater.message(&mut conn, key, Kind::Text, &mut payload, &mut deflate).unwrap();
+    let sent = deflater.message(&mut conn, Kind::Text, &payload, &mut deflate, key).unwrap();
     assert!(!format!("{sent:?}").contains("secret"));
     let inflater = Inflater::<Client>::new(&params, &inflate).unwrap();
     let shown = format!("{deflate:?} {deflater:?} {inflate:?} {inflater:?}");
