@@ -44,7 +44,7 @@ pub enum HandshakeError {
     HostMismatch,
     /// The method of an upgrade is not GET (RFC 6455 §4.2.1).
     MethodNotAllowed,
-    /// An upgrade announces content (`Content-Length` other than 0, or `Transfer-Encoding`), which could be taken for
+    /// An upgrade announces a body (`Content-Length` other than 0, or `Transfer-Encoding`), which could be taken for
     /// frames.
     UnexpectedBody,
     /// `Upgrade` asks for a WebSocket, but `Connection` does not list `Upgrade` (RFC 6455 §4.2.1). Usually a proxy has
@@ -146,7 +146,7 @@ pub enum BuildError {
     },
     /// A header's name is not a token, or its value has a control character, such as CR or LF (RFC 9110 §5.1, §5.5).
     InvalidHeader,
-    /// An extra header is one that the handshake itself writes, or one that announces content.
+    /// An extra header is one that the handshake itself writes, or one that announces a body.
     ReservedHeader,
     /// The host is not a host with or without a port (RFC 3986 §3.2.2).
     InvalidHost,
@@ -156,7 +156,7 @@ pub enum BuildError {
     InvalidSubprotocol,
     /// A number of window bits is not 8–15, or the response fits none of the client's offers (RFC 7692 §7.1).
     InvalidExtension,
-    /// The status is not that of a final response with content (RFC 9110 §15).
+    /// The status is not that of a final response with a body (RFC 9110 §15).
     InvalidStatus,
 }
 
@@ -172,7 +172,7 @@ impl fmt::Display for BuildError {
             Self::InvalidTarget => "the target is invalid",
             Self::InvalidSubprotocol => "a subprotocol is invalid",
             Self::InvalidExtension => "an extension is invalid",
-            Self::InvalidStatus => "the status is not that of a final response with content",
+            Self::InvalidStatus => "the status is not that of a final response with a body",
         })
     }
 }

@@ -58,7 +58,7 @@ pub struct Head<'a> {
     /// The head with its empty line.
     pub bytes: &'a [u8],
     /// How many bytes of the last input belong to the head. The bytes after them are frames of a peer that did not wait,
-    /// or the content of a response other than 101; the host passes them on.
+    /// or the body of a response other than 101; the host passes them on.
     pub consumed: usize,
 }
 

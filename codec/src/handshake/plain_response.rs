@@ -8,7 +8,7 @@ use super::{BuildError, HandshakeError, HeaderValue};
 /// A response other than the 101: an error, a page, a redirect. It ends the connection (`Connection: close`).
 ///
 /// A [`HandshakeError`] turns into one with the headers that its status demands: `Allow` for 405, `Upgrade` for 426
-/// (RFC 9110 §15.5.22) together with `Sec-WebSocket-Version` (RFC 6455 §4.4). Its content is the error's text unless
+/// (RFC 9110 §15.5.22) together with `Sec-WebSocket-Version` (RFC 6455 §4.4). Its body is the error's text unless
 /// another is given. A [`BuildError`] turns into a 500 that does not name it. So `?` in a function that returns
 /// `Result<_, PlainResponse<'static>>` makes the right response of either.
 ///
@@ -40,7 +40,7 @@ pub struct PlainResponse<'a> {
 }
 
 impl<'a> PlainResponse<'a> {
-    /// A response with this status, 200–599 (RFC 9110 §15). By default its content is the meaning of the status.
+    /// A response with this status, 200–599 (RFC 9110 §15). By default its body is the meaning of the status.
     pub const fn new(status: u16) -> Self {
         Self { status, error: None, extra: &[], body: None, head_only: false }
     }
@@ -50,12 +50,12 @@ impl<'a> PlainResponse<'a> {
         Self { extra: headers, ..self }
     }
 
-    /// Replaces the content.
+    /// Replaces the body.
     pub const fn body(self, body: &'a str) -> Self {
         Self { body: Some(body), ..self }
     }
 
-    /// Leaves out the content, but not its length: the response to a HEAD (RFC 9110 §9.3.2).
+    /// Leaves out the body, but not its length: the response to a HEAD (RFC 9110 §9.3.2).
     pub const fn head_only(self, head_only: bool) -> Self {
         Self { head_only, ..self }
     }
@@ -75,17 +75,17 @@ impl<'a> PlainResponse<'a> {
         write::headers(*self)
     }
 
-    /// The content that [`write_to`](Self::write_to) writes after the head, as a `Display`.
+    /// The body that [`write_to`](Self::write_to) writes after the head, as a `Display`.
     #[must_use]
-    pub fn content(&self) -> impl fmt::Display + use<'a> {
-        Content { response: *self, whole: !self.head_only }
+    pub fn body_text(&self) -> impl fmt::Display + use<'a> {
+        Body { response: *self, whole: !self.head_only }
     }
 
     /// Writes the response at the start of `buffer`, and returns its length.
     ///
     /// # Errors
     /// - [`BuildError::BufferTooSmall`]: do not send what `buffer` then contains.
-    /// - [`BuildError::InvalidStatus`]: the status is not that of a final response with content.
+    /// - [`BuildError::InvalidStatus`]: the status is not that of a final response with a body.
     /// - [`BuildError::InvalidHeader`], [`BuildError::ReservedHeader`]: an extra header may not be sent.
     #[must_use = "the response is only this many bytes of the buffer"]
     pub fn write_to(&self, buffer: &mut [u8]) -> Result<usize, BuildError> {
@@ -120,7 +120,7 @@ impl From<BuildError> for PlainResponse<'_> {
 
 impl<'a> OutgoingMessage<'a> for PlainResponse<'a> {
     fn validate(&self) -> Result<(), BuildError> {
-        // 204, 205 and 304 have no content, and so no length either (RFC 9110 §8.6).
+        // 204, 205 and 304 have no body, and so no length either (RFC 9110 §8.6).
         if !matches!(self.status, 200..=599) || matches!(self.status, 204 | 205 | 304) {
             return Err(BuildError::InvalidStatus);
         }
@@ -142,23 +142,23 @@ impl<'a> OutgoingMessage<'a> for PlainResponse<'a> {
             text("Sec-WebSocket-Version", "13").filter(|_| upgrade),
             text("Allow", "GET").filter(|_| allow),
             text("Content-Type", "text/plain; charset=utf-8").filter(|_| !typed),
-            Some(("Content-Length", Value::Number(Content { response: self, whole: true }.len()))),
+            Some(("Content-Length", Value::Number(Body { response: self, whole: true }.len()))),
         ];
         with_extra(own, self.extra)
     }
 
-    fn write_content(&self, out: &mut dyn Write) -> fmt::Result {
-        write!(out, "{}", self.content())
+    fn write_body(&self, out: &mut dyn Write) -> fmt::Result {
+        write!(out, "{}", self.body_text())
     }
 }
 
-/// The content of a response; empty if not `whole`.
-struct Content<'a> {
+/// The body of a response; empty if not `whole`.
+struct Body<'a> {
     response: PlainResponse<'a>,
     whole: bool,
 }
 
-impl Content<'_> {
+impl Body<'_> {
     fn len(&self) -> usize {
         let mut length = Length(0);
         let counted = write!(length, "{self}");
@@ -167,7 +167,7 @@ impl Content<'_> {
     }
 }
 
-impl fmt::Display for Content<'_> {
+impl fmt::Display for Body<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.response.body, self.response.error) {
             _ if !self.whole => Ok(()),

@@ -115,7 +115,7 @@ impl<'h, 'b> Request<'h, 'b> {
     ///
     /// - [`HandshakeError::UnsupportedHttpVersion`], [`HandshakeError::MethodNotAllowed`]: it is not a GET of HTTP/1.1.
     /// - [`HandshakeError::InvalidTarget`]: the target is neither a path nor a URI of HTTP or WebSocket.
-    /// - [`HandshakeError::UnexpectedBody`]: it announces content.
+    /// - [`HandshakeError::UnexpectedBody`]: it announces a body.
     /// - [`HandshakeError::MissingConnectionUpgrade`]: `Connection` does not list `Upgrade`.
     /// - [`HandshakeError::UnsupportedVersion`], [`HandshakeError::InvalidKey`]: `Sec-WebSocket-Version` or
     ///   `Sec-WebSocket-Key` is missing, repeated or invalid.
@@ -212,7 +212,7 @@ impl<'h, 'b> Request<'h, 'b> {
         self.headers
     }
 
-    /// Whether content follows the head. This crate does not read it: close the connection after the response.
+    /// Whether a body follows the head. This crate does not read it: close the connection after the response.
     #[must_use]
     pub fn has_body(&self) -> bool {
         let mut lengths = self.headers.get_all("content-length");

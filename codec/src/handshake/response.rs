@@ -121,7 +121,7 @@ impl<'h, 'b> Response<'h, 'b> {
         self.headers
     }
 
-    /// The length of the head in bytes. Frames, or the content, begin there. 0 if an HTTP stack parsed the head.
+    /// The length of the head in bytes. Frames, or the body, begin there. 0 if an HTTP stack parsed the head.
     #[must_use]
     pub fn head_len(&self) -> usize {
         self.head_len

@@ -100,8 +100,7 @@ impl<'a> UpgradeResponse<'a> {
     /// - [`BuildError::InvalidExtension`]: the response to permessage-deflate is invalid, or fits no offer of the client.
     /// - [`BuildError::InvalidHeader`], [`BuildError::ReservedHeader`]: an extra header may not be sent.
     ///
-    /// On a server, none of these is the client's fault: [`PlainResponse::from`](super::PlainResponse) turns each into a
-    /// 500.
+    /// None of these is the client's fault: [`PlainResponse::from`](super::PlainResponse) turns each into a 500.
     #[must_use = "the response is only this many bytes of the buffer"]
     pub fn write_to(&self, buffer: &mut [u8]) -> Result<usize, BuildError> {
         write::write_to(*self, buffer)

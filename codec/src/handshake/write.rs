@@ -52,8 +52,8 @@ pub(super) trait OutgoingMessage<'a>: Copy {
     /// The headers in the order in which they are written.
     fn headers(self) -> impl Iterator<Item = (&'a str, HeaderValue<'a>)>;
 
-    /// Writes the content, which follows the head.
-    fn write_content(&self, _out: &mut dyn Write) -> fmt::Result {
+    /// Writes the body, which follows the head.
+    fn write_body(&self, _out: &mut dyn Write) -> fmt::Result {
         Ok(())
     }
 }
@@ -94,7 +94,7 @@ fn write<'a>(message: impl OutgoingMessage<'a>, out: &mut dyn Write) -> Result<(
             write!(out, "{name}: {value}\r\n")?;
         }
         out.write_str("\r\n")?;
-        message.write_content(out)
+        message.write_body(out)
     };
     let written = write();
     debug_assert!(written.is_ok(), "both outputs take everything");

@@ -703,7 +703,7 @@ fn headers_are_those_that_are_written() {
     }
     fn written(head: &[u8]) -> Collected {
         let head = str::from_utf8(head).unwrap();
-        let (head, _content) = head.split_once("\r\n\r\n").unwrap();
+        let (head, _body) = head.split_once("\r\n\r\n").unwrap();
         let lines = head.split("\r\n").skip(1).map(|line| line.split_once(": ").unwrap());
         lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
@@ -760,8 +760,8 @@ fn headers_are_those_that_are_written() {
             assert!(
                 headers.contains(&("Content-Length".to_owned(), (error.to_string().len() + 1).to_string()))
             );
-            assert!(bytes.ends_with(format!("\r\n\r\n{}", refusal.content()).as_bytes()));
-            assert_eq!(refusal.content().to_string().is_empty(), head_only);
+            assert!(bytes.ends_with(format!("\r\n\r\n{}", refusal.body_text()).as_bytes()));
+            assert_eq!(refusal.body_text().to_string().is_empty(), head_only);
         }
     }
 

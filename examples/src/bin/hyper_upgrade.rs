@@ -106,7 +106,7 @@ fn refuse(refusal: PlainResponse<'_>) -> Response<String> {
     let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let response = refusal.headers().map_err(PlainResponse::from);
     response
-        .and_then(|headers| with_headers(status, headers, refusal.content().to_string()))
+        .and_then(|headers| with_headers(status, headers, refusal.body_text().to_string()))
         .unwrap_or_else(|_| with(StatusCode::INTERNAL_SERVER_ERROR, "the response cannot be written\n"))
 }
 
