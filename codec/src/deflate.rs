@@ -2,8 +2,8 @@
 //!
 //! The [`Inflater`] of a connection takes the [`Part`](crate::Part)s that carry RSV1 and gives parts that are not
 //! compressed any more, for an [`Assembler`](crate::Assembler) or a host that streams: one in, many out, each bounded.
-//! The [`Deflater`] turns a payload into what is to be written, with the header that says so. What they have in common
-//! is in two pools of the host's, one of each a thread.
+//! The [`Deflater`] turns a payload into a frame to be written. What connections share is in two pools, an
+//! [`InflatePool`] and a [`DeflatePool`], which the host owns: one of each for each thread.
 //!
 //! # The host's loop, with compression
 //!
@@ -34,9 +34,9 @@
 //!         })
 //!     }
 //!
-//!     /// The socket can be read. `false`: not now; look again when another peer's message has ended.
+//!     /// The socket can be read. `false`: not now; try again when another peer's message has ended.
 //!     fn readable(&mut self, shared: &mut Shared) -> io::Result<bool> {
-//!         // Before the read: what it brings can be inflated, come what may.
+//!         // Asked before the read, so that whatever the read brings can be inflated.
 //!         let Some(mut ready) = self.inflater.ready(&mut shared.inflate) else { return Ok(false) };
 //!         let n = self.socket.read(&mut shared.rx)?;
 //!         let mut input = &mut shared.rx[..n];
@@ -93,7 +93,7 @@
 //! # Ok::<(), io::Error>(())
 //! ```
 //!
-//! A client is the same with a key for each frame; what it sends is masked already:
+//! A client does the same, with a key for each frame, which masks the payload in the pool's buffer:
 //!
 //! ```
 //! use framewire::deflate::{DeflatePool, Deflater, InflatePool, Inflater};
@@ -117,34 +117,70 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Whole messages
+//!
+//! A host that has its messages whole need not feed parts: [`Ready::inflate_text`] and [`Ready::inflate_binary`] take a
+//! slice, and `owned::Message::inflate` takes what `owned::Reader` gives. Each needs a decompressor only for the length
+//! of that call. So a pool of which no connection feeds parts serves any number of them with `messages: 1`, and no peer
+//! ever waits for another.
+//!
+//! # Waiting
+//!
+//! A host that feeds parts lends a decompressor to each message, from its first byte to its last, however long the peer
+//! takes. There are [`InflateConfig::messages`] of them. While all are lent, [`Inflater::ready`] gives `None` for a peer
+//! that is between two messages. The host then
+//!
+//! - leaves that peer's socket unread, and remembers that the peer waits;
+//! - tries again after an event that ends another peer's message: the last part of one, an error, the end of a
+//!   connection. If the pool [shares its budget](InflateBudget), that may happen on another thread: the host also tries
+//!   again after a short time, or has the other thread tell it;
+//! - goes on reading the peers that are [inside a message](Inflater::is_open), for these are always ready;
+//! - gives each compressed message a time to end in, and fails connections that take longer while others wait
+//!   (as a handshake has a time to end in). Otherwise a few peers that never end their messages stop all others.
+//!
+//! It must not stop reading a peer inside a compressed message for the sake of something else, such as a full queue,
+//! without that limit in time: that peer would hold its decompressor while it waits. To be free of this, put the
+//! compressed bytes together first, and inflate the message whole.
+//!
+//! # Threads
+//!
+//! A connection may go to another thread, and so meet another thread's pool, from any call to the next, also inside a
+//! message: its window belongs to it, and a decompressor that is lent to it goes with it. Pools that
+//! [share](InflatePool::sharing) an [`InflateBudget`] or a [`DeflateBudget`] have one cap for all of them. In the
+//! new pool, the window is read in once, before the next message (32 KiB: 0.7 µs to inflate; to compress, 0.8 µs for
+//! each KiB, of which short messages need few). If the two pools do not share a budget, the window and the open message
+//! still count in the first one's, the window as long as the connection lives.
+//!
 //! # Memory
 //!
 //! A connection between two messages holds its `Inflater` (24 bytes) and `Deflater` (16 bytes), and, with context
 //! takeover, no more than the windows that the peers agreed on: as plain bytes, which a decompressor or compressor reads
-//! in when it is needed. So the most that all connections of a thread hold is
+//! in when it is needed. So the most that all connections hold, whatever the peers do, is
 //!
 //! ```text
-//! receiving   part + messages × (48 KiB + 2^bits where messages are cut) + windows      (InflateConfig)
-//! sending     compressors × 372 KiB + windows + the longest message, compressed          (DeflateConfig)
+//! receiving   messages × (48 KiB + 2^bits if messages are cut) + windows             (InflateConfig, all pools)
+//!             + part, and as much as 4 messages if pools share a budget              (each pool)
+//! sending     compressors × 372 KiB + windows                                        (DeflateConfig, all pools)
+//!             + the longest payload as it is sent, and 372 KiB for a pool that
+//!               comes when all compressors are taken                                 (each pool)
 //! ```
 //!
-//! whatever the peers do. `windows` is a cap: at it, a server asks further clients not to take their context over
-//! ([`InflatePool::has_window`]), and itself compresses each message to them by itself, which needs no agreement.
-//! `messages` is a cap, too: at it, a peer that would begin a compressed message is not read until another has ended
-//! its own ([`Inflater::ready`]). A peer may hold on to its decompressor by never ending its message, so a host gives
-//! messages a time to end in, as it does with handshakes.
+//! `messages` counts at least one for each pool. At the cap on `windows`, a server asks further clients not to take
+//! their context over ([`InflatePool::has_window`]), and itself compresses each message to them by itself, which needs no
+//! agreement. At the cap on `messages`, peers [wait](#waiting).
 //!
 //! # Work
 //!
-//! Output is bounded by [`InflateConfig::message`] while it is inflated, so a bomb costs what an honest message of that
-//! size does. Input that inflates to nothing is bounded by the connection's own
-//! [`Limits::message`](crate::Limits::message), final blocks that each begin a new stream by a share of the input.
+//! Output is bounded by [`InflateConfig::message`] while it is inflated, so a bomb costs no more than an honest message
+//! of that size. Input that inflates to nothing is bounded by the connection's own
+//! [`Limits::message`](crate::Limits::message); final blocks, each of which begins a new stream, by a share of the input.
+//! On targets whose `c_ulong` has 32 bits, such as Windows, more than 2 GiB of compressed input in one message is too big,
+//! whatever the limits.
 //!
 //! # Secrets
 //!
-//! Where an attacker can make one end send what he chose beside a secret, the length of what is compressed tells
-//! him about the secret (RFC 7692 §8). Such messages are to be sent with the connection's own verbs, which do not
-//! compress.
+//! If an attacker can make one end send text of his choice beside a secret, the length of the compressed message tells
+//! him about the secret (RFC 7692 §8). Send such messages with the connection's own methods, which do not compress.
 
 mod budget;
 mod deflate_pool;

@@ -10,8 +10,8 @@ use alloc::{boxed::Box, vec::Vec};
 use core::{ffi::c_ulong, fmt};
 use zlib_rs::{Deflate, DeflateConfig as Zlib, DeflateFlush};
 
-/// How the deflaters of a [`DeflatePool`] compress, and what they may hold; `compressors` and `windows`, what those of all
-/// pools may that share a [`DeflateBudget`].
+/// How the deflaters of a [`DeflatePool`] compress, and what they may hold. If pools share a [`DeflateBudget`],
+/// `compressors` and `windows` are caps for all of them together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeflateConfig {
     /// How hard zlib tries, 1–9; values outside are taken as the nearest of them. From 7 on, short messages refer to as
@@ -19,13 +19,13 @@ pub struct DeflateConfig {
     pub level: u8,
     /// Messages of fewer bytes go uncompressed.
     pub min_len: usize,
-    /// The most compressors; each pool has at least one, which serves any number of connections. With context takeover,
-    /// more keep more connections from having their window read in again before each message. Each takes
+    /// The most compressors. Each pool may have one in any case, which serves any number of connections. With context
+    /// takeover, each further one saves that a connection's window is read in again before each message. Each takes
     /// [`DeflatePool::COMPRESSOR`] bytes.
     pub compressors: usize,
-    /// The most bytes of windows that are kept between messages, where our context is taken over: 2 to the power of
-    /// the window bits for each connection that has sent something. A connection for which nothing is left
-    /// compresses each message by itself.
+    /// The most bytes of windows that are kept between messages, if our context is taken over: 2 to the power of the
+    /// window bits for each connection that has sent something. A connection for which nothing is left compresses
+    /// each message by itself.
     pub windows: usize,
 }
 
@@ -40,16 +40,16 @@ impl Default for DeflateConfig {
 }
 
 impl DeflateConfig {
-    /// How many of a window's last bytes are worth reading in before so long a message, by a compressor that has them
-    /// not. They cost the same for all messages (all of 15 bits: what compressing three short ones costs), and save the
+    /// How many of a window's last bytes are worth reading in before a message of this length, by a compressor that does
+    /// not have them. They cost the same for all messages (all of 15 bits: what compressing three short ones costs), and save the
     /// more the longer the message is and the nearer they are: docs/deflate.md has the figures.
     const fn worth_reading(&self, message: usize) -> usize {
         if self.level < 7 { message.saturating_mul(16).saturating_add(2 << 10) } else { usize::MAX }
     }
 }
 
-/// What [`DeflatePool`]s share, one for each thread of a program: the caps of a [`DeflateConfig`] hold for all of them
-/// together.
+/// What the [`DeflatePool`]s of a program share, one for each thread: the caps of a [`DeflateConfig`] then hold for all of
+/// them together. A clone is the same budget.
 ///
 /// ```
 /// use framewire::deflate::{DeflateBudget, DeflateConfig, DeflatePool};
@@ -73,12 +73,13 @@ impl DeflateBudget {
     }
 }
 
-/// What the [`Deflater`](super::Deflater)s of one thread share: compressors, and the buffer into which they write. The host owns it.
+/// What the [`Deflater`](super::Deflater)s of one thread share: compressors, and the buffer into which they write. The
+/// host owns it.
 ///
-/// A compressor is needed for the length of a call and remembers nothing that matters: what the next message may refer
-/// to is the connection's window. With context takeover, the compressor that a connection used last is used again if
-/// nobody else had it meanwhile; otherwise another one first reads in the end of the window, more of it the longer the
-/// message is, and all of it from 2 KiB and from level 7 on. That costs 0.8 µs a KiB, and saves 380 KB a connection.
+/// A compressor is needed for the length of a call, and remembers nothing that matters: the next message may refer to the
+/// connection's window. With context takeover, a connection uses its last compressor again if no other has used it since.
+/// If one has, a compressor first reads in the end of the window: more of it the longer the message is, and all of it from
+/// 2 KiB and from level 7 on. That costs 0.8 µs for each KiB, and saves 380 KB for each connection.
 #[derive(Debug)]
 pub struct DeflatePool {
     budget: DeflateBudget,
@@ -95,7 +96,7 @@ pub struct DeflatePool {
 struct Compressor {
     deflate: Deflate,
     bits: u8,
-    /// Which window it has in mind: whose, and in which version.
+    /// Which window it knows: whose, and in which version.
     warm: Option<(Instant, u64)>,
     /// How many of that window's last bytes, at least.
     reach: usize,
@@ -103,7 +104,8 @@ struct Compressor {
     counted: Grant,
 }
 
-/// On some targets, zlib-rs counts a stream's output in 32 bits: so much of it, and a message of so much, are the most.
+/// On some targets, zlib-rs counts a stream's output in 32 bits: a message does not go on with a stream that has given out
+/// more than this.
 const MOST_OUT: u64 = 1 << 31;
 
 impl DeflatePool {
@@ -150,8 +152,8 @@ impl DeflatePool {
         self.budget.config.min_len.max(1)
     }
 
-    /// Compresses `bytes`, behind what `context` says that the peer's window holds: in the first bytes of `out`, so many
-    /// of them. They end a block, at a byte's start; with `last`, less what the receiver adds (RFC 7692 §7.2.1).
+    /// Compresses `bytes`, with references into what the peer's window holds by `context`; gives how many bytes of `out`
+    /// that takes. They end a block, at a byte's start; with `last`, without what the receiver adds (RFC 7692 §7.2.1).
     /// `None`, and nothing has changed, if they would not be fewer than `bytes`, or if zlib-rs could not count them.
     pub(super) fn compress(
         &mut self,
@@ -160,14 +162,14 @@ impl DeflatePool {
         mut context: Option<&mut Context>,
         last: bool,
     ) -> Option<usize> {
-        if size_of::<c_ulong>() < size_of::<u64>() && bytes.len() as u64 >= MOST_OUT {
+        if size_of::<c_ulong>() < size_of::<u64>() && bytes.len() as u64 >= MOST_OUT / 2 {
             return None;
         }
         self.forget_large();
         let warm = context.as_deref().map(Context::id);
         let index = self.choose(bits, warm);
         let Compressor { deflate, warm: has, reach, .. } = &mut self.compressors[index];
-        let had = has.take(); // it has none until it is clear that its message is sent
+        let had = has.take(); // it knows none until this message has been compressed
         let worth = self.budget.config.worth_reading(bytes.len());
         let pieces = context.as_deref().map_or([&[][..]; 2], |context| context.window.last(worth));
         let wanted = pieces[0].len() + pieces[1].len();
@@ -247,7 +249,7 @@ impl DeflatePool {
         self.compress(bytes, bits, None, true).map(|len| &self.out[..len])
     }
 
-    /// What [`compress`](Self::compress) does, where it must not fail: as it is, in stored blocks.
+    /// What [`compress`](Self::compress) does, if it must not fail: the bytes as they are, in stored blocks.
     pub(super) fn store(&mut self, bytes: &[u8], context: Option<&mut Context>, last: bool) -> usize {
         self.out.clear();
         for block in bytes.chunks(usize::from(u16::MAX)) {
@@ -266,8 +268,8 @@ impl DeflatePool {
         self.out.len()
     }
 
-    /// The compressor that has just this window in mind; else one that nobody will miss; else a new one, if there may
-    /// be; else the one that was used least recently.
+    /// The compressor that knows this very window; else one that knows none; else a new one, if there may be one more;
+    /// else the one that was used least recently.
     fn choose(&mut self, bits: u8, warm: Option<(Instant, u64)>) -> usize {
         let find = |warm| self.compressors.iter().position(|c| c.bits == bits && c.warm == warm);
         let found = find(warm).or_else(|| find(None));

@@ -15,19 +15,19 @@ use crate::{
 use alloc::boxed::Box;
 use core::marker::PhantomData;
 
-/// Compresses what goes to one peer (RFC 7692 §7.2.1): a few words of state, and a window only where context takeover
-/// was agreed on and a message has gone out.
+/// Compresses what goes to one peer (RFC 7692 §7.2.1): a few words of state, and a window only if context takeover was
+/// agreed on and a message has gone out.
 ///
 /// Its send methods take the connection, so that what is compressed is what is sent: no order of calls, and no error,
 /// makes the two ends disagree about the window. They may be mixed with the connection's own, which send
-/// uncompressed.
+/// uncompressed. Each call may take another pool, such as another thread's: [what that costs](super#threads).
 ///
 /// See the [module](super) for the loop that it is part of.
 #[derive(Debug)]
 pub struct Deflater<R: Role> {
     context: Option<Box<Context>>,
-    /// Of our window; `None` where the peer demands one of 8 bits, with which zlib cannot compress: then nothing is,
-    /// which is always allowed (RFC 7692 §6).
+    /// Of our window; `None` if the peer demands one of 8 bits, with which zlib cannot compress: then nothing is
+    /// compressed, which is always allowed (RFC 7692 §6).
     bits: Option<u8>,
     takes_over: bool,
     /// Whether the message whose fragments are being sent is compressed.
@@ -118,12 +118,12 @@ impl<R: Role> Deflater<R> {
         self.context = None;
     }
 
-    /// Our window, where a whole message is worth compressing.
+    /// The bits of our window, if a whole message is worth compressing.
     pub(crate) fn bits_for(&self, payload: &[u8], pool: &DeflatePool) -> Option<u8> {
         self.bits.filter(|_| payload.len() >= pool.min_len())
     }
 
-    /// Our window, if we may compress at all.
+    /// The bits of our window, if we may compress at all.
     #[cfg(feature = "bytes")]
     pub(crate) const fn bits(&self) -> Option<u8> {
         self.bits

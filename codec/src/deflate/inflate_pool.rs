@@ -10,13 +10,13 @@ use alloc::{boxed::Box, vec, vec::Vec};
 use core::fmt;
 use zlib_rs::{Inflate, InflateFlush};
 
-/// What peers may make the inflaters of an [`InflatePool`] hold and do; `messages` and `windows`, those of all pools that
-/// share an [`InflateBudget`].
+/// What peers may make the inflaters of an [`InflatePool`] hold and do. If pools share an [`InflateBudget`], `messages`
+/// and `windows` are caps for all of them together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InflateConfig {
-    /// The most messages in inflation at once; at least one for each pool. Each takes a decompressor, of
-    /// [`InflatePool::DECOMPRESSOR`] bytes, and a window if its message is cut. Pools that share a budget keep up to
-    /// [`InflatePool::IDLE`] decompressors each beside these.
+    /// The most messages that are inflated at the same time; at least one for each pool. Each takes a decompressor, of
+    /// [`InflatePool::DECOMPRESSOR`] bytes, and a window if it is cut. Beside these, each of several pools that share a
+    /// budget keeps up to [`InflatePool::IDLE`] decompressors.
     pub messages: usize,
     /// The most bytes of windows that are kept between messages, for peers with context takeover: 2 to the power of
     /// a peer's window bits (9 at least) are set aside for each.
@@ -34,8 +34,8 @@ impl Default for InflateConfig {
     }
 }
 
-/// What [`InflatePool`]s share, one for each thread of a program: the caps of an [`InflateConfig`] hold for all of them
-/// together.
+/// What the [`InflatePool`]s of a program share, one for each thread: the caps of an [`InflateConfig`] then hold for all of
+/// them together. A clone is the same budget.
 ///
 /// ```
 /// use framewire::deflate::{InflateBudget, InflateConfig, InflatePool};
@@ -85,7 +85,7 @@ impl InflateBudget {
     }
 }
 
-/// What the [`Inflater`]s of one thread share: decompressors, of which each message borrows one from its first byte
+/// What the [`Inflater`](super::Inflater)s of one thread share: decompressors, of which each message borrows one from its first byte
 /// to its last, and the buffer into which they inflate. The host owns it.
 ///
 /// What a decompressor remembers between messages is never the only copy: with context takeover, a connection keeps its

@@ -18,8 +18,8 @@ use alloc::{boxed::Box, string::String, vec::Vec};
 use core::{error, ffi::c_ulong, fmt, marker::PhantomData, mem};
 use zlib_rs::{InflateFlush, Status};
 
-/// Inflates what one peer sends (RFC 7692 §7.2.2): a few words of state, and a window only where context takeover was
-/// agreed on and a message has come.
+/// Inflates what one peer sends (RFC 7692 §7.2.2): a few words of state, and a window only if context takeover was agreed
+/// on and a message has come.
 ///
 /// See the [module](super) for the loop that it is part of.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ struct Core {
 #[derive(Debug)]
 struct Kept {
     window: Window,
-    /// The last message, where its decompressor can go on from there.
+    /// The last message, if its decompressor can go on from there.
     last: Option<Instant>,
     _window: Grant,
 }
@@ -50,7 +50,7 @@ impl<R: Role> Inflater<R> {
     /// An inflater for a connection of this role that agreed on these parameters.
     ///
     /// # Errors
-    /// [`NoWindow`] where the peer takes its context over and the pool cannot set a window aside for that.
+    /// [`NoWindow`] if the peer takes its context over and the pool cannot set a window aside for that.
     pub fn new(params: &DeflateParams, pool: &InflatePool) -> Result<Self, NoWindow> {
         let (no_takeover, bits) = if R::UNMASKS {
             (params.client_no_context_takeover, params.client_max_window_bits)
@@ -67,18 +67,20 @@ impl<R: Role> Inflater<R> {
         Ok(Self { core: Core { lent: None, kept, bits, error: None }, role: PhantomData })
     }
 
-    /// Asked **before** the socket is read: what takes the parts that this read will bring. `None`: the pool is at
-    /// its cap, and this peer would begin a message. It is not to be read until a decompressor
-    /// [is free](InflatePool::has_decompressor) again, which a message of another peer brings about, by its end.
+    /// What takes the parts that a read will bring: ask **before** the socket is read. `None` if this peer is between two
+    /// messages and the pool is at its cap on [messages](super::InflateConfig::messages), so that it could not begin one.
+    /// Do not read this peer then, but ask again when another peer's message has ended:
+    /// [what to wait for](super#waiting).
     ///
-    /// Nothing is borrowed from the pool yet, so an idle connection occupies none of it; but as long as the `Ready`
-    /// lives, nobody else can.
+    /// Nothing is lent to the connection yet, so idle ones occupy nothing; but nobody else can use the pool as long as the
+    /// `Ready` lives. The pool may be another thread's than last time: [what that costs](super#threads).
     pub fn ready<'a>(&'a mut self, pool: &'a mut InflatePool) -> Option<Ready<'a>> {
         let can = self.core.lent.is_some() || pool.reserve();
         can.then_some(Ready { core: &mut self.core, pool })
     }
 
-    /// Whether a message is in inflation: this peer holds one of the pool's decompressors until it ends the message.
+    /// Whether a compressed message has begun and not ended. Until then, this connection holds a decompressor, so a host
+    /// limits the time that this may take.
     pub const fn is_open(&self) -> bool {
         self.core.lent.is_some()
     }
@@ -92,8 +94,8 @@ pub struct Ready<'a> {
 }
 
 impl Ready<'_> {
-    /// Takes a part in. What it inflates to is pulled out of [`Inflated`], all of it, before the next part. A part that
-    /// is not compressed comes out as it is.
+    /// Takes a part in. Pull all that it inflates to out of [`Inflated`] before the next part. A part that is not
+    /// compressed comes out as it is.
     pub fn feed<'a>(&'a mut self, part: Part<'a>) -> Inflated<'a> {
         if !part.rsv.contains(Rsv::RSV1) {
             return Inflated { core: self.core, pool: self.pool, feed: Feed::Through(part) };
@@ -102,12 +104,11 @@ impl Ready<'_> {
         self.feed_compressed(kind, part.into_bytes(), last)
     }
 
-    /// Inflates a text, all of which is here: what a whole message's [`Part`] holds, or an `owned::Message::Encoded`. It is
-    /// validated once. A text of no more than [`InflateConfig::part`](super::InflateConfig::part) bytes takes one
-    /// allocation, of its size.
+    /// Inflates a whole text message, and validates it, once. A text of no more than
+    /// [`InflateConfig::part`](super::InflateConfig::part) bytes takes one allocation, of its size.
     ///
-    /// This is the easy way for hosts that have their messages whole: a decompressor is lent for this call only, so that
-    /// peers never wait for each other.
+    /// This is the easy way for a host that has its messages whole: a decompressor is lent for this call only, so peers
+    /// never wait for each other. (`owned::Message::inflate` does the same for messages from `owned::Reader`.)
     ///
     /// ```
     /// use framewire::deflate::{InflatePool, Inflater};
@@ -131,7 +132,7 @@ impl Ready<'_> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// Of a message that was [fed](Self::feed) in parts so far, this is the rest.
+    /// If a message has begun in parts that were [fed](Self::feed), `compressed` continues it.
     ///
     /// # Errors
     /// As [`Inflated::next_part`].
@@ -209,12 +210,13 @@ enum Source {
     Payload,
     /// What the peer left out at the end (RFC 7692 §7.2.2): it ends with a block, if nothing comes out any more.
     BlockEnd,
-    /// The same, where it does something else.
+    /// The same, if it does something else.
     Tail,
-    /// An empty block, for a stream that stands between two: it goes on behind that if it stood at a byte's start.
-    /// Otherwise, bits of [`TAIL`] are left, all ones: they begin a final block or none, and the message was truncated.
+    /// An empty block, for a stream between two blocks: it goes on behind that if it was at a byte's start.
+    /// Otherwise, bits of [`TAIL`](super::TAIL) are left, all ones: they begin a final block or none, and the message was
+    /// truncated.
     Empty,
-    /// An empty block marked as final: only a stream that stands between two blocks, at a byte's start, ends with it.
+    /// An empty block marked as final: only a stream between two blocks, at a byte's start, ends with it.
     /// Otherwise, the message was truncated.
     Probe,
 }
@@ -237,11 +239,11 @@ enum End {
 }
 
 impl Inflated<'_> {
-    /// The next bytes of the message, not compressed any more, at most [`InflateConfig::part`] of them; those of a
-    /// text are validated as a [`Connection`](crate::Connection) does it. `Ok(None)`: the part that was fed is used
-    /// up.
+    /// The next bytes of the message, not compressed any more: at most as many as
+    /// [`InflateConfig::part`](super::InflateConfig::part) says. Those of a text are validated, as a
+    /// [`Connection`](crate::Connection) does it. `Ok(None)`: the part that was fed is used up.
     ///
-    /// A message of which all came in one part, and which is short enough, goes out as one part, too.
+    /// A message that came in one part, and is short enough, comes out in one part, too.
     ///
     /// # Errors
     /// [`ProtocolError::CorruptDeflate`], [`ProtocolError::InvalidUtf8`]; [`ProtocolError::MessageTooBig`] if the message
@@ -287,7 +289,7 @@ impl Drop for Inflated<'_> {
 }
 
 impl Core {
-    /// Borrows a decompressor where a message's first byte is here.
+    /// Borrows a decompressor if this is a message's first byte.
     fn begin(&mut self, wire: &[u8], pool: &mut InflatePool) -> Result<(), ProtocolError> {
         if let Some(error) = self.error {
             return Err(error);
@@ -420,7 +422,7 @@ impl Core {
                     }
                 }
                 (_, Source::Payload) if !input.last => break Ok(End::Part),
-                // The last block was marked as final, and nothing stands behind it.
+                // The last block was marked as final, and nothing is behind it.
                 (_, Source::Payload) if lent.is_fresh => break Ok(End::Message { on: true }),
                 (_, Source::Payload) => match Decompressor::begin_tail(&mut lent.inflate) {
                     Ok(rest) if rest.is_empty() => (input.source, input.bytes) = (Source::BlockEnd, rest),
@@ -466,7 +468,7 @@ impl Core {
     }
 }
 
-/// The pool cannot set a window aside: its budget is spent.
+/// The pool cannot set a window aside: all of its budget is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoWindow;
 
