@@ -54,6 +54,7 @@
 //! handshake     what a request head gets
 //! shared        the receive buffer, and pools of memory
 //! session       one peer
+//! sessions      all of them, and who has a turn when
 //! server        the loop: poll, accept, sweep
 //! ```
 
@@ -65,6 +66,7 @@ mod listener;
 mod reply;
 mod server;
 mod session;
+mod sessions;
 mod shared;
 mod stats;
 mod stop;

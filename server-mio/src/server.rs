@@ -8,13 +8,13 @@ use crate::{
     config::Config,
     handler::Handler,
     listener::{Address, Listener},
-    session::{Next, Session},
-    shared::{Buffers, Shared},
+    session::Readiness,
+    sessions::{SWEEPS_FOR_ALL, Sessions},
     stats::Stats,
     stop::StopHandle,
+    transport::Socket,
 };
 use mio::{Events, Interest, Poll, Token, event::Event};
-use slab::Slab;
 use std::{
     collections::VecDeque,
     fmt, io, mem,
@@ -31,22 +31,19 @@ pub struct Server<H> {
     poll: Poll,
     listeners: Vec<Listener>,
     stop: StopHandle,
-    sessions: Slab<Session>,
-    /// The tokens of what may have more to give, of which no event will tell.
+    sessions: Sessions<H, Socket>,
+    /// Listeners, by number, that may have more connections, of which no event will tell.
     again: VecDeque<usize>,
-    /// Sessions that wait for a decompressor.
-    starved: VecDeque<usize>,
     /// Connections wait that could not be accepted. They are tried again when one that is there ends, and with each
     /// sweep.
     stuck: bool,
     /// When that was last said, on the loop's clock.
     complained: Option<u32>,
-    buffers: Buffers,
-    shared: Shared<H>,
+    /// One that was accepted and could not be registered: the next to be tried.
+    accepted: Option<Socket>,
     began: Instant,
-    /// When the next sessions are swept, and where the last sweep stopped.
+    /// When the next sessions are swept.
     sweep: Instant,
-    swept: usize,
     /// Turns of the loop for which it was put off.
     postponed: usize,
     /// By when everything is over, once it is ending.
@@ -60,15 +57,11 @@ const LISTENERS: usize = (usize::MAX >> 1) + 1;
 /// The most events of one turn of the loop.
 const EVENTS: usize = 1024;
 
-/// A sweep looks at a quarter of the sessions, so that no turn of the loop is long: each is seen once a second.
-const SWEEP: Duration = Duration::from_millis(250);
-const SWEEPS_FOR_ALL: usize = 4;
+/// Each session is swept once a second.
+const SWEEP: Duration = Duration::from_millis(1000 / SWEEPS_FOR_ALL as u64);
 
 /// The most connections accepted at one go, before those that are there have their turn.
 const ACCEPT: usize = 256;
-
-/// The most sessions that look for a decompressor in one turn of the loop: those that find none wait again.
-const STARVED: usize = 16;
 
 /// How often it is said that connections cannot be accepted: at most once in so many seconds.
 const COMPLAIN: u32 = 60;
@@ -95,16 +88,13 @@ impl<H: Handler> Server<H> {
             poll,
             listeners,
             stop,
-            sessions: Slab::new(),
+            sessions: Sessions::new(config, handler),
             again: VecDeque::new(),
-            starved: VecDeque::new(),
             stuck: false,
             complained: None,
-            buffers: Buffers::new(&config),
-            shared: Shared::new(config, handler),
+            accepted: None,
             began: now,
             sweep: now + SWEEP,
-            swept: 0,
             postponed: 0,
             ending: None,
         };
@@ -123,7 +113,7 @@ impl<H: Handler> Server<H> {
     /// What it counts.
     #[must_use]
     pub fn stats(&self) -> Arc<Stats> {
-        self.shared.stats.clone()
+        self.sessions.stats().clone()
     }
 
     /// Stops it, from any thread.
@@ -145,15 +135,17 @@ impl<H: Handler> Server<H> {
             }
             let now = Instant::now();
             // Saturates after 136 years.
-            self.shared.now = u32::try_from((now - self.began).as_secs()).unwrap_or(u32::MAX);
-            self.buffers.turn(events.iter().nth(1).is_none());
+            let seconds = u32::try_from((now - self.began).as_secs()).unwrap_or(u32::MAX);
+            self.sessions.begin_turn(seconds, events.iter().nth(1).is_none());
             for event in &events {
                 self.handle(event);
             }
-            self.look_again();
-            self.feed_starved();
+            self.sessions.end_turn();
+            self.accept_more();
             if now >= self.sweep && !self.postpone_sweep(&events) {
-                self.sweep(now);
+                self.sweep = now + SWEEP;
+                self.sessions.sweep();
+                self.accept_stuck();
             }
             if let Some(deadline) = self.ending {
                 if self.sessions.is_empty() || now >= deadline {
@@ -165,7 +157,7 @@ impl<H: Handler> Server<H> {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if !self.again.is_empty() {
+        if self.sessions.has_more() || !self.again.is_empty() {
             return Some(Duration::ZERO);
         }
         // Nothing to sweep: sleep until somebody comes.
@@ -179,75 +171,45 @@ impl<H: Handler> Server<H> {
     fn handle(&mut self, event: &Event) {
         match event.token() {
             STOP => self.end(),
-            Token(listener) if listener >= LISTENERS => self.accept(listener),
+            Token(listener) if listener >= LISTENERS => self.accept(listener - LISTENERS),
             Token(key) => {
-                let Some(session) = self.sessions.get_mut(key) else { return };
-                let (readable, writable) = (event.is_readable(), event.is_writable());
-                let short = event.is_read_closed() || event.is_priority();
-                match session.ready(readable, writable, short, &mut self.buffers, &mut self.shared) {
-                    Next::Wait => {}
-                    next => self.follow(key, next),
-                }
+                let readiness = Readiness {
+                    readable: event.is_readable(),
+                    writable: event.is_writable(),
+                    short: event.is_read_closed() || event.is_priority(),
+                };
+                self.sessions.ready(key, readiness);
             }
         }
     }
 
-    fn follow(&mut self, key: usize, next: Next) {
-        match next {
-            Next::Wait => {}
-            Next::Again => self.again.push_back(key),
-            Next::Starved => self.starved.push_back(key),
-            Next::Drop => {
-                let session = self.sessions.remove(key);
-                self.shared.stats.connections.subtract(1);
-                if session.is_held_back() {
-                    self.shared.stats.paused.subtract(1);
-                }
-                // Closing the socket also ends its registration.
-                if mem::take(&mut self.stuck) {
-                    self.again.extend(LISTENERS..LISTENERS + self.listeners.len());
-                }
-            }
-        }
-    }
-
-    /// Gives those that had more a turn, one each; what they then still have is for the next time.
-    fn look_again(&mut self) {
-        for _ in 0..self.again.len() {
-            let Some(token) = self.again.pop_front() else { return };
-            match token {
-                listener if listener >= LISTENERS => self.accept(listener),
-                key => {
-                    // It may be another session, in a place that has become free since: its look comes to nothing.
-                    if let Some(session) = self.sessions.get_mut(key) {
-                        let next = session.again(&mut self.buffers, &mut self.shared);
-                        self.follow(key, next);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Gives those that wait for a decompressor a turn, as far as there are any.
+    /// Gives the listeners that had more another turn, and all of them if there is room again.
     #[inline]
-    fn feed_starved(&mut self) {
-        let Some(pools) = &mut self.shared.compression else { return };
-        if !self.starved.is_empty() && pools.inflate.has_decompressor() {
-            let some = self.starved.len().min(STARVED);
-            self.again.extend(self.starved.drain(..some));
+    fn accept_more(&mut self) {
+        for _ in 0..self.again.len() {
+            let Some(listener) = self.again.pop_front() else { break };
+            self.accept(listener);
         }
-        pools.starved = self.starved.len();
+        if self.sessions.take_ended() {
+            self.accept_stuck();
+        }
     }
 
-    /// Accepts what waits. Where that is not possible now (no file descriptors, too many connections), it goes on
-    /// waiting, in the kernel's queue.
-    fn accept(&mut self, token: usize) {
+    fn accept_stuck(&mut self) {
+        if mem::take(&mut self.stuck) {
+            (0..self.listeners.len()).for_each(|listener| self.accept(listener));
+        }
+    }
+
+    /// Accepts the connections that wait. If that is not possible now (no file descriptors, too many connections), they go
+    /// on waiting, in the kernel's queue.
+    fn accept(&mut self, number: usize) {
         for _ in 0..ACCEPT {
-            let Some(listener) = self.listeners.get(token - LISTENERS) else { return };
-            if self.sessions.len() >= self.shared.config.max_connections {
+            let Some(listener) = self.listeners.get(number) else { return };
+            if self.sessions.len() >= self.sessions.config().max_connections {
                 return self.get_stuck(&"there are as many connections as may be");
             }
-            let socket = match listener.accept() {
+            let mut socket = match self.accepted.take().map_or_else(|| listener.accept(), Ok) {
                 Ok(socket) => socket,
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return,
@@ -256,21 +218,18 @@ impl<H: Handler> Server<H> {
                     _ => return self.get_stuck(&error),
                 },
             };
-            let entry = self.sessions.vacant_entry();
-            let mut session = Session::new(socket, self.shared.now);
-            let key = Token(entry.key());
+            let key = Token(self.sessions.next_key());
             let interests = Interest::READABLE | Interest::WRITABLE;
             #[cfg(any(target_os = "linux", target_os = "android"))]
             let interests = interests | Interest::PRIORITY;
-            if let Err(error) = self.poll.registry().register(session.socket().source(), key, interests) {
+            if let Err(error) = self.poll.registry().register(socket.source(), key, interests) {
+                self.accepted = Some(socket);
                 return self.get_stuck(&error);
             }
-            entry.insert(session);
-            self.shared.stats.connections.add(1);
-            self.shared.stats.accepted.add(1);
+            self.sessions.insert(socket);
         }
-        if !self.again.contains(&token) {
-            self.again.push_back(token);
+        if !self.again.contains(&number) {
+            self.again.push_back(number);
         }
     }
 
@@ -278,9 +237,10 @@ impl<H: Handler> Server<H> {
     fn get_stuck(&mut self, why: &dyn fmt::Display) {
         self.stuck = true;
         // Said once, not for each that waits.
-        if self.complained.is_none_or(|at| self.shared.now - at >= COMPLAIN) {
-            self.complained = Some(self.shared.now);
-            self.shared.stats.errors.add(1);
+        let now = self.sessions.now();
+        if self.complained.is_none_or(|at| now - at >= COMPLAIN) {
+            self.complained = Some(now);
+            self.sessions.stats().errors.add(1);
             log::warn!("connections wait, none is accepted: {why}");
         }
     }
@@ -293,41 +253,17 @@ impl<H: Handler> Server<H> {
         more
     }
 
-    /// What time alone brings about.
-    fn sweep(&mut self, now: Instant) {
-        self.sweep = now + SWEEP;
-        let len = self.sessions.capacity();
-        let end = (self.swept + len.div_ceil(SWEEPS_FOR_ALL)).min(len);
-        for key in self.swept..end {
-            if let Some(session) = self.sessions.get_mut(key) {
-                let next = session.sweep(&mut self.shared);
-                self.follow(key, next);
-            }
-        }
-        self.swept = end;
-        if end == len {
-            self.swept = 0;
-            self.shared.rest();
-        }
-        if mem::take(&mut self.stuck) {
-            (LISTENERS..LISTENERS + self.listeners.len()).for_each(|listener| self.accept(listener));
-        }
-    }
-
     /// No new connections, a close for those that are there, and a bound on their time.
     fn end(&mut self) {
         if self.ending.is_some() {
             return;
         }
         log::info!("stopping; {} connections are told", self.sessions.len());
-        self.ending = Some(Instant::now() + Duration::from_secs(self.shared.config.close_timeout.into()));
+        let time = Duration::from_secs(self.sessions.config().close_timeout.into());
+        self.ending = Some(Instant::now() + time);
         self.listeners.clear();
+        self.accepted = None;
         self.stuck = false;
-        for key in 0..self.sessions.capacity() {
-            if let Some(session) = self.sessions.get_mut(key) {
-                let next = session.go_away(&mut self.shared);
-                self.follow(key, next);
-            }
-        }
+        self.sessions.go_away();
     }
 }

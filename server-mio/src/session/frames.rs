@@ -1,0 +1,139 @@
+//! What frames become: messages for the handler, and the replies that the protocol owes.
+
+use super::Session;
+use crate::{handler::Handler, reply::Reply, shared::Shared, transport::Transport};
+use framewire::{Event, Kind, Part, ProtocolError, Unmasked, outbox::Outbox};
+use std::borrow::Cow;
+
+impl<T: Transport> Session<T> {
+    /// The host's loop (the front page of framewire's documentation). What is not a message that came whole is rare, and
+    /// apart, so that the loop is short.
+    #[inline(always)]
+    pub(super) fn frames<'b>(
+        &mut self,
+        mut input: &'b mut [u8],
+        outbox: &mut Outbox<'b>,
+        shared: &mut Shared<impl Handler>,
+    ) {
+        shared.stats.bytes.add(input.len() as u64);
+        let (mut messages, mut collected) = (0, 0);
+        let outcome = loop {
+            let (kind, payload) = match self.connection.receive(&mut input) {
+                Ok(Some(Event::Text(text))) => (Kind::Text, text.as_bytes()),
+                Ok(Some(Event::Binary(bytes))) => (Kind::Binary, &*bytes),
+                Ok(Some(event)) => match self.collect(event, outbox, shared) {
+                    Ok(Some((kind, payload))) => {
+                        messages += 1;
+                        collected += payload.len();
+                        self.handle_owned(kind, payload, outbox, shared);
+                        if collected < shared.config.high_water
+                            || input.is_empty()
+                            || self.compression.is_none()
+                        {
+                            continue;
+                        }
+                        shared.stats.bytes.subtract(input.len() as u64); // counted when it is looked at
+                        shared.busy(&mut self.busy).rest = input.to_vec();
+                        break Ok(());
+                    }
+                    Ok(None) => continue,
+                    Err(error) => break Err(error),
+                },
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            };
+            messages += 1;
+            self.handle(kind, Cow::Borrowed(payload), outbox, shared);
+        };
+        shared.stats.messages.add(messages);
+        if let Err(error) = outcome {
+            self.fail(error, outbox, shared);
+        }
+        if !self.connection.close_expected() {
+            self.alive(shared);
+        } else {
+            self.close(shared);
+        }
+    }
+
+    #[inline(never)]
+    pub(super) fn more_frames<'b>(
+        &mut self,
+        input: &'b mut [u8],
+        outbox: &mut Outbox<'b>,
+        shared: &mut Shared<impl Handler>,
+    ) {
+        self.frames(input, outbox, shared);
+    }
+
+    #[inline(never)]
+    pub(super) fn handle_owned(
+        &mut self,
+        kind: Kind,
+        payload: Vec<u8>,
+        outbox: &mut Outbox<'_>,
+        shared: &mut Shared<impl Handler>,
+    ) {
+        self.handle(kind, Cow::Owned(payload), outbox, shared);
+    }
+
+    #[inline(always)]
+    fn handle<'b>(
+        &mut self,
+        kind: Kind,
+        payload: Cow<'b, [u8]>,
+        outbox: &mut Outbox<'b>,
+        shared: &mut Shared<impl Handler>,
+    ) {
+        shared.handler.message(
+            kind,
+            payload,
+            Reply {
+                connection: &mut self.connection,
+                outbox,
+                compression: &mut self.compression,
+                pools: &mut shared.compression,
+            },
+        );
+    }
+
+    /// An event that is not a whole message: the reply that is owed for it goes out, and a message comes out if it was the
+    /// last part of one.
+    #[inline(never)]
+    fn collect(
+        &mut self,
+        event: Event<'_>,
+        outbox: &mut Outbox<'_>,
+        shared: &mut Shared<impl Handler>,
+    ) -> Result<Option<(Kind, Vec<u8>)>, ProtocolError> {
+        if let Some(frame) = self.connection.reply(&event, Unmasked) {
+            outbox.push(&frame);
+        }
+        match event {
+            Event::Part(part) if !part.rsv.is_none() => self.inflate(part, shared),
+            Event::Part(part) => {
+                let frame = part.bytes().len() as u64 + self.connection.remaining();
+                let message = shared.assembler(&mut self.busy, frame).push(part)?;
+                Ok(message.map(|message| (message.kind, message.into_vec())))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Inflates a part of a message; gives the message once it is whole.
+    fn inflate(
+        &mut self,
+        part: Part<'_>,
+        shared: &mut Shared<impl Handler>,
+    ) -> Result<Option<(Kind, Vec<u8>)>, ProtocolError> {
+        // Both are there: the bit that brought us here was agreed on.
+        let (Some(compression), Some(mut pools)) = (&mut self.compression, shared.compression.take()) else {
+            return Err(ProtocolError::ReservedBit);
+        };
+        let frame = part.bytes().len() as u64 + self.connection.remaining();
+        let assembler = shared.assembler(&mut self.busy, frame);
+        let message = compression.inflate(part, &mut pools, assembler, shared.now);
+        shared.compression = Some(pools);
+        message
+    }
+}

@@ -1,0 +1,232 @@
+//! A session's life: the opening handshake, time, the closing handshake, and the end.
+
+use super::{Next, Phase, Session};
+use crate::{
+    compression::Compression, config::Config, handler::Handler, handshake, shared::Shared,
+    transport::Transport,
+};
+use framewire::{
+    Assembler, CloseCode, Connection, ProtocolError, Rsv, State, Unmasked,
+    outbox::{Memory, Outbox},
+};
+use std::{io, mem};
+
+impl<T: Transport> Session<T> {
+    /// About once a second: is the peer's time up?
+    pub(crate) fn sweep(&mut self, shared: &mut Shared<impl Handler>) -> Next {
+        let starved = self.queued && self.is_starved(shared);
+        let Config { handshake_timeout, idle_timeout, pong_timeout, close_timeout, .. } = *shared.config;
+        // Both are rounded down, so the last second need not have been a whole one.
+        let silent = shared.now.saturating_sub(self.seen).saturating_sub(1);
+        match self.phase {
+            Phase::Handshake if silent >= handshake_timeout => {
+                shared.stats.errors.add(1);
+                self.say(shared, |session, outbox, shared| {
+                    outbox.push(&handshake::too_slow());
+                    session.drain(shared);
+                })
+            }
+            Phase::Closing | Phase::Draining | Phase::Shut | Phase::Ended if silent >= close_timeout => {
+                Next::Drop
+            }
+            Phase::Open if self.keeps_others_waiting(shared) => {
+                log::debug!("a peer takes too long over a compressed message, and others wait");
+                shared.stats.errors.add(1);
+                self.say(shared, |session, outbox, shared| {
+                    let close = session.connection.close(
+                        CloseCode::POLICY,
+                        "a compressed message takes too long",
+                        Unmasked,
+                    );
+                    close.iter().for_each(|frame| outbox.push(frame));
+                    session.drain(shared);
+                })
+            }
+            Phase::Open if starved => {
+                self.alive(shared); // for all that we know: nobody listens to it
+                Next::Wait
+            }
+            Phase::Open if self.pinged && silent >= pong_timeout => {
+                log::debug!("a peer shows no sign of life");
+                shared.stats.errors.add(1);
+                Next::Drop
+            }
+            Phase::Open if !self.pinged && silent >= idle_timeout && idle_timeout != 0 => {
+                self.pinged = true;
+                self.seen = shared.now;
+                self.say(shared, |session, outbox, _| {
+                    session.connection.ping(b"", Unmasked).iter().for_each(|frame| outbox.push(frame));
+                })
+            }
+            _ => Next::Wait,
+        }
+    }
+
+    /// Whether others wait for the decompressor that it holds, and have done so for long enough.
+    fn keeps_others_waiting(&self, shared: &Shared<impl Handler>) -> bool {
+        match (&self.compression, &shared.compression, &shared.config.compression) {
+            (Some(compression), Some(pools), Some(config)) => {
+                pools.starved > 0 && compression.open_for(shared.now) >= config.message_timeout
+            }
+            _ => false,
+        }
+    }
+
+    /// The server stops, and says so.
+    pub(crate) fn go_away(&mut self, shared: &mut Shared<impl Handler>) -> Next {
+        match self.phase {
+            Phase::Handshake => Next::Drop,
+            Phase::Open => self.say(shared, |session, outbox, shared| {
+                let close =
+                    session.connection.close(CloseCode::GOING_AWAY, "the server is stopping", Unmasked);
+                close.iter().for_each(|frame| outbox.push(frame));
+                session.close(shared);
+            }),
+            _ => Next::Wait,
+        }
+    }
+
+    /// The head, as far as it has come; then the frames of a peer that did not wait for the answer.
+    #[cold]
+    pub(super) fn handshake<'b>(
+        &mut self,
+        input: &'b mut [u8],
+        outbox: &mut Outbox<'b>,
+        shared: &mut Shared<impl Handler>,
+    ) {
+        let config = shared.config.clone();
+        let agreement = match (&config.compression, &shared.compression) {
+            (Some(config), Some(pools)) => pools.agreement(config),
+            _ => None,
+        };
+        let head = &mut shared.busy(&mut self.busy).head;
+        let (answer, consumed) = match head.push(input) {
+            Ok(None) => return,
+            Ok(Some(head)) => (
+                handshake::answer(&config, &mut shared.handler, head.bytes, agreement.as_ref()),
+                head.consumed,
+            ),
+            Err(error) => (handshake::Answer::refuse(error), 0),
+        };
+        outbox.push(&answer.bytes);
+        if answer.error {
+            shared.stats.errors.add(1);
+        }
+        if answer.open {
+            self.connection = Connection::new().with_limits(config.limits);
+            self.phase = Phase::Open;
+            if let (Some(params), Some(pools)) = (answer.deflate, &shared.compression) {
+                // There is a window for it: otherwise it would not have been agreed on.
+                self.compression = Compression::new(&params, pools).ok().map(Box::new);
+                self.connection = mem::take(&mut self.connection).with_extension_bits(Rsv::RSV1);
+            }
+            self.more_frames(&mut input[consumed..], outbox, shared);
+        } else {
+            self.drain(shared);
+        }
+    }
+
+    /// Ends a connection over what its peer did.
+    #[cold]
+    pub(super) fn fail(
+        &mut self,
+        error: ProtocolError,
+        outbox: &mut Outbox<'_>,
+        shared: &Shared<impl Handler>,
+    ) {
+        log::debug!("a peer broke the protocol: {error}");
+        shared.stats.errors.add(1);
+        if let Some(frame) = self.connection.fail(error, Unmasked) {
+            outbox.push(&frame);
+        }
+    }
+
+    /// A close went out, ours or the reply to the peer's: the peer's is awaited, if it has not come.
+    #[cold]
+    pub(super) fn close(&mut self, shared: &Shared<impl Handler>) {
+        if self.connection.state() == State::Closed {
+            self.drain(shared);
+        } else if self.phase == Phase::Open {
+            self.phase = Phase::Closing;
+            self.seen = shared.now;
+        }
+    }
+
+    /// From here on, only what is queued is written. The peer's close of the socket is awaited, for a time: closing
+    /// first would make the kernel throw away what the peer has not read yet (RFC 6455 §7.1.1).
+    #[cold]
+    pub(super) fn drain(&mut self, shared: &Shared<impl Handler>) {
+        if self.phase < Phase::Draining {
+            self.phase = Phase::Draining;
+            self.seen = shared.now;
+            self.compression = None;
+            if let Some(busy) = &mut self.busy {
+                busy.assembler = Assembler::new(0); // what it has is never to be whole
+                busy.rest = Vec::new();
+            }
+        }
+    }
+
+    /// The peer has closed its side. What is queued for it is still written: it may read on.
+    #[cold]
+    pub(super) fn end(&mut self, shared: &Shared<impl Handler>) {
+        if self.is_open() && self.connection.receive_eof().is_err() {
+            log::debug!("a peer closed its socket without a close frame");
+        }
+        self.drain(shared);
+        self.phase = Phase::Ended;
+    }
+
+    #[cold]
+    pub(super) fn lost(&self, error: &io::Error, shared: &Shared<impl Handler>) -> Next {
+        log::debug!("a connection was lost: {error}");
+        shared.stats.errors.add(1);
+        Next::Drop
+    }
+
+    /// Something that is not the answer to what was read.
+    #[cold]
+    fn say<H: Handler>(
+        &mut self,
+        shared: &mut Shared<H>,
+        what: impl FnOnce(&mut Self, &mut Outbox<'_>, &mut Shared<H>),
+    ) -> Next {
+        let mut memory = Memory::default();
+        let mut outbox = Outbox::new(&mut memory);
+        what(self, &mut outbox, shared);
+        match self.write(&mut outbox, shared) {
+            Ok(()) => self.settle(shared),
+            Err(error) => self.lost(&error, shared),
+        }
+    }
+
+    #[inline]
+    pub(super) fn alive(&mut self, shared: &Shared<impl Handler>) {
+        self.seen = shared.now;
+        self.pinged = false;
+    }
+
+    /// Gives back what is not needed any more.
+    #[inline]
+    pub(super) fn settle(&mut self, shared: &mut Shared<impl Handler>) -> Next {
+        if self.busy.is_none() && self.phase == Phase::Open {
+            return Next::Wait;
+        }
+        self.settle_slowly(shared)
+    }
+
+    fn settle_slowly(&mut self, shared: &mut Shared<impl Handler>) -> Next {
+        if let Some(busy) = self.busy.take_if(|busy| self.phase != Phase::Handshake && busy.is_idle()) {
+            shared.pool.put_busy(busy, shared.config.head_limits);
+        }
+        let queued = self.busy.as_ref().is_some_and(|busy| !busy.backlog.is_empty());
+        match self.phase {
+            Phase::Draining if !queued => {
+                self.phase = Phase::Shut;
+                if self.socket.shutdown_write().is_ok() { Next::Wait } else { Next::Drop }
+            }
+            Phase::Ended if !queued => Next::Drop,
+            _ => Next::Wait,
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! What one read of a socket brings, and where it goes: to the shared buffer, or straight to where a large message belongs.
+
+use super::{Phase, Session};
+use crate::{
+    handler::Handler,
+    shared::{Buffers, DIRECT_FROM, Shared},
+    transport::Transport,
+};
+use framewire::outbox::Outbox;
+use std::{
+    io::{self, IoSliceMut},
+    mem,
+};
+
+/// How often a large message is read on before the others have their turn.
+const READS_ON: usize = 3;
+
+/// If a large message is expected, so many bytes of it are read to the shared buffer: its header, and as much as makes
+/// the rest go where it belongs.
+const LARGE_START: usize = DIRECT_FROM + 14;
+
+impl<T: Transport> Session<T> {
+    /// One receive, and what follows from it. Whether there may be more to receive.
+    #[inline(always)]
+    pub(super) fn read(
+        &mut self,
+        buffers: &mut Buffers,
+        shared: &mut Shared<impl Handler>,
+    ) -> io::Result<bool> {
+        let room = buffers.room();
+        let mut outbox = Outbox::new(&mut buffers.outbox);
+        let mut filled = self.read_into(&mut buffers.rx, room, &mut outbox, shared);
+        if filled.is_ok() {
+            if let Err(error) = self.write(&mut outbox, shared) {
+                filled = Err(error);
+            }
+        }
+        outbox.recycle(|bytes| shared.pool.put_buffer(bytes));
+        filled
+    }
+
+    /// Receives more of a large message, as long as there is some, before the others have their turn: what is done with it
+    /// finds it in the cache. Whether there may be more to receive.
+    #[cold]
+    pub(super) fn read_on(
+        &mut self,
+        buffers: &mut Buffers,
+        shared: &mut Shared<impl Handler>,
+    ) -> io::Result<bool> {
+        for _ in 0..READS_ON {
+            // Not if messages are compressed: the next one may have to wait for a decompressor.
+            let inside = self.busy.is_some() && self.connection.remaining() >= DIRECT_FROM as u64;
+            if !inside || self.compression.is_some() || self.paused || self.phase == Phase::Ended {
+                break;
+            }
+            match self.read(buffers, shared) {
+                Ok(true) => {}
+                Ok(false) => return Ok(self.may_have_more(false)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(self.may_have_more(true))
+    }
+
+    #[inline(always)]
+    fn read_into<'b>(
+        &mut self,
+        rx: &'b mut [u8],
+        room: usize,
+        outbox: &mut Outbox<'b>,
+        shared: &mut Shared<impl Handler>,
+    ) -> io::Result<bool> {
+        if let Some(busy) = &mut self.busy {
+            let missing = self.connection.remaining();
+            if !busy.rest.is_empty() {
+                let rest = mem::take(&mut busy.rest);
+                let input = &mut rx[..rest.len()];
+                input.copy_from_slice(&rest);
+                self.more_frames(input, outbox, shared);
+                return Ok(true); // the socket was not asked
+            }
+            // Not what is compressed: the assembler has what that inflates to.
+            let direct = busy.assembler.len() >= DIRECT_FROM && missing >= DIRECT_FROM as u64;
+            if direct && !self.compression.as_ref().is_some_and(|compression| compression.is_open()) {
+                return self.read_direct(missing, rx, outbox, shared);
+            }
+        }
+        if self.large {
+            return self.read_start(rx, outbox, shared);
+        }
+        let n = self.socket.read(&mut rx[..room])?;
+        if n == 0 {
+            self.end(shared);
+            return Ok(false);
+        }
+        match self.phase {
+            Phase::Open | Phase::Closing => self.frames(&mut rx[..n], outbox, shared),
+            Phase::Handshake => self.handshake(&mut rx[..n], outbox, shared),
+            Phase::Draining | Phase::Shut | Phase::Ended => {}
+        }
+        Ok(n == room)
+    }
+
+    /// Reads no more to the shared buffer than what makes the rest of a large message go where it belongs.
+    #[cold]
+    fn read_start<'b>(
+        &mut self,
+        rx: &'b mut [u8],
+        outbox: &mut Outbox<'b>,
+        shared: &mut Shared<impl Handler>,
+    ) -> io::Result<bool> {
+        let room = rx.len().min(LARGE_START);
+        let n = self.socket.read(&mut rx[..room])?;
+        if n == 0 {
+            self.end(shared);
+            return Ok(false);
+        }
+        if self.is_open() {
+            self.more_frames(&mut rx[..n], outbox, shared);
+        }
+        // Not inside any frame: small ones in a row are cut as well, and cost least in a full buffer.
+        self.large = self.connection.remaining() >= DIRECT_FROM as u64;
+        Ok(n == room)
+    }
+
+    /// Reads what a large frame lacks to where it belongs; what follows it, to the shared buffer.
+    #[cold]
+    fn read_direct<'b>(
+        &mut self,
+        missing: u64,
+        rx: &'b mut [u8],
+        outbox: &mut Outbox<'b>,
+        shared: &mut Shared<impl Handler>,
+    ) -> io::Result<bool> {
+        let Some(busy) = &mut self.busy else { return Ok(false) };
+        let large = busy.assembler.len() as u64 + missing > rx.len() as u64;
+        let behind = if large { rx.len().min(LARGE_START) } else { rx.len() };
+        let spare = busy.assembler.spare(missing);
+        let room = spare.len();
+        let rest = if room as u64 == missing { behind } else { 0 };
+        let mut slices = [IoSliceMut::new(spare), IoSliceMut::new(&mut rx[..rest])];
+        let n = self.socket.read_vectored(&mut slices)?;
+        if n == 0 {
+            self.end(shared);
+            return Ok(false);
+        }
+        let direct = n.min(room);
+        shared.stats.bytes.add(direct as u64);
+        let received = busy.assembler.receive(&mut self.connection, direct);
+        // An error is final: it comes again below.
+        if let Ok(Some(message)) = received {
+            shared.stats.messages.add(1);
+            let (kind, payload) = (message.kind, message.into_vec());
+            // Not if the next one may be compressed, and have no place to go to.
+            self.large = payload.len() > rx.len() && self.compression.is_none();
+            self.handle_owned(kind, payload, outbox, shared);
+        }
+        self.more_frames(&mut rx[..n - direct], outbox, shared);
+        Ok(n == room + rest)
+    }
+
+    /// What filled the buffer, also by coincidence, need not be all; and no event will tell of the rest.
+    #[inline]
+    pub(super) fn may_have_more(&self, filled: bool) -> bool {
+        let rest = self.busy.as_ref().is_some_and(|busy| !busy.rest.is_empty());
+        (filled || rest || self.short) && self.phase != Phase::Ended && !self.paused
+    }
+}

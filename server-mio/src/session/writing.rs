@@ -1,0 +1,60 @@
+//! Replies on their way out: at once as far as the socket takes them, the rest when it takes more.
+
+use super::Session;
+use crate::{handler::Handler, shared::Shared, transport::Transport};
+use framewire::outbox::Outbox;
+use std::io;
+
+impl<T: Transport> Session<T> {
+    /// Writes the replies at once, as far as the socket takes them; the rest waits.
+    #[inline(always)]
+    pub(super) fn write(
+        &mut self,
+        outbox: &mut Outbox<'_>,
+        shared: &mut Shared<impl Handler>,
+    ) -> io::Result<()> {
+        if outbox.len() == 0 {
+            return Ok(());
+        }
+        let waiting = self.busy.as_ref().is_some_and(|busy| !busy.backlog.is_empty());
+        let written = if waiting { 0 } else { outbox.write(&mut self.socket)? };
+        if written < outbox.len() {
+            self.keep(written, outbox, shared);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn keep(&mut self, written: usize, outbox: &mut Outbox<'_>, shared: &mut Shared<impl Handler>) {
+        let backlog = &mut shared.busy(&mut self.busy).backlog;
+        outbox.take_rest(written, |bytes, skip| backlog.push(bytes, skip));
+        let high = backlog.len() >= shared.config.high_water;
+        if high && self.is_open() {
+            self.set_paused(true, shared);
+        }
+    }
+
+    /// The socket takes bytes again. Whether the peer is to be read again, after it was held back.
+    #[cold]
+    pub(super) fn write_backlog(&mut self, shared: &mut Shared<impl Handler>) -> io::Result<bool> {
+        let Some(busy) = &mut self.busy else { return Ok(false) };
+        let before = busy.backlog.len();
+        busy.backlog.flush(&mut self.socket, |bytes| shared.pool.put_buffer(bytes))?;
+        let now = busy.backlog.len();
+        if now < before {
+            self.alive(shared); // it takes what it is sent
+        }
+        let resumed = self.paused && now <= shared.config.high_water / 2;
+        if resumed {
+            self.set_paused(false, shared);
+        }
+        Ok(resumed)
+    }
+
+    fn set_paused(&mut self, paused: bool, shared: &Shared<impl Handler>) {
+        if self.paused != paused {
+            self.paused = paused;
+            if paused { shared.stats.paused.add(1) } else { shared.stats.paused.subtract(1) }
+        }
+    }
+}

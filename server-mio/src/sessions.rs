@@ -1,0 +1,179 @@
+//! All sessions of a loop, and who has a turn when. Knows no poll and no clock: the server tells of events and of time.
+
+use crate::{
+    config::Config,
+    handler::Handler,
+    session::{Next, Readiness, Session},
+    shared::{Buffers, Shared},
+    stats::Stats,
+    transport::Transport,
+};
+use slab::Slab;
+use std::{collections::VecDeque, mem, sync::Arc};
+
+/// All sessions of a loop. `T` is their sockets.
+#[derive(Debug)]
+pub(crate) struct Sessions<H, T> {
+    sessions: Slab<Session<T>>,
+    /// The keys of those that may have more to give, of which no event will tell.
+    again: VecDeque<usize>,
+    /// Sessions that wait for a decompressor.
+    starved: VecDeque<usize>,
+    buffers: Buffers,
+    shared: Shared<H>,
+    /// Where the last sweep stopped.
+    swept: usize,
+    /// One has ended lately.
+    ended: bool,
+}
+
+/// A sweep looks at a quarter of the sessions, so that no turn of the loop is long.
+pub(crate) const SWEEPS_FOR_ALL: usize = 4;
+
+/// The most sessions that look for a decompressor in one turn of the loop: those that find none wait again.
+const STARVED: usize = 16;
+
+impl<H: Handler, T: Transport> Sessions<H, T> {
+    pub(crate) fn new(config: Arc<Config>, handler: H) -> Self {
+        Self {
+            sessions: Slab::new(),
+            again: VecDeque::new(),
+            starved: VecDeque::new(),
+            buffers: Buffers::new(&config),
+            shared: Shared::new(config, handler),
+            swept: 0,
+            ended: false,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    pub(crate) fn stats(&self) -> &Arc<Stats> {
+        &self.shared.stats
+    }
+
+    /// The time on the loop's clock, in seconds.
+    pub(crate) fn now(&self) -> u32 {
+        self.shared.now
+    }
+
+    /// The key that the next session gets.
+    pub(crate) fn next_key(&self) -> usize {
+        self.sessions.vacant_key()
+    }
+
+    /// A session for a socket that was accepted.
+    pub(crate) fn insert(&mut self, socket: T) -> usize {
+        self.shared.stats.connections.add(1);
+        self.shared.stats.accepted.add(1);
+        self.sessions.insert(Session::new(socket, self.shared.now))
+    }
+
+    /// A turn of the loop begins, `now` on its clock, with one event, or none, if it is `alone`.
+    #[inline]
+    pub(crate) fn begin_turn(&mut self, now: u32, alone: bool) {
+        self.shared.now = now;
+        self.buffers.turn(alone);
+    }
+
+    /// An event for the session with this key.
+    #[inline]
+    pub(crate) fn ready(&mut self, key: usize, readiness: Readiness) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        match session.ready(readiness, &mut self.buffers, &mut self.shared) {
+            Next::Wait => {}
+            next => self.follow(key, next),
+        }
+    }
+
+    /// What follows the events of a turn: those that had more get another turn, one each. What they then still have is for
+    /// the next time.
+    #[inline]
+    pub(crate) fn end_turn(&mut self) {
+        for _ in 0..self.again.len() {
+            let Some(key) = self.again.pop_front() else { break };
+            // It may be another session, in a place that has become free since: its look comes to nothing.
+            if let Some(session) = self.sessions.get_mut(key) {
+                let next = session.again(&mut self.buffers, &mut self.shared);
+                self.follow(key, next);
+            }
+        }
+        self.feed_starved();
+    }
+
+    /// Whether somebody waits for the next turn of whom no event will tell.
+    #[inline]
+    pub(crate) fn has_more(&self) -> bool {
+        !self.again.is_empty()
+    }
+
+    /// Whether a session has ended since this was last asked.
+    pub(crate) fn take_ended(&mut self) -> bool {
+        mem::take(&mut self.ended)
+    }
+
+    /// What time alone brings about, for the next quarter of the sessions.
+    pub(crate) fn sweep(&mut self) {
+        let len = self.sessions.capacity();
+        let end = (self.swept + len.div_ceil(SWEEPS_FOR_ALL)).min(len);
+        for key in self.swept..end {
+            if let Some(session) = self.sessions.get_mut(key) {
+                let next = session.sweep(&mut self.shared);
+                self.follow(key, next);
+            }
+        }
+        self.swept = end;
+        if end == len {
+            self.swept = 0;
+            self.shared.rest();
+        }
+    }
+
+    /// Tells every peer that the server stops.
+    pub(crate) fn go_away(&mut self) {
+        for key in 0..self.sessions.capacity() {
+            if let Some(session) = self.sessions.get_mut(key) {
+                let next = session.go_away(&mut self.shared);
+                self.follow(key, next);
+            }
+        }
+    }
+
+    fn follow(&mut self, key: usize, next: Next) {
+        match next {
+            Next::Wait => {}
+            Next::Again => self.again.push_back(key),
+            Next::Starved => self.starved.push_back(key),
+            Next::Drop => {
+                // Closing the socket also ends its registration.
+                let session = self.sessions.remove(key);
+                self.shared.stats.connections.subtract(1);
+                if session.is_paused() {
+                    self.shared.stats.paused.subtract(1);
+                }
+                self.ended = true;
+            }
+        }
+    }
+
+    /// Gives those that wait for a decompressor a turn, as far as there are any.
+    #[inline]
+    fn feed_starved(&mut self) {
+        let Some(pools) = &mut self.shared.compression else { return };
+        if !self.starved.is_empty() && pools.inflate.has_decompressor() {
+            let some = self.starved.len().min(STARVED);
+            self.again.extend(self.starved.drain(..some));
+        }
+        pools.starved = self.starved.len();
+    }
+}
