@@ -50,6 +50,7 @@ pub fn io_slices<'a, 's>(
 }
 
 /// Calls again if a signal interrupted the call.
+#[inline(always)]
 pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {

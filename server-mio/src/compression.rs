@@ -52,17 +52,19 @@ pub(crate) struct Compression {
     pub(crate) deflater: Deflater<Server>,
     /// When the message that is being inflated began, on the loop's clock.
     begun: u32,
+    /// Bytes of the messages that were put together from the present read.
+    pub(crate) collected: usize,
 }
 
 impl Compression {
     pub(crate) fn new(params: &DeflateParams, pools: &Pools) -> Result<Self, NoWindow> {
         let inflater = Inflater::new(params, &pools.inflate)?;
-        Ok(Self { inflater, deflater: Deflater::new(params), begun: 0 })
+        Ok(Self { inflater, deflater: Deflater::new(params), begun: 0, collected: 0 })
     }
 
-    /// Whether what the next read brings can be inflated; otherwise, messages of other peers hold all that there is for
-    /// it.
-    pub(crate) fn is_ready(&mut self, pools: &mut Pools) -> bool {
+    /// Begins a read, if what it brings can be inflated; otherwise, messages of other peers hold all decompressors.
+    pub(crate) fn begin_read(&mut self, pools: &mut Pools) -> bool {
+        self.collected = 0;
         self.inflater.ready(&mut pools.inflate).is_some()
     }
 

@@ -175,7 +175,7 @@ impl<T: Transport> Session<T> {
     #[inline]
     fn is_starved(&mut self, shared: &mut Shared<impl Handler>) -> bool {
         match (&mut self.compression, &mut shared.compression) {
-            (Some(compression), Some(pools)) => !compression.is_ready(pools),
+            (Some(compression), Some(pools)) => !compression.begin_read(pools),
             _ => false,
         }
     }

@@ -3,7 +3,7 @@
 use super::Session;
 use crate::{handler::Handler, reply::Reply, shared::Shared, transport::Transport};
 use framewire::{Event, Kind, Part, ProtocolError, Unmasked, outbox::Outbox};
-use std::borrow::Cow;
+use std::{borrow::Cow, mem};
 
 impl<T: Transport> Session<T> {
     /// The host's loop (the front page of framewire's documentation). What is not a message that came whole is rare, and
@@ -16,27 +16,13 @@ impl<T: Transport> Session<T> {
         shared: &mut Shared<impl Handler>,
     ) {
         shared.stats.bytes.add(input.len() as u64);
-        let (mut messages, mut collected) = (0, 0);
+        let mut messages = 0;
         let outcome = loop {
             let (kind, payload) = match self.connection.receive(&mut input) {
                 Ok(Some(Event::Text(text))) => (Kind::Text, text.as_bytes()),
                 Ok(Some(Event::Binary(bytes))) => (Kind::Binary, &*bytes),
-                Ok(Some(event)) => match self.collect(event, outbox, shared) {
-                    Ok(Some((kind, payload))) => {
-                        messages += 1;
-                        collected += payload.len();
-                        self.handle_owned(kind, payload, outbox, shared);
-                        if collected < shared.config.high_water
-                            || input.is_empty()
-                            || self.compression.is_none()
-                        {
-                            continue;
-                        }
-                        shared.stats.bytes.subtract(input.len() as u64); // counted when it is looked at
-                        shared.busy(&mut self.busy).rest = input.to_vec();
-                        break Ok(());
-                    }
-                    Ok(None) => continue,
+                Ok(Some(event)) => match self.collect(event, &mut input, outbox, shared) {
+                    Ok(()) => continue,
                     Err(error) => break Err(error),
                 },
                 Ok(None) => break Ok(()),
@@ -97,27 +83,41 @@ impl<T: Transport> Session<T> {
         );
     }
 
-    /// An event that is not a whole message: the reply that is owed for it goes out, and a message comes out if it was the
-    /// last part of one.
+    /// An event that is not a whole message: the reply that is owed for it goes out, and the message of which it is the last
+    /// part is handled. If that makes the messages that were inflated from one read as large as the mark, `input`, which
+    /// is what follows, waits for another turn.
     #[inline(never)]
-    fn collect(
+    fn collect<'b>(
         &mut self,
         event: Event<'_>,
-        outbox: &mut Outbox<'_>,
+        input: &mut &'b mut [u8],
+        outbox: &mut Outbox<'b>,
         shared: &mut Shared<impl Handler>,
-    ) -> Result<Option<(Kind, Vec<u8>)>, ProtocolError> {
+    ) -> Result<(), ProtocolError> {
         if let Some(frame) = self.connection.reply(&event, Unmasked) {
             outbox.push(&frame);
         }
-        match event {
-            Event::Part(part) if !part.rsv.is_none() => self.inflate(part, shared),
-            Event::Part(part) => {
-                let frame = part.bytes().len() as u64 + self.connection.remaining();
-                let message = shared.assembler(&mut self.busy, frame).push(part)?;
-                Ok(message.map(|message| (message.kind, message.into_vec())))
+        let Event::Part(part) = event else { return Ok(()) };
+        let whole = if part.rsv.is_none() {
+            let frame = part.bytes().len() as u64 + self.connection.remaining();
+            let message = shared.assembler(&mut self.busy, frame).push(part)?;
+            message.map(|message| (message.kind, message.into_vec()))
+        } else {
+            self.inflate(part, shared)?
+        };
+        let Some((kind, payload)) = whole else { return Ok(()) };
+        shared.stats.messages.add(1);
+        let len = payload.len();
+        self.handle_owned(kind, payload, outbox, shared);
+        if let Some(compression) = &mut self.compression {
+            compression.collected += len;
+            if compression.collected >= shared.config.high_water && !input.is_empty() {
+                let rest = mem::take(input);
+                shared.stats.bytes.subtract(rest.len() as u64); // counted when it is looked at
+                shared.busy(&mut self.busy).rest = rest.to_vec();
             }
-            _ => Ok(None),
         }
+        Ok(())
     }
 
     /// Inflates a part of a message; gives the message once it is whole.

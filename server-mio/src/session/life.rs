@@ -5,10 +5,8 @@ use crate::{
     compression::Compression, config::Config, handler::Handler, handshake, shared::Shared,
     transport::Transport,
 };
-use framewire::{
-    Assembler, CloseCode, Connection, ProtocolError, Rsv, State, Unmasked,
-    outbox::{Memory, Outbox},
-};
+use framewire::outbox::{Memory, Outbox};
+use framewire::{Assembler, CloseCode, Connection, ProtocolError, Rsv, State, Unmasked};
 use std::{io, mem};
 
 impl<T: Transport> Session<T> {

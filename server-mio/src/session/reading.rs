@@ -94,10 +94,10 @@ impl<T: Transport> Session<T> {
             self.end(shared);
             return Ok(false);
         }
-        match self.phase {
-            Phase::Open | Phase::Closing => self.frames(&mut rx[..n], outbox, shared),
-            Phase::Handshake => self.handshake(&mut rx[..n], outbox, shared),
-            Phase::Draining | Phase::Shut | Phase::Ended => {}
+        if self.is_open() {
+            self.frames(&mut rx[..n], outbox, shared);
+        } else if self.phase == Phase::Handshake {
+            self.handshake(&mut rx[..n], outbox, shared);
         }
         Ok(n == room)
     }
