@@ -92,6 +92,7 @@ impl<'b> Outbox<'b> {
     /// An empty outbox.
     #[inline]
     pub fn new(memory: &'b mut Memory) -> Self {
+        memory.copied.clear(); // an outbox before this one may have been dropped with bytes in it
         Self { memory, large: Vec::new(), large_len: 0 }
     }
 
@@ -200,7 +201,7 @@ impl<'b> Outbox<'b> {
     ///
     /// # Errors
     /// The socket's.
-    #[inline]
+    #[inline(always)] // one call, and its result in registers
     #[must_use = "the rest has still to be written: `take_rest`"]
     pub fn write(&self, socket: &mut impl Write) -> io::Result<usize> {
         if !self.large.is_empty() {
@@ -258,10 +259,9 @@ impl<'b> Outbox<'b> {
         self.large_len = 0;
     }
 
-    /// Empties it and gives its memory back for the next one. The payloads that it owned go to `freed`.
+    /// Gives its memory back for the next one. The payloads that it owned go to `freed`.
     #[inline]
     pub fn recycle(self, freed: impl FnMut(Vec<u8>)) {
-        self.memory.copied.clear();
         if self.large.capacity() != 0 {
             self.recycle_large(freed);
         }
@@ -289,12 +289,5 @@ impl<'b> Outbox<'b> {
             .flat_map(|((end, payload), start)| [&self.memory.copied[start..*end], payload]);
         let last = self.large.last().map_or(0, |&(end, _)| end);
         between.chain([&self.memory.copied[last..]])
-    }
-}
-
-impl Drop for Outbox<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        self.memory.copied.clear(); // not for whoever uses the memory next
     }
 }
