@@ -1,26 +1,37 @@
 //! permessage-deflate (RFC 7692): what a peer has that agreed on it, and what the peers of a loop share.
 
-use crate::config::{CompressionConfig, Config};
+use crate::{
+    config::{CompressionConfig, Config},
+    line::{Line, Ticket},
+};
 use framewire::{
     Assembler, Kind, Part, ProtocolError, Server,
     deflate::{DeflateConfig, DeflatePool, Deflater, InflateConfig, InflatePool, Inflater, NoWindow},
     extension::{self, DeflateParams},
 };
 
+/// So much of the messages of one session is inflated before others that wait have their turn, or one message, if that is
+/// larger.
+const SHARE: usize = 64 << 10;
+
 /// What the peers of a loop share.
 #[derive(Debug)]
 pub(crate) struct Pools {
     pub(crate) inflate: InflatePool,
     pub(crate) deflate: DeflatePool,
-    /// Peers that are not read, because a message of theirs could not be inflated.
-    pub(crate) starved: usize,
+    /// Sessions that are not read, because a message of theirs could not be inflated.
+    pub(crate) line: Line,
 }
 
 impl Pools {
     /// Pools for what is configured, if anything is.
     pub(crate) fn new(config: &Config) -> Option<Self> {
         let (inflate, deflate) = budgets(config.compression.as_ref()?, config.limits.message);
-        Some(Self { inflate: InflatePool::new(inflate), deflate: DeflatePool::new(deflate), starved: 0 })
+        Some(Self {
+            inflate: InflatePool::new(inflate),
+            deflate: DeflatePool::new(deflate),
+            line: Line::default(),
+        })
     }
 
     /// What a new peer may agree on: nothing if none could begin a message, and no context of its own if no window is
@@ -28,7 +39,18 @@ impl Pools {
     pub(crate) fn agreement(&self, config: &CompressionConfig) -> Option<extension::DeflatePolicy> {
         let mut agreement = config.agreement;
         agreement.client_no_context_takeover |= !self.inflate.has_window(agreement.client_max_window_bits);
-        self.inflate.has_decompressor().then_some(agreement)
+        self.can_begin(false).then_some(agreement)
+    }
+
+    /// How much a session may put together before others have their turn: little if some wait for its decompressor.
+    pub(crate) fn share(&self, high_water: usize) -> usize {
+        if self.line.is_empty() { high_water } else { high_water.min(SHARE) }
+    }
+
+    /// Whether a compressed message can be begun: by whom the line has called, or by anybody if nobody waits.
+    #[inline]
+    pub(crate) fn can_begin(&self, called: bool) -> bool {
+        (called || self.line.is_empty()) && self.inflate.has_decompressor()
     }
 }
 
@@ -52,20 +74,31 @@ pub(crate) struct Compression {
     pub(crate) deflater: Deflater<Server>,
     /// When the message that is being inflated began, on the loop's clock.
     begun: u32,
-    /// Bytes of the messages that were put together from the present read.
+    /// Bytes of the messages that were put together since others had their turn.
     pub(crate) collected: usize,
+    /// Its place in the line, while it is in it.
+    pub(crate) ticket: Ticket,
 }
 
 impl Compression {
     pub(crate) fn new(params: &DeflateParams, pools: &Pools) -> Result<Self, NoWindow> {
         let inflater = Inflater::new(params, &pools.inflate)?;
-        Ok(Self { inflater, deflater: Deflater::new(params), begun: 0, collected: 0 })
+        Ok(Self {
+            inflater,
+            deflater: Deflater::new(params),
+            begun: 0,
+            collected: 0,
+            ticket: Ticket::default(),
+        })
     }
 
-    /// Begins a read, if what it brings can be inflated; otherwise, messages of other peers hold all decompressors.
-    pub(crate) fn begin_read(&mut self, pools: &mut Pools) -> bool {
+    /// Begins a read, unless it would begin a message and cannot; see [`Pools::can_begin`].
+    pub(crate) fn begin_read(&mut self, called: bool, pools: &Pools) -> bool {
+        if self.is_open() {
+            return true;
+        }
         self.collected = 0;
-        self.inflater.ready(&mut pools.inflate).is_some()
+        pools.can_begin(called)
     }
 
     /// Whether a compressed message has begun and not ended.
@@ -89,7 +122,7 @@ impl Compression {
         if !self.inflater.is_open() {
             self.begun = now;
         }
-        // It was asked before the read, and what is free then is not taken in between.
+        // There is one: `begin_read` found it before the read, and nobody has taken it in between.
         let Some(mut ready) = self.inflater.ready(&mut pools.inflate) else {
             return Err(ProtocolError::CorruptDeflate);
         };

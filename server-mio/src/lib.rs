@@ -46,8 +46,7 @@
 //! stop          stops a server from outside its loop
 //! transport     connected sockets: the one place that reads and writes them
 //! listener      addresses, and the sockets that listen there
-//! outbox        the replies to one read, for one write
-//! backlog       bytes that a socket would not take yet
+//! line          sessions that wait for a decompressor
 //! compression   permessage-deflate: what a peer has, and what all share
 //! reply         how a handler replies
 //! handler       what a server does with requests and messages
@@ -62,6 +61,7 @@ mod compression;
 mod config;
 mod handler;
 mod handshake;
+mod line;
 mod listener;
 mod reply;
 mod server;

@@ -8,7 +8,7 @@ use crate::{
     config::Config,
     handler::Handler,
     listener::{Address, Listener},
-    session::Readiness,
+    session::Turn,
     sessions::{SWEEPS_FOR_ALL, Sessions},
     stats::Stats,
     stop::StopHandle,
@@ -173,12 +173,13 @@ impl<H: Handler> Server<H> {
             STOP => self.end(),
             Token(listener) if listener >= LISTENERS => self.accept(listener - LISTENERS),
             Token(key) => {
-                let readiness = Readiness {
+                let turn = Turn {
                     readable: event.is_readable(),
                     writable: event.is_writable(),
                     short: event.is_read_closed() || event.is_priority(),
+                    called: false,
                 };
-                self.sessions.ready(key, readiness);
+                self.sessions.ready(key, turn);
             }
         }
     }

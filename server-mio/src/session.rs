@@ -23,9 +23,11 @@
 //! |---|---|---|
 //! | `paused` | the socket is not read until it has taken half of what is queued | any; set in `Open` and `Closing` |
 //! | `pinged` | a ping was sent, and nothing has arrived since | `Open` |
-//! | `queued` | it waits for another turn | any |
 //! | `short` | a short read may not be the last: the peer closed its side, or sent urgent data | any but `Ended` |
 //! | `large` | the last message was larger than the receive buffer: only the start of the next is read to it | `Open`, `Closing` |
+//!
+//! `queue` says where it waits for a turn of which no event will tell. In `Again` it may still be read when an event comes; in
+//! `Line` it is not read before the line calls it, so that nobody takes a decompressor from those that came before.
 //!
 //! An idle connection is a `Session` in the server's slab and nothing else. What a peer needs only while something
 //! is unfinished (a head, a message that is not whole, bytes that the socket would not take) is in [`Busy`], which
@@ -49,7 +51,6 @@ use crate::{
     transport::Transport,
 };
 use framewire::{Connection, Server};
-use std::io;
 
 /// The state of one connection. `T` is its socket.
 #[derive(Debug)]
@@ -62,9 +63,9 @@ pub(crate) struct Session<T> {
     /// When the peer last showed a sign of life, was pinged, or the phase began, on the loop's clock.
     seen: u32,
     phase: Phase,
+    queue: Queue,
     paused: bool,
     pinged: bool,
-    queued: bool,
     short: bool,
     large: bool,
 }
@@ -85,14 +86,26 @@ enum Phase {
     Ended,
 }
 
-/// What an event says of a socket.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Readiness {
+/// Where a session waits for a turn of which no event will tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Queue {
+    None,
+    /// Among those that may have more to read.
+    Again,
+    /// In the line of those that wait for a decompressor.
+    Line,
+}
+
+/// Why a session has a turn.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Turn {
     pub(crate) readable: bool,
     pub(crate) writable: bool,
     /// A read that brings less than it could is not the last: the peer has closed its side, which only a read that comes
     /// back empty tells for sure, or has sent urgent data.
     pub(crate) short: bool,
+    /// The line has called it.
+    pub(crate) called: bool,
 }
 
 /// What a session needs after a turn.
@@ -102,8 +115,8 @@ pub(crate) enum Next {
     Wait,
     /// There may be more to read, of which no event will tell: look again, after the others had their turn.
     Again,
-    /// There is more to read, but no decompressor for it: look again when one is free.
-    Starved,
+    /// There is more to read, but no decompressor for it: it [joins](Session::join) the line.
+    Line,
     /// It is over.
     Drop,
 }
@@ -117,27 +130,23 @@ impl<T: Transport> Session<T> {
             socket,
             seen: now,
             phase: Phase::Handshake,
+            queue: Queue::None,
             paused: false,
             pinged: false,
-            queued: false,
             short: false,
             large: false,
         }
-    }
-
-    pub(crate) fn is_paused(&self) -> bool {
-        self.paused
     }
 
     /// The turn that an event brings.
     #[inline]
     pub(crate) fn ready(
         &mut self,
-        readiness: Readiness,
+        turn: Turn,
         buffers: &mut Buffers,
         shared: &mut Shared<impl Handler>,
     ) -> Next {
-        let Readiness { mut readable, writable, short } = readiness;
+        let Turn { mut readable, writable, short, called } = turn;
         self.short |= short;
         if writable && self.busy.is_some() {
             match self.write_backlog(shared) {
@@ -145,45 +154,71 @@ impl<T: Transport> Session<T> {
                 Err(error) => return self.lost(&error, shared),
             }
         }
-        let mut more = false;
-        let starved = readable && self.is_starved(shared);
-        if readable && !self.paused && self.phase != Phase::Ended && !starved {
-            match self.read(buffers, shared) {
-                Ok(filled) => {
-                    more = self.may_have_more(filled);
-                    if filled && more {
-                        match self.read_on(buffers, shared) {
-                            Ok(may) => more = may,
-                            Err(error) => return self.lost(&error, shared),
-                        }
-                    }
+        let mut more = Next::Wait;
+        if readable && !self.paused && self.phase != Phase::Ended {
+            if self.begin_read(called, shared) {
+                match self.read_turn(buffers, shared) {
+                    Ok(true) => more = Next::Again,
+                    Ok(false) => {}
+                    Err(error) => return self.lost(&error, shared),
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return self.lost(&error, shared),
+            } else {
+                more = Next::Line;
             }
         }
         match self.settle(shared) {
-            Next::Wait if (more || starved) && !self.queued => {
-                self.queued = true;
-                if starved { Next::Starved } else { Next::Again }
+            Next::Wait if more != Next::Wait && self.queue == Queue::None => {
+                if more == Next::Again {
+                    self.queue = Queue::Again;
+                }
+                more
             }
             next => next,
         }
     }
 
-    /// Whether what the next read brings could not be inflated.
-    #[inline]
-    fn is_starved(&mut self, shared: &mut Shared<impl Handler>) -> bool {
-        match (&mut self.compression, &mut shared.compression) {
-            (Some(compression), Some(pools)) => !compression.begin_read(pools),
-            _ => false,
+    /// The turn that [`Next::Again`] asked for.
+    pub(crate) fn again(&mut self, buffers: &mut Buffers, shared: &mut Shared<impl Handler>) -> Next {
+        self.queue = Queue::None;
+        self.ready(Turn { readable: true, ..Turn::default() }, buffers, shared)
+    }
+
+    /// The turn for which the line has called it.
+    pub(crate) fn called(&mut self, buffers: &mut Buffers, shared: &mut Shared<impl Handler>) -> Next {
+        self.queue = Queue::None;
+        self.ready(Turn { readable: true, called: true, ..Turn::default() }, buffers, shared)
+    }
+
+    /// Joins the line, as [`Next::Line`] asks.
+    pub(crate) fn join(&mut self, key: usize, shared: &mut Shared<impl Handler>) {
+        if let (Some(compression), Some(pools)) = (&mut self.compression, &mut shared.compression) {
+            compression.ticket = pools.line.join(key);
+            self.queue = Queue::Line;
         }
     }
 
-    /// The turn that [`Next::Again`] or [`Next::Starved`] asked for.
-    pub(crate) fn again(&mut self, buffers: &mut Buffers, shared: &mut Shared<impl Handler>) -> Next {
-        self.queued = false;
-        self.ready(Readiness { readable: true, writable: false, short: false }, buffers, shared)
+    /// It is dropped: takes it out of what is counted and called.
+    pub(crate) fn leave(&mut self, shared: &mut Shared<impl Handler>) {
+        self.set_paused(false, shared);
+        self.leave_line(shared);
+    }
+
+    fn leave_line(&mut self, shared: &mut Shared<impl Handler>) {
+        if let (Queue::Line, Some(compression), Some(pools)) =
+            (self.queue, &self.compression, &mut shared.compression)
+        {
+            pools.line.leave(compression.ticket);
+            self.queue = Queue::None;
+        }
+    }
+
+    /// Whether it may be read: whether what the next read brings can be inflated.
+    #[inline]
+    fn begin_read(&mut self, called: bool, shared: &Shared<impl Handler>) -> bool {
+        match (&mut self.compression, &shared.compression) {
+            (Some(compression), Some(pools)) => compression.begin_read(called, pools),
+            _ => true,
+        }
     }
 
     /// Whether what arrives is frames that count.

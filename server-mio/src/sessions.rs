@@ -1,9 +1,10 @@
 //! All sessions of a loop, and who has a turn when. Knows no poll and no clock: the server tells of events and of time.
 
 use crate::{
+    compression::Pools,
     config::Config,
     handler::Handler,
-    session::{Next, Readiness, Session},
+    session::{Next, Session, Turn},
     shared::{Buffers, Shared},
     stats::Stats,
     transport::Transport,
@@ -17,8 +18,6 @@ pub(crate) struct Sessions<H, T> {
     sessions: Slab<Session<T>>,
     /// The keys of those that may have more to give, of which no event will tell.
     again: VecDeque<usize>,
-    /// Sessions that wait for a decompressor.
-    starved: VecDeque<usize>,
     buffers: Buffers,
     shared: Shared<H>,
     /// Where the last sweep stopped.
@@ -30,15 +29,14 @@ pub(crate) struct Sessions<H, T> {
 /// A sweep looks at a quarter of the sessions, so that no turn of the loop is long.
 pub(crate) const SWEEPS_FOR_ALL: usize = 4;
 
-/// The most sessions that look for a decompressor in one turn of the loop: those that find none wait again.
-const STARVED: usize = 16;
+/// The most sessions that the line calls in one turn of the loop.
+const CALLED: usize = 16;
 
 impl<H: Handler, T: Transport> Sessions<H, T> {
     pub(crate) fn new(config: Arc<Config>, handler: H) -> Self {
         Self {
             sessions: Slab::new(),
             again: VecDeque::new(),
-            starved: VecDeque::new(),
             buffers: Buffers::new(&config),
             shared: Shared::new(config, handler),
             swept: 0,
@@ -88,9 +86,9 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
 
     /// An event for the session with this key.
     #[inline]
-    pub(crate) fn ready(&mut self, key: usize, readiness: Readiness) {
+    pub(crate) fn ready(&mut self, key: usize, turn: Turn) {
         let Some(session) = self.sessions.get_mut(key) else { return };
-        match session.ready(readiness, &mut self.buffers, &mut self.shared) {
+        match session.ready(turn, &mut self.buffers, &mut self.shared) {
             Next::Wait => {}
             next => self.follow(key, next),
         }
@@ -108,13 +106,14 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
                 self.follow(key, next);
             }
         }
-        self.feed_starved();
+        self.call_line();
     }
 
     /// Whether somebody waits for the next turn of whom no event will tell.
     #[inline]
     pub(crate) fn has_more(&self) -> bool {
-        !self.again.is_empty()
+        let calls = |pools: &Pools| !pools.line.is_empty() && pools.can_begin(true);
+        !self.again.is_empty() || self.shared.compression.as_deref().is_some_and(calls)
     }
 
     /// Whether a session has ended since this was last asked.
@@ -153,27 +152,36 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
         match next {
             Next::Wait => {}
             Next::Again => self.again.push_back(key),
-            Next::Starved => self.starved.push_back(key),
+            Next::Line => {
+                if let Some(session) = self.sessions.get_mut(key) {
+                    session.join(key, &mut self.shared);
+                }
+            }
             Next::Drop => {
                 // Closing the socket also ends its registration.
-                let session = self.sessions.remove(key);
+                self.sessions.remove(key).leave(&mut self.shared);
                 self.shared.stats.connections.subtract(1);
-                if session.is_paused() {
-                    self.shared.stats.paused.subtract(1);
-                }
                 self.ended = true;
             }
         }
     }
 
-    /// Gives those that wait for a decompressor a turn, as far as there are any.
+    /// Gives those that wait for a decompressor a turn, in their order, as long as one is free.
     #[inline]
-    fn feed_starved(&mut self) {
-        let Some(pools) = &mut self.shared.compression else { return };
-        if !self.starved.is_empty() && pools.inflate.has_decompressor() {
-            let some = self.starved.len().min(STARVED);
-            self.again.extend(self.starved.drain(..some));
+    fn call_line(&mut self) {
+        for _ in 0..CALLED {
+            let Some(pools) = &mut self.shared.compression else { return };
+            if !pools.can_begin(true) {
+                return;
+            }
+            let Some(key) = pools.line.call() else { return };
+            if let Some(session) = self.sessions.get_mut(key) {
+                let next = session.called(&mut self.buffers, &mut self.shared);
+                self.follow(key, next);
+            }
         }
-        pools.starved = self.starved.len();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -84,7 +84,7 @@ impl<T: Transport> Session<T> {
     }
 
     /// An event that is not a whole message: the reply that is owed for it goes out, and the message of which it is the last
-    /// part is handled. If that makes the messages that were inflated from one read as large as the mark, `input`, which
+    /// part is handled. If messages are compressed and that was its [share](crate::compression::Pools::share), `input`, which
     /// is what follows, waits for another turn.
     #[inline(never)]
     fn collect<'b>(
@@ -109,9 +109,10 @@ impl<T: Transport> Session<T> {
         shared.stats.messages.add(1);
         let len = payload.len();
         self.handle_owned(kind, payload, outbox, shared);
-        if let Some(compression) = &mut self.compression {
+        if let (Some(compression), Some(pools)) = (&mut self.compression, &shared.compression) {
             compression.collected += len;
-            if compression.collected >= shared.config.high_water && !input.is_empty() {
+            if compression.collected >= pools.share(shared.config.high_water) && !input.is_empty() {
+                compression.collected = 0;
                 let rest = mem::take(input);
                 shared.stats.bytes.subtract(rest.len() as u64); // counted when it is looked at
                 shared.busy(&mut self.busy).rest = rest.to_vec();

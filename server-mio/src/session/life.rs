@@ -1,6 +1,6 @@
 //! A session's life: the opening handshake, time, the closing handshake, and the end.
 
-use super::{Next, Phase, Session};
+use super::{Next, Phase, Queue, Session};
 use crate::{
     compression::Compression, config::Config, handler::Handler, handshake, shared::Shared,
     transport::Transport,
@@ -12,7 +12,6 @@ use std::{io, mem};
 impl<T: Transport> Session<T> {
     /// About once a second: is the peer's time up?
     pub(crate) fn sweep(&mut self, shared: &mut Shared<impl Handler>) -> Next {
-        let starved = self.queued && self.is_starved(shared);
         let Config { handshake_timeout, idle_timeout, pong_timeout, close_timeout, .. } = *shared.config;
         // Both are rounded down, so the last second need not have been a whole one.
         let silent = shared.now.saturating_sub(self.seen).saturating_sub(1);
@@ -40,7 +39,7 @@ impl<T: Transport> Session<T> {
                     session.drain(shared);
                 })
             }
-            Phase::Open if starved => {
+            Phase::Open if self.queue == Queue::Line => {
                 self.alive(shared); // for all that we know: nobody listens to it
                 Next::Wait
             }
@@ -64,7 +63,7 @@ impl<T: Transport> Session<T> {
     fn keeps_others_waiting(&self, shared: &Shared<impl Handler>) -> bool {
         match (&self.compression, &shared.compression, &shared.config.compression) {
             (Some(compression), Some(pools), Some(config)) => {
-                pools.starved > 0 && compression.open_for(shared.now) >= config.message_timeout
+                !pools.line.is_empty() && compression.open_for(shared.now) >= config.message_timeout
             }
             _ => false,
         }
@@ -141,7 +140,7 @@ impl<T: Transport> Session<T> {
 
     /// A close went out, ours or the reply to the peer's: the peer's is awaited, if it has not come.
     #[cold]
-    pub(super) fn close(&mut self, shared: &Shared<impl Handler>) {
+    pub(super) fn close(&mut self, shared: &mut Shared<impl Handler>) {
         if self.connection.state() == State::Closed {
             self.drain(shared);
         } else if self.phase == Phase::Open {
@@ -153,10 +152,11 @@ impl<T: Transport> Session<T> {
     /// From here on, only what is queued is written. The peer's close of the socket is awaited, for a time: closing
     /// first would make the kernel throw away what the peer has not read yet (RFC 6455 §7.1.1).
     #[cold]
-    pub(super) fn drain(&mut self, shared: &Shared<impl Handler>) {
+    pub(super) fn drain(&mut self, shared: &mut Shared<impl Handler>) {
         if self.phase < Phase::Draining {
             self.phase = Phase::Draining;
             self.seen = shared.now;
+            self.leave_line(shared);
             self.compression = None;
             if let Some(busy) = &mut self.busy {
                 busy.assembler = Assembler::new(0); // what it has is never to be whole
@@ -167,7 +167,7 @@ impl<T: Transport> Session<T> {
 
     /// The peer has closed its side. What is queued for it is still written: it may read on.
     #[cold]
-    pub(super) fn end(&mut self, shared: &Shared<impl Handler>) {
+    pub(super) fn end(&mut self, shared: &mut Shared<impl Handler>) {
         if self.is_open() && self.connection.receive_eof().is_err() {
             log::debug!("a peer closed its socket without a close frame");
         }

@@ -20,13 +20,26 @@ const READS_ON: usize = 3;
 const LARGE_START: usize = DIRECT_FROM + 14;
 
 impl<T: Transport> Session<T> {
-    /// One receive, and what follows from it. Whether there may be more to receive.
+    /// Reads once, or a few times inside a large message. Whether there may be more to receive.
     #[inline(always)]
-    pub(super) fn read(
+    pub(super) fn read_turn(
         &mut self,
         buffers: &mut Buffers,
         shared: &mut Shared<impl Handler>,
     ) -> io::Result<bool> {
+        match self.read(buffers, shared) {
+            Ok(filled) => {
+                let more = self.may_have_more(filled);
+                if filled && more { self.read_on(buffers, shared) } else { Ok(more) }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// One receive, and what follows from it. Whether there may be more to receive.
+    #[inline(always)]
+    fn read(&mut self, buffers: &mut Buffers, shared: &mut Shared<impl Handler>) -> io::Result<bool> {
         let room = buffers.room();
         let mut outbox = Outbox::new(&mut buffers.outbox);
         let mut filled = self.read_into(&mut buffers.rx, room, &mut outbox, shared);
@@ -42,11 +55,7 @@ impl<T: Transport> Session<T> {
     /// Receives more of a large message, as long as there is some, before the others have their turn: what is done with it
     /// finds it in the cache. Whether there may be more to receive.
     #[cold]
-    pub(super) fn read_on(
-        &mut self,
-        buffers: &mut Buffers,
-        shared: &mut Shared<impl Handler>,
-    ) -> io::Result<bool> {
+    fn read_on(&mut self, buffers: &mut Buffers, shared: &mut Shared<impl Handler>) -> io::Result<bool> {
         for _ in 0..READS_ON {
             // Not if messages are compressed: the next one may have to wait for a decompressor.
             let inside = self.busy.is_some() && self.connection.remaining() >= DIRECT_FROM as u64;
@@ -162,7 +171,7 @@ impl<T: Transport> Session<T> {
 
     /// What filled the buffer, also by coincidence, need not be all; and no event will tell of the rest.
     #[inline]
-    pub(super) fn may_have_more(&self, filled: bool) -> bool {
+    fn may_have_more(&self, filled: bool) -> bool {
         let rest = self.busy.as_ref().is_some_and(|busy| !busy.rest.is_empty());
         (filled || rest || self.short) && self.phase != Phase::Ended && !self.paused
     }

@@ -51,7 +51,7 @@ impl<T: Transport> Session<T> {
         Ok(resumed)
     }
 
-    fn set_paused(&mut self, paused: bool, shared: &Shared<impl Handler>) {
+    pub(super) fn set_paused(&mut self, paused: bool, shared: &Shared<impl Handler>) {
         if self.paused != paused {
             self.paused = paused;
             if paused { shared.stats.paused.add(1) } else { shared.stats.paused.subtract(1) }

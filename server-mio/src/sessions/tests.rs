@@ -1,0 +1,254 @@
+//! Sessions on sockets that are in memory, with the events in an order that a kernel may choose.
+
+use super::*;
+use crate::{Reply, config::CompressionConfig};
+use framewire::Kind;
+use std::{
+    borrow::Cow,
+    cell::RefCell,
+    io::{self, Read, Write},
+    rc::Rc,
+};
+
+/// A socket: what has arrived, what was sent, and how much more it takes.
+#[derive(Default)]
+struct Ends {
+    incoming: VecDeque<u8>,
+    outgoing: Vec<u8>,
+    room: usize,
+    broken: bool,
+}
+
+#[derive(Clone, Default)]
+struct Wire(Rc<RefCell<Ends>>);
+
+impl Read for Wire {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.0.borrow_mut().incoming.read(buffer)? {
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            n => Ok(n),
+        }
+    }
+}
+
+impl Write for Wire {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut ends = self.0.borrow_mut();
+        let n = bytes.len().min(ends.room);
+        if ends.broken {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        } else if n == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        ends.outgoing.extend_from_slice(&bytes[..n]);
+        ends.room -= n;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Transport for Wire {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Echoes, and notes the length of each message.
+struct Log(Rc<RefCell<Vec<usize>>>);
+
+impl Handler for Log {
+    fn message<'b>(&mut self, kind: Kind, payload: Cow<'b, [u8]>, mut reply: Reply<'_, 'b>) {
+        self.0.borrow_mut().push(payload.len());
+        let _ = reply.send(kind, payload);
+    }
+}
+
+/// Peers that agreed on compression, for all of which there is one decompressor.
+struct Peers {
+    sessions: Sessions<Log, Wire>,
+    wires: Vec<Wire>,
+    log: Rc<RefCell<Vec<usize>>>,
+}
+
+const BUFFER: usize = 4096;
+const TIMEOUT: u32 = 10;
+const SENT_AWAY: &[u8] = b"a compressed message takes too long";
+
+const READ: Turn = Turn { readable: true, writable: false, short: false, called: false };
+const WRITE: Turn = Turn { readable: false, writable: true, short: false, called: false };
+
+impl Peers {
+    fn new(count: usize) -> Self {
+        let compression = CompressionConfig { memory: 1, message_timeout: TIMEOUT, ..Default::default() };
+        let config = Config { compression: Some(compression), receive_buffer: BUFFER, ..Config::default() };
+        let log = Rc::default();
+        let mut peers =
+            Self { sessions: Sessions::new(Arc::new(config), Log(Rc::clone(&log))), wires: Vec::new(), log };
+        for key in 0..count {
+            let wire = Wire::default();
+            wire.0.borrow_mut().room = usize::MAX;
+            peers.wires.push(wire.clone());
+            assert_eq!(peers.sessions.insert(wire), key);
+            let head = "GET / HTTP/1.1\r\nHost: test.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+                Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+            peers.arrives(key, head.as_bytes());
+            peers.sessions.ready(key, READ);
+            let answer = String::from_utf8(peers.sent(key)).unwrap();
+            assert!(answer.contains("101") && answer.contains("permessage-deflate"), "{answer}");
+        }
+        peers
+    }
+
+    /// Bytes arrive; nobody is told.
+    fn arrives(&self, key: usize, bytes: &[u8]) {
+        self.wires[key].0.borrow_mut().incoming.extend(bytes);
+    }
+
+    /// What was sent since this was last asked.
+    fn sent(&self, key: usize) -> Vec<u8> {
+        mem::take(&mut self.wires[key].0.borrow_mut().outgoing)
+    }
+
+    /// Turns without an event, until the loop would sleep.
+    fn settle(&mut self) {
+        for _ in 0..1000 {
+            self.sessions.end_turn();
+            if !self.sessions.has_more() {
+                return;
+            }
+        }
+        panic!("the loop never sleeps");
+    }
+
+    fn sweep_at(&mut self, now: u32) {
+        self.sessions.begin_turn(now, true);
+        (0..SWEEPS_FOR_ALL).for_each(|_| self.sessions.sweep());
+    }
+
+    fn waiting(&self) -> usize {
+        self.sessions.shared.compression.as_ref().unwrap().line.len()
+    }
+}
+
+/// A message of less than 64 KiB in one frame, compressed without making it shorter: in a stored block (RFC 1951 §3.2.4).
+/// Its mask is zero.
+fn message(len: u16) -> Vec<u8> {
+    let mut coded = [&[0][..], &len.to_le_bytes(), &(!len).to_le_bytes()].concat();
+    coded.resize(coded.len() + usize::from(len), b'x');
+    coded.push(0); // of the empty block whose other bytes are left out (RFC 7692 §7.2.1)
+    let mut frame = vec![0x80 | 0x40 | 0x02];
+    match coded.len() {
+        len @ 0..=125 => frame.push(0x80 | len as u8),
+        len => {
+            frame.push(0x80 | 126);
+            frame.extend_from_slice(&u16::try_from(len).unwrap().to_be_bytes());
+        }
+    }
+    frame.extend_from_slice(&[0; 4]);
+    frame.extend_from_slice(&coded);
+    frame
+}
+
+/// An event for one that waits, right after the decompressor became free: it must neither be forgotten nor lose its place.
+#[test]
+fn an_event_while_it_waits() {
+    let mut peers = Peers::new(3);
+    let (first, second, third) = (message(3000), message(20_000), message(30_000));
+    peers.arrives(0, &first[..1000]);
+    peers.sessions.ready(0, READ);
+    peers.settle();
+    for (key, message) in [(1, &second), (2, &third)] {
+        peers.arrives(key, &message[..10_000]);
+        peers.sessions.ready(key, READ);
+    }
+    peers.settle();
+    assert_eq!(peers.waiting(), 2);
+
+    // All of these are events of one turn.
+    peers.arrives(0, &first[1000..]);
+    peers.sessions.ready(0, READ);
+    for (key, message) in [(2, &third), (1, &second)] {
+        peers.arrives(key, &message[10_000..]);
+        peers.sessions.ready(key, READ);
+    }
+    peers.settle();
+    assert_eq!(*peers.log.borrow(), [3000, 20_000, 30_000]);
+    assert_eq!(peers.waiting(), 0);
+}
+
+/// Peers that send message after message take turns, also if a read ends one and begins the next.
+#[test]
+fn nobody_overtakes() {
+    const ROUNDS: usize = 8;
+    const LEN: u16 = 40_000;
+    let mut peers = Peers::new(4);
+    for key in 0..4 {
+        (0..ROUNDS).for_each(|_| peers.arrives(key.into(), &message(LEN + key)));
+    }
+    while peers.log.borrow().len() < 4 * ROUNDS {
+        let before = peers.log.borrow().len();
+        for _ in 0..1000 {
+            (0..4).for_each(|key| peers.sessions.ready(key, READ)); // more events than a kernel would send
+            peers.sessions.end_turn();
+        }
+        assert_ne!(peers.log.borrow().len(), before, "somebody is forgotten");
+    }
+    let log = peers.log.borrow();
+    for end in 0..=log.len() {
+        let count = |key| log[..end].iter().filter(|&&len| len == usize::from(LEN + key)).count();
+        let counts = [0, 1, 2, 3].map(count);
+        // A share is two of these messages.
+        assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 2, "{counts:?}");
+    }
+}
+
+/// A session that has gone does not wait, so nobody is sent away for its sake.
+#[test]
+fn who_has_gone_does_not_wait() {
+    let mut peers = Peers::new(2);
+    let first = message(3000);
+    // The other has an echo that its socket does not take.
+    peers.wires[1].0.borrow_mut().room = 0;
+    peers.arrives(1, &message(10));
+    peers.sessions.ready(1, READ);
+    peers.settle();
+    peers.arrives(0, &first[..1000]);
+    peers.sessions.ready(0, READ);
+    peers.arrives(1, &message(10));
+    peers.sessions.ready(1, READ);
+    peers.settle();
+    assert_eq!(peers.waiting(), 1);
+
+    peers.wires[1].0.borrow_mut().broken = true;
+    peers.sessions.ready(1, WRITE);
+    peers.settle();
+    assert_eq!((peers.sessions.len(), peers.waiting()), (1, 0));
+    peers.sweep_at(2 * TIMEOUT);
+    assert_eq!(peers.sent(0), b"");
+    peers.arrives(0, &first[1000..]);
+    peers.sessions.ready(0, READ);
+    peers.settle();
+    assert_eq!(*peers.log.borrow(), [10, 3000]);
+}
+
+/// A session that keeps others waiting for too long is sent away, and they are served.
+#[test]
+fn who_keeps_others_waiting_goes() {
+    let mut peers = Peers::new(2);
+    peers.arrives(0, &message(3000)[..1000]);
+    peers.sessions.ready(0, READ);
+    peers.settle();
+    peers.arrives(1, &message(10));
+    peers.sessions.ready(1, READ);
+    peers.settle();
+    peers.sweep_at(TIMEOUT - 1);
+    assert_eq!((peers.sent(0), peers.log.borrow().len()), (vec![], 0));
+    peers.sweep_at(TIMEOUT);
+    peers.settle();
+    assert!(peers.sent(0).ends_with(SENT_AWAY));
+    assert_eq!(*peers.log.borrow(), [10]);
+}
