@@ -4,7 +4,8 @@
 //! with it: [`rfc6455`], [`utf8`], [`rfc1951`], and `miniz` for DEFLATE once more. The hosts run the codec and record what comes
 //! out: [`host`], and `deflate` with compression. [`callgrind`] and [`allocations`] count.
 //!
-//! [`raw`] and `blocking` are clients with sockets: one without the codec, one on it.
+//! [`raw`], `peer` and `blocking` are clients with sockets: the first without the codec, the second for the tests of a
+//! server, which `program` runs, the third with compression, for the interoperability tests.
 
 pub mod allocations;
 #[cfg(feature = "clients")]
@@ -16,6 +17,10 @@ pub mod host;
 #[cfg(feature = "deflate")]
 pub mod miniz;
 pub mod payload;
+#[cfg(all(feature = "server", unix))]
+pub mod peer;
+#[cfg(all(feature = "server", unix))]
+pub mod program;
 pub mod raw;
 pub mod rfc1951;
 pub mod rfc6455;

@@ -4,9 +4,7 @@
 //! They take a while, and measure: by `.ci/run attack`, optimised, one after the other. What the server has to answer
 //! is tested, smaller, in the other files.
 
-mod common;
-
-use common::{
+use super::{
     siege::{Siege, Unit, exchange, pour},
     *,
 };

@@ -1,8 +1,6 @@
 //! What compression adds to what strangers can do. As in attack.rs; what somebody honest takes is not compressed.
 
-mod common;
-
-use common::{
+use super::{
     siege::{Siege, Unit},
     *,
 };

@@ -1,8 +1,6 @@
 //! What an idle connection takes of the server's memory: its entry in the table of connections, and nothing else.
 
-mod common;
-
-use common::*;
+use super::*;
 use std::{
     env,
     io::{Read, Write},
@@ -20,16 +18,20 @@ fn an_idle_connection_takes_no_more_than_its_entry() {
     const RAISE: &str = "ulimit -n $(ulimit -Hn)";
     if env::var_os("FRAMEWIRE_RAISED").is_none() {
         // A process cannot raise its own limit of descriptors with what std has; a shell that becomes it can.
-        let status = Command::new("/bin/sh")
-            .args(["-c", &format!("{RAISE} && exec \"$0\" --nocapture --exact an_idle_connection_takes_no_more_than_its_entry")])
+        let name = "memory::an_idle_connection_takes_no_more_than_its_entry";
+        let output = Command::new("/bin/sh")
+            .args(["-c", &format!("{RAISE} && exec \"$0\" --nocapture --exact {name}")])
             .arg(env::current_exe().unwrap())
             .env("FRAMEWIRE_RAISED", "1")
-            .status()
+            .output()
             .unwrap();
-        assert!(status.success());
+        let said = String::from_utf8_lossy(&output.stdout);
+        println!("{said}");
+        let ran = said.contains("1 passed");
+        assert!(output.status.success() && ran, "{}", String::from_utf8_lossy(&output.stderr));
         return;
     }
-    let program = Program::start_with(RAISE, &["--listen", "127.0.0.1:0", "--idle-timeout", "0"]);
+    let program = start_with(RAISE, &["--listen", "127.0.0.1:0", "--idle-timeout", "0"]);
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
     let limit = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     let limit: usize = limit.split_whitespace().nth(3).unwrap().parse().unwrap_or(usize::MAX);
@@ -91,7 +93,7 @@ fn an_idle_connection_takes_no_more_than_its_entry() {
 /// Heads that do not end cost what has come of them, and are given up in time.
 #[test]
 fn half_open_handshakes() {
-    let program = Program::start(&["--handshake-timeout", "1", "--close-timeout", "1"]);
+    let program = start(&["--handshake-timeout", "1", "--close-timeout", "1"]);
     program.check();
     let (before, descriptors) = (program.memory(), program.descriptors());
     let head = &upgrade(&format!("Cookie: {}", "c".repeat(7000)))[..7000];
@@ -111,7 +113,7 @@ fn half_open_handshakes() {
 /// Fragments cost what they bring, however many they are.
 #[test]
 fn tiny_fragments() {
-    let program = Program::start(&[]);
+    let program = start(&[]);
     program.check();
     let before = program.memory();
     let mut client = program.connect();

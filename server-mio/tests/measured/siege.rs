@@ -2,11 +2,17 @@
 //! is served meanwhile.
 
 use super::*;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::{
+    fs,
+    io::{self, Read, Write},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    thread,
+    time::{Duration, Instant},
+};
 
 /// What an attacker pays with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
+pub(crate) enum Unit {
     /// Bytes sent. Honest are those of messages of 125 bytes, five hundred in each write.
     Byte,
     /// Writes, each of which the server may have to read for itself. Honest is a message of 125 bytes, one at a time.
@@ -17,21 +23,21 @@ pub enum Unit {
 
 /// What the server spent.
 #[derive(Debug)]
-pub struct Toll {
+pub(crate) struct Toll {
     unit: Unit,
     units: usize,
     /// Nanoseconds of CPU time a unit; and a unit of the honest.
     cpu: (f64, f64),
     /// The most by which its memory grew, in bytes.
-    pub grown: usize,
+    pub(crate) grown: usize,
     /// Echoes that somebody else got meanwhile, and the longest that one took.
     echoes: usize,
     slowest: Duration,
 }
 
 /// The server, and the memory that it takes anyway.
-pub struct Siege {
-    pub program: Program,
+pub(crate) struct Siege {
+    pub(crate) program: Program,
     memory: usize,
     unit: Unit,
     honest: f64,
@@ -39,8 +45,8 @@ pub struct Siege {
 
 impl Siege {
     /// Starts it, and sees what somebody honest costs.
-    pub fn new(unit: Unit, options: &[&str]) -> Self {
-        let program = Program::start(options);
+    pub(crate) fn new(unit: Unit, options: &[&str]) -> Self {
+        let program = start(options);
         let honest = match unit {
             Unit::Byte => bytes as fn(&Program) -> usize,
             Unit::Write => messages,
@@ -54,7 +60,7 @@ impl Siege {
     }
 
     /// Goes through an attack, which tells how many units it took; whoever it lends is there until its end.
-    pub fn stand<T>(&self, attack: impl FnOnce(&Program) -> (usize, T)) -> (Toll, T) {
+    pub(crate) fn stand<T>(&self, attack: impl FnOnce(&Program) -> (usize, T)) -> (Toll, T) {
         let (pid, address) = (self.program.pid(), self.program.address().to_owned());
         let (over, echoes, peak) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
         let (over, echoes, peak) = (&over, &echoes, &peak);
@@ -90,7 +96,7 @@ impl Siege {
 
 impl Toll {
     /// Holds it to this much memory, and this much CPU time as a ratio to the honest; prints it as a row of a table.
-    pub fn is_within(&self, what: &str, memory: usize, ratio: f64) {
+    pub(crate) fn is_within(&self, what: &str, memory: usize, ratio: f64) {
         let Self { unit, units, cpu: (cpu, honest), grown, echoes, slowest } = self;
         let unit = format!("{unit:?}").to_lowercase();
         println!(
@@ -111,7 +117,7 @@ impl Toll {
 }
 
 /// Writes as long as the server takes something, and tells how much it took.
-pub fn pour(socket: &Socket, wire: &[u8], most: usize) -> usize {
+pub(crate) fn pour(socket: &Socket, wire: &[u8], most: usize) -> usize {
     let Socket::Tcp(socket) = socket else { panic!("not over TCP") };
     let mut socket = socket.try_clone().unwrap();
     socket.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
@@ -151,7 +157,7 @@ fn bytes(program: &Program) -> usize {
 }
 
 /// Sends a message of 125 bytes again and again, and reads the echoes; tells how many bytes it sent.
-pub fn exchange(program: &Program, message: &[u8]) -> usize {
+pub(crate) fn exchange(program: &Program, message: &[u8]) -> usize {
     const TIMES: usize = 400;
     let client = program.connect();
     let wire = message.repeat(500);

@@ -1,13 +1,11 @@
 //! How connections end: by either side, in order and out of it.
 
-mod common;
-
-use common::*;
+use super::*;
 use std::{net::Shutdown, thread, time::Duration};
 
 #[test]
 fn codes_and_reasons_come_back() {
-    let program = Program::start(&[]);
+    let program = start(&[]);
     for code in [1000, 1001, 1002, 1003, 1007, 1011, 1014, 3000, 3999, 4000, 4999] {
         let mut client = program.connect();
         client.text("last words");
@@ -24,7 +22,7 @@ fn codes_and_reasons_come_back() {
 
 #[test]
 fn what_follows_a_close_is_not_read() {
-    let program = Program::start(&[]);
+    let program = start(&[]);
     let mut client = program.connect();
     client.send(&[frame(TEXT, b"before"), close(1000, ""), frame(TEXT, b"after"), vec![0xFF; 1000]].concat());
     client.expect_text("before");
@@ -37,7 +35,7 @@ fn what_follows_a_close_is_not_read() {
 /// Each breach of the protocol: what was whole before it is answered, then the close says what was wrong.
 #[test]
 fn breaches() {
-    let program = Program::start(&[]);
+    let program = start(&[]);
     let large = noise(30_000, 1);
     for (what, bytes, code) in [
         ("reserved opcode", frame(0x83, b""), 1002),
@@ -85,7 +83,7 @@ fn breaches() {
 /// The verdict falls on a head alone: no byte of payload is needed for it, nor taken.
 #[test]
 fn limits() {
-    let program = Program::start(&["--max-frame", "1000", "--max-message", "1500"]);
+    let program = start(&["--max-frame", "1000", "--max-message", "1500"]);
     for (bytes, code) in [
         (head(BINARY, 1001), 1009),
         (head(BINARY, u64::MAX >> 1), 1009),
@@ -114,7 +112,7 @@ fn limits() {
 
 #[test]
 fn what_is_claimed_costs_nothing() {
-    let program = Program::start(&["--max-message", "1G"]);
+    let program = start(&["--max-message", "1G"]);
     program.check();
     let before = program.memory();
     let clients: Vec<Client> = (0..50)
@@ -134,7 +132,7 @@ fn what_is_claimed_costs_nothing() {
 /// The client closes its side of the stream as soon as it has sent: all echoes still come.
 #[test]
 fn half_close() {
-    let program = Program::start(&[]);
+    let program = start(&[]);
     let mut client = program.connect();
     let payloads: Vec<Vec<u8>> = (0..40).map(|i| noise(100_000 * (i % 4) + i, i as u64)).collect();
     let wire: Vec<u8> = payloads.iter().flat_map(|payload| frame(BINARY, payload)).collect();
@@ -163,7 +161,7 @@ fn half_close() {
 
 #[test]
 fn abrupt_ends() {
-    let program = Program::start(&["--close-timeout", "1"]);
+    let program = start(&["--close-timeout", "1"]);
     let mut other = program.connect();
     let before = program.descriptors();
     for round in 0..10 {
@@ -201,7 +199,7 @@ fn abrupt_ends() {
 
 #[test]
 fn a_silent_peer_is_pinged_and_dropped() {
-    let program = Program::start(&["--idle-timeout", "1", "--pong-timeout", "1"]);
+    let program = start(&["--idle-timeout", "1", "--pong-timeout", "1"]);
     let mut dead = program.connect();
     let mut alive = program.connect();
     // The dead one gets a ping, does not answer, and is dropped.
@@ -217,7 +215,7 @@ fn a_silent_peer_is_pinged_and_dropped() {
 
 #[test]
 fn a_peer_that_does_not_close_is_closed() {
-    let program = Program::start(&["--close-timeout", "1"]);
+    let program = start(&["--close-timeout", "1"]);
     let before = program.descriptors();
     // One that closes and does not hang up, one that breaks the protocol and goes on sending.
     let mut client = program.connect();
@@ -238,7 +236,7 @@ fn a_peer_that_does_not_close_is_closed() {
 
 #[test]
 fn a_close_may_be_late() {
-    let program = Program::start(&[]);
+    let program = start(&[]);
     let mut client = program.connect();
     client.send(&frame(BINARY & MORE, b"unfinished"));
     client.send(&close(1000, "inside a message"));
@@ -249,7 +247,7 @@ fn a_close_may_be_late() {
 /// A loop that was stopped for long (a debugger, a laptop's lid) has not heard its peers, and asks before it judges.
 #[test]
 fn a_stopped_server_asks_before_it_drops() {
-    let program = Program::start(&["--idle-timeout", "1", "--pong-timeout", "1"]);
+    let program = start(&["--idle-timeout", "1", "--pong-timeout", "1"]);
     let mut client = program.connect();
     program.signal("STOP");
     thread::sleep(Duration::from_millis(2500));
@@ -263,7 +261,7 @@ fn a_stopped_server_asks_before_it_drops() {
 #[test]
 #[ignore = "takes 20 seconds"]
 fn a_stopped_server_hears_all_before_it_drops() {
-    let program = Program::start(&["--idle-timeout", "4", "--pong-timeout", "10"]);
+    let program = start(&["--idle-timeout", "4", "--pong-timeout", "10"]);
     let mut clients: Vec<Client> = (0..2500).map(|_| program.connect()).collect();
     for client in &mut clients {
         assert_eq!(client.next(), Got::Ping(Vec::new()));
@@ -284,7 +282,7 @@ fn a_stopped_server_hears_all_before_it_drops() {
 /// much of it is still to come.
 #[test]
 fn a_broken_message_is_not_kept() {
-    let program = Program::start(&["--close-timeout", "1000", "--stats", "1"]);
+    let program = start(&["--close-timeout", "1000", "--stats", "1"]);
     program.check();
     let before = program.memory();
     let clients: Vec<Client> = (0..12)

@@ -1,9 +1,7 @@
 //! permessage-deflate through the server's sockets: what is agreed on, what comes back, who waits for whom, and what it
 //! takes of the server's memory.
 
-mod common;
-
-use common::*;
+use super::*;
 use framewire::{
     Assembler, Client as ClientRole, Connection, Event, Header, Kind, Limits, Rsv,
     deflate::{DeflateConfig, DeflatePool, Deflater, InflateConfig, InflatePool, Inflater},
@@ -182,7 +180,7 @@ fn every_agreement_echoes() {
         ),
     ];
     for (options, offer, params) in cases {
-        let program = Program::start(&[&["--compression"], options].concat());
+        let program = start(&[&["--compression"], options].concat());
         let mut peer = Peer::connect(&program, offer).unwrap();
         assert_eq!(peer.params, params);
         for len in [0, 10, 300, 900, 1500, 70_000, 300, 1 << 20, 3 << 20] {
@@ -211,9 +209,9 @@ fn every_agreement_echoes() {
 
 #[test]
 fn nothing_is_agreed_on_without_the_option_or_the_offer() {
-    let program = Program::start(&[]);
+    let program = start(&[]);
     assert!(Peer::connect(&program, OFFER).is_none());
-    let program = Program::start(&["--compression", "--client-max-window-bits", "12"]);
+    let program = start(&["--compression", "--client-max-window-bits", "12"]);
     assert!(Peer::connect(&program, DeflateOffer { client_max_window_bits: None, ..OFFER }).is_none());
     program.check(); // who offers nothing is served as ever
     let mut client = program.connect();
@@ -223,7 +221,7 @@ fn nothing_is_agreed_on_without_the_option_or_the_offer() {
 
 #[test]
 fn what_is_wrong_with_a_compressed_message() {
-    let program = Program::start(&["--compression", "--max-message", "1M"]);
+    let program = start(&["--compression", "--max-message", "1M"]);
     let bomb = Peer::connect(&program, OFFER).unwrap().frame(Kind::Binary, &vec![0; 100 << 20]);
     assert!(bomb.len() < 200 << 10);
     let before = program.memory();
@@ -255,7 +253,7 @@ const SMALLEST: [&str; 3] = ["--compression", "--compression-memory", "1"];
 
 #[test]
 fn at_the_cap_peers_wait_until_a_message_ends() {
-    let program = Program::start(&[&SMALLEST[..], &["--compression-timeout", "1000"]].concat());
+    let program = start(&[&SMALLEST[..], &["--compression-timeout", "1000"]].concat());
     let mut peers = [(); 4].map(|()| Peer::connect(&program, OFFER).unwrap());
     assert!(peers.iter().all(|peer| peer.params.client_no_context_takeover));
     for peer in &mut peers {
@@ -291,7 +289,7 @@ fn at_the_cap_peers_wait_until_a_message_ends() {
 #[test]
 fn a_peer_that_never_ends_its_message_is_sent_away_when_others_wait() {
     let options = ["--compression-timeout", "1", "--idle-timeout", "1", "--pong-timeout", "3"];
-    let program = Program::start(&[&SMALLEST[..], &options].concat());
+    let program = start(&[&SMALLEST[..], &options].concat());
     let mut holder = Peer::connect(&program, OFFER).unwrap();
     let mut waits = Peer::connect(&program, OFFER).unwrap();
     let frame = holder.frame(Kind::Binary, &prose(50_000));
@@ -319,7 +317,7 @@ fn a_peer_that_never_ends_its_message_is_sent_away_when_others_wait() {
 #[test]
 fn amplification_is_held_back() {
     let options = ["--compression", "--max-message", "1M", "--high-water", "1M"];
-    let program = Program::start(&options);
+    let program = start(&options);
     // A period of 20,000 bytes: the client's window sees it, and the server's, of 9 bits, does not.
     let offer = DeflateOffer { server_max_window_bits: Some(9), ..OFFER };
     let mut peer = Peer::connect(&program, offer).unwrap();
@@ -360,7 +358,7 @@ fn idle_connections() {
     for (what, options, most) in cases {
         let options: Vec<_> = options.map_or(vec![], |options| [&["--compression"], options].concat());
         let idle = ["--idle-timeout", "0"];
-        let program = Program::start_with(
+        let program = start_with(
             "ulimit -n $(ulimit -Hn)",
             &[&["--listen", "127.0.0.1:0"], &idle[..], &options].concat(),
         );

@@ -1,15 +1,13 @@
 //! Every message comes back as it went: every size, every cut, in order.
 
-mod common;
-
-use common::*;
+use super::*;
 use std::{thread, time::Duration};
 
 const RECEIVE_BUFFER: usize = 256 * KIB;
 
 #[test]
 fn every_length_comes_back() {
-    let program = Program::start(&[]);
+    let program = start(&[]);
     let mut client = program.connect();
     for len in
         (0..300).chain([1000, 4095, 4096, 4097, 16 * KIB, 65534, 65535, 65536, 65537, 100_000, MIB, MIB + 1])
@@ -25,7 +23,7 @@ fn every_length_comes_back() {
 
 #[test]
 fn large_messages_come_back() {
-    let program = Program::start(&["--max-message", "64M"]);
+    let program = start(&["--max-message", "64M"]);
     for len in [16 * MIB, 64 * MIB] {
         let mut client = program.connect();
         let payload = noise(len, 1);
@@ -43,7 +41,7 @@ fn large_messages_come_back() {
 /// Small frames of every kind, one byte a segment.
 #[test]
 fn byte_by_byte() {
-    let program = Program::start(&[]);
+    let program = start(&[]);
     let mut client = program.connect();
     for len in [0, 1, 2, 125, 126, 127, 300] {
         let payload = noise(len, len as u64);
@@ -64,7 +62,7 @@ fn byte_by_byte() {
 /// A stream of messages of all sizes, cut at places that have nothing to do with them.
 #[test]
 fn odd_pieces() {
-    let program = Program::start(&[]);
+    let program = start(&[]);
     for (seed, most) in [(1, 7), (2, 100), (3, 5000), (4, 70_000), (5, 400_000)] {
         let mut random = Random(seed);
         let sizes: Vec<usize> = (0..60)
@@ -99,7 +97,7 @@ fn odd_pieces() {
 /// Each place at which two segments can meet, in a stream with heads of every length.
 #[test]
 fn every_cut() {
-    let program = Program::start(&[]);
+    let program = start(&[]);
     let mut client = program.connect();
     let payload = noise(130, 5);
     let wire = [
@@ -126,7 +124,7 @@ fn every_cut() {
 
 #[test]
 fn fragments_with_pings_between() {
-    let program = Program::start(&[]);
+    let program = start(&[]);
     let mut client = program.connect();
     let text = words(50_000);
     for size in [1, 7, 1000, 49_999, 50_000] {
@@ -160,7 +158,7 @@ fn fragments_with_pings_between() {
 
 #[test]
 fn ten_thousand_in_one_burst_keep_their_order() {
-    let program = Program::start(&[]);
+    let program = start(&[]);
     let mut client = program.connect();
     let message = |i: usize| format!("{i:>0$}", 5 + i % 60);
     let wire: Vec<u8> = (0..10_000).flat_map(|i| frame(TEXT, message(i).as_bytes())).collect();
@@ -178,7 +176,7 @@ fn ten_thousand_in_one_burst_keep_their_order() {
 /// read that is wrongly thought to be the last one shows.
 #[test]
 fn messages_that_end_where_the_buffer_does() {
-    let program = Program::start(&["--receive-buffer", "4M"]);
+    let program = start(&["--receive-buffer", "4M"]);
     let mut client = program.connect();
     for end in [RECEIVE_BUFFER, 2 * RECEIVE_BUFFER, 3 * RECEIVE_BUFFER, 16 * KIB, 32 * KIB] {
         for off in [0, 1, 2, 3, 7, 13, 14, 15] {
@@ -212,7 +210,7 @@ fn messages_that_end_where_the_buffer_does() {
 #[test]
 fn what_comes_behind_a_large_message() {
     const START: usize = 16 * KIB + 14;
-    let program = Program::start(&[]);
+    let program = start(&[]);
     let mut client = program.connect();
     let large = noise(RECEIVE_BUFFER + 1, 1);
     let after_a_large_one = |client: &mut Client| {
@@ -245,7 +243,7 @@ fn what_comes_behind_a_large_message() {
 
 #[test]
 fn sizes_mixed_without_waiting() {
-    let program = Program::start(&[]);
+    let program = start(&[]);
     let mut client = program.connect();
     let mut sender = client.socket.try_clone();
     let sizes: Vec<usize> = {
@@ -270,7 +268,7 @@ fn sizes_mixed_without_waiting() {
 
 #[test]
 fn a_thousand_connections_at_once() {
-    let program = Program::start(&[]);
+    let program = start(&[]);
     let mut clients: Vec<Client> = (0..1000).map(|_| program.connect()).collect();
     for (i, client) in clients.iter_mut().enumerate() {
         client.text(&format!("I am {i}"));
@@ -292,7 +290,7 @@ fn a_thousand_connections_at_once() {
         client.expect_close(1000);
         client.expect_end();
     }
-    let settled = Program::start(&[]).descriptors();
+    let settled = start(&[]).descriptors();
     until("all are let go", || program.descriptors() <= settled);
 }
 
@@ -300,7 +298,7 @@ fn a_thousand_connections_at_once() {
 #[test]
 #[cfg(target_os = "linux")]
 fn urgent_data_holds_nothing_up() {
-    let program = Program::start(&[]);
+    let program = start(&[]);
     let mut client = program.connect();
     program.signal("STOP"); // so that all of it is there at the first read
     client.binary(b"before");

@@ -1,8 +1,6 @@
 //! What the machine and the operator do to it: no descriptors, limits, signals, addresses.
 
-mod common;
-
-use common::*;
+use super::*;
 use std::{
     fs,
     io::{Read, Write},
@@ -22,7 +20,7 @@ fn answered(stream: &mut TcpStream) -> bool {
 
 #[test]
 fn without_descriptors_it_waits() {
-    let mut program = Program::start_with("ulimit -n 32", &["--listen", "127.0.0.1:0"]);
+    let mut program = start_with("ulimit -n 32", &["--listen", "127.0.0.1:0"]);
     let room = 32 - program.descriptors_below(32);
     let mut clients: Vec<Client> = (0..room).map(|_| program.connect()).collect();
     let mut waiting: Vec<TcpStream> = (0..20).map(|_| program.tcp()).collect();
@@ -51,7 +49,7 @@ fn without_descriptors_it_waits() {
 
 #[test]
 fn connections_are_limited() {
-    let program = Program::start(&["--max-connections", "3"]);
+    let program = start(&["--max-connections", "3"]);
     let mut clients: Vec<Client> = (0..3).map(|_| program.connect()).collect();
     let mut fourth = program.tcp();
     fourth.write_all(upgrade("").as_bytes()).unwrap();
@@ -65,7 +63,7 @@ fn connections_are_limited() {
 /// More connections at once than are accepted at one go: nobody waits for a timer.
 #[test]
 fn a_crowd_is_let_in_without_delay() {
-    let program = Program::start(&[]);
+    let program = start(&[]);
     program.signal("STOP");
     let crowd: Vec<TcpStream> = (0..2000)
         .map(|_| {
@@ -87,7 +85,7 @@ fn a_crowd_is_let_in_without_delay() {
 #[test]
 fn the_first_signal_says_goodbye() {
     for signal in ["TERM", "INT"] {
-        let mut program = Program::start(&[]);
+        let mut program = start(&[]);
         let mut clients: Vec<Client> = (0..50).map(|_| program.connect()).collect();
         let half_open = program.tcp();
         program.signal(signal);
@@ -104,7 +102,7 @@ fn the_first_signal_says_goodbye() {
 
 #[test]
 fn a_shutdown_under_load_loses_no_order() {
-    let mut program = Program::start(&[]);
+    let mut program = start(&[]);
     let address = program.address().to_owned();
     let senders: Vec<_> = (0..8)
         .map(|id| {
@@ -152,7 +150,7 @@ fn a_shutdown_under_load_loses_no_order() {
 /// Peers that do not answer the close are given up within the bound.
 #[test]
 fn a_shutdown_is_bounded() {
-    let mut program = Program::start(&["--close-timeout", "1", "--high-water", "64K"]);
+    let mut program = start(&["--close-timeout", "1", "--high-water", "64K"]);
     let idle = program.connect();
     let deaf = program.connect();
     let mut socket = deaf.socket.try_clone();
@@ -166,7 +164,7 @@ fn a_shutdown_is_bounded() {
 
 #[test]
 fn the_second_signal_ends_it() {
-    let mut program = Program::start(&["--close-timeout", "1000"]);
+    let mut program = start(&["--close-timeout", "1000"]);
     let mut client = program.connect();
     program.signal("TERM");
     client.expect_close(1001);
@@ -192,7 +190,7 @@ fn unix_sockets() {
     drop(UnixListener::bind(&path).unwrap());
     assert!(path.exists());
     let at = path.to_str().unwrap();
-    let mut program = Program::start_with("", &["--listen", at, "--listen", "127.0.0.1:0", "--threads", "2"]);
+    let mut program = start_with("", &["--listen", at, "--listen", "127.0.0.1:0", "--threads", "2"]);
     assert_eq!(program.addresses[0], at);
     let mut client = Client::connect_unix(at);
     client.check();
@@ -229,10 +227,8 @@ fn a_file_that_is_no_socket_is_left_alone() {
 
 #[test]
 fn several_addresses() {
-    let program = Program::start_with(
-        "",
-        &["--listen", "127.0.0.1:0", "--listen", "[::1]:0", "--listen", "127.0.0.1:0"],
-    );
+    let program =
+        start_with("", &["--listen", "127.0.0.1:0", "--listen", "[::1]:0", "--listen", "127.0.0.1:0"]);
     assert_eq!(program.addresses.len(), 3);
     assert!(program.addresses[1].starts_with("[::1]:"));
     for address in &program.addresses {
@@ -243,7 +239,7 @@ fn several_addresses() {
 
 #[test]
 fn several_threads() {
-    let mut program = Program::start(&["--threads", "2", "--stats", "1"]);
+    let mut program = start(&["--threads", "2", "--stats", "1"]);
     let mut clients: Vec<Client> = (0..64).map(|_| program.connect()).collect();
     clients.iter_mut().for_each(Client::check);
     until("figures of all connections", || program.line().starts_with("64 connections, "));
@@ -259,7 +255,7 @@ fn several_threads() {
 
 #[test]
 fn figures() {
-    let program = Program::start(&["--stats", "1"]);
+    let program = start(&["--stats", "1"]);
     let mut client = program.connect();
     for _ in 0..100 {
         client.check();
@@ -292,7 +288,7 @@ fn a_closed_standard_output_does_not_matter() {
 
 #[test]
 fn an_idle_server_sleeps() {
-    let program = Program::start(&[]);
+    let program = start(&[]);
     let clients: Vec<Client> = (0..10).map(|_| program.connect()).collect();
     let cpu = program.cpu();
     thread::sleep(Duration::from_secs(1));

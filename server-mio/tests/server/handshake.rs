@@ -1,8 +1,6 @@
 //! What a head gets.
 
-mod common;
-
-use common::*;
+use super::*;
 use std::{
     io::{Read, Write},
     thread,
@@ -11,7 +9,7 @@ use std::{
 
 #[test]
 fn a_request_for_a_websocket_gets_one() {
-    let program = Program::start(&[]);
+    let program = start(&[]);
     let mut stream = program.tcp();
     stream.write_all(upgrade("").as_bytes()).unwrap();
     let mut answer = [0; 129];
@@ -25,7 +23,7 @@ fn a_request_for_a_websocket_gets_one() {
 
 #[test]
 fn heads_as_they_are_met_are_accepted() {
-    let program = Program::start(&[]);
+    let program = start(&[]);
     for head in [
         "\r\nGET /chat?room=1 HTTP/1.1\r\nhost:a\r\nUPGRADE:WebSocket\r\nconnection:keep-alive,\tUPGRADE\r\n\
          sec-websocket-version:13\r\nsec-websocket-key:dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
@@ -46,7 +44,7 @@ fn heads_as_they_are_met_are_accepted() {
 
 #[test]
 fn a_browser_gets_a_page() {
-    let program = Program::start(&[]);
+    let program = start(&[]);
     let page = ask(program.address(), b"GET / HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\n\r\n");
     assert_eq!(status(&page), 200);
     assert!(page.contains("Content-Type: text/html") && page.contains("new WebSocket("), "{page}");
@@ -61,7 +59,7 @@ fn a_browser_gets_a_page() {
 
 #[test]
 fn other_requests_get_what_fits() {
-    let program = Program::start(&[]);
+    let program = start(&[]);
     let ask = |request: &str| ask(program.address(), request.as_bytes());
     let health = ask("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(status(&health) == 200 && health.ends_with("\r\n\r\nok\n"), "{health}");
@@ -85,7 +83,7 @@ fn other_requests_get_what_fits() {
 
 #[test]
 fn a_head_has_limits() {
-    let program = Program::start(&[]);
+    let program = start(&[]);
     let long = upgrade(&format!("Cookie: {}\r\n", "c".repeat(9000)));
     assert_eq!(status(&ask(program.address(), long.as_bytes())), 431);
     let many = upgrade(&"X: y\r\n".repeat(64));
@@ -108,7 +106,7 @@ fn a_head_has_limits() {
 
 #[test]
 fn what_is_no_http_is_refused_at_once() {
-    let program = Program::start(&[]);
+    let program = start(&[]);
     // A TLS client: its first byte tells. No head ends here, and no time passes.
     let hello =
         [&[0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xFC, 0x03, 0x03][..], &noise(506, 1)].concat();
@@ -131,8 +129,7 @@ fn what_is_no_http_is_refused_at_once() {
 
 #[test]
 fn origins_can_be_limited() {
-    let program =
-        Program::start(&["--allow-origin", "https://a.example", "--allow-origin", "https://b.example"]);
+    let program = start(&["--allow-origin", "https://a.example", "--allow-origin", "https://b.example"]);
     let refused = ask(program.address(), upgrade("Origin: https://evil.example\r\n").as_bytes());
     assert_eq!(status(&refused), 403);
     assert_eq!(status(&ask(program.address(), upgrade("Origin: null\r\n").as_bytes())), 403);
@@ -155,7 +152,7 @@ fn subprotocols_are_chosen() {
         (&["--subprotocol", "mqtt", "--subprotocol", "chat.v1"], Some("chat.v1")),
         (&["--subprotocol", "mqtt"], None),
     ] {
-        let program = Program::start(options);
+        let program = start(options);
         let mut client = Client::on(Socket::Tcp(program.tcp()), &["chat.v2", "chat.v1"], b"");
         assert_eq!(client.subprotocol.as_deref(), chosen, "{options:?}");
         client.check();
@@ -167,7 +164,7 @@ fn subprotocols_are_chosen() {
 
 #[test]
 fn frames_may_come_with_the_head() {
-    let program = Program::start(&[]);
+    let program = start(&[]);
     let frames = [frame(TEXT, b"early"), frame(BINARY, &noise(3000, 3)), head(BINARY, 4)].concat();
     let mut client = Client::on(Socket::Tcp(program.tcp()), &[], &frames);
     client.expect_text("early");
@@ -179,7 +176,7 @@ fn frames_may_come_with_the_head() {
 
 #[test]
 fn a_head_may_come_byte_by_byte() {
-    let program = Program::start(&[]);
+    let program = start(&[]);
     let mut stream = program.tcp();
     for byte in upgrade("Cookie: a=b\r\n").into_bytes() {
         stream.write_all(&[byte]).unwrap();
@@ -194,7 +191,7 @@ fn a_head_may_come_byte_by_byte() {
 
 #[test]
 fn a_head_may_not_take_for_ever() {
-    let program = Program::start(&["--handshake-timeout", "1"]);
+    let program = start(&["--handshake-timeout", "1"]);
     let mut silent = program.tcp();
     let mut slow = program.tcp();
     let trickle = thread::spawn(move || {
@@ -218,7 +215,7 @@ fn a_head_may_not_take_for_ever() {
 /// At whatever fraction of a second a peer came: it has all of its time.
 #[test]
 fn a_head_has_its_time() {
-    let program = Program::start(&["--handshake-timeout", "1"]);
+    let program = start(&["--handshake-timeout", "1"]);
     let peers: Vec<_> = (0..20)
         .map(|_| {
             thread::sleep(Duration::from_millis(50));
@@ -238,7 +235,7 @@ fn a_head_has_its_time() {
 
 #[test]
 fn a_plain_request_does_not_hold_a_connection_open() {
-    let program = Program::start(&["--close-timeout", "1"]);
+    let program = start(&["--close-timeout", "1"]);
     let before = program.descriptors();
     let mut streams: Vec<_> = (0..20).map(|_| program.tcp()).collect();
     for stream in &mut streams {

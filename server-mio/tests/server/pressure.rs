@@ -1,8 +1,6 @@
 //! Peers that send and do not read: they are held back, nothing is lost, nobody else suffers.
 
-mod common;
-
-use common::*;
+use super::*;
 use std::{
     io::{self, Read, Write},
     net::TcpStream,
@@ -53,7 +51,7 @@ fn blocked(sent: &AtomicUsize) -> usize {
 
 #[test]
 fn a_peer_that_does_not_read_is_not_read() {
-    let program = Program::start(TIGHT);
+    let program = start(TIGHT);
     program.check();
     let memory = program.memory();
     let mut client = program.connect();
@@ -81,7 +79,7 @@ fn a_peer_that_does_not_read_is_not_read() {
 /// Small messages, whose replies are copied and merged; and pings.
 #[test]
 fn small_messages_and_pings_are_held_back_alike() {
-    let program = Program::start(TIGHT);
+    let program = start(TIGHT);
     for opcode in [BINARY, PING] {
         let memory = program.memory();
         let mut client = program.connect();
@@ -107,7 +105,7 @@ fn small_messages_and_pings_are_held_back_alike() {
 /// A large message is received whole before it goes back. What waits may be that much, and not more.
 #[test]
 fn large_messages_are_held_back() {
-    let program = Program::start(&["--high-water", "64K"]);
+    let program = start(&["--high-water", "64K"]);
     program.check();
     let memory = program.memory();
     let mut client = program.connect();
@@ -129,7 +127,7 @@ fn large_messages_are_held_back() {
 /// at every place.
 #[test]
 fn every_partial_write() {
-    let program = Program::start(&["--send-buffer", "1K", "--high-water", "8K"]);
+    let program = start(&["--send-buffer", "1K", "--high-water", "8K"]);
     for (seed, piece) in [(1, 13), (2, 700), (3, 4096), (4, 50_000)] {
         let mut client = program.connect();
         let mut random = Random(seed);
@@ -168,7 +166,7 @@ fn unmasked_head(len: usize) -> Vec<u8> {
 
 #[test]
 fn a_peer_that_reads_byte_by_byte() {
-    let program = Program::start(&["--send-buffer", "1K", "--high-water", "1"]);
+    let program = start(&["--send-buffer", "1K", "--high-water", "1"]);
     let client = program.connect();
     let payloads: Vec<Vec<u8>> = (0..200).map(|i| noise(i, i as u64)).collect();
     let wire: Vec<u8> = payloads.iter().flat_map(|payload| frame(BINARY, payload)).collect();
@@ -188,7 +186,7 @@ fn a_peer_that_reads_byte_by_byte() {
 /// The peer ends its stream while it is held back: what it sent before is still read and answered.
 #[test]
 fn half_closed_while_held_back() {
-    let program = Program::start(TIGHT);
+    let program = start(TIGHT);
     let mut client = program.connect();
     let wire = frame(BINARY, &[3; 1000]).repeat(1000);
     let (sent, sending) = send_all(&client, wire);
@@ -208,7 +206,7 @@ fn half_closed_while_held_back() {
 /// A close, and a breach, behind more than the peer takes: both wait for their turn.
 #[test]
 fn a_close_waits_for_its_turn() {
-    let program = Program::start(TIGHT);
+    let program = start(TIGHT);
     for (last, code) in [(close(4000, ""), 4000), (frame(0xF0, b""), 1002)] {
         let mut client = program.connect();
         let wire = [frame(BINARY, &[3; 9000]).repeat(100), last].concat();
@@ -225,7 +223,7 @@ fn a_close_waits_for_its_turn() {
 
 #[test]
 fn a_peer_that_never_reads_is_dropped() {
-    let program = Program::start(&["--idle-timeout", "1", "--pong-timeout", "1", "--high-water", "64K"]);
+    let program = start(&["--idle-timeout", "1", "--pong-timeout", "1", "--high-water", "64K"]);
     let before = program.descriptors();
     let client = program.connect();
     let mut socket = client.socket.try_clone();
@@ -241,7 +239,7 @@ fn a_peer_that_never_reads_is_dropped() {
 /// served all the while.
 #[test]
 fn others_are_served_all_the_while() {
-    let program = Program::start(&[]);
+    let program = start(&[]);
     let mut flooder = program.connect();
     let reader = flooder.socket.try_clone();
     let stop = Arc::new(AtomicUsize::new(0));
