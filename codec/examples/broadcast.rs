@@ -56,7 +56,7 @@ impl Room {
 
     /// Queues a message for everybody who keeps up; how many these are.
     pub(crate) fn broadcast(&mut self, kind: Kind, payload: &[u8]) -> Result<usize, SendError> {
-        let message = PreparedMessage::new(kind, payload, [&Params::default()], &mut self.pool);
+        let message = PreparedMessage::new(kind, payload, [&DeflateParams::default()], &mut self.pool);
         let mut sent = 0;
         for Peer { connection, deflater, queue } in &mut self.peers {
             if queue.remaining() > HIGH_WATER {

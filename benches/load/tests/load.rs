@@ -3,8 +3,9 @@
 mod common;
 
 use clap::Parser;
-use framewire::{Assembler, Connection, Event, Header, Kind, Limits, Opcode, Rsv, Server, Unmasked};
+use framewire::{Assembler, Connection, Event, Kind, Limits, Server, Unmasked};
 use framewire_load::{Failure, Format, Options, Report, Wrong, run};
+use framewire_testing::wire::{self, BINARY, CLOSE, CONTINUATION, MORE, PING, TEXT};
 use std::{
     io::{self, Read, Write},
     net::{TcpListener, TcpStream},
@@ -54,12 +55,8 @@ fn messages_larger_than_what_a_socket_holds() {
 fn replies_in_fragments_with_pings_between() {
     let server = start(|message| {
         let (one, other) = message.payload.split_at(message.payload.len() / 2);
-        [
-            frame(message.opcode(), false, one),
-            frame(Opcode::Ping, true, b"still there?"),
-            frame(Opcode::Continuation, true, other),
-        ]
-        .concat()
+        [frame(message.first() & MORE, one), frame(PING, b"still there?"), frame(CONTINUATION, other)]
+            .concat()
     });
     assert_eq!(load(server, "-n 300 -c 3 -i 4 -s 1,20,300").expect("fragments are fine").messages, 300);
 }
@@ -68,7 +65,7 @@ fn replies_in_fragments_with_pings_between() {
 fn another_handler() {
     let server = start(|message| {
         let last = message.payload.last().copied().unwrap_or(0);
-        frame(Opcode::Text, true, format!("{} {last}", message.payload.len()).as_bytes())
+        frame(TEXT, format!("{} {last}", message.payload.len()).as_bytes())
     });
     let report = load(server, "-n 300 -c 3 -i 4 -s 0,20,300 --handler length -p binary");
     assert_eq!(report.expect("the right answers").messages, 300);
@@ -128,17 +125,14 @@ fn an_old_reply_once_more() {
 fn a_reply_too_long_or_short_or_many_or_of_the_other_kind() {
     let found = |answer: fn(Message) -> Vec<u8>| wrong(load(start(answer), "-n 10 -s 20 -c 1 -p binary"));
     assert_eq!(
-        found(|message| frame(Opcode::Binary, true, &[&message.payload[..], b"!"].concat())),
+        found(|message| frame(BINARY, &[&message.payload[..], b"!"].concat())),
         Wrong::Longer { expected: 20 }
     );
     assert_eq!(
-        found(|message| frame(Opcode::Binary, true, &message.payload[..19])),
+        found(|message| frame(BINARY, &message.payload[..19])),
         Wrong::Shorter { is: 19, expected: 20 }
     );
-    assert_eq!(
-        found(|_| frame(Opcode::Text, true, b"hello")),
-        Wrong::Kind { is: Kind::Text, expected: Kind::Binary }
-    );
+    assert_eq!(found(|_| frame(TEXT, b"hello")), Wrong::Kind { is: Kind::Text, expected: Kind::Binary });
     assert_eq!(found(|message| [message.frame(), message.frame()].concat()), Wrong::Unasked);
 }
 
@@ -146,7 +140,7 @@ fn a_reply_too_long_or_short_or_many_or_of_the_other_kind() {
 fn a_server_that_leaves() {
     let server = start(|message| match message.number {
         0..10 => message.frame(),
-        _ => frame(Opcode::Close, true, b"\x03\xe9bye"),
+        _ => frame(CLOSE, b"\x03\xe9bye"),
     });
     let failure = load(server, "-n 100 -c 1").expect_err("it closes");
     assert_eq!(failure.to_string(), "connection 0: the server closes it: 1001 bye");
@@ -320,21 +314,21 @@ struct Message {
 }
 
 impl Message {
-    fn opcode(&self) -> Opcode {
+    /// The first byte of it in one frame.
+    fn first(&self) -> u8 {
         match self.kind {
-            Kind::Text => Opcode::Text,
-            Kind::Binary => Opcode::Binary,
+            Kind::Text => TEXT,
+            Kind::Binary => BINARY,
         }
     }
 
     fn frame(&self) -> Vec<u8> {
-        frame(self.opcode(), true, &self.payload)
+        frame(self.first(), &self.payload)
     }
 }
 
-fn frame(opcode: Opcode, fin: bool, payload: &[u8]) -> Vec<u8> {
-    let header = Header { fin, rsv: Rsv::NONE, opcode, key: None, payload_len: payload.len() as u64 };
-    [&header.encode()[..], payload].concat()
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    wire::frame(first, None, payload)
 }
 
 type Answer = Box<dyn FnMut(Message) -> Vec<u8> + Send>;

@@ -2,6 +2,7 @@
 
 use framewire::internal::{MaskKernel, mask_kernels};
 use framewire::mask::{self, Key};
+use framewire_testing::wire::masked;
 use quickcheck::{Gen, QuickCheck, quickcheck};
 
 const KEY: Key = Key::new([0x37, 0xfa, 0x21, 0x3d]);
@@ -280,7 +281,7 @@ impl Masker {
 /// Bytes that do not repeat with any power of two, and what the oracle makes of them.
 fn sample(key: Key, len: usize) -> (Vec<u8>, Vec<u8>) {
     let clear: Vec<u8> = (0..=250).cycle().take(len).collect();
-    let masked = clear.iter().enumerate().map(|(i, byte)| byte ^ key.to_bytes()[i % 4]).collect();
+    let masked = masked(key.to_bytes(), &clear);
     (clear, masked)
 }
 

@@ -4,7 +4,10 @@
 use framewire::internal::{Utf8Kernel, utf8_kernels};
 use framewire::mask::Key;
 use framewire::utf8::{self, Validator};
-use framewire_testing::utf8::{Oracle, judge};
+use framewire_testing::{
+    utf8::{Oracle, judge},
+    wire,
+};
 use quickcheck::{Gen, QuickCheck, TestResult};
 
 const KEY: Key = Key::new([0x9C, 0x41, 0xE7, 0x2A]);
@@ -119,9 +122,7 @@ impl Room {
         let start = base + Self::MARGIN + align % Self::MARGIN;
         let around = &mut self.0[start - Self::MARGIN..start + plain.len() + Self::MARGIN];
         let text = &mut around[Self::MARGIN..][..plain.len()];
-        for (i, (to, from)) in text.iter_mut().zip(plain).enumerate() {
-            *to = from ^ key.to_bytes()[i % 4];
-        }
+        text.copy_from_slice(&wire::masked(key.to_bytes(), plain));
         run(text);
         assert_eq!(text, plain);
         text.fill(Self::GUARD);
