@@ -5,6 +5,8 @@
 //! the codec proves neither: on a host it passes with a dependency that links std. main.c links and runs it.
 #![no_std]
 
+// The example itself, by its path: an example cannot be a dependency, and what is proved is that this very file needs
+// neither std nor an allocator.
 #[cfg(feature = "device")]
 #[path = "../../../codec/examples/embedded/device.rs"]
 mod device;

@@ -284,7 +284,7 @@ impl Decompressor {
     }
 }
 
-// What zlib-rs allocates beside the struct, as tests/deflate_both.rs weighs it.
+// What zlib-rs allocates beside the struct, as testing/tests/deflate/memory.rs weighs it.
 const _: () = assert!(47_552 + size_of::<Decompressor>() <= InflatePool::DECOMPRESSOR);
 
 impl fmt::Debug for Decompressor {

@@ -1,5 +1,5 @@
 //! What a stranger can send, in places where nothing but trying all of them will do. (With a socket, and measured:
-//! server-mio/tests/attack.rs.)
+//! server-mio/tests/measured/attack.rs.)
 
 use framewire::{Client, Connection, Event, Kind, Limits, ProtocolError, Role, Rsv, Server, mask::Key};
 use framewire_testing::{host::*, rfc6455::*, wire::*};
