@@ -46,7 +46,7 @@ fn main() {
         }
     }
     let this = env::current_exe().expect("a file");
-    let mut gate = callgrind::Gate::new();
+    let mut gate = callgrind::Gate::open();
     for (name, budget, count, _) in PATHS {
         let mut command = callgrind::command(&this, &["--toggle-collect=*measured*"]);
         command.args(["--run", name, &count.to_string()]);

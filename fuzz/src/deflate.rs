@@ -163,7 +163,7 @@ impl<S: Role, P: Role> Link<S, P> {
             bits,
             open: None,
             window: Vec::new(),
-            other: Decompressor::new(),
+            other: Decompressor::default(),
         }
     }
 
@@ -244,7 +244,7 @@ impl<S: Role, P: Role> Link<S, P> {
 
     fn others_read(&mut self, sent: &Sent) {
         if !self.takes_over {
-            self.other = Decompressor::new();
+            self.other = Decompressor::default();
         }
         assert_eq!(self.other.read(&sent.wire), Verdict::Whole(sent.payload.clone()), "flate2");
         let reach = 1 << self.bits;

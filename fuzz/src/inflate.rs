@@ -77,7 +77,7 @@ impl<S: Role> Hall<S> {
     fn peer(&mut self) -> Option<Peer<S>> {
         let inflater = self.meter.run(|| Inflater::new(&self.params, &self.pools[0])).ok()?;
         let takes_over = !self.params.server_no_context_takeover;
-        let other = takes_over.then(Decompressor::new);
+        let other = takes_over.then(Decompressor::default);
         let whole = Inflater::new(&self.params, &self.whole).expect("a window");
         Some(Peer { inflater, whole, window: Vec::new(), message: None, other })
     }
@@ -214,7 +214,7 @@ impl<S: Role> Peer<S> {
             let size = 1 << params.server_max_window_bits.max(9);
             self.window.drain(..self.window.len().saturating_sub(size));
         } else {
-            self.other = Some(Decompressor::new());
+            self.other = Some(Decompressor::default());
         }
         let Some(other) = &mut self.other else { return };
         match other.read(&message.wire) {

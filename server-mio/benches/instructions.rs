@@ -72,7 +72,7 @@ struct Load {
 }
 
 fn main() {
-    let mut gate = callgrind::Gate::new();
+    let mut gate = callgrind::Gate::open();
     for (name, budget, load) in LOADS {
         let tries = if load.is_held() { 1 } else { TRIES };
         let mut taken = per_message(load);

@@ -6,12 +6,14 @@ use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, 
 #[derive(Debug)]
 pub struct Compressor(Compress);
 
-impl Compressor {
+impl Default for Compressor {
     /// Before the first message.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self(Compress::new(Compression::new(6), false))
     }
+}
 
+impl Compressor {
     /// Compresses a message (RFC 7692 §7.2.1).
     pub fn compress(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(bytes.len() + bytes.len() / 8 + 100);
@@ -31,7 +33,7 @@ impl Compressor {
 
 /// Compresses one message by itself.
 pub fn compress(bytes: &[u8]) -> Vec<u8> {
-    Compressor::new().compress(bytes)
+    Compressor::default().compress(bytes)
 }
 
 /// What this implementation makes of a payload.
@@ -49,12 +51,14 @@ pub enum Verdict {
 #[derive(Debug)]
 pub struct Decompressor(Decompress);
 
-impl Decompressor {
+impl Default for Decompressor {
     /// Before the first message.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self(Decompress::new(false))
     }
+}
 
+impl Decompressor {
     /// Reads a message (RFC 7692 §7.2.2).
     pub fn read(&mut self, payload: &[u8]) -> Verdict {
         let mut out = Vec::new();

@@ -175,6 +175,7 @@ impl Client {
     }
 
     /// The next thing that comes.
+    #[allow(clippy::should_implement_trait, reason = "it does not end with the stream")]
     pub fn next(&mut self) -> Got {
         loop {
             if let Some(got) = self.came.pop_front() {

@@ -154,7 +154,7 @@ fn another_implementation_reads_it() {
         for params in [TAKEOVER, DeflateParams { server_max_window_bits: 9, ..TAKEOVER }, NO_TAKEOVER] {
             let mut conn = Connection::<Server>::new().with_extension_bits(Rsv::RSV1);
             let mut deflater = Deflater::<Server>::new(&params);
-            let mut decoder = Decompressor::new();
+            let mut decoder = Decompressor::default();
             for (kind, payload) in messages() {
                 let out = deflater.message(&mut conn, kind, &payload, &mut pool, Unmasked).unwrap();
                 if out.is_unchanged() {
@@ -162,7 +162,7 @@ fn another_implementation_reads_it() {
                 }
                 let compressed = out.payload;
                 if params == NO_TAKEOVER {
-                    decoder = Decompressor::new();
+                    decoder = Decompressor::default();
                     assert_eq!(rfc1951::message(compressed).as_ref(), Some(&payload));
                 }
                 assert_eq!(decoder.read(compressed), Verdict::Whole(payload));
@@ -296,7 +296,7 @@ fn whatever_is_read_in_the_peer_has() {
             let mut random = random(u64::from(bits) << 8 | u64::from(level));
             let mut peers = [(); 5].map(|()| {
                 let conn = Connection::<Server>::new().with_extension_bits(Rsv::RSV1);
-                (conn, Deflater::<Server>::new(&params), Decompressor::new(), Vec::new())
+                (conn, Deflater::<Server>::new(&params), Decompressor::default(), Vec::new())
             });
             for _ in 0..150 {
                 let (conn, deflater, decoder, sent) = &mut peers[random() as usize % 5];
@@ -315,7 +315,7 @@ fn whatever_is_read_in_the_peer_has() {
                 }
                 let compressed = out.payload;
                 if !takes_over {
-                    *decoder = Decompressor::new();
+                    *decoder = Decompressor::default();
                 }
                 sent.extend_from_slice(&payload);
                 assert_eq!(decoder.read(compressed), Verdict::Whole(payload), "level {level}, {bits} bits");
@@ -594,7 +594,7 @@ fn short_messages_for_many_stay_as_they_are() {
 #[test]
 fn owned_messages_are_inflated_whole() {
     let mut pool = InflatePool::new(InflateConfig { messages: 1, message: 5000, ..InflateConfig::default() });
-    let mut compressor = Compressor::new();
+    let mut compressor = Compressor::default();
     let text = prose(3000, 1);
     let compressed = compressor.compress(&text);
     let bomb = compress(&[0; 6000]);

@@ -55,7 +55,7 @@ fn no_allocation_per_message() {
 #[test]
 fn one_allocation_for_a_whole_message() {
     let mut pool = InflatePool::default();
-    let mut compressor = Compressor::new();
+    let mut compressor = Compressor::default();
     let mut inflater = Inflater::<Server>::new(&TAKEOVER, &pool).unwrap();
     for round in 0..60 {
         let text = prose(1000, round);

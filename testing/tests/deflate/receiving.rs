@@ -140,7 +140,7 @@ fn close_codes() {
 
 /// Everything that may stand on a wire, and what comes of it.
 fn everything<S: Role>() -> (Vec<u8>, Vec<(Kind, Vec<u8>)>) {
-    let mut compressor = Compressor::new();
+    let mut compressor = Compressor::default();
     let (long, plain) = (prose(3000, 2), prose(300, 3));
     let compressed = compressor.compress(&long);
     let again = compressor.compress(&long[100..2000]); // mostly by reference to the message before
@@ -218,7 +218,7 @@ fn as_another_reads_it(payload: &[u8]) {
     assert_eq!(got, cut);
     let expected = rfc1951::message(payload).ok_or(ProtocolError::CorruptDeflate);
     assert_eq!(got, expected, "{payload:x?}");
-    match (Decompressor::new().read(payload), got) {
+    match (Decompressor::default().read(payload), got) {
         // It cannot go on behind a final block.
         (Verdict::Final(bytes), Ok(got)) => assert!(got.starts_with(&bytes)),
         (Verdict::Whole(bytes), Ok(got)) => assert_eq!(got, bytes),
@@ -255,7 +255,7 @@ fn streams_are_read_as_another_reads_them() {
 #[test]
 fn windows_are_taken_over_as_another_takes_them() {
     for seed in 0..20 {
-        let (mut random, mut compressor) = (random(seed), Compressor::new());
+        let (mut random, mut compressor) = (random(seed), Compressor::default());
         let mut pool = pool(1 << (seed % 17));
         let mut host = Host::<Server>::new(&TAKEOVER, &pool);
         for _ in 0..20 {
@@ -317,7 +317,7 @@ fn whole_messages_are_inflated_as_parts_are() {
     role::<Client>();
 
     // In turn with messages in parts.
-    let (mut compressor, mut pool) = (Compressor::new(), pool(100));
+    let (mut compressor, mut pool) = (Compressor::default(), pool(100));
     let mut host = Host::<Server>::new(&TAKEOVER, &pool);
     for seed in 0..40 {
         let text = prose(1 + 50 * seed as usize, seed % 3);
@@ -636,7 +636,7 @@ fn a_budget_is_kept_by_threads_together() {
     };
     let texts: Vec<_> = (0..40).map(|i| prose(300, i % 7)).collect();
     let wires: Vec<_> = {
-        let mut compressor = Compressor::new(); // all connections say the same, each in its own time
+        let mut compressor = Compressor::default(); // all connections say the same, each in its own time
         texts.iter().map(|text| to::<Server>(TEXT1, &compressor.compress(text))).collect()
     };
     std::thread::scope(|scope| {
@@ -702,7 +702,7 @@ fn connections_that_take_turns_do_not_meet() {
         [b"", b"\0\0\xff\xff\0", b"\0\0\xff\xff\x01", b"\0\0\xff\xff\x03\0", b"\x02\0", b"\x06"];
     let mut random = random(5);
     for round in 0..60 {
-        let mut compressors = [(); 3].map(|()| Compressor::new());
+        let mut compressors = [(); 3].map(|()| Compressor::default());
         let params =
             DeflateParams { client_max_window_bits: if round % 3 == 0 { 10 } else { 15 }, ..TAKEOVER };
         let new =
