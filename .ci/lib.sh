@@ -1,0 +1,167 @@
+#!/usr/bin/env bash
+# What the scripts of this repository share: .ci/run and its steps, interop/run and benches/run source this file.
+# From then on the script is in the root of the repository, and ends at the first command that fails.
+set -euo pipefail
+shopt -s inherit_errexit
+script=$(realpath "$0")
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+cache=${FRAMEWIRE_CACHE:-$HOME/.cache/framewire}
+target=${CARGO_TARGET_DIR:-target}
+[[ $target == /* ]] || target=$PWD/$target
+
+# Settings for code that is built once and not looked at in a debugger, as always in CI.
+once=(CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=line-tables-only)
+if [[ ${CI-} ]]; then export "${once[@]}"; fi
+
+fail() {
+    echo "failed: $*" >&2
+    exit 1
+}
+
+# Prints the comment at the head of the script.
+usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$script"; }
+
+# ------------------------------------------------------------------------------------- programs from elsewhere
+
+# need COMMAND=PACKAGE[,PACKAGE]...: installs these packages of Debian's if a command (or a file, by its path) is missing.
+need() {
+    local each missing="" packages as_root=()
+    for each; do there "${each%%=*}" || missing+=",${each#*=}"; done
+    [[ $missing ]] || return 0
+    IFS=, read -ra packages <<<"${missing#,}"
+    if ((EUID)); then as_root=(sudo -n); fi
+    if ! command -v apt-get >/dev/null || { ((EUID)) && [[ -z ${CI-} ]]; }; then
+        fail "needs what Debian calls ${packages[*]}; please install that"
+    fi
+    echo "installing ${packages[*]}"
+    "${as_root[@]}" apt-get -qq -o Acquire::Retries=3 update || echo "apt-get update failed; going on with what apt knew"
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120 \
+        install --yes --no-install-recommends "${packages[@]}" >/dev/null
+    for each; do there "${each%%=*}" || fail "${each#*=} has not brought ${each%%=*}"; done
+}
+
+there() { command -v "$1" >/dev/null || [[ $1 == /* && -e $1 ]]; }
+
+# provide python REQUIREMENTS, provide node PACKAGE-LOCK: sets `installed` to a folder of the cache that has the packages
+# which the file lists. Each state of the file is installed once; scripts that run at the same time wait for one another.
+provide() {
+    local hash
+    hash=$(sha256sum <"$2")
+    installed=$cache/$1-${hash:0:12}
+    if [[ $1 == python ]]; then need python3=python3,python3-venv; else need node=nodejs npm=npm; fi
+    mkdir -p "$cache"
+    (
+        flock 9
+        if [[ -e $installed/complete ]]; then exit; fi
+        echo "installing the packages of $2"
+        rm -rf "$installed"
+        mkdir "$installed"
+        "provide_$1" "$2"
+        touch "$installed/complete"
+    ) 9>"$cache/packages.lock"
+}
+
+provide_python() {
+    python3 -m venv "$installed"
+    "$installed/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: -r "$1"
+}
+
+provide_node() {
+    cp "${1/package-lock/package}" "$1" "$installed"
+    npm ci --prefix "$installed" --silent --no-audit --no-fund --ignore-scripts
+}
+
+# tool NAME VERSION: puts a program from crates.io on the path.
+tool() {
+    local root=$cache/$1-$2
+    [[ -x $root/bin/$1 ]] || CARGO_TARGET_DIR=$target/ci/tools cargo install --quiet --locked --root "$root" "$1@$2"
+    export PATH=$root/bin:$PATH
+}
+
+# toolchain NAME: installs this toolchain if rustup does not have it.
+toolchain() {
+    rustup toolchain list | grep -q "^$1" || rustup toolchain install "$1" --profile minimal
+    rustc "+$1" -V
+}
+
+# --------------------------------------------------------------------------------------------------- compilers
+
+# The machines of `cross`: target, GNU name, emulator, Debian's C library.
+# shellcheck disable=SC2034 # a step reads it
+machines='
+aarch64-unknown-linux-gnu      aarch64-linux-gnu    qemu-aarch64  libc6-dev-arm64-cross
+i686-unknown-linux-gnu         i686-linux-gnu       qemu-i386     libc6-dev-i386-cross
+armv7-unknown-linux-gnueabihf  arm-linux-gnueabihf  qemu-arm      libc6-dev-armhf-cross
+s390x-unknown-linux-gnu        s390x-linux-gnu      qemu-s390x    libc6-dev-s390x-cross
+'
+# The microcontroller of `bare`.
+bare=thumbv7em-none-eabi
+
+# use_msrv TARGET...: puts the oldest compiler promised on the path, for these targets and for those above.
+use_msrv() {
+    local version bin triples
+    version=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+    mapfile -t triples < <(awk 'NF { print $1 }' <<<"$machines")
+    bin=$(.ci/get-rust "$version" "$@" "$bare" "${triples[@]}")
+    export PATH=$bin:$PATH
+    cargo -V
+    rustc -V
+}
+
+host() { rustc -vV | sed -n 's/^host: //p'; }
+
+# apart NAME [VARIABLE=VALUE]...: from here on cargo builds in a folder that has this name, with these settings.
+apart() { export CARGO_TARGET_DIR=$target/ci/$1 "${once[@]}" "${@:2}"; }
+
+# Optimised, but without the link-time optimisation of the profile, which each test program would pay for; whoever links
+# the codec chooses that anyway.
+apart_release() { apart release CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16; }
+
+# ------------------------------------------------------------------------------------------------ the repository
+
+# files PATTERN...: lists the files of the project, also those that git does not know yet. (`for` ignores the failure of
+# a command: put a list into a variable first.)
+files() { git ls-files --cached --others --exclude-standard -- "$@"; }
+
+# crates FILTER: lists the crates of the workspace that a filter of jq's selects; fails if there is none.
+crates() {
+    need jq=jq >&2
+    cargo metadata --locked --no-deps --format-version 1 | jq -er ".packages[] | select($1).name"
+}
+
+# Lists the published crates that have features.
+crates_with_features() { crates '.publish != [] and (.features | keys - ["default"]) != []'; }
+
+# features CRATE: lists its features.
+features() {
+    need jq=jq >&2
+    cargo metadata --locked --no-deps --format-version 1 |
+        jq -er --arg name "$1" '.packages[] | select(.name == $name).features | keys[] | select(. != "default")'
+}
+
+# cargo_no_std COMMAND ARGUMENT...: runs cargo in .ci/no_std, with the dependencies of the workspace.
+cargo_no_std() {
+    cp Cargo.lock .ci/no_std/Cargo.lock &&
+        cargo "$1" --manifest-path .ci/no_std/Cargo.toml "${@:2}"
+}
+
+# fuzz FOLDER OPTION...: builds the fuzz targets with AddressSanitizer, and runs one after the other. Keeps the inputs that
+# reached something new in the folder.
+fuzz() {
+    local targets each options failed=""
+    toolchain nightly
+    need g++=g++
+    tool cargo-fuzz 0.13.2
+    apart fuzz
+    cargo +nightly fuzz build
+    targets=$(cargo +nightly fuzz list)
+    for each in $targets; do
+        echo "-- $each"
+        mkdir -p "$1/$each"
+        options=("${@:2}" -timeout=10 -verbosity=0 -print_funcs=0 -print_final_stats=1)
+        if [[ -f fuzz/dictionaries/$each.dict ]]; then options+=("-dict=fuzz/dictionaries/$each.dict"); fi
+        cargo +nightly fuzz run "$each" "$1/$each" "fuzz/seeds/$each" -- "${options[@]}" || failed+=" $each"
+    done
+    [[ ! $failed ]] || fail "these targets found something:$failed; fuzz/README.md says how to run an input again"
+}
