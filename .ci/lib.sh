@@ -72,10 +72,10 @@ provide_node() {
     npm ci --prefix "$installed" --silent --no-audit --no-fund --ignore-scripts
 }
 
-# tool NAME VERSION: puts a program from crates.io on the path.
+# tool NAME VERSION: puts a program from crates.io on the path. Not optimised: that would cost more time than it saves.
 tool() {
     local root=$cache/$1-$2
-    [[ -x $root/bin/$1 ]] || CARGO_TARGET_DIR=$target/ci/tools cargo install --quiet --locked --root "$root" "$1@$2"
+    [[ -x $root/bin/$1 ]] || CARGO_TARGET_DIR=$target/ci/tools cargo install --quiet --debug --locked --root "$root" "$1@$2"
     export PATH=$root/bin:$PATH
 }
 
