@@ -9,7 +9,7 @@ use framewire_testing::{
     allocations::{self, held},
     deflate::*,
     miniz::{Compressor, compress},
-    payload::prose,
+    payload::{noise, prose},
     wire::*,
 };
 
@@ -69,6 +69,25 @@ fn one_allocation_for_a_whole_message() {
         let (got, allocations, _) = counted(|| ready.inflate_binary(&payload));
         assert!(got == Ok(text) && (round < 40 || allocations == 1));
     }
+}
+
+/// A client's payload that does not compress is masked in the pool's buffer, which does not stay that large.
+#[test]
+fn a_long_masked_payload_does_not_stay_in_memory() {
+    let (noise, mut pool) = (noise(3 << 20, 1), DeflatePool::default());
+    let mut deflater = Deflater::<Client>::new(&NO_TAKEOVER);
+    let mut conn = Connection::<Client>::new().with_extension_bits(Rsv::RSV1);
+    let mut send = |payload: &[u8]| {
+        let sent = deflate(&mut deflater, &mut conn, &mut pool, Kind::Binary, payload);
+        sent.unwrap().len()
+    };
+    let short = prose(1000, 1);
+    send(&short);
+    let before = held();
+    assert!(send(&noise) > noise.len());
+    assert!(held() - before > 2 << 20, "it is in the pool's buffer");
+    send(&short);
+    assert!(held() - before < 100_000);
 }
 
 /// What docs/deflate.md adds up, weighed.
