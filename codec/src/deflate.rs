@@ -186,6 +186,7 @@ mod budget;
 mod deflate_pool;
 mod deflater;
 mod inflate_pool;
+mod inflate_stream;
 mod inflater;
 mod window;
 
