@@ -7,8 +7,8 @@ use framewire::{
 };
 use std::borrow::Cow;
 
-/// What a server does with requests and messages. One handler serves all connections of a server, on its thread: a
-/// handler that waits makes all of them wait.
+/// What a server does with requests and messages. One handler serves all connections of a server, on its thread: if it
+/// blocks, all of them wait, and its panic is the server's.
 pub trait Handler {
     /// Handles one whole message. The payload of a [`Kind::Text`] is valid UTF-8.
     ///

@@ -1,7 +1,7 @@
 //! How a handler replies.
 
 use crate::compression::{Compression, Pools};
-use framewire::{Connection, Kind, SendError, Server, Unmasked, outbox::Outbox};
+use framewire::{CloseCode, Connection, Kind, SendError, Server, Unmasked, outbox::Outbox};
 use std::borrow::Cow;
 
 /// Sends to the peer whose message is being handled.
@@ -15,7 +15,7 @@ pub struct Reply<'a, 'b> {
 }
 
 impl<'b> Reply<'_, 'b> {
-    /// Sends a message, compressed if that was agreed on and makes it smaller. A small payload is copied; a large one is
+    /// Sends a message, which must be UTF-8 if it is a [`Kind::Text`], compressed if that was agreed on and makes it smaller. A small payload is copied; a large one is
     /// written from where it is. The server writes all replies to what one read brought at once.
     ///
     /// # Errors
@@ -27,6 +27,18 @@ impl<'b> Reply<'_, 'b> {
             return send_compressed(self.connection, self.outbox, compression, pools, kind, payload);
         }
         self.outbox.message(self.connection, kind, payload, Unmasked)
+    }
+
+    /// Closes the connection (RFC 6455 §7.1.2): the last frame that is sent. Messages that the peer sends before its own
+    /// close are still handled. It has [`close_timeout`](crate::Config::close_timeout) for that.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`] after a close was sent, [`SendError::InvalidCloseCode`], and
+    /// [`SendError::ControlTooLong`] for a reason of more than 123 bytes.
+    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        let close = self.connection.close(code, reason, Unmasked)?;
+        self.outbox.push(&close);
+        Ok(())
     }
 }
 

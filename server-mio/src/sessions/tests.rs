@@ -75,7 +75,7 @@ struct Peers {
 
 const BUFFER: usize = 4096;
 const TIMEOUT: u32 = 10;
-const SENT_AWAY: &[u8] = b"a compressed message takes too long";
+const TOO_LONG: &[u8] = b"a compressed message takes too long";
 
 const READ: Turn = Turn { readable: true, writable: false, short: false, called: false };
 const WRITE: Turn = Turn { readable: false, writable: true, short: false, called: false };
@@ -153,7 +153,7 @@ fn message(len: u16) -> Vec<u8> {
     frame
 }
 
-/// An event for one that waits, right after the decompressor became free: it must neither be forgotten nor lose its place.
+/// An event for a session that waits, right after the decompressor became free: it is neither forgotten nor overtaken.
 #[test]
 fn an_event_while_it_waits() {
     let mut peers = Peers::new(3);
@@ -206,9 +206,9 @@ fn nobody_overtakes() {
     }
 }
 
-/// A session that has gone does not wait, so nobody is sent away for its sake.
+/// A session that was dropped does not wait, so no other is closed for its sake.
 #[test]
-fn who_has_gone_does_not_wait() {
+fn a_dropped_session_does_not_wait() {
     let mut peers = Peers::new(2);
     let first = message(3000);
     // The other has an echo that its socket does not take.
@@ -235,9 +235,9 @@ fn who_has_gone_does_not_wait() {
     assert_eq!(*peers.log.borrow(), [10, 3000]);
 }
 
-/// A session that keeps others waiting for too long is sent away, and they are served.
+/// A session that keeps others waiting for too long is closed, and they are served.
 #[test]
-fn who_keeps_others_waiting_goes() {
+fn a_session_that_keeps_others_waiting_is_closed() {
     let mut peers = Peers::new(2);
     peers.arrives(0, &message(3000)[..1000]);
     peers.sessions.ready(0, READ);
@@ -249,6 +249,6 @@ fn who_keeps_others_waiting_goes() {
     assert_eq!((peers.sent(0), peers.log.borrow().len()), (vec![], 0));
     peers.sweep_at(TIMEOUT);
     peers.settle();
-    assert!(peers.sent(0).ends_with(SENT_AWAY));
+    assert!(peers.sent(0).ends_with(TOO_LONG));
     assert_eq!(*peers.log.borrow(), [10]);
 }
