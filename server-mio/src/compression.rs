@@ -10,8 +10,8 @@ use framewire::{
     extension::{self, DeflateParams},
 };
 
-/// So much of the messages of one session is inflated before others that wait have their turn, or one message, if that is
-/// larger.
+/// How much of one session's messages is inflated before others that wait have their turn. A message that has begun is
+/// always finished first.
 const SHARE: usize = 64 << 10;
 
 /// What the peers of a loop share.
@@ -42,12 +42,13 @@ impl Pools {
         self.can_begin(false).then_some(agreement)
     }
 
-    /// How much a session may put together before others have their turn: little if some wait for its decompressor.
+    /// How many bytes of messages a session may put together before others have their turn: fewer if some of them wait for a
+    /// decompressor.
     pub(crate) fn share(&self, high_water: usize) -> usize {
         if self.line.is_empty() { high_water } else { high_water.min(SHARE) }
     }
 
-    /// Whether a compressed message can be begun: by whom the line has called, or by anybody if nobody waits.
+    /// Whether a session can begin a compressed message: the one that the line has called, or any if none waits.
     #[inline]
     pub(crate) fn can_begin(&self, called: bool) -> bool {
         (called || self.line.is_empty()) && self.inflate.has_decompressor()
@@ -74,7 +75,7 @@ pub(crate) struct Compression {
     pub(crate) deflater: Deflater<Server>,
     /// When the message that is being inflated began, on the loop's clock.
     begun: u32,
-    /// Bytes of the messages that were put together since others had their turn.
+    /// Bytes of its messages that were put together since others had their turn.
     pub(crate) collected: usize,
     /// Its place in the line, while it is in it.
     pub(crate) ticket: Ticket,
@@ -122,7 +123,7 @@ impl Compression {
         if !self.inflater.is_open() {
             self.begun = now;
         }
-        // There is one: `begin_read` found it before the read, and nobody has taken it in between.
+        // There is one: `begin_read` found it before the read, and no other session has been read in between.
         let Some(mut ready) = self.inflater.ready(&mut pools.inflate) else {
             return Err(ProtocolError::CorruptDeflate);
         };

@@ -42,8 +42,8 @@ pub struct Config {
     pub subprotocols: Subprotocols,
     /// Compresses messages for clients that offer permessage-deflate (RFC 7692). Off by default.
     pub compression: Option<CompressionConfig>,
-    /// The size of the one buffer into which a server reads all its connections. 256 KiB by default: a power of two that
-    /// the cache holds twice, beside the messages that are put together.
+    /// The size of the one buffer into which a server reads all its connections, 1 KiB or more. 256 KiB by default: a power
+    /// of two that the cache holds twice, beside the messages that are put together.
     pub receive_buffer: usize,
     /// The kernel's receive buffer of each TCP socket (`SO_RCVBUF`); the kernel's choice by default.
     pub socket_receive_buffer: Option<usize>,

@@ -53,7 +53,7 @@
 //! handshake     what a request head gets
 //! shared        the receive buffer, and pools of memory
 //! session       one peer
-//! sessions      all of them, and who has a turn when
+//! sessions      all peers, and the order of their turns
 //! server        the loop: poll, accept, sweep
 //! ```
 

@@ -1,8 +1,8 @@
 //! The loop: one thread, one poll, any number of connections.
 //!
 //! Sockets are registered once, for reading and writing, edge-triggered: no system call per message but the receive
-//! and the send. A socket that may hold more than was read, of which no event will tell, is looked at again after
-//! the others had their turn.
+//! and the send. A socket that may hold more than was read, of which no event will tell, is read again after the others
+//! had their turn.
 
 use crate::{
     config::Config,
@@ -34,19 +34,18 @@ pub struct Server<H> {
     sessions: Sessions<H, Socket>,
     /// Listeners, by number, that may have more connections, of which no event will tell.
     again: VecDeque<usize>,
-    /// Connections wait that could not be accepted. They are tried again when one that is there ends, and with each
-    /// sweep.
+    /// Some connections could not be accepted. They are tried again when a session ends, and after each sweep.
     stuck: bool,
-    /// When that was last said, on the loop's clock.
+    /// When that was last logged, on the loop's clock.
     complained: Option<u32>,
-    /// One that was accepted and could not be registered: the next to be tried.
+    /// A connection that was accepted and could not be registered: it is tried before others.
     accepted: Option<Socket>,
     began: Instant,
     /// When the next sessions are swept.
     sweep: Instant,
-    /// Turns of the loop for which it was put off.
+    /// For how many turns of the loop the sweep was put off.
     postponed: usize,
-    /// By when everything is over, once it is ending.
+    /// When the server ends at the latest, after it was stopped.
     ending: Option<Instant>,
 }
 
@@ -60,10 +59,10 @@ const EVENTS: usize = 1024;
 /// Each session is swept once a second.
 const SWEEP: Duration = Duration::from_millis(1000 / SWEEPS_FOR_ALL as u64);
 
-/// The most connections accepted at one go, before those that are there have their turn.
+/// The most connections accepted at once, before sessions have their turn.
 const ACCEPT: usize = 256;
 
-/// How often it is said that connections cannot be accepted: at most once in so many seconds.
+/// That connections cannot be accepted is logged at most once in so many seconds.
 const COMPLAIN: u32 = 60;
 
 impl<H: Handler> Server<H> {
@@ -214,7 +213,7 @@ impl<H: Handler> Server<H> {
                 Ok(socket) => socket,
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return,
-                    // The peer was gone before it was its turn.
+                    // The peer has gone meanwhile.
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => continue,
                     _ => return self.get_stuck(&error),
                 },
@@ -237,7 +236,7 @@ impl<H: Handler> Server<H> {
     #[cold]
     fn get_stuck(&mut self, why: &dyn fmt::Display) {
         self.stuck = true;
-        // Said once, not for each that waits.
+        // Logged once, not for each connection.
         let now = self.sessions.now();
         if self.complained.is_none_or(|at| now - at >= COMPLAIN) {
             self.complained = Some(now);
@@ -246,8 +245,8 @@ impl<H: Handler> Server<H> {
         }
     }
 
-    /// Whether peers may have been heard of whose turn has not come: nobody is to be judged before. Each has one event
-    /// at most, so there is an end to that. Where the loop was stopped for long, it takes some turns.
+    /// Puts a sweep off if more events may wait than one turn takes: no peer is judged by its silence before its event was
+    /// handled. Each session has one event at most, so that ends; after a long stop of the loop, it takes some turns.
     fn postpone_sweep(&mut self, events: &Events) -> bool {
         let more = self.postponed < self.sessions.len() / EVENTS && events.iter().count() >= EVENTS;
         self.postponed = if more { self.postponed + 1 } else { 0 };

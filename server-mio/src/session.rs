@@ -26,8 +26,8 @@
 //! | `short` | a short read may not be the last: the peer closed its side, or sent urgent data | any but `Ended` |
 //! | `large` | the last message was larger than the receive buffer: only the start of the next is read to it | `Open`, `Closing` |
 //!
-//! `queue` says where it waits for a turn of which no event will tell. In `Again` it may still be read when an event comes; in
-//! `Line` it is not read before the line calls it, so that nobody takes a decompressor from those that came before.
+//! `queue` says where the session waits for a turn of which no event will tell. A session in `Again` is also read when an
+//! event comes. A session in `Line` is read only when the line calls it: it takes no decompressor from those before it.
 //!
 //! An idle connection is a `Session` in the server's slab and nothing else. What a peer needs only while something
 //! is unfinished (a head, a message that is not whole, bytes that the socket would not take) is in [`Busy`], which
@@ -197,7 +197,7 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// It is dropped: takes it out of what is counted and called.
+    /// Takes a session that is dropped out of what is counted, and out of the line.
     pub(crate) fn leave(&mut self, shared: &mut Shared<impl Handler>) {
         self.set_paused(false, shared);
         self.leave_line(shared);
@@ -212,7 +212,7 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// Whether it may be read: whether what the next read brings can be inflated.
+    /// Whether the session may be read: whether what the read brings can be inflated.
     #[inline]
     fn begin_read(&mut self, called: bool, shared: &Shared<impl Handler>) -> bool {
         match (&mut self.compression, &shared.compression) {

@@ -1,4 +1,4 @@
-//! All sessions of a loop, and who has a turn when. Knows no poll and no clock: the server tells of events and of time.
+//! All sessions of a loop, and the order of their turns. Knows no poll and no clock: the server tells of events and time.
 
 use crate::{
     compression::Pools,
@@ -16,13 +16,13 @@ use std::{collections::VecDeque, mem, sync::Arc};
 #[derive(Debug)]
 pub(crate) struct Sessions<H, T> {
     sessions: Slab<Session<T>>,
-    /// The keys of those that may have more to give, of which no event will tell.
+    /// The keys of those that may have more to read, of which no event will tell.
     again: VecDeque<usize>,
     buffers: Buffers,
     shared: Shared<H>,
     /// Where the last sweep stopped.
     swept: usize,
-    /// One has ended lately.
+    /// A session has ended since the server last asked.
     ended: bool,
 }
 
@@ -94,13 +94,13 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
         }
     }
 
-    /// What follows the events of a turn: those that had more get another turn, one each. What they then still have is for
-    /// the next time.
+    /// What follows the events of a turn of the loop: sessions that had more get another turn, one each. What they still have
+    /// after that waits for the next turn of the loop.
     #[inline]
     pub(crate) fn end_turn(&mut self) {
         for _ in 0..self.again.len() {
             let Some(key) = self.again.pop_front() else { break };
-            // It may be another session, in a place that has become free since: its look comes to nothing.
+            // It may be another session, at a key that was reused: then its turn finds nothing.
             if let Some(session) = self.sessions.get_mut(key) {
                 let next = session.again(&mut self.buffers, &mut self.shared);
                 self.follow(key, next);
@@ -109,7 +109,7 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
         self.call_line();
     }
 
-    /// Whether somebody waits for the next turn of whom no event will tell.
+    /// Whether a session waits for another turn, of which no event will tell.
     #[inline]
     pub(crate) fn has_more(&self) -> bool {
         let calls = |pools: &Pools| !pools.line.is_empty() && pools.can_begin(true);
@@ -121,7 +121,7 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
         mem::take(&mut self.ended)
     }
 
-    /// What time alone brings about, for the next quarter of the sessions.
+    /// Looks at the times of the next quarter of the sessions.
     pub(crate) fn sweep(&mut self) {
         let len = self.sessions.capacity();
         let end = (self.swept + len.div_ceil(SWEEPS_FOR_ALL)).min(len);
@@ -166,7 +166,7 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
         }
     }
 
-    /// Gives those that wait for a decompressor a turn, in their order, as long as one is free.
+    /// Gives sessions that wait for a decompressor a turn, in their order, as long as one is free.
     #[inline]
     fn call_line(&mut self) {
         for _ in 0..CALLED {

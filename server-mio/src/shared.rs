@@ -17,31 +17,31 @@ pub(crate) struct Shared<H> {
     /// Seconds since the loop began.
     pub(crate) now: u32,
     pub(crate) pool: Pool,
-    /// Where compression is offered.
+    /// Present if compression is offered.
     pub(crate) compression: Option<Box<Pools>>,
 }
 
-/// What every event of the loop begins with: empty.
+/// What each turn of a session finds empty.
 #[derive(Debug)]
 pub(crate) struct Buffers {
-    /// Into this, every connection of the loop is read.
+    /// Every connection of the loop is read into this.
     pub(crate) rx: Vec<u8>,
     /// Turns of the loop in a row with one event, or none.
     alone: u32,
     pub(crate) outbox: outbox::Memory,
 }
 
-/// What is unfinished.
+/// What a session needs while something is unfinished.
 #[derive(Debug)]
 pub(crate) struct Busy {
     pub(crate) head: HeadBuffer,
     pub(crate) assembler: Assembler,
     pub(crate) backlog: Backlog,
-    /// What was read and not looked at: a later turn's.
+    /// What was read and not looked at yet: that is left to a later turn.
     pub(crate) rest: Vec<u8>,
 }
 
-/// A message is received straight into its own memory once it has so many bytes and lacks so many.
+/// Once a message has so many bytes and lacks as many, it is received straight into its own memory.
 pub(crate) const DIRECT_FROM: usize = 16 << 10;
 
 impl<H> Shared<H> {
@@ -90,22 +90,30 @@ impl<H> Shared<H> {
 }
 
 impl Buffers {
-    /// Many may come one by one, too: but not for so many turns.
+    /// After so many turns in a row, one event a turn means that one peer is active. (Many peers may send one by one, too,
+    /// but not for so long.)
     const ALONE: u32 = 16;
 
+    /// A read of half of it must bring something.
+    const MIN: usize = 1 << 10;
+
     pub(crate) fn new(config: &Config) -> Self {
-        Self { rx: vec![0; config.receive_buffer], alone: 0, outbox: outbox::Memory::default() }
+        Self {
+            rx: vec![0; config.receive_buffer.max(Self::MIN)],
+            alone: 0,
+            outbox: outbox::Memory::default(),
+        }
     }
 
-    /// To be told of each turn of the loop, before its events: whether there is one at most.
+    /// A turn of the loop begins. `alone`: it has one event at most.
     #[inline]
     pub(crate) fn turn(&mut self, alone: bool) {
         self.alone = if alone { self.alone.saturating_add(1) } else { 0 };
     }
 
-    /// How much one read fills of `rx`. Who has been alone for a while is read by halves: it works on the replies to the
-    /// first while we are at the second, where with all at once each would wait for the other. With many, there is
-    /// always somebody else, and a full buffer takes the fewest calls.
+    /// How much of `rx` one read fills. A peer that has been alone for a while is read by halves: it works on the replies to
+    /// the first while the server is at the second; with all at once, each would wait for the other. If many peers are
+    /// active, a full buffer takes the fewest calls.
     #[inline]
     pub(crate) fn room(&self) -> usize {
         if self.alone < Self::ALONE { self.rx.len() } else { self.rx.len() / 2 }
@@ -118,7 +126,7 @@ impl Busy {
     }
 }
 
-/// Memory that was of use and will be again. Little of it, and not for longer than it is of use.
+/// Memory that was used and will be used again: little of it, and not for long after its last use.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
     #[expect(clippy::vec_box, reason = "a session holds a box, so that it is small")]

@@ -6,8 +6,8 @@ use framewire::{Event, Kind, Part, ProtocolError, Unmasked, outbox::Outbox};
 use std::{borrow::Cow, mem};
 
 impl<T: Transport> Session<T> {
-    /// The host's loop (the front page of framewire's documentation). What is not a message that came whole is rare, and
-    /// apart, so that the loop is short.
+    /// The host's loop (the front page of framewire's documentation). It is short: events other than a message that came
+    /// whole are rare, and [`collect`](Self::collect) takes them.
     #[inline(always)]
     pub(super) fn frames<'b>(
         &mut self,
@@ -15,7 +15,6 @@ impl<T: Transport> Session<T> {
         outbox: &mut Outbox<'b>,
         shared: &mut Shared<impl Handler>,
     ) {
-        shared.stats.bytes.add(input.len() as u64);
         let mut messages = 0;
         let outcome = loop {
             let (kind, payload) = match self.connection.receive(&mut input) {
@@ -113,9 +112,7 @@ impl<T: Transport> Session<T> {
             compression.collected += len;
             if compression.collected >= pools.share(shared.config.high_water) && !input.is_empty() {
                 compression.collected = 0;
-                let rest = mem::take(input);
-                shared.stats.bytes.subtract(rest.len() as u64); // counted when it is looked at
-                shared.busy(&mut self.busy).rest = rest.to_vec();
+                shared.busy(&mut self.busy).rest = mem::take(input).to_vec();
             }
         }
         Ok(())
@@ -127,7 +124,7 @@ impl<T: Transport> Session<T> {
         part: Part<'_>,
         shared: &mut Shared<impl Handler>,
     ) -> Result<Option<(Kind, Vec<u8>)>, ProtocolError> {
-        // Both are there: the bit that brought us here was agreed on.
+        // Both are present: the reserved bit is refused unless compression was agreed on.
         let (Some(compression), Some(mut pools)) = (&mut self.compression, shared.compression.take()) else {
             return Err(ProtocolError::ReservedBit);
         };

@@ -10,10 +10,10 @@ use framewire::{Assembler, CloseCode, Connection, ProtocolError, Rsv, State, Unm
 use std::{io, mem};
 
 impl<T: Transport> Session<T> {
-    /// About once a second: is the peer's time up?
+    /// Looks whether the peer's time is up, about once a second.
     pub(crate) fn sweep(&mut self, shared: &mut Shared<impl Handler>) -> Next {
         let Config { handshake_timeout, idle_timeout, pong_timeout, close_timeout, .. } = *shared.config;
-        // Both are rounded down, so the last second need not have been a whole one.
+        // Both times are rounded down, so the last second may not have been a whole one.
         let silent = shared.now.saturating_sub(self.seen).saturating_sub(1);
         match self.phase {
             Phase::Handshake if silent >= handshake_timeout => {
@@ -40,7 +40,7 @@ impl<T: Transport> Session<T> {
                 })
             }
             Phase::Open if self.queue == Queue::Line => {
-                self.alive(shared); // for all that we know: nobody listens to it
+                self.alive(shared); // it is not read, so its silence says nothing
                 Next::Wait
             }
             Phase::Open if self.pinged && silent >= pong_timeout => {
@@ -59,7 +59,7 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// Whether others wait for the decompressor that it holds, and have done so for long enough.
+    /// Whether others wait for a decompressor, and it has held one for too long.
     fn keeps_others_waiting(&self, shared: &Shared<impl Handler>) -> bool {
         match (&self.compression, &shared.compression, &shared.config.compression) {
             (Some(compression), Some(pools), Some(config)) => {
@@ -69,7 +69,7 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// The server stops, and says so.
+    /// Tells the peer that the server stops.
     pub(crate) fn go_away(&mut self, shared: &mut Shared<impl Handler>) -> Next {
         match self.phase {
             Phase::Handshake => Next::Drop,
@@ -113,17 +113,19 @@ impl<T: Transport> Session<T> {
             self.connection = Connection::new().with_limits(config.limits);
             self.phase = Phase::Open;
             if let (Some(params), Some(pools)) = (answer.deflate, &shared.compression) {
-                // There is a window for it: otherwise it would not have been agreed on.
+                // There is a window: otherwise none would have been agreed on.
                 self.compression = Compression::new(&params, pools).ok().map(Box::new);
                 self.connection = mem::take(&mut self.connection).with_extension_bits(Rsv::RSV1);
             }
-            self.more_frames(&mut input[consumed..], outbox, shared);
+            let frames = &mut input[consumed..];
+            shared.stats.bytes.add(frames.len() as u64);
+            self.more_frames(frames, outbox, shared);
         } else {
             self.drain(shared);
         }
     }
 
-    /// Ends a connection over what its peer did.
+    /// Ends a connection because its peer broke the protocol.
     #[cold]
     pub(super) fn fail(
         &mut self,
@@ -138,7 +140,7 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// A close went out, ours or the reply to the peer's: the peer's is awaited, if it has not come.
+    /// A close was sent, ours or the reply to the peer's. If the peer's has not come, it is awaited.
     #[cold]
     pub(super) fn close(&mut self, shared: &mut Shared<impl Handler>) {
         if self.connection.state() == State::Closed {
@@ -159,7 +161,7 @@ impl<T: Transport> Session<T> {
             self.leave_line(shared);
             self.compression = None;
             if let Some(busy) = &mut self.busy {
-                busy.assembler = Assembler::new(0); // what it has is never to be whole
+                busy.assembler = Assembler::new(0); // its message will never be whole
                 busy.rest = Vec::new();
             }
         }
@@ -182,7 +184,7 @@ impl<T: Transport> Session<T> {
         Next::Drop
     }
 
-    /// Something that is not the answer to what was read.
+    /// Sends something that no read has caused.
     #[cold]
     fn say<H: Handler>(
         &mut self,
@@ -204,7 +206,7 @@ impl<T: Transport> Session<T> {
         self.pinged = false;
     }
 
-    /// Gives back what is not needed any more.
+    /// Ends a turn: gives back memory that is not needed any more, and closes our side if all is written.
     #[inline]
     pub(super) fn settle(&mut self, shared: &mut Shared<impl Handler>) -> Next {
         if self.busy.is_none() && self.phase == Phase::Open {

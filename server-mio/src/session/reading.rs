@@ -1,4 +1,4 @@
-//! What one read of a socket brings, and where it goes: to the shared buffer, or straight to where a large message belongs.
+//! Reading a socket: to the shared buffer, or straight to the memory of a large message.
 
 use super::{Phase, Session};
 use crate::{
@@ -12,11 +12,11 @@ use std::{
     mem,
 };
 
-/// How often a large message is read on before the others have their turn.
+/// How many more reads a large message gets before the others have their turn.
 const READS_ON: usize = 3;
 
-/// If a large message is expected, so many bytes of it are read to the shared buffer: its header, and as much as makes
-/// the rest go where it belongs.
+/// If a large message is expected, so many bytes of it are read to the shared buffer: its header, and enough that the rest
+/// is read to the message's own memory.
 const LARGE_START: usize = DIRECT_FROM + 14;
 
 impl<T: Transport> Session<T> {
@@ -52,8 +52,8 @@ impl<T: Transport> Session<T> {
         filled
     }
 
-    /// Receives more of a large message, as long as there is some, before the others have their turn: what is done with it
-    /// finds it in the cache. Whether there may be more to receive.
+    /// Receives more of a large message before the others have their turn, while its memory is in the cache. Whether there
+    /// may be more to receive.
     #[cold]
     fn read_on(&mut self, buffers: &mut Buffers, shared: &mut Shared<impl Handler>) -> io::Result<bool> {
         for _ in 0..READS_ON {
@@ -89,7 +89,7 @@ impl<T: Transport> Session<T> {
                 self.more_frames(input, outbox, shared);
                 return Ok(true); // the socket was not asked
             }
-            // Not what is compressed: the assembler has what that inflates to.
+            // A compressed message is not: the assembler has what it inflates to.
             let direct = busy.assembler.len() >= DIRECT_FROM && missing >= DIRECT_FROM as u64;
             if direct && !self.compression.as_ref().is_some_and(|compression| compression.is_open()) {
                 return self.read_direct(missing, rx, outbox, shared);
@@ -104,6 +104,7 @@ impl<T: Transport> Session<T> {
             return Ok(false);
         }
         if self.is_open() {
+            shared.stats.bytes.add(n as u64);
             self.frames(&mut rx[..n], outbox, shared);
         } else if self.phase == Phase::Handshake {
             self.handshake(&mut rx[..n], outbox, shared);
@@ -111,7 +112,7 @@ impl<T: Transport> Session<T> {
         Ok(n == room)
     }
 
-    /// Reads no more to the shared buffer than what makes the rest of a large message go where it belongs.
+    /// Reads the start of a message that is expected to be large to the shared buffer: [`LARGE_START`].
     #[cold]
     fn read_start<'b>(
         &mut self,
@@ -126,14 +127,15 @@ impl<T: Transport> Session<T> {
             return Ok(false);
         }
         if self.is_open() {
+            shared.stats.bytes.add(n as u64);
             self.more_frames(&mut rx[..n], outbox, shared);
         }
-        // Not inside any frame: small ones in a row are cut as well, and cost least in a full buffer.
+        // Being inside a frame is not enough: small ones in a row are cut, too, and cost least in a full buffer.
         self.large = self.connection.remaining() >= DIRECT_FROM as u64;
         Ok(n == room)
     }
 
-    /// Reads what a large frame lacks to where it belongs; what follows it, to the shared buffer.
+    /// Reads what a large frame lacks to its message's own memory, and what follows it to the shared buffer.
     #[cold]
     fn read_direct<'b>(
         &mut self,
@@ -155,13 +157,13 @@ impl<T: Transport> Session<T> {
             return Ok(false);
         }
         let direct = n.min(room);
-        shared.stats.bytes.add(direct as u64);
+        shared.stats.bytes.add(n as u64);
         let received = busy.assembler.receive(&mut self.connection, direct);
-        // An error is final: it comes again below.
+        // An error is final: `more_frames` gets it again.
         if let Ok(Some(message)) = received {
             shared.stats.messages.add(1);
             let (kind, payload) = (message.kind, message.into_vec());
-            // Not if the next one may be compressed, and have no place to go to.
+            // Not if the next one may be compressed: then it has no memory to be read to.
             self.large = payload.len() > rx.len() && self.compression.is_none();
             self.handle_owned(kind, payload, outbox, shared);
         }
@@ -169,7 +171,7 @@ impl<T: Transport> Session<T> {
         Ok(n == room + rest)
     }
 
-    /// What filled the buffer, also by coincidence, need not be all; and no event will tell of the rest.
+    /// Whether there may be more to read, of which no event will tell. A read that filled the buffer may have left some.
     #[inline]
     fn may_have_more(&self, filled: bool) -> bool {
         let rest = self.busy.as_ref().is_some_and(|busy| !busy.rest.is_empty());

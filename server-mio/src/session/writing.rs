@@ -1,4 +1,4 @@
-//! Replies on their way out: at once as far as the socket takes them, the rest when it takes more.
+//! Writing a socket: replies at once, as far as it takes them, and the rest when it takes more.
 
 use super::Session;
 use crate::{handler::Handler, shared::Shared, transport::Transport};
@@ -6,7 +6,7 @@ use framewire::outbox::Outbox;
 use std::io;
 
 impl<T: Transport> Session<T> {
-    /// Writes the replies at once, as far as the socket takes them; the rest waits.
+    /// Writes the replies as far as the socket takes them; the backlog keeps the rest.
     #[inline(always)]
     pub(super) fn write(
         &mut self,
@@ -34,7 +34,7 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// The socket takes bytes again. Whether the peer is to be read again, after it was held back.
+    /// Writes what waits, now that the socket takes bytes again. Whether this ends a pause: the peer is read again.
     #[cold]
     pub(super) fn write_backlog(&mut self, shared: &mut Shared<impl Handler>) -> io::Result<bool> {
         let Some(busy) = &mut self.busy else { return Ok(false) };

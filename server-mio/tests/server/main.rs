@@ -12,6 +12,7 @@ mod compression;
 mod echo;
 mod faults;
 mod handshake;
+mod library;
 mod pressure;
 
 /// The program, on a port of the loopback interface that is free.

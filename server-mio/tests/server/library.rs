@@ -1,8 +1,6 @@
 //! The library without the program: other handlers than an echo.
 
-mod common;
-
-use common::*;
+use super::*;
 use framewire::{
     CloseCode, Kind,
     handshake::{self, Request},
@@ -110,11 +108,11 @@ struct Pages(String);
 impl Handler for Pages {
     fn message<'b>(&mut self, _: Kind, _: Cow<'b, [u8]>, _: Reply<'_, 'b>) {}
 
-    fn request(&mut self, request: &Request<'_, '_>) -> handshake::Reply<'_> {
+    fn request(&mut self, request: &Request<'_, '_>) -> handshake::PlainResponse<'_> {
         self.0.push_str(request.path());
         match request.path() {
-            "/invalid" => handshake::Reply::new(200).headers(&[("In valid", "name")]),
-            _ => handshake::Reply::new(200).body(&self.0),
+            "/invalid" => handshake::PlainResponse::new(200).extra_headers(&[("In valid", "name")]),
+            _ => handshake::PlainResponse::new(200).body(&self.0),
         }
     }
 }
