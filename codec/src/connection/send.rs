@@ -25,7 +25,7 @@ use core::{fmt, marker::PhantomData};
 /// from [`fail`](Self::fail) that the connection failed.
 ///
 /// Each method takes the key of its frame last: [`Unmasked`](crate::Unmasked) for a server, a
-/// [`mask::Key`](Key) for a client. So a host that serves both roles is generic over [`Role`].
+/// a [`Key`] for a client. So a host that serves both roles is generic over [`Role`].
 ///
 /// ```
 /// use framewire::{Connection, Role, SendError, Server, Unmasked};
