@@ -12,7 +12,9 @@
 mod device;
 
 use core::hint::black_box;
-use framewire::{Client, CloseCode, Connection, Decoder, Event, Kind, Server, State, frame, mask, utf8};
+use framewire::{
+    Client, CloseCode, Connection, Decoder, Event, Kind, Server, State, Unmasked, frame, mask, utf8,
+};
 
 /// What is run, by number: the public API of each level, really called. A new level gets a line here.
 const CHECKS: &[fn() -> bool] = &[masking, validation, frames, chunks, a_server, a_client, a_device];
@@ -63,10 +65,10 @@ fn a_server() -> bool {
             loop {
                 match connection.receive(&mut input) {
                     Ok(Some(event)) => {
-                        replies += connection.reply(&event).map_or(0, |frame| frame.len());
+                        replies += connection.reply(&event, Unmasked).map_or(0, |frame| frame.len());
                         text += match event {
                             Event::Text(text) => text.len(),
-                            Event::Part(part) => part.bytes.len(),
+                            Event::Part(part) => part.bytes().len(),
                             _ => 0,
                         };
                     }
@@ -83,10 +85,12 @@ fn a_client() -> bool {
     let key = || mask::Key::new([0x37, 0xfa, 0x21, 0x3d]);
     let mut connection = Connection::<Client>::new();
     let mut payload = black_box(*b"Hello");
-    let sent = connection.text(key(), &mut payload).is_ok_and(|header| header[..] == HELLO[..6]);
-    let refused = connection.text(key(), &mut black_box(*b"\xff")).is_err();
-    let message = connection.message(key(), Kind::Binary, frame::Rsv::NONE, 70_000).is_ok();
-    let closed = connection.close(key(), CloseCode::NORMAL, "").is_ok();
+    let sent = connection
+        .header_in_place(Kind::Text, &mut payload, key())
+        .is_ok_and(|header| header[..] == HELLO[..6]);
+    let refused = connection.header_in_place(Kind::Text, &mut black_box(*b"\xff"), key()).is_err();
+    let message = connection.message_header(Kind::Binary, frame::Rsv::NONE, 70_000, key()).is_ok();
+    let closed = connection.close(CloseCode::NORMAL, "", key()).is_ok();
     sent && refused && message && closed && payload == HELLO[6..]
 }
 

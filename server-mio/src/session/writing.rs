@@ -13,7 +13,7 @@ impl<T: Transport> Session<T> {
         outbox: &mut Outbox<'_>,
         shared: &mut Shared<impl Handler>,
     ) -> io::Result<()> {
-        if outbox.len() == 0 {
+        if outbox.is_empty() {
             return Ok(());
         }
         let waiting = self.busy.as_ref().is_some_and(|busy| !busy.backlog.is_empty());
