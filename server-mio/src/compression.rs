@@ -37,7 +37,7 @@ impl Pools {
     /// What a new peer may agree on: nothing if none could begin a message, and no context of its own if no window is
     /// left for it.
     pub(crate) fn agreement(&self, config: &CompressionConfig) -> Option<extension::DeflatePolicy> {
-        let mut agreement = config.agreement;
+        let mut agreement = config.policy;
         agreement.client_no_context_takeover |= !self.inflate.has_window(agreement.client_max_window_bits);
         self.can_begin(false).then_some(agreement)
     }

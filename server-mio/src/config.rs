@@ -65,7 +65,7 @@ pub enum Subprotocols {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompressionConfig {
     /// What the server asks for in the handshake.
-    pub agreement: extension::DeflatePolicy,
+    pub policy: extension::DeflatePolicy,
     /// How hard to compress, 1 to 9. 2 by default.
     pub level: u8,
     /// Messages of fewer bytes are sent uncompressed. 64 by default.
@@ -107,7 +107,7 @@ impl Default for Config {
 impl Default for CompressionConfig {
     fn default() -> Self {
         Self {
-            agreement: extension::DeflatePolicy::default(),
+            policy: extension::DeflatePolicy::default(),
             level: 2,
             min_len: 64,
             memory: 64 << 20,

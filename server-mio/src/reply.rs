@@ -15,8 +15,11 @@ pub struct Reply<'a, 'b> {
 }
 
 impl<'b> Reply<'_, 'b> {
-    /// Sends a message, which must be UTF-8 if it is a [`Kind::Text`], compressed if that was agreed on and makes it smaller. A small payload is copied; a large one is
-    /// written from where it is. The server writes all replies to what one read brought at once.
+    /// Sends a message, compressed if that was agreed on and makes it smaller. A [`Kind::Text`] must be UTF-8, which is not
+    /// checked.
+    ///
+    /// A small payload is copied; a large one is written from where it is. The server writes all replies to what one read
+    /// brought at once.
     ///
     /// # Errors
     /// [`SendError::Closed`] after a close was sent. The peer does not wait for more then, so a handler may ignore it.

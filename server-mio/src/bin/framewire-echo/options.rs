@@ -159,7 +159,7 @@ impl Options {
 
     fn compression(&self) -> CompressionConfig {
         CompressionConfig {
-            agreement: extension::DeflatePolicy {
+            policy: extension::DeflatePolicy {
                 server_no_context_takeover: self.server_no_context_takeover,
                 client_no_context_takeover: self.client_no_context_takeover,
                 server_max_window_bits: self.server_max_window_bits,
