@@ -38,6 +38,7 @@ use state::Flow;
 /// The methods that send are those of [`SendHalf`], to which a connection dereferences.
 ///
 /// ```
+/// # #[cfg(feature = "alloc")] {
 /// use framewire::{Connection, Event, Server, Unmasked};
 ///
 /// let mut connection = Connection::<Server>::new();
@@ -54,6 +55,7 @@ use state::Flow;
 ///     }
 /// }
 /// assert_eq!(tx, b"\x81\x05Hello");
+/// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///

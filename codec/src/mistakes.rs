@@ -166,6 +166,7 @@ struct OtherHalf;
 /// # Ok(())
 /// # }
 /// ```
+#[cfg(feature = "alloc")]
 struct StaleMessage;
 
 /// A prepared message is counted as sent and not written; and a header is queued without its payload.

@@ -28,6 +28,7 @@ use core::{fmt, marker::PhantomData};
 /// a [`Key`] for a client. So a host that serves both roles is generic over [`Role`].
 ///
 /// ```
+/// # #[cfg(feature = "alloc")] {
 /// use framewire::{Connection, Role, SendError, Server, Unmasked};
 ///
 /// /// Sends "Hello", whichever end this is.
@@ -38,6 +39,7 @@ use core::{fmt, marker::PhantomData};
 /// let mut tx = Vec::new();
 /// greet(&mut Connection::<Server>::new(), Unmasked, &mut tx)?;
 /// assert_eq!(tx, b"\x81\x05Hello");
+/// # }
 /// # Ok::<(), framewire::SendError>(())
 /// ```
 #[derive(Clone)]
