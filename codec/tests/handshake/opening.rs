@@ -702,7 +702,7 @@ fn headers_are_those_that_are_written() {
         headers.map(|(name, value)| (name.to_owned(), value.to_string())).collect()
     }
     fn written(head: &[u8]) -> Collected {
-        let head = str::from_utf8(head).unwrap();
+        let head = core::str::from_utf8(head).unwrap();
         let (head, _body) = head.split_once("\r\n\r\n").unwrap();
         let lines = head.split("\r\n").skip(1).map(|line| line.split_once(": ").unwrap());
         lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
