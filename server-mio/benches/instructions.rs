@@ -25,12 +25,12 @@ use std::{
 const LOADS: [(&str, u64, Load); 5] = [
     (
         "125 B, 100 connections",
-        394,
+        391,
         Load { first: BINARY, size: 125, connections: 100, in_flight: 1, rounds: 40 },
     ),
     (
         "125 B of text, 100 connections",
-        419,
+        415,
         Load { first: TEXT, size: 125, connections: 100, in_flight: 1, rounds: 40 },
     ),
     (
@@ -40,7 +40,7 @@ const LOADS: [(&str, u64, Load); 5] = [
     ),
     (
         "1 KiB, 10 connections, 16 in flight",
-        393,
+        386,
         Load { first: BINARY, size: 1024, connections: 10, in_flight: 16, rounds: 40 },
     ),
     (
