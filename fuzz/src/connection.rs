@@ -1,6 +1,5 @@
-//! Level 3, both roles against each other: whatever the hosts of the two ends call, in any order, and however what they
-//! send is cut, a send method does what a model of it says, nothing that one end sends is refused by the other, messages
-//! arrive in order and whole, and the closing handshake ends.
+//! Level 3, both roles against each other, with any calls in any order and any cuts: a send method does what a model of
+//! it says; neither end refuses what the other sends; messages arrive whole and in order; the closing handshake ends.
 
 use crate::input::{Input, repeated};
 use framewire::{
@@ -13,7 +12,7 @@ use framewire_testing::{
 };
 use std::collections::VecDeque;
 
-/// Calls, each a byte and what its arguments are made of. The first bit says which end is called.
+/// The input is calls: a byte, whose first bit says which end is called, and then the arguments.
 pub fn check(input: &[u8]) {
     let mut input = Input::new(input);
     let mut server = End::<Server>::new();
@@ -28,7 +27,7 @@ pub fn check(input: &[u8]) {
     close(server, client);
 }
 
-/// Both ends close, if they have not, and read all there is: then both have ended, and nothing is missing.
+/// Both ends close, unless they have, and read everything. Then both are closed, and nothing is missing.
 fn close(mut server: End<Server>, mut client: End<Client>) {
     for _ in 0..2 {
         server.close(1000, "");
@@ -44,11 +43,11 @@ fn close(mut server: End<Server>, mut client: End<Client>) {
 struct End<S: Role> {
     conn: Connection<S>,
     assembler: Assembler,
-    /// What it sent and the peer has not read.
+    /// Bytes that it has sent and the peer has not read.
     wire: VecDeque<u8>,
-    /// What that is, as the peer is to see it.
+    /// The same, as the peer should receive it.
     sent: VecDeque<Item>,
-    /// The message of which fragments were sent: its kind, all of it, and how much of it is sent.
+    /// The message that is being sent in fragments: its kind, all of its payload, and how much of it is sent.
     open: Option<(Kind, Vec<u8>, usize)>,
     close_sent: bool,
     close_received: bool,
@@ -102,7 +101,7 @@ impl<S: Role> End<S> {
         }
     }
 
-    // Sending: what a method returns is what the model says.
+    // Sending: a method returns what the model says.
 
     fn message(&mut self, kind: Kind, payload: Vec<u8>) {
         let expected =
@@ -111,7 +110,7 @@ impl<S: Role> End<S> {
         self.went(sent, expected, Some(Item::Message(kind, Rsv::NONE, payload)));
     }
 
-    /// Starts a message; `len` tells how much of it goes now.
+    /// Starts a message; `len` says how much of it is sent now.
     fn fragment(&mut self, kind: Kind, payload: Vec<u8>, len: u8) {
         if self.open.is_some() {
             return self.next_fragment(len);
@@ -123,7 +122,7 @@ impl<S: Role> End<S> {
         assert_eq!(fragment(&mut self.conn, kind, &payload, len == 0), Err(SendError::Closed));
     }
 
-    /// At 255 the message ends; it also does where nothing of it is left.
+    /// With 255 the message ends; it also ends if nothing of it is left.
     fn next_fragment(&mut self, len: u8) {
         let Some((kind, payload, from)) = self.open.take() else { return };
         let len = if len == 255 { usize::MAX } else { usize::from(len) };
@@ -192,7 +191,7 @@ impl<S: Role> End<S> {
 
     // Receiving.
 
-    /// Reads so much of what the peer sent, in pieces of this size.
+    /// Reads this many bytes of what the peer has sent, in pieces of this size.
     fn read<P: Role>(&mut self, peer: &mut End<P>, len: usize, piece: usize) {
         let mut left = len.min(peer.wire.len());
         while left > 0 {
@@ -206,7 +205,7 @@ impl<S: Role> End<S> {
         }
     }
 
-    /// Reads the rest of a large frame to where its message is collected.
+    /// Reads the rest of a large frame directly into the assembler.
     fn read_direct<P: Role>(&mut self, peer: &mut End<P>, len: usize) {
         let room = self.assembler.spare(self.conn.remaining());
         let len = len.min(room.len()).min(peer.wire.len());
@@ -250,7 +249,7 @@ impl<S: Role> End<S> {
         });
     }
 
-    /// The peer has got this of what we sent.
+    /// The peer has received this item of what we sent.
     fn arrived(&mut self, item: Item) {
         assert_eq!(Some(item), self.sent.pop_front(), "in order, and whole");
     }
@@ -261,7 +260,7 @@ impl<S: Role> End<S> {
 
     fn assert_closed(&mut self) {
         assert_eq!((self.conn.state(), self.conn.receive_eof()), (State::Closed, Ok(())));
-        // What stands behind a close is pongs, which nobody reads any more.
+        // After a close, only pongs can be left, which the peer does not read any more.
         assert!(self.sent.iter().all(|item| matches!(item, Item::Pong(_))), "{:?}", self.sent);
         assert!(self.wire.is_empty());
     }

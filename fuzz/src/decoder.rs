@@ -1,5 +1,5 @@
-//! Levels 2 and 3: a wire, whole, cut, and byte by byte, gives the same frames, messages, replies and error, and they are
-//! those that RFC 6455, read slowly, asks for; for both roles.
+//! Levels 2 and 3, both roles: the same bytes, whole, cut, and byte by byte, give the same frames, messages, replies and
+//! error, and those that a slow reader of RFC 6455 demands.
 
 use crate::input::{Input, Pieces};
 use framewire::{Client, Connection, Limits, Role, Server};
@@ -9,7 +9,7 @@ use framewire_testing::{
     wire::to,
 };
 
-/// Options, pieces, and a wire: as it is, or as frames that its role's peer would send.
+/// Options, pieces, and bytes: as they are on the wire, or as the frames that the peer of a role would send.
 pub fn check(input: &[u8]) {
     let mut input = Input::new(input);
     let options = input.byte();
@@ -31,7 +31,7 @@ pub fn check(input: &[u8]) {
     }
 }
 
-/// Frames, each from a first byte, a length, and a payload: so an input need not know masks and lengths.
+/// Frames, each of a first byte, a length and a payload, so that the fuzzer need not find valid masks and lengths.
 pub(crate) fn frames<S: Role>(plan: &[u8]) -> Vec<u8> {
     let mut plan = Input::new(plan);
     let mut wire = Vec::new();
@@ -52,7 +52,7 @@ fn levels(wire: &[u8], pieces: Pieces<'_>) {
     }
 }
 
-/// Level 3. The bits of the options that stand where the reserved bits do say which of them an extension may set.
+/// Level 3. Options at the place of the reserved bits say which of these an extension may set.
 fn same<S: Role>(wire: &[u8], pieces: Pieces<'_>, limits: Limits, options: u8) {
     let expected: Outcome = oracle::<S>(wire, limits, rsv(options));
     for cuts in ways(wire.len(), pieces) {
@@ -61,7 +61,7 @@ fn same<S: Role>(wire: &[u8], pieces: Pieces<'_>, limits: Limits, options: u8) {
     }
 }
 
-/// Whole, in the pieces that were asked for, and byte by byte (where that is not too much).
+/// Whole, in the given pieces, and byte by byte (unless that takes too long).
 fn ways(len: usize, pieces: Pieces<'_>) -> [Vec<usize>; 3] {
     [Vec::new(), pieces.cuts(len), (1..len.min(1 << 10)).collect()]
 }

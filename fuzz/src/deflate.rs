@@ -1,7 +1,7 @@
-//! What is compressed comes back: any messages, whole and in fragments, over several connections with parameters of
-//! their own that share their pools. What is sent is never longer than uncompressed, refers no farther back than was
-//! agreed on, and is read by our inflater, cut anywhere, by flate2, and by RFC 1951 read slowly. Memory stays within
-//! what was said.
+//! Compressed messages arrive unchanged: any messages, whole and in fragments, over several connections that have
+//! different parameters and share their pools. They are never longer than uncompressed, and refer no further back than
+//! was agreed on. Our inflater reads them however they are cut; miniz_oxide and a slow reader of RFC 1951 read them, too.
+//! Memory stays within the documented limits.
 
 use crate::input::{Input, Pieces, repeated};
 use crate::meter::Meter;
@@ -19,7 +19,8 @@ use framewire_testing::{
     rfc1951::{End, Reader},
 };
 
-/// Options, pieces, the parameters of each connection, then calls: a byte that says what and where, and a payload.
+/// Options, pieces, the parameters of each connection, then calls: a byte that says which call on which connection, and
+/// a payload.
 pub fn check(input: &[u8]) {
     let mut input = Input::new(input);
     let options = input.bytes();
@@ -31,7 +32,7 @@ pub fn check(input: &[u8]) {
 
 const LINKS: usize = 3;
 
-/// Sends a message that is compressed once for many, as only a server can.
+/// Sends a message that is compressed once for many peers, as only a server can.
 type Broadcast<S> = fn(&PreparedMessage, &mut Deflater<S>, &mut Connection<S>) -> Result<Vec<u8>, SendError>;
 
 fn broadcast(
@@ -83,7 +84,7 @@ impl<'a, S: Role, P: Role> Hall<'a, S, P> {
             self.call(usize::from(call % 4) % LINKS, call >> 2 & 15, kind, &payload);
         }
         let held = self.config.compressors.max(1) * DeflatePool::COMPRESSOR + self.config.windows;
-        // What the test itself copies is in this, too.
+        // This includes the copies of the test itself.
         let most = held + 6 * self.longest + (16 << 10);
         assert!(self.meter.peak() <= most, "{} bytes, and not {most}", self.meter.peak());
         assert!(self.deflate.windows() <= self.config.windows);
@@ -110,7 +111,7 @@ impl<'a, S: Role, P: Role> Hall<'a, S, P> {
             12 => link.deflater.release(),
             _ => {
                 let Some(broadcast) = broadcast else { return };
-                // For the parameters of all, or of all but the first.
+                // For the parameters of all connections, or of all but the first.
                 let params: Vec<_> = links.iter().skip(usize::from(call == 15)).map(Link::params).collect();
                 let prepared = meter.run(|| PreparedMessage::new(kind, payload, &params, pool));
                 for link in links {
@@ -122,14 +123,14 @@ impl<'a, S: Role, P: Role> Hall<'a, S, P> {
     }
 }
 
-/// One end that sends, the other, which receives, and what those who look on make of it.
+/// An end that sends, an end that receives, and two oracles that read the same bytes.
 struct Link<S: Role, P: Role> {
     conn: Connection<S>,
     deflater: Deflater<S>,
     host: Host<P>,
     takes_over: bool,
     bits: u8,
-    /// The message of which fragments were sent: kind, payload, what went on the wire, and whether it is compressed.
+    /// The message that is being sent in fragments: kind, payload, its bytes on the wire, and whether it is compressed.
     open: Option<Sent>,
     window: Vec<u8>,
     other: Decompressor,
@@ -246,7 +247,7 @@ impl<S: Role, P: Role> Link<S, P> {
         if !self.takes_over {
             self.other = Decompressor::default();
         }
-        assert_eq!(self.other.read(&sent.wire), Verdict::Whole(sent.payload.clone()), "flate2");
+        assert_eq!(self.other.read(&sent.wire), Verdict::Whole(sent.payload.clone()), "miniz_oxide");
         let reach = 1 << self.bits;
         if sent.payload.len() < 4000 {
             let reader = Reader { window: &self.window, reach, ..Reader::ALONE };

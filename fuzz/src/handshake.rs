@@ -1,6 +1,6 @@
-//! The opening handshake: heads give the same whole and cut; what is accepted has all that RFC 6455 §4 demands, read
-//! slowly; what is refused can be answered; what one role writes the other accepts; and the extensions are those that
-//! their grammar, read slowly, has.
+//! The opening handshake: heads are the same whole and cut; an accepted head has all that RFC 6455 §4 demands, by a slow
+//! reader; a refusal can be answered; each role accepts what the other writes; and extensions follow their grammar, by a
+//! slow reader.
 
 mod slowly;
 
@@ -14,7 +14,7 @@ use framewire::{
 };
 use slowly::Lines;
 
-/// A byte that says of what, another with options, and that.
+/// A byte that chooses a check, another with options, and the input of that check.
 pub fn check(input: &[u8]) {
     let mut input = Input::new(input);
     let (what, options) = (input.byte(), input.byte());
@@ -48,7 +48,7 @@ fn request(pieces: Pieces<'_>, bytes: &[u8], options: u8) {
         assert_eq!(
             request.as_ref().map(seen),
             more.as_ref().map(seen),
-            "what follows the head is not looked at"
+            "bytes after the head make no difference"
         );
     }
     let upgrade = match request.and_then(|request| request.upgrade()) {
@@ -74,7 +74,7 @@ fn request(pieces: Pieces<'_>, bytes: &[u8], options: u8) {
     assert_eq!(lines.all("sec-websocket-extensions").len(), usize::from(deflate.is_some()));
 }
 
-/// Every error of a request has an answer, which is sound.
+/// Every error of a request has a valid response.
 fn refused(error: HandshakeError) {
     let answer = PlainResponse::from(error).to_vec().expect("an answer");
     let mut slots = HeaderSlots::new();
@@ -113,7 +113,7 @@ fn response(pieces: Pieces<'_>, bytes: &[u8], options: u8) {
     assert!(named.is_empty() || !offers.is_empty(), "offered");
 }
 
-/// The head at the start of `bytes`, of which it is sure that cuts make no difference.
+/// The head at the start of `bytes`, after a check that cuts make no difference.
 fn head(bytes: &[u8], pieces: Pieces<'_>, options: u8) -> Option<Vec<u8>> {
     let limits = match options & 4 {
         0 => HeadLimits::default(),
@@ -172,7 +172,7 @@ fn extensions(text: &str, options: u8) {
         assert!(params.client_no_context_takeover || !config.client_no_context_takeover);
         assert!(params.server_max_window_bits >= 9, "zlib can compress");
     }
-    // The same as an answer.
+    // The same text as a response.
     let offer = DeflateOffer {
         client_max_window_bits: Some(12),
         server_max_window_bits: Some(11),
@@ -184,7 +184,7 @@ fn extensions(text: &str, options: u8) {
     }
 }
 
-/// What a client can be made to write, a server accepts; and its answer, the client.
+/// A server accepts any request that a client can be made to write, and the client accepts the response.
 fn both_roles(input: &mut Input<'_>, options: u8) {
     let (host, target, key) = (input.text(), input.text(), ClientKey::new(input.bytes()));
     let (origin, names, extra) = (input.text(), input.text(), [input.text(), input.text()]);

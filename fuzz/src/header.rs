@@ -1,5 +1,5 @@
-//! Level 1: headers. Parsing agrees with RFC 6455 read a byte at a time, on every prefix; what is parsed is encoded as
-//! it was, and what is encoded is parsed as it was.
+//! Level 1: headers. Parsing agrees with a reader of RFC 6455 that takes a byte at a time, on every prefix. Parsing and
+//! encoding are inverse, both ways.
 
 use crate::input::Input;
 use framewire::{Header, Opcode, ProtocolError, frame, mask::Key};
@@ -8,7 +8,7 @@ use framewire_testing::{
     wire::masked,
 };
 
-/// The input is a wire; and read once more, a header: first byte, whether it is masked, key, length.
+/// The input is bytes on the wire. It is also read as a header: first byte, whether it is masked, key, length.
 pub fn check(input: &[u8]) {
     for len in 0..=input.len().min(Header::MAX_LEN + 1) {
         parses_as_the_rfc_says(&input[..len]);
@@ -36,7 +36,7 @@ fn parses_as_the_rfc_says(wire: &[u8]) {
     }
 }
 
-/// Level 1's frames: whole ones only, unmasked, and the rest left as it is.
+/// Level 1 takes whole frames only, unmasks them, and leaves the rest as it is.
 fn takes_whole_frames(wire: &[u8]) {
     let mut bytes = wire.to_vec();
     let mut input = &mut bytes[..];
@@ -60,7 +60,7 @@ fn takes_whole_frames(wire: &[u8]) {
     assert_eq!(input, rest, "what is not taken stays");
 }
 
-/// Any value that a host can make.
+/// Any header that a host can make is parsed as it was encoded.
 fn comes_back(input: &[u8]) {
     let mut input = Input::new(input);
     let (first, masked) = (input.byte(), input.byte() & 1 != 0);

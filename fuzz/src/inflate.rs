@@ -1,7 +1,6 @@
-//! Compressed messages of any bytes, from several peers at once through pools that they share: each is read as RFC 1951,
-//! read slowly, says, as soon as its bytes are there, whatever the parts it comes in; flate2 agrees where both accept;
-//! errors are those that the bytes deserve, in their order; and no more comes out, and no more memory is held, than was
-//! said.
+//! Compressed messages of any bytes, from several peers at once, through pools that they share. A slow reader of RFC 1951
+//! gives the same bytes, as early as they arrive, whatever the parts. miniz_oxide agrees if both accept. Errors are those
+//! of the first wrong byte. Output never exceeds the limit, and memory never what is documented.
 
 use crate::input::{Input, repeated};
 use crate::meter::Meter;
@@ -16,7 +15,7 @@ use framewire_testing::{
     utf8::judge,
 };
 
-/// Two bytes of options, then parts: a byte that says whose it is and what of a message, and a block.
+/// Two bytes of options, then parts: a byte that says whose part it is and of what kind, and a block.
 pub fn check(input: &[u8]) {
     let mut input = Input::new(input);
     let options: [u8; 2] = input.bytes();
@@ -28,13 +27,13 @@ pub fn check(input: &[u8]) {
 
 const PEERS: usize = 3;
 
-/// Some peers, and two pools, between which a connection may move in the middle of a message; they may share a budget.
+/// Some peers, and two pools, which may share a budget. A connection may move between the pools inside a message.
 struct Hall<S: Role> {
     params: DeflateParams,
     config: InflateConfig,
     pools: [InflatePool; 2],
     is_shared: bool,
-    /// Of hosts that have their messages whole.
+    /// A pool for hosts that have their messages whole.
     whole: InflatePool,
     peers: Vec<Peer<S>>,
     meter: Meter,
@@ -169,8 +168,8 @@ impl<S: Role> Hall<S> {
         } else {
             assert!(!message.ended);
             if message.wire.len() < 256 {
-                // What is in the bytes so far has come out, and an error in them has been one; but zlib reads all code
-                // lengths before it says that they are no code.
+                // The bytes so far have come out, and an error in them has been reported; but zlib reads all code lengths
+                // before it reports that they are no code.
                 let verdict = message.verdict(reader.start(&message.wire), false);
                 assert!(verdict == Err(ProtocolError::CorruptDeflate) || verdict == Ok(message.out.clone()));
             }
@@ -178,7 +177,7 @@ impl<S: Role> Hall<S> {
         }
     }
 
-    /// The host fails a connection with an error, which stays, and holds nothing any more; somebody else comes.
+    /// The host fails a connection that had an error. The error stays, the connection holds nothing, and a new peer follows.
     fn replace(&mut self, who: usize, moved: bool) {
         let peer = &mut self.peers[who];
         assert!(!peer.inflater.is_open(), "nothing is held behind an error");
@@ -196,13 +195,13 @@ impl<S: Role> Hall<S> {
 
 struct Peer<S: Role> {
     inflater: Inflater<S>,
-    /// The same, of a host that has its messages whole.
+    /// The same for a host that has its messages whole.
     whole: Inflater<S>,
-    /// What its next message may refer to.
+    /// The bytes to which its next message may refer.
     window: Vec<u8>,
-    /// The one that has begun.
+    /// The open message.
     message: Option<Message>,
-    /// Another implementation, as long as it can follow: not past a final block.
+    /// Another implementation, until a final block, which it cannot follow.
     other: Option<Decompressor>,
 }
 
@@ -231,14 +230,14 @@ impl<S: Role> Peer<S> {
 struct Message {
     kind: Kind,
     coded: bool,
-    /// What came, and what came out.
+    /// What has arrived, and what has come out.
     wire: Vec<u8>,
     out: Vec<u8>,
     ended: bool,
 }
 
 impl Message {
-    /// What is to become of bytes that were read slowly. In their order: what is wrong first is the error.
+    /// The right outcome, from that of the slow reader. The first error in the bytes counts.
     fn verdict(&self, (bytes, end): (Vec<u8>, End), whole: bool) -> Result<Vec<u8>, ProtocolError> {
         let fits = if end == End::TooBig { &bytes[..bytes.len() - 1] } else { &bytes[..] };
         let (impossible, complete) = judge(fits);

@@ -1,5 +1,5 @@
-//! What an input stands for. It is read from the front; behind its end it goes on with zeros, so that every input
-//! means something, and a shorter one something simpler.
+//! Reads the meaning of an input from its front. After its end, zeros follow, so that every input means something, and a
+//! shorter input something simpler.
 
 /// The rest of an input.
 pub(crate) struct Input<'a>(&'a [u8]);
@@ -23,31 +23,31 @@ impl<'a> Input<'a> {
         [(); N].map(|()| self.byte())
     }
 
-    /// In network order.
+    /// In network byte order.
     pub(crate) fn u16(&mut self) -> u16 {
         u16::from_be_bytes(self.bytes())
     }
 
-    /// A length: short ones are as likely as long ones.
+    /// A length. Short lengths are as likely as long ones.
     pub(crate) fn length(&mut self) -> usize {
         let [length, doubled] = self.bytes();
         usize::from(length) << (doubled % 10)
     }
 
-    /// As many bytes, or as many as there are.
+    /// This many bytes, or as many as are left.
     pub(crate) fn take(&mut self, len: usize) -> &'a [u8] {
         let (taken, rest) = self.0.split_at(len.min(self.0.len()));
         self.0 = rest;
         taken
     }
 
-    /// A length, and so many bytes.
+    /// A length, and as many bytes.
     pub(crate) fn block(&mut self) -> &'a [u8] {
         let len = self.byte();
         self.take(len.into())
     }
 
-    /// Text: what of a block is not, is replaced.
+    /// A block as text, with invalid bytes replaced.
     pub(crate) fn text(&mut self) -> String {
         String::from_utf8_lossy(self.block()).into_owned()
     }
@@ -56,19 +56,19 @@ impl<'a> Input<'a> {
         self.take(usize::MAX)
     }
 
-    /// A number, and so many lengths of pieces.
+    /// A number, and as many lengths of pieces.
     pub(crate) fn pieces(&mut self) -> Pieces<'a> {
         let count = self.byte() % 16;
         Pieces(self.take(count.into()))
     }
 }
 
-/// Where something is cut: the lengths of its pieces, again and again until all of it is used.
+/// How bytes are cut: the lengths of the pieces, repeated until all bytes are used.
 #[derive(Clone, Copy)]
 pub(crate) struct Pieces<'a>(&'a [u8]);
 
 impl Pieces<'_> {
-    /// The places, rising, of the cuts in so many bytes. Pieces may be empty.
+    /// The positions of the cuts in this many bytes, in rising order. Pieces may be empty.
     pub(crate) fn cuts(self, len: usize) -> Vec<usize> {
         if self.0.iter().all(|&length| length == 0) {
             return Vec::new();
@@ -92,7 +92,7 @@ impl Pieces<'_> {
     }
 }
 
-/// `bytes`, over and over, so many in all.
+/// `bytes`, repeated up to this length.
 pub(crate) fn repeated(bytes: &[u8], len: usize) -> Vec<u8> {
     bytes.iter().copied().cycle().take(len).collect()
 }

@@ -1,11 +1,11 @@
-//! What holds for every input.
+//! Checks that hold for every input.
 //!
-//! Each module has one `check`, which takes any bytes and panics where a promise is broken. The programs in
-//! `fuzz_targets` hand it to libFuzzer; `tests/seeds.rs` runs it over the seeds, on any compiler. What an input stands
-//! for is read from its front by an [`input::Input`], so that seeds can be written, and read, as bytes.
+//! Each module has one function `check`, which takes any bytes and panics if a promise is broken. The programs in
+//! `fuzz_targets` pass it to libFuzzer; `tests/seeds.rs` runs it on the seeds, with any compiler. An [`input::Input`]
+//! reads the meaning of an input from its front, so that seeds can be written, and read, as bytes.
 //!
-//! The oracles are those of the codec's own tests, in `framewire-testing`: RFC 6455, UTF-8 and RFC 1951, each read slowly,
-//! simdutf8, and flate2.
+//! The oracles are those of the codec's own tests, in `framewire-testing`: slow readers of RFC 6455, UTF-8 and RFC 1951,
+//! simdutf8, and miniz_oxide.
 
 mod input;
 mod meter;
@@ -23,10 +23,10 @@ pub mod mask;
 pub mod tungstenite;
 pub mod utf8;
 
-/// A target: its name, and what it does with an input.
+/// A target: its name, and its check.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// All of them.
+/// All targets.
 pub const TARGETS: [Target; 9] = [
     ("header", header::check),
     ("decoder", decoder::check),

@@ -1,5 +1,5 @@
-//! Every masking kernel agrees with XOR as RFC 6455 §5.3 spells it, whatever the length, the alignment, the key's phase
-//! and the pieces.
+//! Every masking kernel computes the XOR of RFC 6455 §5.3, whatever the length, the alignment, the key's phase and the
+//! pieces.
 
 use crate::input::{Input, Pieces, repeated};
 use crate::room::Room;
@@ -45,7 +45,7 @@ fn agrees(masker: Masker, bytes: &[u8], key: [u8; 4], align: u8, align_to: u8, p
     }
 }
 
-/// What a proxy does.
+/// Unmasks and masks with another key in one pass, as a proxy does.
 fn masks_anew(masker: Masker, bytes: &[u8], key: [u8; 4], other: [u8; 4], align: u8, pieces: Pieces<'_>) {
     let mut room = Room::new(align, &masked(key, bytes));
     in_pieces(masker, Key::new(key).combine(Key::new(other)), room.slice(), pieces);

@@ -5,7 +5,7 @@ use framewire_testing::allocations::{Counting, counted};
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// Adds up what some calls leave behind, and the most that is held during one of them.
+/// Adds up the memory that calls keep, and the most that is held during one of them.
 #[derive(Default)]
 pub(crate) struct Meter {
     held: isize,
@@ -13,7 +13,7 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    /// Calls, and counts what that allocates and lets go of.
+    /// Makes a call, and counts what it allocates and frees.
     pub(crate) fn run<T>(&mut self, call: impl FnOnce() -> T) -> T {
         let (result, counts) = counted(call);
         self.peak = self.peak.max(self.held + counts.peak);

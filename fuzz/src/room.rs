@@ -1,7 +1,7 @@
-//! Memory at whose edges somebody watches.
+//! Memory that shows accesses beyond its edges.
 
-/// A slice at a chosen alignment, at the end of an allocation: what is written before it shows here, what is read or
-/// written behind it, or before it at alignment 0, AddressSanitizer sees.
+/// A slice at a chosen alignment, at the end of an allocation. Guard bytes show writes before it. AddressSanitizer finds
+/// accesses behind it, and at alignment 0 also those before it.
 pub(crate) struct Room {
     bytes: Box<[u8]>,
     start: usize,
@@ -10,7 +10,7 @@ pub(crate) struct Room {
 impl Room {
     const GUARD: u8 = 0xA5;
 
-    /// The slice lies `align` bytes, of 64, behind what the allocator gave.
+    /// The slice starts `align` (modulo 64) bytes after the start of an allocation.
     pub(crate) fn new(align: u8, content: &[u8]) -> Self {
         let start = usize::from(align % 64);
         let mut bytes = vec![Self::GUARD; start + content.len()].into_boxed_slice();
@@ -22,7 +22,7 @@ impl Room {
         &mut self.bytes[self.start..]
     }
 
-    /// What the slice holds now.
+    /// The current content of the slice.
     pub(crate) fn content(&self) -> &[u8] {
         assert!(self.bytes[..self.start].iter().all(|&byte| byte == Self::GUARD), "written before the slice");
         &self.bytes[self.start..]

@@ -13,7 +13,7 @@ pub fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let mut all = Vec::new();
     let mut add = |target, name, bytes: &[&[u8]]| all.push((target, name, bytes.concat()));
 
-    // header: a wire.
+    // header: bytes on the wire.
     add("header", "text-masked-rfc", &[b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"]);
     add("header", "ping-empty", &[b"\x89\x00"]);
     add("header", "length-of-2-bytes", &[&head(BINARY, None, 65535)]);
@@ -23,7 +23,7 @@ pub fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     add("header", "control-over-125", &[b"\x88\xfe\x00\x7e"]);
     add("header", "two-frames", &[&frame(TEXT & MORE, None, b"a"), &frame(CONTINUATION, Some(KEY), b"b")]);
 
-    // decoder and tungstenite: options, pieces, a wire or frames.
+    // decoder and tungstenite: options, pieces, then bytes on the wire or frames.
     for (name, options, pieces, frames) in frames() {
         add("decoder", name, &[&[options, pieces.len() as u8], pieces, &frames]);
         add("tungstenite", name, &[&[options & 0x80, pieces.len() as u8], pieces, &frames]);
@@ -83,7 +83,7 @@ pub fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     }
     add("mask", "nothing", &[]);
 
-    // utf8: a key, an alignment, pieces, how often the first block, the rest.
+    // utf8: a key, an alignment, pieces, how often the first block is repeated, that block, the rest.
     for (name, pieces, times, unit, rest) in [
         ("ascii", &[5][..], 20, &b"plain old ASCII, "[..], &b""[..]),
         ("two-bytes-cut-inside", &[3], 9, "Съешь".as_bytes(), b"!"),
@@ -102,7 +102,7 @@ pub fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     all
 }
 
-/// Name, options, pieces, and what is to be received: a wire to a server, or frames (options with the first bit).
+/// Name, options, pieces, and the received bytes: on the wire to a server, or as frames (options with the first bit).
 fn frames() -> Vec<(&'static str, u8, &'static [u8], Vec<u8>)> {
     let plan = |frames: &[(u8, &[u8])]| {
         frames
@@ -147,7 +147,7 @@ fn frames() -> Vec<(&'static str, u8, &'static [u8], Vec<u8>)> {
 
 type Add<'a> = dyn FnMut(&'static str, &'static str, &[&[u8]]) + 'a;
 
-/// What and options, and for heads pieces.
+/// Which check, its options, and for heads the pieces.
 fn handshake(add: &mut Add<'_>) {
     let request = b"GET /chat?x=1 HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n\
         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
@@ -195,7 +195,7 @@ fn handshake(add: &mut Add<'_>) {
     );
 }
 
-/// Options, then for each part: whose and what, a block.
+/// Options, then for each part: the peer and the kind of part, and a block.
 fn inflate(add: &mut Add<'_>) {
     let hello = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
     // 64 KiB a message, parts of 4 KiB: 0x..c0 + 16; takeover with 15 bits: 0x1c.
@@ -241,7 +241,7 @@ fn inflate(add: &mut Add<'_>) {
     named("too-many-final-blocks", options(0x1c), &[part(4, &b"\x03\x00".repeat(100))]);
 }
 
-/// Options, pieces, parameters of each connection, then calls: what and where, a payload.
+/// Options, pieces, the parameters of each connection, then calls: which call on which connection, and a payload.
 fn deflate(add: &mut Add<'_>) {
     let text = &prose(150, 3);
     let message = |call: u8| [&[call, text.len() as u8], &text[..]].concat();

@@ -1,15 +1,15 @@
-//! Another implementation, tungstenite, reads what a client sends: the same messages in the same order, the same pongs,
-//! and accepted or refused alike, but for what stands here.
+//! Another implementation, tungstenite, reads what a client sends: it gives the same messages in the same order and the
+//! same pongs, and accepts and refuses the same input, with exceptions.
 //!
-//! What tungstenite 0.30 does otherwise, and why the comparison lets it pass:
+//! How tungstenite 0.30 differs, and why the comparison allows it:
 //!
-//! | | where | why it is let pass |
+//! | | tungstenite is | why it is allowed |
 //! |---|---|---|
-//! | A length may be written in more bytes than it needs | laxer | a MUST of RFC 6455 §5.2 that it does not look at |
-//! | A close code that may not be sent is answered with 1002 and reported as 1002, "Protocol violation" | the same, in other words | the host sees a close, and the peer the code of an error |
+//! | A length may be written in more bytes than it needs | laxer | it does not check this MUST of RFC 6455 §5.2 |
+//! | A close code that may not be sent is answered with 1002 and reported as 1002, "Protocol violation" | equal, in other words | the host sees a close, and the peer sees the code of an error |
 //! | 1014 is such a code | stricter | registered after the RFC (IANA) |
-//! | What is wrong shows when the frame is whole, not at its header or its first impossible byte | later | RFC 6455 §8.1 leaves the time open; so a wire that ends inside that frame is just not at its end yet |
-//! | A close is answered with its reason | | RFC 6455 §5.5.1 asks for the code, typically |
+//! | An error shows when the frame is complete, not at its header or its first impossible byte | later | RFC 6455 §8.1 leaves the time open. So a wire that ends inside that frame is not refused yet |
+//! | A close is answered with its reason | different | RFC 6455 §5.5.1 says only that the answer typically has the same code |
 
 use crate::decoder::frames;
 use crate::input::Input;
@@ -28,7 +28,7 @@ use std::io::{self, Read, Write};
 /// The most bytes of a frame, and of a message.
 const LIMIT: usize = 1000;
 
-/// Options, pieces, and a wire: as it is, or as frames that a client would send.
+/// Options, pieces, and bytes: as they are on the wire, or as the frames that a client would send.
 pub fn check(input: &[u8]) {
     let mut input = Input::new(input);
     let planned = input.byte() & 0x80 != 0;
@@ -52,7 +52,7 @@ pub fn check(input: &[u8]) {
             assert_eq!(theirs.items[..theirs.items.len() - 1], ours.items[..ours.items.len() - 1]);
         }
         None => assert_eq!((theirs.items, theirs.refused), (ours.items.clone(), false)),
-        // Of a control frame, a length that is written longer than it need be is too long, whatever it is.
+        // A length that is written in more bytes than it needs is too long for a control frame, whatever its value.
         Some(ProtocolError::LengthNotMinimal | ProtocolError::ControlTooLong) => {
             assert!(theirs.items.starts_with(&ours.items), "laxer: it goes on");
         }
@@ -72,17 +72,17 @@ pub fn check(input: &[u8]) {
     assert!(theirs.written.starts_with(&pongs), "the same pongs");
 }
 
-/// What tungstenite makes of a wire.
+/// How tungstenite reads these bytes.
 #[derive(Default)]
 struct Reading {
     items: Vec<Item>,
-    /// The peer broke the protocol, it says.
+    /// It says that the peer broke the protocol.
     refused: bool,
-    /// So far nothing is wrong, it says; the wire just ended.
+    /// It has found no error: the bytes just ended.
     wants_more: bool,
-    /// The last item is a close whose code it did not take.
+    /// The last item is a close whose code it refused.
     refused_close: bool,
-    /// Pongs, and the answer to a close.
+    /// Pongs, and the reply to a close.
     written: Vec<u8>,
 }
 
@@ -125,7 +125,7 @@ fn read(wire: &[u8]) -> Reading {
     reading
 }
 
-/// A wire that ends, and a sink.
+/// A stream that reads these bytes, then ends, and keeps what is written.
 struct Stream<'a> {
     wire: &'a [u8],
     written: Vec<u8>,

@@ -1,5 +1,5 @@
-//! Every way to validate text agrees with an oracle that reads a byte at a time, with simdutf8, and with the standard library: the
-//! same verdict, at the same byte, with the same bytes unmasked, whole and in pieces.
+//! Every way to validate text agrees with an oracle that reads a byte at a time, with simdutf8, and with the standard
+//! library: the same verdict, at the same byte, with the same bytes unmasked, whole and in pieces.
 
 use crate::input::{Input, Pieces, repeated};
 use crate::room::Room;
@@ -11,7 +11,7 @@ use framewire::{
 };
 use framewire_testing::{utf8::judge, wire::masked};
 
-/// A key, an alignment, pieces, how often the first block is repeated before the rest, and the rest.
+/// A key, an alignment, pieces, how often the first block is repeated, that block, and the rest.
 pub fn check(input: &[u8]) {
     let mut input = Input::new(input);
     let (key, align, pieces, times) = (input.bytes(), input.byte(), input.pieces(), input.byte());
@@ -72,7 +72,7 @@ fn position(verdict: Result<&str, Utf8Error>) -> Result<&[u8], usize> {
     verdict.map(str::as_bytes).map_err(Utf8Error::position)
 }
 
-/// The public functions, or those of a kernel.
+/// The public functions, or those of one kernel.
 #[derive(Clone, Copy)]
 enum Way {
     Public,

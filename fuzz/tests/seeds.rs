@@ -1,10 +1,9 @@
-//! The seeds, without a fuzzer: they are those that `src/seeds.rs` says, and every file in `seeds/`, whoever put it there,
-//! passes.
+//! Checks the seeds without a fuzzer: those in `src/seeds.rs` are in `seeds/`, and every file in `seeds/` passes.
 
 use framewire_fuzz::{TARGETS, seeds};
 use std::{env, fs, path::Path};
 
-/// With `WRITE_SEEDS` in the environment, they are written.
+/// If `WRITE_SEEDS` is in the environment, it writes them.
 #[test]
 fn the_seeds_are_those_that_are_named() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");

@@ -1,8 +1,8 @@
-//! Heads and lists of extensions, split by hand.
+//! A simple, slow reader of heads and of lists of extensions.
 
 use std::borrow::Cow;
 
-/// A head of which it is known that somebody took it for sound.
+/// The lines of a head that the codec has accepted.
 pub(super) struct Lines<'a> {
     pub(super) start: Cow<'a, str>,
     headers: Vec<(String, &'a [u8])>,
@@ -18,11 +18,11 @@ impl<'a> Lines<'a> {
             (name, line[colon + 1..].trim_ascii())
         });
         let headers = headers.collect();
-        // The reason of a status may be any bytes.
+        // The reason phrase of a status may be any bytes.
         Self { start: String::from_utf8_lossy(start), headers }
     }
 
-    /// The values of a header that is text.
+    /// The values of a header, which must be text.
     pub(super) fn all(&self, name: &str) -> Vec<&'a str> {
         let values = self.headers.iter().filter(|(found, _)| found == name);
         values.map(|(_, value)| str::from_utf8(value).expect("text")).collect()
@@ -76,7 +76,7 @@ fn split<'a>(mut bytes: &'a [u8], at: &[u8]) -> Vec<&'a [u8]> {
 /// Name, and parameters with or without a value.
 pub(super) type Extension = (String, Vec<(String, Option<String>)>);
 
-/// RFC 6455 §9.1, with elements that may be empty (RFC 9110 §5.6.1); `None`: not in that grammar.
+/// RFC 6455 §9.1, with empty elements (RFC 9110 §5.6.1); `None` if the list does not follow that grammar.
 pub(super) fn extensions(list: &str) -> Option<Vec<Extension>> {
     let elements = outside_quotes(list, ',')?;
     let elements = elements.into_iter().map(trim).filter(|element| !element.is_empty());
@@ -115,7 +115,7 @@ fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
-/// Splits, but not inside quotes; `None` where one is open at the end.
+/// Splits, but not inside quotes; `None` if a quote is open at the end.
 fn outside_quotes(text: &str, at: char) -> Option<Vec<&str>> {
     let (mut quoted, mut escaped) = (false, false);
     let parts = text
