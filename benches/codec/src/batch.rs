@@ -114,7 +114,7 @@ impl Arrival {
     /// How it is called in tables.
     pub fn name(self) -> &'static str {
         match self {
-            Self::InHand => "in hand",
+            Self::InHand => "in the buffer",
             Self::Whole => "one read",
             Self::Segments => "reads of 1448 B",
             Self::Frames => "a read a frame",
