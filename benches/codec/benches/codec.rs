@@ -1,6 +1,6 @@
-//! Criterion's view of the cases: each contender by itself, with its distribution and its history.
+//! Criterion runs the cases: each contender by itself, with its distribution and its history.
 //!
-//! `cargo bench -p framewire-bench-codec -- 'decode/one read, ASCII'`; all of it takes hours. With `--test`, everything is run once.
+//! `cargo bench -p framewire-bench-codec -- 'decode/one read, ASCII'`; all cases take hours. With `--test`, each runs once.
 
 #![allow(missing_docs)]
 

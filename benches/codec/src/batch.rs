@@ -1,4 +1,4 @@
-//! What is sent: messages, and the bytes that they are on the wire.
+//! Messages, and their bytes on the wire.
 
 use bytes::Bytes;
 use framewire::deflate::{DeflateConfig, DeflatePool, Deflater};
@@ -6,18 +6,18 @@ use framewire::extension::DeflateParams;
 use framewire::{Client, Connection, Kind, Rsv, mask};
 use std::rc::Rc;
 
-/// What messages are made of.
+/// The content of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
     /// Any bytes.
     Binary,
-    /// Text of ASCII alone.
+    /// ASCII text.
     Ascii,
-    /// Text that is ASCII but for every tenth letter or so, which has two bytes: as Western languages are.
+    /// Text in which every tenth letter or so has two bytes and the others are ASCII, as in Western languages.
     Mixed,
-    /// Text of letters of one to four bytes, of all lengths alike.
+    /// Text of letters of one to four bytes, each length equally often.
     MultiByte,
-    /// A text like what applications send as JSON: for compression.
+    /// Text like the JSON of applications, for compression.
     Json,
 }
 
@@ -27,7 +27,7 @@ impl Content {
         if self == Self::Binary { Kind::Binary } else { Kind::Text }
     }
 
-    /// How it is called in tables.
+    /// Its name in tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Binary => "binary",
@@ -38,7 +38,7 @@ impl Content {
         }
     }
 
-    /// So many bytes of it.
+    /// This many bytes of it.
     pub fn make(self, len: usize, random: &mut Random) -> Vec<u8> {
         const ASCII: &str = "abcdefghijklmnopqrstuvwxyz ABCDEFGH0123456789";
         const MULTI: &str = "äöüабвгд日本語漢字😀 abc";
@@ -52,17 +52,17 @@ impl Content {
     }
 }
 
-/// How long messages are.
+/// The lengths of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Size {
-    /// All alike.
+    /// All messages have this length.
     Of(usize),
-    /// Each its own, from 1 to this.
+    /// Each message has its own length, from 1 to this.
     UpTo(usize),
 }
 
 impl Size {
-    /// How it is called in tables.
+    /// Its name in tables.
     pub fn name(self) -> String {
         match self {
             Self::Of(len) => bytes_name(len),
@@ -70,7 +70,7 @@ impl Size {
         }
     }
 
-    /// The longest.
+    /// The longest length.
     pub fn max(self) -> usize {
         match self {
             Self::Of(len) | Self::UpTo(len) => len,
@@ -86,7 +86,7 @@ impl Size {
     }
 }
 
-/// A number of bytes as it stands in tables.
+/// A number of bytes as tables show it.
 pub fn bytes_name(len: usize) -> String {
     match len {
         0 => "0 B".into(),
@@ -96,22 +96,22 @@ pub fn bytes_name(len: usize) -> String {
     }
 }
 
-/// How the wire is cut into reads.
+/// How the bytes on the wire are cut into reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// All of it stands already where it will be decoded: what decoding alone costs. Only who lends out its receive
-    /// buffer, or works on the host's, can be measured so.
+    /// All bytes are already in the buffer in which they are decoded: what decoding alone costs. Only a contender that lends
+    /// its receive buffer, or works on the host's, can be measured so.
     InHand,
-    /// One read brings all of it.
+    /// One read brings all bytes.
     Whole,
-    /// A read brings 1,448 bytes: a segment of TCP.
+    /// A read brings 1,448 bytes: a TCP segment.
     Segments,
     /// A read brings one frame.
     Frames,
 }
 
 impl Arrival {
-    /// How it is called in tables.
+    /// Its name in tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::InHand => "in the buffer",
@@ -122,15 +122,15 @@ impl Arrival {
     }
 }
 
-/// Messages of one kind, and the bytes that a client sends for them, each frame with a key of its own.
+/// Messages of one kind, and the bytes that a client sends for them, each frame with its own key.
 pub struct Batch {
-    /// Of all messages.
+    /// The kind of all messages.
     pub kind: Kind,
     /// The payloads.
     pub payloads: Vec<Bytes>,
-    /// The frames, one behind the other.
+    /// The frames, one after the other.
     pub wire: Vec<u8>,
-    /// Where in `wire` each frame ends.
+    /// The end of each frame in `wire`.
     ends: Vec<usize>,
 }
 
@@ -142,10 +142,10 @@ pub struct Compression {
 }
 
 impl Compression {
-    /// The level of zlib for everybody: framewire's default.
+    /// The level of zlib for all contenders: framewire's default.
     pub const LEVEL: u8 = 2;
 
-    /// What the peers agreed on.
+    /// The parameters that the peers agreed on.
     pub fn params(self) -> DeflateParams {
         DeflateParams {
             server_no_context_takeover: !self.takeover,
@@ -154,7 +154,7 @@ impl Compression {
         }
     }
 
-    /// The same as the header of the opening handshake says it.
+    /// The same parameters as the header of the opening handshake has them.
     pub fn header(self) -> &'static str {
         if self.takeover {
             "permessage-deflate"
@@ -170,26 +170,26 @@ impl Compression {
 }
 
 impl Batch {
-    /// As many messages as stay in a CPU's second cache together; at least one.
+    /// As many messages as fit into a CPU's second-level cache together; at least one.
     pub fn new(content: Content, size: Size, compression: Option<Compression>) -> Rc<Self> {
         Self::of(content, size, (200_000 / (size.max() + 20)).clamp(1, 2000), compression)
     }
 
-    /// Messages that are only sent: many, also of long ones, which then are the same few again and again. Without a wire.
+    /// Messages for sending only: many, also of long ones, which are the same few repeated. They have no wire.
     pub fn to_send(content: Content, size: Size) -> Rc<Self> {
         let few = Self::of(content, size, (200_000 / (size.max() + 20)).clamp(1, 2000), None);
         let payloads = few.payloads.iter().cycle().take(few.payloads.len().max(256)).cloned().collect();
         Rc::new(Self { kind: few.kind, payloads, wire: Vec::new(), ends: Vec::new() })
     }
 
-    /// So many messages.
+    /// This many messages.
     pub fn of(content: Content, size: Size, count: usize, compression: Option<Compression>) -> Rc<Self> {
         let mut random = Random::new();
         let payloads = (0..count).map(|_| content.make(size.next(&mut random), &mut random).into()).collect();
         Rc::new(Self::from_payloads(content.kind(), payloads, compression, &mut random))
     }
 
-    /// These messages, whatever is in them.
+    /// These messages, whatever their content.
     pub fn from_payloads(
         kind: Kind,
         payloads: Vec<Bytes>,
@@ -218,7 +218,7 @@ impl Batch {
         Self { kind, payloads, wire, ends }
     }
 
-    /// Where in the wire each read ends.
+    /// The end of each read in the wire.
     pub fn reads(&self, arrival: Arrival) -> Vec<usize> {
         match arrival {
             Arrival::InHand | Arrival::Whole => vec![self.wire.len()],
@@ -231,23 +231,23 @@ impl Batch {
         }
     }
 
-    /// Bytes of payload.
+    /// The number of payload bytes.
     pub fn bytes(&self) -> usize {
         self.payloads.iter().map(Bytes::len).sum()
     }
 }
 
-/// Numbers that are the same in every run (xorshift64).
+/// Random numbers that are the same in every run (xorshift64).
 pub struct Random(u64);
 
 impl Random {
-    /// From the start.
+    /// A generator at its start.
     #[expect(clippy::new_without_default, reason = "there is nothing default about a seed")]
     pub fn new() -> Self {
         Self(0x9E37_79B9_7F4A_7C15)
     }
 
-    /// The next.
+    /// The next number.
     #[expect(clippy::should_implement_trait, reason = "it never ends")]
     pub fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
@@ -256,13 +256,13 @@ impl Random {
         self.0
     }
 
-    /// One below `end`.
+    /// A number below `end`.
     pub fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }
 }
 
-/// So many bytes of random letters from these.
+/// This many bytes of random letters from these.
 fn letters(letters: &str, len: usize, random: &mut Random) -> Vec<u8> {
     let letters: Vec<char> = letters.chars().collect();
     let mut text = String::with_capacity(len);
@@ -273,7 +273,7 @@ fn letters(letters: &str, len: usize, random: &mut Random) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// So many bytes of what looks like JSON, cut where it is long enough.
+/// This many bytes of text like JSON, cut at that length.
 fn json(len: usize, random: &mut Random) -> Vec<u8> {
     const WORDS: [&str; 8] = ["order", "trade", "quote", "cancel", "filled", "pending", "limit", "market"];
     let mut text = String::with_capacity(len + 128);

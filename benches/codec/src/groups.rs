@@ -1,4 +1,4 @@
-//! What is measured.
+//! The cases that are measured.
 
 mod deflate;
 mod mask;
@@ -19,12 +19,12 @@ pub const GROUPS: &[Group] = &[
 
 /// Cases that belong together.
 pub struct Group {
-    /// How it is called on the command line.
+    /// Its name on the command line.
     pub name: &'static str,
-    /// The same in words.
+    /// A description.
     pub about: &'static str,
-    /// What one of the things is of which the time is told.
+    /// The thing to which each time refers.
     pub unit: &'static str,
-    /// Its cases.
+    /// The cases.
     pub cases: fn() -> Vec<Recipe>,
 }

@@ -1,5 +1,5 @@
-//! `table`: all contenders take turns, one table is printed. What Criterion measures one after the other is measured here
-//! side by side, for comparisons.
+//! `table`: all contenders take turns, and it prints one table, to compare them. Criterion measures them one after the other
+//! instead.
 
 use framewire_bench_codec::{
     groups::GROUPS,
@@ -11,15 +11,15 @@ use std::{env, io::IsTerminal, process::ExitCode, time::Duration};
 const USAGE: &str = "\
 framewire-bench-codec table [GROUP...] [OPTION...]
 
-Groups: mask, utf8, decode, encode, echo, deflate; all, where none is named.
+Groups: mask, utf8, decode, encode, echo, deflate. Without a group: all of them.
 
-  --filter TEXT   only cases whose name has this in it; more than once: each of them
-  --rounds N      how often everybody has a turn (30)
-  --turn MS       how long a turn is (1)
-  --markdown      tables for people (as it is without an option), --csv or --json for programs
-  --list          only say which cases there are
+  --filter TEXT   only cases whose name contains this text; may be given several times
+  --rounds N      how many turns each contender has (30)
+  --turn MS       length of a turn in milliseconds (1)
+  --markdown      tables for people (the default); --csv or --json for programs
+  --list          only list the cases
 
-Pin it to a core: taskset -c 1 framewire-bench-codec table";
+Run it on one core: taskset -c 1 framewire-bench-codec table";
 
 fn main() -> ExitCode {
     match run() {
@@ -36,7 +36,7 @@ fn run() -> Result<(), String> {
     let (mut filters, mut names) = (Vec::new(), Vec::new());
     let mut arguments = env::args().skip(1);
     if arguments.next().as_deref() != Some("table") {
-        return Err("there is one thing to do here, which is called `table`".into());
+        return Err("the first argument must be `table`".into());
     }
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
@@ -49,7 +49,7 @@ fn run() -> Result<(), String> {
             "--json" => form = Form::JsonLines,
             "--list" => is_list = true,
             name if GROUPS.iter().any(|group| group.name == name) => names.push(argument),
-            _ => return Err(format!("{argument}: what is that?")),
+            _ => return Err(format!("{argument} is neither a group nor an option")),
         }
     }
     if !is_list {

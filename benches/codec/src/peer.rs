@@ -1,4 +1,4 @@
-//! What somebody has to do to be measured, and how it is measured.
+//! The interface of a contender, and how it is measured.
 
 use crate::{
     batch::{Arrival, Batch, Compression},
@@ -9,53 +9,53 @@ use bytes::Bytes;
 use framewire::Kind;
 use std::{error::Error, rc::Rc};
 
-/// The server's end of a connection, as a crate offers it.
+/// The server's end of a connection, by one crate.
 pub trait Peer: Sized + 'static {
-    /// What is to be said of it.
+    /// Its description.
     const ABOUT: About;
 
-    /// Whether [`fill`](Self::fill) puts the bytes where they will be decoded. Then decoding can be measured without
-    /// the copying that a read is; otherwise the crate reads while it decodes.
+    /// Whether [`fill`](Self::fill) puts the bytes where they are decoded. Decoding can then be measured without the copy of
+    /// a read. Otherwise the crate reads while it decodes.
     const IN_HAND: bool = false;
 
-    /// A message as the crate sends it: owned where it wants to own it.
+    /// A message as the crate sends it: owned if the crate needs to own it.
     type Outgoing;
 
     /// A connection after its opening handshake.
     fn new(socket: Socket) -> Self;
 
-    /// The same with permessage-deflate agreed on; `None` where the crate cannot do it, or not so.
+    /// The same with permessage-deflate; `None` if the crate cannot do this.
     fn with_deflate(socket: Socket, compression: Compression) -> Option<Self> {
         let _ = (socket, compression);
         None
     }
 
-    /// Takes one read of the socket in, or lets it be read; `false` where there is none any more.
+    /// Takes one read from the socket, or lets the crate read; `false` if no read is left.
     fn fill(&mut self) -> bool;
 
-    /// Decodes all there is, to whole messages.
+    /// Decodes all that was read, to whole messages.
     fn decode(&mut self, sink: &mut impl Sink) -> Outcome;
 
-    /// A message of this payload, a text if `kind` says so. Not measured.
+    /// A message with this payload, and of this kind. Not measured.
     fn outgoing(kind: Kind, payload: &Bytes) -> Self::Outgoing;
 
-    /// Sends these messages. They may be used up.
+    /// Sends these messages, and may use them up.
     fn encode(&mut self, messages: &mut Vec<Self::Outgoing>);
 
-    /// Sends back all there is. What a good server on this crate would do: as few writes as the crate allows.
+    /// Sends back all that was read, as a good server on this crate would: with as few writes as the crate allows.
     fn echo(&mut self) -> Outcome;
 }
 
-/// What is to be said of a contender.
+/// The description of a contender.
 #[derive(Clone, Copy, Debug)]
 pub struct About {
-    /// How it is called in tables.
+    /// Its name in tables.
     pub name: &'static str,
     /// The crate's name.
     pub package: &'static str,
-    /// What it is to the comparison.
+    /// Its part in the comparison.
     pub part: Part,
-    /// Whether it validates text. `tests/peers.rs` holds this.
+    /// Whether it validates text. `tests/peers.rs` checks this.
     pub validates: Validation,
 }
 
@@ -64,31 +64,31 @@ pub struct About {
 pub enum Validation {
     /// As RFC 6455 §8.1 demands.
     Always,
-    /// But not where a frame is cut by the end of a read.
+    /// Only if the frame is not cut by the end of a read.
     UnlessCut,
-    /// The host has to.
+    /// The host must validate.
     Never,
 }
 
-/// Where messages go.
+/// The receiver of messages.
 pub trait Sink {
     /// A whole message.
     fn message(&mut self, kind: Kind, payload: &[u8]);
 }
 
-/// What decoding came to: where the peer's bytes are wrong, anything but `Ok`.
+/// The outcome of decoding: an error if the peer's bytes are wrong.
 pub type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
-/// Work, where the contender can do it.
+/// Work, if the contender can do it.
 type Able = Option<Box<dyn Work>>;
 
-/// What came of it, where the contender can do it.
+/// The result, if the contender can do the work.
 type Done<T> = Option<Outcome<T>>;
 
-/// A [`Peer`] of which the type is forgotten: what [`PEERS`](crate::peers::PEERS) is a table of.
+/// A [`Peer`] without its type: [`PEERS`](crate::peers::PEERS) is a table of these.
 #[derive(Clone, Copy)]
 pub struct Entry {
-    /// What is to be said of it.
+    /// Its description.
     pub about: About,
     decode: fn(&Rc<Batch>, Arrival, Option<Compression>) -> Able,
     encode: fn(&Rc<Batch>, Option<Compression>) -> Able,
@@ -132,7 +132,7 @@ impl Entry {
         }
     }
 
-    /// Decoding the batch, where it can be had in this way.
+    /// Decodes the batch, if the contender can do it in this way.
     pub fn decode(
         &self,
         batch: &Rc<Batch>,
@@ -147,19 +147,19 @@ impl Entry {
         self.contender((self.decode)(batch, arrival, compression)?, is_lax && batch.kind == Kind::Text)
     }
 
-    /// Sending the messages of the batch.
+    /// Sends the messages of the batch.
     pub fn encode(&self, batch: &Rc<Batch>, compression: Option<Compression>) -> Option<Contender> {
         self.contender((self.encode)(batch, compression)?, false)
     }
 
-    /// Sending the batch back.
+    /// Sends the batch back.
     pub fn echo(&self, batch: &Rc<Batch>, arrival: Arrival) -> Option<Contender> {
-        // Who never validates has to be asked to, before it sends a text back.
+        // A contender that does not validate must do so here, before it sends a text back.
         let is_lax = self.about.validates == Validation::UnlessCut && arrival == Arrival::Segments;
         self.contender((self.echo)(batch, arrival)?, is_lax && batch.kind == Kind::Text)
     }
 
-    /// What it decodes the batch to, the second time; an error where it refuses it.
+    /// The messages that it decodes from the batch, the second time; an error if it refuses the batch.
     pub fn decoded(
         &self,
         batch: &Rc<Batch>,
@@ -169,12 +169,12 @@ impl Entry {
         (self.decoded)(batch, arrival, compression)
     }
 
-    /// What it writes for the messages of the batch.
+    /// The bytes that it writes for the messages of the batch.
     pub fn encoded(&self, batch: &Rc<Batch>, compression: Option<Compression>) -> Option<Sent> {
         (self.encoded)(batch, compression)
     }
 
-    /// What it writes back.
+    /// The bytes that it writes back.
     pub fn echoed(&self, batch: &Rc<Batch>, arrival: Arrival) -> Done<Sent> {
         (self.echoed)(batch, arrival)
     }
@@ -185,7 +185,7 @@ impl Entry {
     }
 }
 
-/// What a host does with messages that costs nothing.
+/// A host that uses messages at no cost.
 struct Used;
 
 impl Sink for Used {

@@ -1,4 +1,4 @@
-//! Everybody: a file each, and a line each in [`PEERS`].
+//! All contenders: a file each, and a line each in [`PEERS`].
 
 mod by_hand;
 mod fastwebsockets;
@@ -17,7 +17,7 @@ mod yawc;
 
 use crate::peer::Entry;
 
-/// All that are measured beside each other, in the order of the tables.
+/// All contenders, in the order of the tables.
 pub const PEERS: &[Entry] = &[
     Entry::of::<by_hand::ByHand>(),
     Entry::of::<framewire::Framewire>(),

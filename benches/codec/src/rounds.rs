@@ -1,4 +1,4 @@
-//! Contenders that take turns, so that whatever else the machine does meets all of them alike.
+//! Contenders take turns, so that other work on the machine affects all of them alike.
 
 use crate::work::{Case, Part};
 use std::time::{Duration, Instant};
@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 /// How long to measure.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
-    /// Rounds of turns.
+    /// The number of rounds.
     pub rounds: usize,
-    /// How long a turn is; at least one pass.
+    /// The length of a turn, which is at least one pass.
     pub turn: Duration,
 }
 
@@ -18,21 +18,21 @@ impl Default for Effort {
     }
 }
 
-/// What was measured of a case.
+/// The measurements of a case.
 pub struct Measured {
     /// As [`Case::name`].
     pub case: String,
-    /// Bytes of payload a message, on the average.
+    /// Mean payload of a message, in bytes.
     pub bytes: f64,
     /// In the order of the contenders.
     pub timings: Vec<Timing>,
 }
 
-/// What was measured of a contender: ns a message.
+/// The measurements of a contender, in ns a message.
 pub struct Timing {
     /// As [`Contender::name`](crate::work::Contender::name).
     pub name: String,
-    /// What it is to the comparison.
+    /// Its part in the comparison.
     pub part: Part,
     /// The fastest pass.
     pub min: f64,
@@ -41,7 +41,7 @@ pub struct Timing {
 }
 
 impl Measured {
-    /// The part that there is one of.
+    /// The contender with this part, of which there is one.
     pub fn one(&self, part: Part) -> Option<&Timing> {
         self.timings.iter().find(|timing| timing.part == part)
     }
@@ -55,8 +55,8 @@ impl Measured {
     }
 }
 
-/// Measures a case: each round, each contender has a turn, and each round somebody else is first. A turn is a pass that
-/// is not measured, for the caches, and then as many as it has time for, but one.
+/// Measures a case: in each round, each contender has a turn, and another contender begins. A turn is an unmeasured pass to
+/// warm the caches, and then as many passes as fit, at least one.
 pub fn measure(mut case: Case, effort: Effort) -> Measured {
     let mut passes = vec![Vec::new(); case.contenders.len()];
     for round in 0..effort.rounds {

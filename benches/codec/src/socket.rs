@@ -1,8 +1,8 @@
 //! A connection without a kernel: it gives the bytes of a [`Batch`] in reads of some length, and takes what is written.
 //!
-//! Reading copies the bytes into the reader's buffer, as a kernel would: once, for everybody. Writing only looks at what
-//! it is given: what a kernel does with it is not the codec's, and who copies payload before it writes pays for that
-//! himself. What is asynchronous is polled once, with a waker that does nothing: there is nothing to wait for.
+//! Reading copies the bytes into the reader's buffer, once for every contender, as a kernel would. Writing only looks at the
+//! bytes: the kernel's work on them is not the codec's, and a contender that copies payload before it writes pays for that.
+//! Asynchronous code is polled once, with a waker that does nothing, as it never has to wait.
 
 use crate::{
     batch::{Arrival, Batch},
@@ -21,24 +21,24 @@ use std::{
 #[derive(Clone)]
 pub struct Socket(Rc<Inner>);
 
-/// What was written, and in how many writes: with a kernel, each would be a system call.
+/// The bytes that were written, and the number of writes: with a kernel, each would be a system call.
 #[derive(Debug)]
 pub struct Sent {
     /// The bytes.
     pub bytes: Vec<u8>,
-    /// How often.
+    /// The number of writes.
     pub writes: usize,
 }
 
 struct Inner {
     batch: Rc<Batch>,
-    /// Where in the wire each read ends.
+    /// The end of each read in the wire.
     reads: Vec<usize>,
     /// Reads that have arrived.
     arrived: Cell<usize>,
-    /// Whether a read that is used up is followed by the next, instead of by `WouldBlock`.
+    /// Whether the next read follows one that is used up, instead of `WouldBlock`.
     flows: Cell<bool>,
-    /// Bytes of the wire that were read.
+    /// Bytes of the wire that have been read.
     at: Cell<usize>,
     writes: Cell<usize>,
     written: Cell<usize>,
@@ -60,7 +60,7 @@ impl Socket {
         }))
     }
 
-    /// Starts again: nothing has arrived, nothing was written.
+    /// Starts again: nothing has arrived or been written.
     pub fn rewind(&self) {
         self.0.arrived.set(0);
         self.0.flows.set(false);
@@ -69,7 +69,7 @@ impl Socket {
         self.0.written.set(0);
     }
 
-    /// The next read's bytes arrive; `false` where there are none any more. What a poll says to a server.
+    /// The next read's bytes arrive, as if a poll had said so; `false` if none is left.
     #[inline]
     pub fn arrive(&self) -> bool {
         let arrived = self.0.arrived.get();
@@ -80,8 +80,8 @@ impl Socket {
         true
     }
 
-    /// All bytes arrive, though still in reads of their length: for those whose futures must not be dropped while they
-    /// wait, and which are to read no more than there is. `false` where that was already so.
+    /// All bytes arrive, still in reads of their length. For futures that must not be dropped while they wait, and so must
+    /// not read more than has arrived. `false` if all had arrived already.
     pub fn arrive_all(&self) -> bool {
         !self.0.flows.replace(true) && self.arrive()
     }
@@ -96,12 +96,12 @@ impl Socket {
         self.0.batch.wire.len()
     }
 
-    /// Bytes of the longest message that will arrive.
+    /// The length of the longest message that will arrive.
     pub fn longest(&self) -> usize {
         self.0.batch.payloads.iter().map(bytes::Bytes::len).max().unwrap_or(0)
     }
 
-    /// Up to `max` of the bytes that have arrived; none where it would block.
+    /// Up to `max` of the bytes that have arrived; none if a read would block.
     #[inline]
     pub fn take(&self, max: usize) -> &[u8] {
         let Inner { batch, reads, arrived, flows, at, .. } = &*self.0;
@@ -117,7 +117,7 @@ impl Socket {
         &batch.wire[start..end]
     }
 
-    /// Reads; 0 where it would block.
+    /// Reads; 0 if it would block.
     #[inline]
     pub fn read(&self, to: &mut [u8]) -> usize {
         let bytes = self.take(to.len());
@@ -125,14 +125,14 @@ impl Socket {
         bytes.len()
     }
 
-    /// Writes all of it.
+    /// Writes all bytes.
     #[inline]
     pub fn write(&self, bytes: &[u8]) {
         self.0.writes.set(self.0.writes.get() + 1);
         self.look(bytes);
     }
 
-    /// Writes all of them, at once.
+    /// Writes all slices, at once.
     #[inline]
     pub fn write_vectored(&self, slices: &[IoSlice<'_>]) -> usize {
         let before = self.0.written.get();
@@ -143,12 +143,12 @@ impl Socket {
         self.0.written.get() - before
     }
 
-    /// From now on, keeps what is written.
+    /// Keeps all bytes that are written from now on.
     pub fn record(&self) {
         self.0.record.replace(Some(Vec::new()));
     }
 
-    /// What was kept, and in how many writes it was written.
+    /// The bytes that were kept, and the number of writes.
     pub fn sent(&self) -> Sent {
         Sent { bytes: self.0.record.take().expect("`record` was called"), writes: self.0.writes.get() }
     }
@@ -163,10 +163,10 @@ impl Socket {
     }
 }
 
-/// The value of a future that has nothing to wait for.
+/// The value of a future that never has to wait.
 ///
 /// # Panics
-/// Where it waits all the same.
+/// If it waits.
 #[inline]
 pub fn ready<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
@@ -175,7 +175,7 @@ pub fn ready<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Polls once; `None` where it would block.
+/// Polls once; `None` if it would block.
 #[inline]
 pub fn poll<T>(poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Option<T> {
     match poll(&mut Context::from_waker(Waker::noop())) {

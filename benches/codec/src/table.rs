@@ -1,4 +1,4 @@
-//! Tables of what was measured.
+//! Tables of measurements.
 
 use crate::{
     groups::Group,
@@ -8,18 +8,18 @@ use crate::{
 };
 use std::{collections::BTreeSet, fmt::Write as _, fs, process::Command};
 
-/// How a table is written.
+/// The form of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// For people, and for docs/performance.md.
     Markdown,
-    /// A line a timing.
+    /// A line for each timing.
     Csv,
-    /// A line a timing, too.
+    /// A line for each timing.
     JsonLines,
 }
 
-/// What one has to know of the machine and of the versions.
+/// The machine, the compiler and the versions.
 pub fn head(form: Form, effort: Effort) -> String {
     let lines = [
         ("processor", processor()),
@@ -81,10 +81,11 @@ fn lines(all: &[Measured], line: impl Fn(&Measured, &Timing, f64) -> String) -> 
     text
 }
 
-/// A row a case, a column a contender; those that cannot do a case leave a gap. First the minima, then the medians.
+/// A row for each case, a column for each contender; an empty cell if it cannot do the case. First the minima, then the
+/// medians.
 fn markdown(group: &Group, all: &[Measured]) -> String {
     let mut text = format!("\n## {}\n", group.about);
-    // Cases in which others compete, such as masking in place and masking a copy, are tables of their own.
+    // Cases with different contenders, such as masking in place and masking a copy, have tables of their own.
     let mut rest = all;
     while let [first, ..] = rest {
         let kind = kind_of(first);
@@ -94,7 +95,7 @@ fn markdown(group: &Group, all: &[Measured]) -> String {
         let names = columns(table);
         let _ = write!(
             text,
-            "\nns a {}, {kind}: the fastest pass. GB/s is framewire's. In **bold**: first of all but the limit.\n\
+            "\nns a {}, {kind}: the fastest pass. GB/s is framewire's. **Bold**: the fastest, apart from the limit.\n\
              †: text is not validated.\n\n",
             group.unit
         );
@@ -154,7 +155,7 @@ fn rows(
     }
 }
 
-/// What comes before the comma: cases are named so.
+/// The part of a case's name before the comma, which is the same for all cases of a table.
 fn kind_of(measured: &Measured) -> &str {
     measured.case.split(',').next().unwrap_or_default()
 }
@@ -203,7 +204,7 @@ fn processor() -> String {
     format!("{name} (family {family}, model {model})")
 }
 
-/// Of the machine at hand: what has built this program, unless somebody carried it here.
+/// The compiler on this machine, which has built this program unless it was copied here.
 fn compiler() -> String {
     match Command::new("rustc").arg("-V").output() {
         Ok(output) => String::from_utf8_lossy(&output.stdout).trim().into(),
@@ -211,7 +212,7 @@ fn compiler() -> String {
     }
 }
 
-/// Of all peers, and of what they and we stand on, as they were linked.
+/// The versions of all peers, and of the libraries below them and us, as they were linked.
 fn versions() -> String {
     let lock = include_str!("../../Cargo.lock");
     let wanted: BTreeSet<_> = PEERS

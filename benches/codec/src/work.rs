@@ -1,81 +1,81 @@
-//! A piece of work, and who can do it.
+//! A piece of work, and the contenders that can do it.
 
 use std::hint::black_box;
 
-/// One thing to be measured, and all who can do it.
+/// One piece of work, and all contenders that can do it.
 pub struct Case {
-    /// What tells it from the others of its group.
+    /// Its name, which is unique in its group.
     pub name: String,
     /// Messages in one [`Work::run`].
     pub messages: usize,
     /// Bytes of payload in one [`Work::run`].
     pub bytes: usize,
-    /// Who does it.
+    /// The contenders.
     pub contenders: Vec<Contender>,
 }
 
-/// A case that is not built yet: all of them together would not fit into any cache, nor always into memory.
+/// A case that is not built yet: all cases together would not fit into any cache, and perhaps not into memory.
 pub struct Recipe {
     /// As [`Case::name`].
     pub name: String,
     build: Box<dyn Fn(&str) -> Case>,
 }
 
-/// Somebody who does the work.
+/// A way to do the work.
 pub struct Contender {
-    /// How it is called in tables.
+    /// Its name in tables.
     pub name: String,
-    /// What it is to the comparison.
+    /// Its part in the comparison.
     pub part: Part,
     /// The work.
     pub work: Box<dyn Work>,
 }
 
-/// What a contender is to the comparison.
+/// The part of a contender in the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// Framewire, as users link it: what the ratios are of.
+    /// Framewire as users link it: the base of the ratios.
     Ours,
-    /// Framewire in another way: another stage, another kernel.
+    /// Framewire in another way, such as another stage or kernel.
     OursToo,
-    /// What bounds the work from below: the loop written by hand, a plain XOR.
+    /// The lower bound of the work: the loop written by hand, a plain XOR.
     Limit,
-    /// Part of the work, to know what the rest costs: copying the bytes.
+    /// A part of the work, to know what the rest costs: copying the bytes.
     Share,
-    /// Somebody else's.
+    /// Another crate.
     Peer,
-    /// Somebody else's, who leaves a part of the work out: does not count as the best peer.
+    /// Another crate that leaves out a part of the work, and so does not count as the best peer.
     Lax,
 }
 
-/// Something that can be done again and again.
+/// Something that can be repeated.
 pub trait Work {
-    /// Puts everything in place: is not measured.
+    /// Prepares a run. Not measured.
     fn prepare(&mut self);
-    /// Is measured.
+    /// Runs. Measured.
     fn run(&mut self);
 }
 
 impl Recipe {
-    /// A case of this name, built when it is asked for.
+    /// A case of this name, which is built when it is needed.
     pub fn new(name: impl Into<String>, build: impl Fn(&str) -> Case + 'static) -> Self {
         Self { name: name.into(), build: Box::new(build) }
     }
 
-    /// The case.
+    /// Builds the case.
     pub fn build(&self) -> Case {
         (self.build)(&self.name)
     }
 }
 
 impl Contender {
-    /// Somebody called `name`.
+    /// A contender called `name`.
     pub fn new(name: impl Into<String>, part: Part, work: impl Work + 'static) -> Self {
         Self { name: name.into(), part, work: Box::new(work) }
     }
 }
 
-/// Work that is a closure on a buffer, which is a fresh copy each time.
+/// Work that is a closure on a buffer, which is a fresh copy in each run.
 pub struct OnCopy<F> {
     original: std::rc::Rc<[u8]>,
     copy: Vec<u8>,
@@ -99,9 +99,9 @@ impl<F: FnMut(&mut [u8])> Work for OnCopy<F> {
     }
 }
 
-/// Makes the optimiser believe that these bytes are read. Pointer and length apart, as a host uses them: both at once
-/// would be written to memory as two words and read back as one, for which a CPU waits longer than the rest of a short
-/// message takes.
+/// Makes the optimiser believe that these bytes are read. Pointer and length are passed separately, as a host uses them:
+/// together they would be written to memory as two words and read back as one, for which a CPU waits longer than the rest
+/// of a short message takes.
 #[inline(always)]
 pub fn used(bytes: &[u8]) {
     black_box(bytes.as_ptr());

@@ -1,5 +1,5 @@
-//! Everybody does the work that is measured: what comes out is what went in, whatever the size, the content and the cuts;
-//! what is sent is what the others would send; and who says that text is validated refuses what is not UTF-8.
+//! All contenders do the work that is measured: they give what was sent, whatever the size, the content and the cuts; they
+//! send the same bytes; and a contender that is said to validate text refuses bytes that are not UTF-8.
 
 #![allow(missing_docs)]
 
@@ -70,7 +70,7 @@ fn what_is_sent_is_what_was_given() {
     }
 }
 
-/// Of the server's role, frames are the same bytes, whoever writes them.
+/// A server's frames are the same bytes, whoever writes them.
 #[test]
 fn everybody_sends_the_same_bytes() {
     for batch in batches(None) {
@@ -119,7 +119,7 @@ fn compressed_messages_come_out_and_go_back() {
     }
 }
 
-/// What is said of validation stays true: the tables' footnotes hang on it.
+/// The descriptions of validation are true: the tables' footnotes depend on them.
 #[test]
 fn text_that_is_not_utf8_is_refused_by_those_who_validate() {
     for bad in [&b"ok \xFF"[..], b"\xED\xA0\x80", b"ends inside \xE2\x82", &[b'x'; 3000], &[0x80; 3000]] {
@@ -151,12 +151,12 @@ fn ours_and_the_limit_are_one_each() {
     }
 }
 
-/// Bugs of peers that no table runs into.
+/// Bugs of peers that no table triggers.
 fn compressing_fails(name: &str, batch: &Batch) -> bool {
     match name {
-        // 0.46.1 cuts the end off what becomes longer than the room it has.
+        // 0.46.1 cuts off the end of a message that becomes longer than its room.
         "wtx" => batch.payloads.iter().any(|it| it.len() >= 1 << 20 && !it.starts_with(b"{")),
-        // 0.5.0 never comes back from flushing when there is nothing to flush.
+        // 0.5.0 never returns from a flush if there is nothing to flush.
         "yawc" => batch.payloads.iter().any(Bytes::is_empty),
         _ => false,
     }
@@ -189,7 +189,7 @@ fn assert_messages(messages: &Messages, batch: &Batch, name: &str, arrival: Arri
     }
 }
 
-/// What a client makes of it, which checks everything.
+/// Reads the bytes as a client that checks everything.
 fn received(mut bytes: Vec<u8>, compression: Option<Compression>) -> Messages {
     let mut connection = Connection::<Client>::new();
     let mut assembler = Assembler::new(64 << 20);

@@ -1,9 +1,9 @@
-//! A point of the comparison: how many connections, how large, how many at once, compressed or not.
+//! A cell of the comparison: number of connections, size of messages, messages in flight, compression.
 
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
-/// Serialised as it is written: `100x16Kx1`, `100x16Kx1+takeover`.
+/// Serialised as text: `100x16Kx1`, `100x16Kx1+takeover`.
 #[derive(Clone, Copy, Debug, Deserialize, Hash, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Cell {
@@ -13,15 +13,15 @@ pub(crate) struct Cell {
     pub(crate) coding: Coding,
 }
 
-/// What becomes of the messages of a cell, in both directions.
+/// The compression of a cell's messages, in both directions.
 #[derive(Clone, Copy, Debug, Deserialize, Hash, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Coding {
-    /// They go as they are.
+    /// None.
     Plain,
-    /// permessage-deflate, behind the messages that went before.
+    /// permessage-deflate; a message may refer to those before it.
     Takeover,
-    /// permessage-deflate, each by itself.
+    /// permessage-deflate; each message is compressed by itself.
     Alone,
 }
 
@@ -34,7 +34,7 @@ impl Cell {
         Self { coding, ..self }
     }
 
-    /// All without compression.
+    /// All cells without compression.
     pub(crate) fn grid() -> Vec<Self> {
         let mut cells = Vec::new();
         for connections in [1, 100, 1000] {
@@ -45,7 +45,7 @@ impl Cell {
         cells
     }
 
-    /// All with compression.
+    /// All cells with compression.
     pub(crate) fn compressed() -> Vec<Self> {
         let mut cells = Vec::new();
         for coding in Coding::COMPRESSED {
@@ -60,7 +60,7 @@ impl Cell {
         cells
     }
 
-    /// A few that show most.
+    /// The few cells that show most.
     pub(crate) fn quick() -> Vec<Self> {
         vec![
             Self::new(100, 16, 1),
@@ -75,7 +75,7 @@ impl Cell {
         ]
     }
 
-    /// How many times as long as a small one it is measured: so that each connection has a few replies.
+    /// How many times longer than a small cell it is measured, so that each connection gets a few replies.
     pub(crate) fn patience(&self) -> f64 {
         let bytes = (self.connections * self.size) as f64;
         match self.coding {
@@ -102,7 +102,7 @@ impl fmt::Display for Cell {
 impl Coding {
     pub(crate) const COMPRESSED: [Self; 2] = [Self::Takeover, Self::Alone];
 
-    /// Whether these parameters of permessage-deflate, as they stand in a header, are what it says.
+    /// Whether these parameters of permessage-deflate, as in a header, are the ones that it asks for.
     pub(crate) fn is_kept_by(self, agreed: &str) -> bool {
         let is_alone = |each: &str, end: &str| each.contains(&format!("; {end}_no_context_takeover"));
         match self {
@@ -129,7 +129,7 @@ impl FromStr for Cell {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no cell, such as 100x16Kx1 or 100x16Kx1+takeover");
+        let wrong = || format!("{text:?} is not a cell such as 100x16Kx1 or 100x16Kx1+takeover");
         let (numbers, coding) = match text.split_once('+') {
             None => (text, Coding::Plain),
             Some((numbers, "takeover")) => (numbers, Coding::Takeover),
@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(of(alone), [false, true]);
         assert_eq!(of("permessage-deflate; server_no_context_takeover"), [false, false]);
         assert_eq!(of(""), [false, false]);
-        // Where the connections differ.
+        // If connections differ.
         assert_eq!(of(&format!("permessage-deflate, {alone}")), [false, false]);
     }
 }

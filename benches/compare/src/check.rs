@@ -1,4 +1,4 @@
-//! Who does the work at all: figures of a server that does not are none.
+//! Checks that a server does the work; a server that does not gets no figures.
 
 use crate::{
     Outcome,
@@ -45,8 +45,8 @@ pub(crate) fn all(contenders: &[Contender], settings: &Settings, journal: &mut J
     Ok(())
 }
 
-/// Whether it refuses a text that is none, and what it agrees to; fails where it does not even answer messages of all
-/// sizes as it must.
+/// Whether it refuses a text that is not UTF-8, and what it agrees to. Fails if it does not answer messages of all sizes
+/// rightly.
 fn check(contender: &Contender, settings: &Settings) -> Outcome<(bool, Vec<(Coding, String)>)> {
     let server = Server::start(contender, settings)?;
     let agreed = if contender.compresses {
@@ -72,7 +72,7 @@ fn check_payloads(contender: &Contender, server: &Server, settings: &Settings) -
     Ok(())
 }
 
-/// What it agrees to when it is asked for either way of compressing. Short messages need not come back compressed.
+/// The parameters that it agrees to, for each way of compressing. Short messages need not come back compressed.
 fn check_compression(server: &Server, settings: &Settings) -> Outcome<Vec<(Coding, String)>> {
     let mut agreed = Vec::new();
     for coding in Coding::COMPRESSED {
@@ -91,7 +91,7 @@ fn check_compression(server: &Server, settings: &Settings) -> Outcome<Vec<(Codin
     Ok(agreed)
 }
 
-/// The generator's options that ask for it.
+/// The generator's options for this.
 pub(crate) const fn offer(coding: Coding) -> &'static str {
     match coding {
         Coding::Plain => "",
@@ -100,7 +100,7 @@ pub(crate) const fn offer(coding: Coding) -> &'static str {
     }
 }
 
-/// A server that agrees to compress and does not is faster than all that do.
+/// A server that agrees to compress, but does not, would be faster than all that do.
 pub(crate) fn all_compressed(report: &Report) -> Outcome<()> {
     let (all, compressed) = (report.messages, report.compressed_messages);
     if compressed == all && all > 0 {
@@ -110,7 +110,7 @@ pub(crate) fn all_compressed(report: &Report) -> Outcome<()> {
     }
 }
 
-/// As the generator's option says it.
+/// As an option of the generator.
 pub(crate) const fn handler(contender: &Contender) -> &'static str {
     match contender.handler {
         Handler::Echo => "echo",
@@ -118,9 +118,9 @@ pub(crate) const fn handler(contender: &Contender) -> &'static str {
     }
 }
 
-/// Sends a text of one byte, 0xff. Who sends an answer takes it for one.
+/// Sends a text of one byte, 0xff. A server that answers has taken it for text.
 fn refuses_no_text(port: u16, compressed: bool) -> io::Result<bool> {
-    // A block of fixed codes (RFC 1951 §3.2.6): the byte and the block's end; and the empty one that always follows.
+    // A block of fixed codes (RFC 1951 §3.2.6) with the byte and the end of the block; then the empty block that always follows.
     const DEFLATED: &[u8] = &[0xfa, 0x0f, 0x00];
     let (rsv, payload, offers): (_, &[u8], _) = if compressed {
         (Rsv::RSV1, DEFLATED, &[DeflateOffer::default()][..])
@@ -151,6 +151,6 @@ fn refuses_no_text(port: u16, compressed: bool) -> io::Result<bool> {
     };
     stream.write_all(&[&header.encode()[..], payload].concat())?;
     let mut first = [0];
-    // A close, an end, or nothing: all but an answer will do.
+    // A close, the end, or silence: anything but an answer is right.
     Ok(!matches!(stream.read(&mut first), Ok(1) if first[0] & 0x8f == 0x81))
 }

@@ -1,4 +1,4 @@
-//! What there is to start.
+//! The servers that can be started.
 
 use crate::{
     Outcome,
@@ -22,7 +22,7 @@ pub(crate) struct Contender {
     /// Whether it compresses for clients that offer that.
     #[serde(default)]
     pub(crate) compresses: bool,
-    /// Whether it is a program of machine code, whose instructions can be counted one by one.
+    /// Whether it is a program of machine code, whose instructions callgrind can count.
     pub(crate) is_native: bool,
     #[serde(skip)]
     pub(crate) command: Vec<String>,
@@ -35,7 +35,7 @@ impl Contender {
     pub(crate) const OURS_COMPRESSED: &str = "framewire-echo (deflate)";
     pub(crate) const OURS_LENGTH: &str = "framewire-length";
 
-    /// Behind the name of one that compresses.
+    /// The suffix of the name if it compresses.
     const DEFLATE: &str = " (deflate)";
 
     pub(crate) fn is_ours(&self) -> bool {
@@ -50,12 +50,12 @@ impl Contender {
         }
     }
 
-    /// As it is called whether or not it compresses.
+    /// Its name without the suffix.
     pub(crate) fn plain(name: &str) -> &str {
         name.strip_suffix(Self::DEFLATE).unwrap_or(name)
     }
 
-    /// The same program, told to compress.
+    /// The same program with compression on.
     fn compressing(&self, arguments: &[String]) -> Self {
         Self {
             name: format!("{}{}", self.name, Self::DEFLATE),
@@ -66,14 +66,14 @@ impl Contender {
     }
 }
 
-/// Those that are held against one another.
+/// Contenders that are compared with one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Group {
-    /// They send back what they get.
+    /// They send back each message.
     Echo,
-    /// The same, compressed.
+    /// They do so compressed.
     Compressed,
-    /// They answer with something else.
+    /// They answer with another message.
     Length,
 }
 
@@ -87,7 +87,7 @@ impl Group {
     }
 }
 
-/// Rust libraries, as `framewire-peers` and Cargo.lock know them; what else than an echo they are measured with.
+/// Rust libraries by their names in `framewire-peers` and Cargo.lock, and what else than an echo is measured.
 const LIBRARIES: [(&str, &[Extra]); 7] = [
     ("tokio-tungstenite", &[Extra::Length]),
     ("tokio-websockets", &[]),
@@ -106,7 +106,7 @@ enum Extra {
     Deflate,
 }
 
-/// All that were asked for; ours among them always.
+/// The contenders that the options name, and always ours.
 pub(crate) fn all(options: &Options, settings: &Settings) -> Outcome<Vec<Contender>> {
     let bin = |name: &str| options.bin.join(name).display().to_string();
     let own = own_version();
@@ -195,14 +195,14 @@ pub(crate) fn all(options: &Options, settings: &Settings) -> Outcome<Vec<Contend
     Ok(all)
 }
 
-/// The program itself, not what npm puts before it: that would be a process more.
+/// The program itself. npm's wrapper would be one more process.
 fn bun(modules: &Path) -> Outcome<String> {
     let of = |package: PathBuf| Some(package.join("bin/bun")).filter(|path| path.exists());
     let packages = fs::read_dir(modules.join("@oven"))?;
-    // There may be one for processors without AVX2 beside it, whose name is longer.
+    // Beside it, there may be a program for processors without AVX2, with a longer name.
     let mut found: Vec<PathBuf> = packages.filter_map(|entry| of(entry.ok()?.path())).collect();
     found.sort_by_key(|path| path.as_os_str().len());
-    let first = found.first().ok_or("npm has not brought bun's program")?;
+    let first = found.first().ok_or("npm has not installed bun's program")?;
     Ok(first.display().to_string())
 }
 
@@ -220,7 +220,7 @@ fn locked(package: &str) -> String {
     entry.and_then(|(_, rest)| rest.split('"').next()).unwrap_or("unknown").to_owned()
 }
 
-/// The version that a list of packages pins, behind these words.
+/// The version that a list of packages pins, after these words.
 fn pinned(list: &str, words: &str) -> String {
     let list = fs::read_to_string(list).unwrap_or_default();
     let version = list.split_once(words).map(|(_, rest)| {
@@ -229,7 +229,7 @@ fn pinned(list: &str, words: &str) -> String {
     version.unwrap_or_else(|| "unknown".into())
 }
 
-/// What a command prints, trimmed; nothing where it fails.
+/// The trimmed output of a command; nothing if it fails.
 pub(crate) fn output(command: &str, arguments: &[&str]) -> String {
     let output = Command::new(command).args(arguments).output();
     output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()

@@ -1,5 +1,5 @@
-//! What a message takes that can be counted rather than timed: system calls, instructions; and what a connection takes
-//! while nothing happens on it. Load on the machine does not change these.
+//! What can be counted rather than timed: system calls and instructions of a message, and the memory of an idle connection.
+//! Other work on the machine does not change these counts.
 
 use crate::{
     Outcome,
@@ -14,11 +14,11 @@ use crate::{
 use framewire_load::{Handler, resident};
 use std::{collections::BTreeMap, env, fs, path::PathBuf, process::Command, thread, time::Duration};
 
-/// Counts all that can be counted of all contenders.
+/// Counts everything, for all contenders.
 pub(crate) fn all(contenders: &[Contender], settings: &Settings, journal: &mut Journal) -> Outcome<()> {
     let has_counters = has_counters();
     for contender in contenders {
-        eprintln!("counting what {} takes", contender.name);
+        eprintln!("counting system calls, instructions and memory of {}", contender.name);
         for &cell in CALLS.iter().take(settings.counts) {
             let doing = record::calls(cell);
             if contender.group() != Group::Echo || journal.has(contender, &doing) {
@@ -83,21 +83,21 @@ pub(crate) fn all(contenders: &[Contender], settings: &Settings, journal: &mut J
     Ok(())
 }
 
-/// What the goals name: one message at a time on many connections, many at a time, and large ones.
+/// Cells for counting: one message at a time on many connections, many at a time, and large messages.
 const CALLS: [Cell; 4] =
     [Cell::new(100, 125, 1), Cell::new(100, 16, 16), Cell::new(10, 16 << 10, 16), Cell::new(4, 1 << 20, 1)];
 const INSTRUCTIONS: [Cell; 3] = [Cell::new(100, 125, 1), Cell::new(100, 16, 16), Cell::new(4, 1 << 20, 1)];
 
-/// Connections that idle. Compressed, each costs some servers as much as hundreds of others.
+/// The number of idle connections. With compression, one takes as much memory on some servers as hundreds on others.
 const IDLE: usize = 2000;
 const IDLE_COMPRESSED: usize = 500;
-/// So that what is remembered of messages, 32 KiB each way, is full.
+/// So many messages that a window, 32 KiB in each direction, is full.
 pub(crate) const BEFORE_IDLE: usize = 40;
 
-/// How long one count may take.
+/// The time limit of one count.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Messages of the shorter run. The longer has twice as many, and what it took more was taken by messages alone.
+/// Messages of the shorter run. The longer run has twice as many; only messages make the difference.
 fn messages(cell: Cell) -> u64 {
     let large = (20_000_000 / cell.size as u64).clamp(100, 4000);
     large * if cell.size < 1000 { cell.in_flight as u64 } else { 1 }
@@ -108,18 +108,18 @@ fn difference(cell: Cell, mut count: impl FnMut(u64) -> Outcome<f64>) -> Outcome
     Ok((count(2 * n)? - count(n)?) / n as f64)
 }
 
-/// The generator's options: always the same messages.
+/// The generator's options: the same messages each time.
 fn options(contender: &Contender, cell: Cell, settings: &Settings, messages: u64) -> Vec<String> {
-    // Text costs a server much more to check than to echo; large messages are to show what the rest costs.
+    // Checking text costs a server much more than echoing it; large messages should show the rest of the work.
     let payload = if cell.size >= 1 << 20 { Kind::Binary } else { settings.payload };
     let mut options = rounds::load(cell, payload, contender);
     options.extend(format!("-n {messages} --seed 1 --patience 30").split(' ').map(str::to_owned));
     options
 }
 
-/// System calls for a message, and how many of each name.
+/// System calls for a message, in total and by name.
 fn calls(contender: &Contender, cell: Cell, settings: &Settings) -> Outcome<CallsOfMessage> {
-    // How often a server waits for the rest of a large message is a matter of time: of three, the one in the middle.
+    // Timing decides how often a server waits for the rest of a large message: take the middle one of three counts.
     let times = if cell.size >= 1 << 20 { 3 } else { 1 };
     let counted: Outcome<Vec<_>> = (0..times).map(|_| more_calls(contender, cell, settings)).collect();
     let mut counted = counted?;
@@ -129,7 +129,7 @@ fn calls(contender: &Contender, cell: Cell, settings: &Settings) -> Outcome<Call
 
 type CallsOfMessage = (f64, Vec<(String, f64)>);
 
-/// What twice as many messages take more, for one of them.
+/// The difference between a run and one with twice the messages, for one message.
 fn more_calls(contender: &Contender, cell: Cell, settings: &Settings) -> Outcome<CallsOfMessage> {
     let file = scratch("strace");
     let path = file.display().to_string();
@@ -168,7 +168,7 @@ fn summary(table: &str) -> Calls {
     table.lines().filter_map(row).collect()
 }
 
-/// Instructions for a message in user mode, counted one by one in a processor that valgrind plays.
+/// Instructions for a message in user mode, counted by valgrind's emulated processor.
 fn by_callgrind(contender: &Contender, cell: Cell, settings: &Settings) -> Outcome<f64> {
     difference(cell, |messages| {
         let log = scratch("callgrind");
@@ -187,7 +187,7 @@ fn by_callgrind(contender: &Contender, cell: Cell, settings: &Settings) -> Outco
     })
 }
 
-/// For the C library: copies with vectors, not with the one instruction (`rep movsb`) that valgrind plays, and counts, as
+/// Makes the C library copy with vectors, not with the one instruction (`rep movsb`) that valgrind emulates, and counts as
 /// one for each byte.
 const NO_STRING_INSTRUCTIONS: (&str, &str) = ("GLIBC_TUNABLES", "glibc.cpu.hwcaps=-ERMS,-FSRM");
 
@@ -214,7 +214,7 @@ fn counted(lines: &str) -> Option<(f64, f64)> {
     Some((event("instructions:u")?, event("instructions:k")?))
 }
 
-/// Whether this machine counts instructions: virtual ones seldom do.
+/// Whether this machine can count instructions. Virtual machines seldom can.
 fn has_counters() -> bool {
     let output = Command::new("perf").args(["stat", "-x", ",", "-e", EVENTS, "true"]).output();
     output.is_ok_and(|output| {
@@ -222,7 +222,7 @@ fn has_counters() -> bool {
     })
 }
 
-/// Connections, and bytes of the server's own memory for each, when it has had its messages and idles.
+/// The number of idle connections, and bytes of the server's own memory for each, after its messages.
 fn idle(contender: &Contender, coding: Coding, settings: &Settings) -> Outcome<(usize, f64)> {
     let (connections, each, message) = match coding {
         Coding::Plain => (IDLE, 1, "-s 125".to_owned()),
@@ -234,11 +234,11 @@ fn idle(contender: &Contender, coding: Coding, settings: &Settings) -> Outcome<(
         let options: Vec<String> = options.split(' ').map(str::to_owned).collect();
         server.load(settings, &options, LIMIT)
     };
-    load(&format!("-c 20 -n {}", 20_000 / each))?; // what is needed once
+    load(&format!("-c 20 -n {}", 20_000 / each))?; // memory that the server needs only once
     thread::sleep(Duration::from_millis(500));
     let (_, before) = resident(server.pid())?;
     let report = load(&format!("-c {connections} -n {}", connections * each))?;
-    let after = report.server_anonymous.ok_or("its memory cannot be seen")?;
+    let after = report.server_anonymous.ok_or("its memory cannot be read")?;
     Ok((connections, (after as f64 - before as f64) / connections as f64))
 }
 

@@ -1,4 +1,4 @@
-//! On what, with what, how: the head of a report.
+//! The head of a report: machine, settings and versions.
 
 use crate::{
     Outcome,
@@ -8,13 +8,13 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::fs;
 
-/// What has to be known of a run.
+/// What a reader must know of a run.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Head {
     pub(crate) date: String,
     pub(crate) settings: Settings,
     pub(crate) contenders: Vec<Contender>,
-    /// Names and values, as they are shown.
+    /// Names and values, as the report shows them.
     pub(crate) machine: Vec<(String, String)>,
 }
 
@@ -47,7 +47,7 @@ fn machine() -> Vec<(String, String)> {
         ("vectors", vectors.join(", ")),
         ("cores", cores.to_string()),
         ("virtual", if has(&"hypervisor") { "yes" } else { "no" }.to_owned()),
-        ("governor", if governor.is_empty() { "not to be seen".to_owned() } else { governor }),
+        ("governor", if governor.is_empty() { "unknown".to_owned() } else { governor }),
         ("mitigations", mitigations()),
         ("memory", memory.trim().to_owned()),
         ("kernel", output("uname", &["-srm"])),
@@ -59,7 +59,7 @@ fn machine() -> Vec<(String, String)> {
     .into()
 }
 
-/// How the native programs are built.
+/// How native programs are built.
 fn flags_of_ours() -> String {
     let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
     format!(
@@ -68,7 +68,7 @@ fn flags_of_ours() -> String {
     )
 }
 
-/// Weaknesses of the processor against which the kernel does something, and what.
+/// The processor's weaknesses against which the kernel does something, and how.
 fn mitigations() -> String {
     let mut all = Vec::new();
     for entry in fs::read_dir("/sys/devices/system/cpu/vulnerabilities").into_iter().flatten().flatten() {
@@ -85,7 +85,7 @@ pub(crate) fn load_average() -> String {
     read("/proc/loadavg").split(' ').take(3).collect::<Vec<_>>().join(", ")
 }
 
-/// The cores that we may use.
+/// The cores that this process may use.
 pub(crate) fn cores() -> Outcome<Vec<usize>> {
     let status = read("/proc/self/status");
     let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).ok_or("no /proc")?;

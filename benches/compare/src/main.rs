@@ -1,14 +1,14 @@
-//! Measures framewire-echo and servers on other WebSocket libraries beside one another, and reports.
+//! Measures framewire-echo and servers on other WebSocket libraries beside each other, and makes a report.
 //!
 //! ```text
-//! options ──▶ main ──▶ rounds    messages, over and over, in turn     ──▶ record    raw.jsonl, a line for each thing seen
-//!                      counts    syscalls, instructions, memory                        │
-//!                      check     who does the work at all                              ▼
-//!                        contender   what there is to start                          report ──▶ README.md, plots
+//! options ──▶ main ──▶ rounds    messages, in rounds, servers in turn     ──▶ record    raw.jsonl, a line for each result
+//!                      counts    syscalls, instructions, memory                           │
+//!                      check     which servers do the work                                ▼
+//!                        contender   the servers that can be started                    report ──▶ README.md, plots
 //!                        server      one of them, running
 //! ```
 //!
-//! Everything seen is written down as it is seen; the report is made of that alone, and so can be made again.
+//! Every result is written down at once. The report is made from these records alone, so it can be made again.
 
 mod cell;
 mod check;

@@ -1,17 +1,17 @@
-//! What the command line says.
+//! The command line.
 
 use crate::{Outcome, cell::Cell, machine};
 use clap::{Parser, ValueEnum};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// Measures framewire-echo and servers on other WebSocket libraries beside one another: each pinned to one core, the
-/// load generator to another, in rounds, every reply checked. `benches/run` builds and installs all that is needed and
+/// Compares framewire-echo with servers on other WebSocket libraries: each server runs on one core and the load
+/// generator on another, in rounds, and every reply is checked. `benches/run` builds and installs everything, then
 /// calls this.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub(crate) struct Options {
-    /// A few cells in some six minutes.
+    /// A few cells: some six minutes.
     #[arg(long, conflicts_with = "full")]
     quick: bool,
 
@@ -19,11 +19,11 @@ pub(crate) struct Options {
     #[arg(long)]
     full: bool,
 
-    /// The cells with compression, in place of those without; `--quick` has some of each.
+    /// The cells with compression instead of those without; `--quick` has some of each.
     #[arg(long, conflicts_with = "quick")]
     compression: bool,
 
-    /// How hard the servers compress, 1 to 9.
+    /// The compression level of the servers, 1 to 9.
     #[arg(long, value_name = "LEVEL", default_value = "6", value_parser = clap::value_parser!(u8).range(1..=9))]
     compression_level: u8,
 
@@ -36,7 +36,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "CELLS", value_delimiter = ',')]
     cells: Vec<Cell>,
 
-    /// What messages are made of: ASCII text, which a server has to check, or any bytes. Compressed ones are JSON.
+    /// The content of messages: ASCII text, which a server must check, or any bytes. Compressed messages are JSON.
     #[arg(long, value_enum, default_value_t = Kind::Text)]
     payload: Kind,
 
@@ -44,43 +44,45 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N")]
     rounds: Option<usize>,
 
-    /// How long each time, in seconds; large cells take longer.
+    /// Seconds for each measurement; large cells take longer.
     #[arg(long, value_name = "SECONDS")]
     seconds: Option<f64>,
 
-    /// Without system calls, instructions and memory.
+    /// Do not count system calls and instructions, nor measure memory.
     #[arg(long)]
     no_counts: bool,
 
-    /// The core of the server, and that of the load generator.
+    /// The core of the server.
     #[arg(long, value_name = "CORE")]
     server_core: Option<usize>,
+    /// The core of the load generator.
     #[arg(long, value_name = "CORE")]
     load_core: Option<usize>,
 
-    /// Where the report and the raw data go.
+    /// The folder for the report and the raw data.
     #[arg(long, value_name = "FOLDER", default_value = "target/compare")]
     pub(crate) out: PathBuf,
 
-    /// Go on where an earlier run with the same settings was cut off.
+    /// Continue an interrupted run with the same settings.
     #[arg(long)]
     pub(crate) resume: bool,
 
-    /// Measure nothing: make the report of the raw data that is there.
+    /// Measure nothing; make the report from the raw data.
     #[arg(long)]
     pub(crate) report_only: bool,
 
-    /// Where framewire-echo, framewire-load and framewire-peers are.
+    /// The folder with framewire-echo, framewire-load and framewire-peers.
     #[arg(long, value_name = "FOLDER", env = "FRAMEWIRE_BIN", default_value = "target/release")]
     pub(crate) bin: PathBuf,
 
-    /// Where npm's and PyPI's packages are; without, those peers are left out, and the report says so.
+    /// The folder with npm's packages. Without it, peers in JavaScript are left out, and the report says so.
     #[arg(long, value_name = "FOLDER", env = "FRAMEWIRE_NODE")]
     pub(crate) node: Option<PathBuf>,
+    /// The folder with PyPI's packages. Without it, peers in Python are left out, and the report says so.
     #[arg(long, value_name = "FOLDER", env = "FRAMEWIRE_PYTHON")]
     pub(crate) python: Option<PathBuf>,
 
-    /// Where the scripts of those peers are.
+    /// The folder with the scripts of those peers.
     #[arg(long, value_name = "FOLDER", env = "FRAMEWIRE_SCRIPTS", default_value = "servers/scripts")]
     pub(crate) scripts: PathBuf,
 }
@@ -92,26 +94,26 @@ pub(crate) enum Kind {
     Binary,
 }
 
-/// What has to be the same for two runs to be one.
+/// The settings that must be the same to continue a run.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Settings {
     pub(crate) cells: Vec<Cell>,
     pub(crate) payload: Kind,
-    /// How hard the servers compress.
+    /// The compression level of the servers.
     #[serde(default = "zlib_default")]
     pub(crate) level: u8,
     pub(crate) rounds: usize,
     pub(crate) seconds: f64,
-    /// In how many cells system calls and instructions are counted; none: no memory is looked at either.
+    /// The number of cells in which system calls and instructions are counted; with 0, memory is not measured either.
     pub(crate) counts: usize,
     pub(crate) server_core: usize,
     pub(crate) load_core: usize,
-    /// The generator: where it is is nobody's business.
+    /// The generator's path, which the records do not contain.
     #[serde(skip)]
     pub(crate) load: PathBuf,
 }
 
-/// The one that every server can be set to: one of them has no other.
+/// The one level that every server can have: one of them has no other.
 const fn zlib_default() -> u8 {
     6
 }

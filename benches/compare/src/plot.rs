@@ -1,8 +1,8 @@
-//! Plots, as SVG by hand: points on a logarithmic scale need no library.
+//! Plots as SVG. Points on a logarithmic scale need no library.
 
 use std::fmt::Write;
 
-/// Points on a logarithmic scale, a row for each thing and a colour for each contender.
+/// Points on a logarithmic scale: a row for each thing and a colour for each contender.
 #[derive(Debug)]
 pub(crate) struct Plot {
     pub(crate) title: String,
@@ -10,19 +10,19 @@ pub(crate) struct Plot {
     pub(crate) rows: Vec<Row>,
     /// Names, in the order of their colours.
     pub(crate) names: Vec<String>,
-    /// Where a line is drawn.
+    /// The value at which a line is drawn.
     pub(crate) mark: Option<f64>,
 }
 
-/// What is seen of one thing.
+/// The values of one thing.
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) name: String,
-    /// Whose, and its lowest, median and highest value.
+    /// The contender, and its lowest, median and highest value.
     pub(crate) points: Vec<(usize, [f64; 3])>,
 }
 
-/// Told apart by who sees few colours, too (Okabe and Ito, and some between).
+/// Colours that people who see few colours can tell apart, too (Okabe and Ito, and some between).
 const COLOURS: [&str; 12] = [
     "#000000", "#e69f00", "#56b4e9", "#009e73", "#d55e00", "#0072b2", "#cc79a7", "#8a8a8a", "#7a5c00",
     "#6a3d9a", "#b2182b", "#4d9221",
@@ -125,7 +125,7 @@ impl Plot {
     }
 }
 
-/// Large ones with letters, so that they stay apart.
+/// The label of a value. Large values are short, so that labels do not touch.
 fn number(value: f64) -> String {
     match value {
         value if value >= 1e6 => format!("{}M", value / 1e6),

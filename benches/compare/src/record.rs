@@ -1,4 +1,4 @@
-//! Everything that was seen, a line of JSON each.
+//! All results, a line of JSON each.
 
 use crate::{
     Outcome,
@@ -15,14 +15,14 @@ use std::{
     path::Path,
 };
 
-/// Something that was seen.
+/// A result.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub(crate) enum Record {
-    /// On what, with what, how.
+    /// The head of the run: machine, settings, versions.
     Head(Box<Head>),
-    /// Whether a contender does the work: sends back what it gets. If so, whether it refuses a text that is none; and
-    /// where it compresses, what it agrees to when it is asked for each way of that.
+    /// Whether a contender sends back each message. If so, whether it refuses a text that is not UTF-8, and if it compresses,
+    /// what it agrees to for each way of compressing.
     Check {
         contender: String,
         failure: Option<String>,
@@ -30,13 +30,13 @@ pub(crate) enum Record {
         #[serde(default)]
         agreed: Vec<(Coding, String)>,
     },
-    /// A cell, once.
+    /// One measurement of a cell.
     Run { contender: String, cell: Cell, round: usize, report: Box<Report> },
-    /// System calls for a message; each by its name.
+    /// System calls for a message, in total and by name.
     Calls { contender: String, cell: Cell, per_message: f64, by_name: Vec<(String, f64)> },
     /// Instructions for a message.
     Instructions { contender: String, cell: Cell, tool: String, user: f64, kernel: Option<f64> },
-    /// Bytes of the server's own memory for a connection that idles.
+    /// Bytes of the server's own memory for an idle connection.
     Idle {
         contender: String,
         connections: usize,
@@ -44,14 +44,14 @@ pub(crate) enum Record {
         coding: Coding,
         bytes: f64,
     },
-    /// What could not be measured, and why.
+    /// A measurement that failed, and why.
     Failed { contender: String, doing: String, why: String },
-    /// It is done.
+    /// The run is complete.
     End { load_average: String },
 }
 
 impl Record {
-    /// Who was seen, doing what: what need not be seen twice.
+    /// A contender and its activity: a measurement that need not be repeated.
     fn subject(&self) -> Option<(String, String)> {
         match self {
             Self::Head(_) | Self::End { .. } => None,
@@ -85,14 +85,14 @@ pub(crate) fn instructions(cell: Cell) -> String {
     format!("{cell}, instructions")
 }
 
-/// The file, while it grows.
+/// The file, to which records are added.
 pub(crate) struct Journal {
     file: File,
     records: Vec<Record>,
 }
 
 impl Journal {
-    /// A new one; or the one that is there, where its settings are these.
+    /// A new file, or the existing one if its settings are the same.
     pub(crate) fn open(path: &Path, resume: bool, settings: &Settings) -> Outcome<Self> {
         let records = if resume && path.exists() { read(path)? } else { Vec::new() };
         if let Some(Record::Head(head)) = records.first()
@@ -104,7 +104,7 @@ impl Journal {
         if records.is_empty() {
             file.set_len(0)?;
         } else {
-            file.write_all(b"\n")?; // the last line may have been cut
+            file.write_all(b"\n")?; // the last line may be incomplete
         }
         Ok(Self { file, records })
     }
@@ -119,7 +119,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Writes that this could not be measured.
+    /// Records that this could not be measured.
     pub(crate) fn fail(
         &mut self,
         contender: &Contender,
@@ -130,7 +130,7 @@ impl Journal {
         self.write(Record::Failed { contender: contender.name.clone(), doing, why: why.to_string() })
     }
 
-    /// Whether this has been seen, or has failed, before.
+    /// Whether this has been measured, or has failed, before.
     pub(crate) fn has(&self, contender: &Contender, doing: &str) -> bool {
         self.records
             .iter()
@@ -138,7 +138,7 @@ impl Journal {
             .any(|(who, what)| who == contender.name && what == doing)
     }
 
-    /// Whether a contender agrees to compress like this.
+    /// Whether a contender agrees to this way of compressing.
     pub(crate) fn agrees(&self, name: &str, coding: Coding) -> bool {
         self.records.iter().any(|record| match record {
             Record::Check { contender, agreed, .. } => {
@@ -157,7 +157,7 @@ impl Journal {
     }
 }
 
-/// What a file holds. A line that was cut counts for nothing.
+/// The records of a file. An incomplete line is ignored.
 pub(crate) fn read(path: &Path) -> Outcome<Vec<Record>> {
     let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())

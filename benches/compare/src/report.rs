@@ -1,4 +1,4 @@
-//! What it all comes to, made of nothing but the records.
+//! The report, made from the records alone.
 
 use crate::{
     Outcome,
@@ -11,7 +11,7 @@ use crate::{
 };
 use std::{collections::BTreeMap, fmt::Write};
 
-/// All that was measured.
+/// All results.
 #[derive(Debug)]
 pub(crate) struct Report<'a> {
     head: &'a Head,
@@ -26,13 +26,13 @@ pub(crate) struct Report<'a> {
 
 type Figures<'a> = BTreeMap<(Cell, &'a str), Vec<f64>>;
 
-/// The plots' files.
+/// The names of the plots' files.
 const RATIOS: &str = "ratios.svg";
 const IDLE: &str = "idle.svg";
 const RATIOS_COMPRESSED: &str = "ratios-compressed.svg";
 const IDLE_COMPRESSED: &str = "idle-compressed.svg";
 
-/// How a cell stands with one peer.
+/// How our server compares with one peer in a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     /// Our worst round is better than its best.
@@ -70,7 +70,7 @@ impl<'a> Report<'a> {
         Ok(report)
     }
 
-    /// A few lines for who has waited.
+    /// A few lines for the terminal.
     pub(crate) fn summary(&self) -> String {
         let mut text = String::new();
         let groups = [Group::Echo, Group::Compressed];
@@ -99,7 +99,7 @@ impl<'a> Report<'a> {
         text
     }
 
-    /// Files and what is in them; nothing where there is nothing to be seen.
+    /// The files of the plots and their content, which is empty if there is nothing to show.
     pub(crate) fn plots(&self) -> Vec<(&'static str, String)> {
         let (ratios, idle) = self.plots_of(Group::Echo);
         let (ratios_compressed, idle_compressed) = self.plots_of(Group::Compressed);
@@ -159,8 +159,8 @@ impl<'a> Report<'a> {
         }
         if self.contenders(Group::Length).next().is_some() {
             text.push_str(
-                "## A handler that does not echo\n\nEach message is answered with a short text: how many bytes it \
-                 has, and the value of the last one.\n\n",
+                "## A handler that does not echo\n\nEach message is answered with a short text: its number of \
+                 bytes, and the value of the last one.\n\n",
             );
             self.write_cells(&mut text, Group::Length);
         }
@@ -181,8 +181,8 @@ impl<'a> Report<'a> {
         let _ = write!(
             text,
             "{}. Each server on core {}, the load generator on core {}; {rounds} rounds of {} s a cell (longer for \
-             large ones), in each a fresh process of every server, and in each cell the servers one right after the \
-             other in another order. {messages} with a key of their own, TCP over the loopback interface, every \
+             large ones), in each a fresh process of every server; in each cell, the servers take turns, one right \
+             after the other, in another order. {messages} with their own keys, TCP over the loopback interface, every \
              reply checked byte for byte. A cell is *connections* x *bytes of a message* x *messages in flight on each \
              connection*. Raw data: [raw.jsonl](raw.jsonl).\n\n",
             self.head.date, settings.server_core, settings.load_core, settings.seconds,
@@ -197,11 +197,11 @@ impl<'a> Report<'a> {
                 let start = start.map_or("", |(_, value)| value);
                 let _ = write!(
                     text,
-                    "Load average of the machine at the start {start}, at the end {load}: of the run itself some two \
-                     are expected, and what is more was not ours.\n\n"
+                    "Load average of the machine at the start {start}, at the end {load}: the run itself causes some \
+                     two, other programs the rest.\n\n"
                 );
             }
-            None => text.push_str("**The run was cut off: what follows is what there is.**\n\n"),
+            None => text.push_str("**The run was interrupted: results are missing.**\n\n"),
         }
     }
 
@@ -264,21 +264,21 @@ impl<'a> Report<'a> {
         let level = self.head.settings.level;
         let _ = write!(
             text,
-            "## Compressed\n\npermessage-deflate, both ways, of pieces of 4 MiB of JSON. `+takeover`: each message behind \
-             those that went before on its connection, in a window of 32 KiB; `+alone`: each by itself. Who does not \
-             agree to one of them is not in its cells. All compress at level {level}{}. A run in which a reply came \
-             uncompressed has failed.\n\n",
-            if level == 6 { "" } else { ", but for bun, which is fixed at 6" },
+            "## Compressed\n\npermessage-deflate, both ways, of pieces of 4 MiB of JSON. `+takeover`: a message may refer \
+             to those before it on its connection, in a window of 32 KiB; `+alone`: each is compressed by itself. A \
+             server that does not agree to one of these is not in its cells. All compress at level {level}{}. An \
+             uncompressed reply fails a run.\n\n",
+            if level == 6 { "" } else { ", except bun, which is fixed at 6" },
         );
         self.write_verdict(text, Group::Compressed);
         self.write_cells(text, Group::Compressed);
         text.push_str("Bytes of a reply on the wire, with its header:\n\n");
         self.write_table(text, Group::Compressed, &self.wire, |values| format!("{:.0}", median(values)));
-        text.push_str("What each agrees to when it is asked for either:\n\n| | asked for | agreed on |\n|---|---|---|\n");
+        text.push_str("What each server agrees to, for each way of compressing:\n\n| | asked for | agreed on |\n|---|---|---|\n");
         for record in self.records {
             if let Record::Check { contender, agreed, .. } = record {
                 for (coding, to) in agreed {
-                    let is_kept = if coding.is_kept_by(to) { "" } else { " **and so has no such cells**" };
+                    let is_kept = if coding.is_kept_by(to) { "" } else { " **(and so has no such cells)**" };
                     let (name, asked) = (Contender::plain(contender), &coding.to_string()[1..]);
                     let _ = writeln!(text, "| {name} | {asked} | `{to}`{is_kept} |");
                 }
@@ -291,7 +291,7 @@ impl<'a> Report<'a> {
         self.write_idle(
             text,
             Group::Compressed,
-            &format!("has had some {} messages of 1 KiB each way", counts::BEFORE_IDLE),
+            &format!("has had some {} messages of 1 KiB in each direction", counts::BEFORE_IDLE),
             IDLE_COMPRESSED,
         );
     }
@@ -300,7 +300,7 @@ impl<'a> Report<'a> {
         let tables: [(&str, &Figures<'a>); 2] = [
             ("Messages per CPU-second of the server, in thousands: median (lowest–highest).", &self.per_cpu),
             (
-                "Messages a second, in thousands: with one message at a time, the generator is half of it.",
+                "Messages a second, in thousands: with one message at a time, the generator takes half of the time.",
                 &self.per_second,
             ),
         ];
@@ -344,7 +344,7 @@ impl<'a> Report<'a> {
         if !rows.is_empty() {
             let _ = write!(
                 text,
-                "Own memory (RssAnon) of a connection that {when} and idles:\n\n| | connections | bytes each |\n\
+                "Own memory (RssAnon) of an idle connection that {when}:\n\n| | connections | bytes each |\n\
                  |---|---:|---:|\n{rows}\n![Memory of an idle connection]({plot})\n\n"
             );
         }
@@ -354,7 +354,7 @@ impl<'a> Report<'a> {
         if self.head.settings.counts == 0 || self.contenders(Group::Echo).next().is_none() {
             return;
         }
-        text.push_str("## Counted\n\nOf two runs of which one has twice the messages, the difference: without start and connections. Messages of 1M are binary here, whatever the others are.\n\n");
+        text.push_str("## Counted\n\nThe difference between two runs, one with twice the messages, so start and connections are not in it. Messages of 1M are binary here.\n\n");
         text.push_str(
             "System calls for a message (strace):\n\n| | cell | calls | of them |\n|---|---|---:|---|\n",
         );
@@ -373,18 +373,18 @@ impl<'a> Report<'a> {
             }
         }
         text.push_str(
-            "\ncallgrind plays a processor with AVX2 and without AVX-512, and sees nothing of the kernel; of runtimes \
-             that make machine code as they go it would say little.\n\n",
+            "\ncallgrind emulates a processor with AVX2 and without AVX-512, and does not see the kernel. It is not \
+             used for runtimes that compile at run time.\n\n",
         );
-        self.write_idle(text, Group::Echo, "has had one message each way", IDLE);
+        self.write_idle(text, Group::Echo, "has had one message in each direction", IDLE);
     }
 
     fn write_failures(&self, text: &mut String) {
-        text.push_str("## Who does the work\n\n| | sends back what it gets | refuses a text that is not UTF-8 |\n|---|---|---|\n");
+        text.push_str("## Which servers do the work\n\n| | sends back each message | refuses a text that is not UTF-8 |\n|---|---|---|\n");
         for record in self.records {
             if let Record::Check { contender, failure, validates_utf8, .. } = record {
                 let (work, utf8) = match failure {
-                    Some(failure) => (format!("**no, and so is not measured**: {failure}"), "–"),
+                    Some(failure) => (format!("**no, so it is not measured**: {failure}"), "–"),
                     None => (
                         "yes".into(),
                         if *validates_utf8 { "yes" } else { "**no**: it does less than the others" },
@@ -393,7 +393,7 @@ impl<'a> Report<'a> {
                 let _ = writeln!(text, "| {contender} | {work} | {utf8} |");
             }
         }
-        text.push_str("\nWhat could not be measured:\n\n");
+        text.push_str("\nThese measurements failed:\n\n");
         let before = text.len();
         for record in self.records {
             if let Record::Failed { contender, doing, why } = record {
@@ -401,7 +401,7 @@ impl<'a> Report<'a> {
             }
         }
         if text.len() == before {
-            text.push_str("Nothing.\n");
+            text.push_str("None.\n");
         }
         text.push('\n');
     }
@@ -416,7 +416,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Those that have passed the check.
+    /// The contenders that have passed the check.
     fn contenders(&self, group: Group) -> impl Iterator<Item = &'a Contender> {
         let records = self.records;
         let is_able = move |name: &str| {
@@ -431,7 +431,7 @@ impl<'a> Report<'a> {
         self.contenders(group).map(|each| &*each.name).filter(move |name| *name != group.ours())
     }
 
-    /// Those of which anything is known, in their order.
+    /// The contenders with results, in their order.
     fn cells(&self, group: Group) -> Vec<Cell> {
         let names: Vec<&str> = self.contenders(group).map(|each| &*each.name).collect();
         let is_known = |cell: &Cell| names.iter().any(|name| self.per_cpu.contains_key(&(*cell, *name)));
@@ -446,13 +446,13 @@ impl<'a> Report<'a> {
         Some(judge(self.per_cpu(cell, group.ours())?, self.per_cpu(cell, peer)?))
     }
 
-    /// Of a cell's peers, as they are shown.
+    /// The names of a cell's peers, as the report shows them.
     fn names_with(&self, group: Group, cell: Cell, verdict: Verdict) -> Vec<&'a str> {
         let peers = self.peers(group).filter(|peer| self.verdict(group, cell, peer) == Some(verdict));
         peers.map(Contender::plain).collect()
     }
 
-    /// Ours to a peer's, on the geometric mean of so many cells.
+    /// Our throughput divided by a peer's: the geometric mean, and the number of cells.
     fn mean_against(&self, group: Group, peer: &'a str) -> Option<(f64, usize)> {
         let ratio = |cell: &Cell| {
             Some(median(self.per_cpu(*cell, group.ours())?) / median(self.per_cpu(*cell, peer)?))
@@ -490,7 +490,7 @@ fn with_spread(values: &[f64]) -> String {
     format!("{} ({}–{})", kilo(median(values)), kilo(low), kilo(high))
 }
 
-/// In thousands, with as many digits as mean something.
+/// In thousands, with as many digits as are significant.
 fn kilo(value: f64) -> String {
     let value = value / 1e3;
     if value < 0.1 {

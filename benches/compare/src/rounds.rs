@@ -1,4 +1,4 @@
-//! Messages, over and over, in turn.
+//! Messages, in rounds, servers in turn.
 
 use crate::{
     Outcome,
@@ -12,8 +12,8 @@ use crate::{
 use framewire_load::Report;
 use std::time::Duration;
 
-/// Measures all cells of all contenders, so many rounds. In a round every server is a fresh process, and in every cell
-/// they take turns in another order, one right after the other: what happens on the machine happens to all.
+/// Measures all cells of all contenders, in this many rounds. In a round, every server is a fresh process; in every cell
+/// they take turns in another order, one right after the other, so that other work on the machine affects all of them.
 pub(crate) fn all(contenders: &[Contender], settings: &Settings, journal: &mut Journal) -> Outcome<()> {
     for round in 0..settings.rounds {
         let mut running = Vec::new();
@@ -60,8 +60,8 @@ fn is_done(contender: &Contender, cell: Cell, round: usize, journal: &Journal) -
     !takes_part(contender, cell, journal) || journal.has(contender, &record::run(cell, round))
 }
 
-/// The other handler is measured where the message itself costs little, so that it counts; compression where there is
-/// any, and where that is the one that is agreed on.
+/// The other handler is measured in cells with cheap messages, in which the handler matters; compression in cells that have
+/// it, if the server agrees to it.
 fn takes_part(contender: &Contender, cell: Cell, journal: &Journal) -> bool {
     match contender.group() {
         Group::Echo => cell.coding == Coding::Plain,

@@ -1,4 +1,4 @@
-//! A contender, running.
+//! A running contender.
 
 use crate::{Outcome, contender::Contender, options::Settings};
 use framewire_load::Report;
@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A server's process. It is ended when this goes.
+/// A server's process, which ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
@@ -38,7 +38,7 @@ impl Server {
             .map_err(|error| format!("setpriv: {error}"))?;
         let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
         let (send, lines) = channel();
-        // Reads on to the end, as a server that cannot print might stop.
+        // Read on to the end, as a server that cannot print might stop.
         thread::spawn(move || {
             for line in stdout.lines().map_while(Result::ok) {
                 let _ = send.send(line);
@@ -49,7 +49,7 @@ impl Server {
         loop {
             let left = end.saturating_duration_since(Instant::now());
             let Ok(line) = lines.recv_timeout(left) else {
-                return Err("it does not start, or does not say where it listens".into());
+                return Err("it does not start, or does not print its address".into());
             };
             let port = line.split_once("127.0.0.1:").filter(|_| line.contains("listening on"));
             let port =
@@ -65,7 +65,7 @@ impl Server {
         self.port
     }
 
-    /// Of the server, not of who watches it.
+    /// The process ID of the server, not of the program that watches it.
     pub(crate) fn pid(&self) -> u32 {
         let pid = self.child.id();
         let is_strace =
@@ -75,12 +75,12 @@ impl Server {
         child.filter(|_| is_strace).unwrap_or(pid)
     }
 
-    /// Loads it, with these options of the generator, for no longer than `limit`.
+    /// Loads it with these options of the generator, for at most `limit`.
     pub(crate) fn load(&self, settings: &Settings, options: &[String], limit: Duration) -> Outcome<Report> {
         self.load_under(&[], settings, options, limit).map(|(report, _)| report)
     }
 
-    /// The same, with the generator under another program; also gives what that one prints as errors.
+    /// The same, with the generator under another program; also returns the error output of that program.
     pub(crate) fn load_under(
         &self,
         wrapper: &[&str],
@@ -107,7 +107,7 @@ impl Server {
             }
             thread::sleep(Duration::from_millis(5));
         }
-        // A line or two each, which the pipes hold.
+        // The output is a line or two each, which fits into the pipes.
         let (mut out, mut errors) = (String::new(), String::new());
         child.stdout.take().expect("a pipe").read_to_string(&mut out)?;
         child.stderr.take().expect("a pipe").read_to_string(&mut errors)?;
@@ -117,7 +117,7 @@ impl Server {
         Ok((serde_json::from_str(&out)?, errors))
     }
 
-    /// Ends it, and waits for that; who watches it has then said what it saw.
+    /// Ends it, and waits until a program that watches it has printed its results.
     pub(crate) fn stop(mut self) {
         self.end();
     }
@@ -140,7 +140,7 @@ impl Server {
     }
 }
 
-/// A command on this core only, which does not outlive us.
+/// A command that runs on this core only, and ends with us.
 fn pinned(core: usize) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "taskset", "-c", &core.to_string()]);

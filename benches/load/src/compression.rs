@@ -1,4 +1,4 @@
-//! permessage-deflate, where it was agreed on.
+//! permessage-deflate, if it was agreed on.
 
 use crate::{corpus::Corpus, failure::Failure, peer::Outgoing};
 use framewire::{
@@ -8,25 +8,25 @@ use framewire::{
 };
 use std::io;
 
-/// What all connections share.
+/// The pools that all connections share.
 pub(crate) struct Pools {
     inflate: InflatePool,
     deflate: DeflatePool,
 }
 
-/// What one connection has.
+/// The state of one connection.
 pub(crate) struct Compression {
     inflater: Inflater<Client>,
     deflater: Deflater<Client>,
-    /// Frames that the socket would not take yet. A compressed message cannot be made a second time.
+    /// Frames that the socket has not taken yet. A compressed message cannot be made a second time.
     coded: Vec<u8>,
 }
 
 impl Pools {
-    /// One for each connection, so that none has to read a window in: a hundred megabytes of them.
+    /// One for each connection, so that none has to read a window in. This takes a hundred megabytes of windows.
     const COMPRESSORS: usize = 256;
 
-    /// Enough for so many connections.
+    /// Pools that are large enough for this many connections.
     pub(crate) fn new(connections: usize) -> Self {
         let windows = connections * (32 << 10);
         Self {
@@ -52,12 +52,12 @@ impl Compression {
         Ok(Self { inflater, deflater: Deflater::new(params), coded: Vec::new() })
     }
 
-    /// What waits to be written.
+    /// The bytes that wait to be written.
     pub(crate) fn coded(&mut self) -> &mut Vec<u8> {
         &mut self.coded
     }
 
-    /// Puts further messages behind what waits, until there is enough for a write.
+    /// Appends further messages to the waiting bytes, until they are enough for a write.
     pub(crate) fn gather(
         &mut self,
         connection: &mut Connection<Client>,
@@ -71,13 +71,13 @@ impl Compression {
             let payload = corpus.payload(&flight);
             let sent =
                 self.deflater.message(connection, corpus.kind(), payload, &mut pools.deflate, flight.key);
-            let Ok(sent) = sent else { break }; // the server closes, which is told of elsewhere
+            let Ok(sent) = sent else { break }; // the server closes, which is reported elsewhere
             self.coded.extend_from_slice(&sent.header);
             self.coded.extend_from_slice(sent.payload);
         }
     }
 
-    /// Has each part that comes out of a part looked at.
+    /// Passes each part that the given part inflates to, to `check`.
     pub(crate) fn inflate<E>(
         &mut self,
         part: Part<'_>,

@@ -1,4 +1,4 @@
-//! What is sent, and what must come back.
+//! The messages that are sent, and the replies that must come back.
 
 use crate::{
     plan::{Handler, Payload, Plan, Sizes},
@@ -7,34 +7,34 @@ use crate::{
 use framewire::{Kind, mask::Key};
 use std::io::Write;
 
-/// The bytes of all messages: each is a piece of them that begins at a random place, so that no two that follow one
-/// another are alike, and a reply is checked against where its message came from, without a copy of it.
+/// The bytes of all messages. Each message is a piece of them that begins at a random place. So consecutive messages
+/// differ, and a reply can be compared with its message's place, without a copy of the message.
 #[derive(Debug)]
 pub(crate) struct Corpus {
     bytes: Vec<u8>,
-    /// Places where a message may begin.
+    /// Places at which a message may begin.
     places: u32,
     sizes: Sizes,
     payload: Payload,
     handler: Handler,
 }
 
-/// A message that was sent, or is about to be: nothing of it but where it is.
+/// A message that was sent or will be: only its place.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Flight {
     start: u32,
     pub(crate) len: u32,
     pub(crate) key: Key,
-    /// When it was to be sent, in nanoseconds of the run's clock.
+    /// When it was due, in nanoseconds of the run's clock.
     pub(crate) intended: u64,
 }
 
 impl Corpus {
-    /// More would leave the processor's cache, as what a server receives does not.
+    /// A larger corpus would not stay in the processor's cache, in which a server's received bytes do stay.
     const PLACES: u32 = 64 << 10;
-    /// Of what is to be compressed: so many that a window seldom holds what a message is a piece of.
+    /// For compression: large enough that a window seldom holds the piece that a message repeats.
     const PLACES_TO_COMPRESS: u32 = 4 << 20;
-    /// The most bytes that a place is moved so as not to cut a character.
+    /// The most bytes that a place is moved, so as not to cut a character.
     const SLACK: usize = 256;
 
     pub(crate) fn new(plan: &Plan, random: &mut Random) -> Self {
@@ -63,7 +63,7 @@ impl Corpus {
             self.sizes.at(if self.sizes.is_one() { 0 } else { random.below(self.sizes.total_weight()) });
         let mut start = random.below(self.places);
         if self.payload == Payload::Mixed {
-            // Both ends are between characters for one place in six or so.
+            // About one place in six has both ends between characters.
             let is_between = |at: u32| self.bytes.get(at as usize).is_none_or(|byte| byte >> 6 != 0b10);
             while !(is_between(start) && is_between(start + len)) {
                 start = (start + 1) % self.places;
@@ -80,7 +80,7 @@ impl Corpus {
         &self.bytes[flight.start as usize..][..flight.len as usize]
     }
 
-    /// Has `check` look at the reply that a message must get.
+    /// Passes the right reply to a message to `check`.
     #[inline]
     pub(crate) fn with_reply<T>(&self, flight: &Flight, check: impl FnOnce(Kind, &[u8]) -> T) -> T {
         let payload = self.payload(flight);
@@ -98,7 +98,7 @@ impl Corpus {
     }
 }
 
-/// Adds one of an array's objects, of a hundred bytes or so.
+/// Adds an object of an array, of a hundred bytes or so.
 fn record(bytes: &mut Vec<u8>, random: &mut Random) {
     const WORDS: [&str; 8] = ["order", "trade", "quote", "cancel", "filled", "pending", "limit", "market"];
     let (kind, state) = (WORDS[random.below(8) as usize], WORDS[random.below(8) as usize]);

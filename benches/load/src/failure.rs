@@ -1,16 +1,16 @@
-//! What ends a run before its time.
+//! The reasons for which a run fails.
 
 use framewire::{Kind, ProtocolError, handshake::HandshakeError};
 use std::{fmt, io, time::Duration};
 
-/// Why a run has failed: then nothing that was measured counts.
+/// Why a run has failed. None of its measurements counts then.
 #[derive(Debug)]
 pub enum Failure {
-    /// The address names nobody.
+    /// The address cannot be resolved.
     Resolve(String, io::Error),
-    /// Nobody listens there.
+    /// Nothing listens at the address.
     Connect(String, io::Error),
-    /// The server did not answer the opening handshake with one.
+    /// The server's answer to the opening handshake is not a handshake.
     Handshake(HandshakeError),
     /// It answered with another status.
     Status(u16),
@@ -22,28 +22,28 @@ pub enum Failure {
     Protocol { connection: usize, error: ProtocolError },
     /// A reply is not what it must be.
     Reply { connection: usize, message: u64, wrong: Wrong },
-    /// The server owes answers and says nothing.
+    /// The server owes replies and sends nothing.
     Silent { owed: usize, patience: Duration },
-    /// An open loop is so far ahead of the server that nothing can be learnt any more.
+    /// An open loop is so far ahead of the server that its measurements would mean nothing.
     Overrun { owed: usize },
-    /// The server's process is not there to be looked at.
+    /// The server's process cannot be read.
     Process(u32, io::Error),
-    /// Our own machine does not let us.
+    /// This machine's own limits stop the run.
     Own(io::Error),
 }
 
-/// What is wrong with a reply.
+/// Why a reply is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wrong {
-    /// It is of the other kind.
+    /// It is of the wrong kind.
     Kind { is: Kind, expected: Kind },
-    /// It has other bytes, from here on.
+    /// It differs from this byte on.
     Byte { at: usize, is: u8, expected: u8 },
-    /// It has more bytes than this.
+    /// It is longer than this.
     Longer { expected: usize },
-    /// It ends too soon.
+    /// It is too short.
     Shorter { is: usize, expected: usize },
-    /// Its message has not been sent yet, or there is none.
+    /// It answers a message that has not been sent.
     Unasked,
 }
 
@@ -69,12 +69,12 @@ impl fmt::Display for Failure {
             }
             Self::Silent { owed, patience } => write!(
                 f,
-                "the server has said nothing for {patience:?}, with {owed} replies still to come (--patience)"
+                "the server has sent nothing for {patience:?}, and owes {owed} replies (--patience)"
             ),
             Self::Overrun { owed } => {
-                write!(f, "the server is {owed} replies behind: the rate is beyond what it can do")
+                write!(f, "the server is {owed} replies behind: it cannot keep up with the rate")
             }
-            Self::Process(pid, error) => write!(f, "process {pid} cannot be looked at: {error}"),
+            Self::Process(pid, error) => write!(f, "process {pid} cannot be read: {error}"),
             Self::Own(error) => write!(f, "{error}"),
         }
     }
@@ -83,9 +83,9 @@ impl fmt::Display for Failure {
 impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Kind { is, expected } => write!(f, "it is {is:?}, and has to be {expected:?}"),
+            Self::Kind { is, expected } => write!(f, "it is {is:?}, and must be {expected:?}"),
             Self::Byte { at, is, expected } => {
-                write!(f, "its byte {at} is {is:#04x}, and has to be {expected:#04x}")
+                write!(f, "its byte {at} is {is:#04x}, and must be {expected:#04x}")
             }
             Self::Longer { expected } => write!(f, "it is longer than {expected} bytes"),
             Self::Shorter { is, expected } => write!(f, "it has {is} bytes instead of {expected}"),

@@ -22,7 +22,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Does what the plan says. `progress` is told now and then how much of it is done, from 0 to 1, and what is going on.
+/// Runs the plan. Calls `progress` now and then with the part that is done, from 0 to 1, and the current activity.
 pub fn run(plan: &Plan, mut progress: impl FnMut(f64, &str)) -> Result<Report, Failure> {
     let mut generator = Generator::new(plan)?;
     generator.connect(&mut progress)?;
@@ -38,13 +38,13 @@ pub fn run(plan: &Plan, mut progress: impl FnMut(f64, &str)) -> Result<Report, F
     Ok(Report::new(plan, &measured, idle, agreed, &generator.tally))
 }
 
-/// What of permessage-deflate was agreed on; several, where the connections differ.
+/// The parameters of permessage-deflate that were agreed on; several, if connections differ.
 fn agreed(peers: &[Peer]) -> Option<String> {
     let all: BTreeSet<String> = peers.iter().filter_map(Peer::agreed).map(|params| stated(&params)).collect();
     (!all.is_empty()).then(|| all.into_iter().collect::<Vec<_>>().join(", "))
 }
 
-/// As the server's answer says it.
+/// The parameters as in the server's response.
 fn stated(params: &DeflateParams) -> String {
     let stated = |bits: u8| Some(bits).filter(|&bits| bits < 15);
     let answer = DeflateResponse {
@@ -56,40 +56,40 @@ fn stated(params: &DeflateParams) -> String {
     answer.to_string()
 }
 
-/// What was seen between the end of the warm-up and the end of the run.
+/// The measurements from the end of the warm-up to the end of the run.
 pub(crate) struct Measured {
     pub(crate) seconds: f64,
-    /// At both ends.
+    /// Usage at the start and at the end.
     pub(crate) server: Option<(Usage, Usage)>,
     pub(crate) own: (Usage, Usage),
 }
 
-/// What has come back.
+/// The replies so far.
 pub(crate) struct Tally {
     /// Whether replies that arrive now count.
     is_counting: bool,
-    /// Whether latency is of what was to be sent in the time that counts, or of what came back in it. Only the former
-    /// includes what came back too late, and so only that tells an open loop's truth.
+    /// Whether latency counts for messages that were due in the measured time, or for replies that arrived in it. Only the
+    /// former includes replies that arrived too late, so only it is right for an open loop.
     by_intention: bool,
     from: u64,
     to: u64,
     pub(crate) messages: u64,
     pub(crate) bytes: u64,
-    /// Replies that came compressed, and all bytes of the server's.
+    /// Compressed replies, and all bytes from the server.
     pub(crate) compressed: u64,
     pub(crate) received: u64,
-    /// Sent, or to be sent, and not answered.
+    /// Messages that were sent, or were due, and are not answered.
     outstanding: usize,
-    /// When the server was last heard of.
+    /// When the server last sent something.
     heard: u64,
-    /// In nanoseconds; as is how late the sender was.
+    /// Latency and lateness of the sender, in nanoseconds.
     pub(crate) latency: Histogram<u64>,
     pub(crate) lateness: Histogram<u64>,
 }
 
 impl Tally {
     fn new(by_intention: bool) -> Self {
-        // Of a thousandth of a value, up to an hour.
+        // To a thousandth of a value, up to an hour.
         let histogram = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).expect("valid bounds");
         Self {
             is_counting: false,
@@ -107,12 +107,12 @@ impl Tally {
         }
     }
 
-    /// Some of a reply has come.
+    /// A part of a reply has arrived.
     pub(crate) fn hear(&mut self, now: u64) {
         self.heard = now;
     }
 
-    /// So many bytes have come, frames and all.
+    /// This many bytes have arrived, with frame headers.
     pub(crate) const fn receive(&mut self, bytes: usize) {
         if self.is_counting {
             self.received += bytes as u64;
@@ -132,10 +132,10 @@ impl Tally {
         }
     }
 
-    /// So many more replies are owed.
+    /// This many more replies are owed.
     fn ask(&mut self, count: usize, now: u64) {
         if self.outstanding == 0 {
-            self.heard = now; // whose silence was no fault so far
+            self.heard = now; // the server owed nothing until now
         }
         self.outstanding += count;
     }
@@ -159,26 +159,26 @@ struct Generator<'a> {
     peers: Vec<Peer>,
     shared: Shared,
     tally: Tally,
-    /// Of an open loop, once it has begun.
+    /// The schedule of an open loop, once it has begun.
     schedule: Option<Schedule>,
-    /// Messages that may still be sent.
+    /// The number of messages that may still be sent.
     quota: u64,
-    /// Which were due just now: by whom, and since when.
+    /// The messages that are due: on which connection, and since when.
     due: Vec<(usize, u64)>,
 }
 
 impl<'a> Generator<'a> {
-    /// Connections that are being opened at once: fewer than the shortest queue that a listener has.
+    /// How many connections are opened at once: fewer than the shortest queue of a listener.
     const OPENING: usize = 64;
-    /// How often something other than the sockets is looked at.
+    /// How often anything but the sockets is checked.
     const TICK: Duration = Duration::from_millis(50);
-    /// The poll sleeps by the millisecond; what is due sooner is waited for awake.
+    /// The poll sleeps in milliseconds; for anything that is due sooner, the loop stays awake.
     const AWAKE: u64 = 2_000_000;
-    /// An open loop that is so far ahead will never be caught up with.
+    /// An open loop that is this far ahead can never be caught up with.
     const OVERRUN: usize = 4_000_000;
 
     fn new(plan: &'a Plan) -> Result<Self, Failure> {
-        // A connection is a file descriptor. What this allows is seen when they are opened.
+        // Each connection takes a file descriptor. If the limit is too low, opening them fails.
         let _ = rlimit::increase_nofile_limit(u64::MAX);
         let mut random = Random::new(plan.seed);
         let corpus = Corpus::new(plan, &mut random);
@@ -187,7 +187,7 @@ impl<'a> Generator<'a> {
         Ok(Self {
             plan,
             poll: Poll::new().map_err(Failure::Own)?,
-            // Few at once where a schedule is to be kept between them.
+            // Few at once, if a schedule must be kept between them.
             events: Events::with_capacity(if is_open_loop { 64 } else { 1024 }),
             clock: Instant::now(),
             peers: Vec::with_capacity(plan.connections),
@@ -227,7 +227,7 @@ impl<'a> Generator<'a> {
         while done < count {
             let mut now = self.now();
             if begun == done {
-                self.tally.heard = now; // nothing is owed
+                self.tally.heard = now; // it owes nothing
             }
             let ramp = self.plan.ramp.as_nanos() as u64;
             while begun < count
@@ -252,7 +252,7 @@ impl<'a> Generator<'a> {
             for event in &self.events {
                 let Token(i) = event.token();
                 if let Some(peer) = &mut peers[i] {
-                    // What a server says unasked.
+                    // Bytes that a server sends unasked.
                     peer.read(event.is_read_closed(), &mut self.shared, &mut self.tally, now)?;
                     peer.unblock();
                     peer.flush(&mut self.shared)?;
@@ -271,7 +271,7 @@ impl<'a> Generator<'a> {
         Ok(())
     }
 
-    /// Loads the server; counts what comes back once the warm-up is over.
+    /// Loads the server, and counts replies once the warm-up is over.
     fn measure(&mut self, progress: &mut impl FnMut(f64, &str)) -> Result<Measured, Failure> {
         let begin = self.now();
         self.tally.heard = begin;
@@ -338,11 +338,11 @@ impl<'a> Generator<'a> {
         Ok(Measured { seconds, server, own: (before.1, own_usage()?) })
     }
 
-    /// Waits for all replies that are still to come.
+    /// Waits for all replies that are owed.
     fn drain(&mut self) -> Result<(), Failure> {
         let begin = self.now();
         if self.schedule.take().is_none() {
-            // Of a closed loop, what was not sent is nobody's loss; of an open one, it is the very thing to see.
+            // In a closed loop, messages that were not sent do not matter; in an open loop, they are part of the result.
             for peer in &mut self.peers {
                 self.tally.outstanding -= peer.cancel();
             }
@@ -351,7 +351,7 @@ impl<'a> Generator<'a> {
         while self.tally.outstanding > 0 {
             let now = self.now();
             self.check_silence(now, self.tally.outstanding)?;
-            // A server that says just enough not to be silent.
+            // A server that sends just enough not to be silent.
             if now - begin > 6 * self.plan.patience.as_nanos() as u64 {
                 return Err(self.silent(self.tally.outstanding));
             }
@@ -360,7 +360,7 @@ impl<'a> Generator<'a> {
         Ok(())
     }
 
-    /// Closes all connections, as well as that can be done in a second: everything that counts is known by now.
+    /// Closes all connections, as far as a second allows: all results are known by now.
     fn close(&mut self) {
         let begin = self.now();
         for peer in &mut self.peers {
@@ -373,7 +373,7 @@ impl<'a> Generator<'a> {
         }
     }
 
-    /// Waits for the sockets, for so many nanoseconds at most, and does what there is to do.
+    /// Waits for the sockets for at most this many nanoseconds, and serves them.
     fn turn(&mut self, wait: u64) -> Result<(), Failure> {
         let mut wait = Duration::from_nanos(wait).min(Self::TICK);
         if let Some(schedule) = self.schedule.as_ref().filter(|_| self.quota > 0) {
@@ -411,7 +411,7 @@ impl<'a> Generator<'a> {
         Ok(())
     }
 
-    /// Sends so many messages on a connection, as far as any may still be sent; and what it owes.
+    /// Sends this many messages on a connection, as far as messages may still be sent, and anything that it has queued.
     fn send(&mut self, peer: usize, count: usize) -> Result<(), Failure> {
         let count = self.quota.min(count as u64);
         self.quota -= count;
@@ -426,7 +426,7 @@ impl<'a> Generator<'a> {
         peer.flush(&mut self.shared)
     }
 
-    /// Sends what an open loop's schedule says is due, on the connections in turn.
+    /// Sends the messages that are due by an open loop's schedule, on the connections in turn.
     fn send_due(&mut self) -> Result<(), Failure> {
         loop {
             let now = self.now();
@@ -447,7 +447,7 @@ impl<'a> Generator<'a> {
             }
             for i in 0..self.due.len() {
                 let (peer, intended) = self.due[i];
-                // Where the socket is full, it is not the sender that is late.
+                // If the socket is full, the lateness is not the sender's.
                 let now = self.now();
                 self.tally.sent(intended, now);
                 self.peers[peer].flush(&mut self.shared)?;
@@ -464,7 +464,7 @@ impl<'a> Generator<'a> {
     }
 
     fn check_silence(&self, now: u64, owed: usize) -> Result<(), Failure> {
-        // Where nothing is owed, the server has nothing to say.
+        // If nothing is owed, the server need not send anything.
         let is_silent =
             owed > 0 && now.saturating_sub(self.tally.heard) > self.plan.patience.as_nanos() as u64;
         if is_silent { Err(self.silent(owed)) } else { Ok(()) }

@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! options ──▶ plan ──▶ generator (the loop: connect, warm up, measure, drain) ──▶ peer (one connection)
-//!                        schedule   when an open loop sends                        corpus   what is sent, and what must come back
-//!                        process    what the server has used, from /proc           compression   where it was agreed on
+//!                        schedule   when an open loop sends                        corpus   messages, and their right replies
+//!                        process    the server's usage, from /proc                 compression   if it was agreed on
 //!                                                      generator ──▶ report: a table, a JSON line, CSV
 //! ```
 //!
-//! It is a library so that what starts it ([`Plan`], [`run`]) and what reads its output ([`Report`]) can share the
-//! types.
+//! It is a library so that the program that starts it ([`Plan`], [`run`]) and programs that read its output ([`Report`])
+//! can share the types.
 
 mod compression;
 mod corpus;

@@ -10,7 +10,7 @@ use std::{
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    // Shown where standard error is a terminal, and nowhere else.
+    // Progress is shown only if standard error is a terminal.
     let bar = ProgressBar::new(1000);
     bar.set_style(
         ProgressStyle::with_template("{msg:<30} [{bar:40}] {elapsed}")
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     bar.finish_and_clear();
     match outcome {
         Ok(report) => {
-            // Who closed our output does not want to know.
+            // If our output was closed, nobody needs the error.
             let _ = io::stdout().write_all(report.format(options.format).as_bytes());
             if report.void.is_some() { ExitCode::from(3) } else { ExitCode::SUCCESS }
         }

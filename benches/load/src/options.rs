@@ -1,4 +1,4 @@
-//! What the command line says.
+//! The command line.
 // The comments on the options are the text of --help, and no Markdown.
 #![allow(rustdoc::bare_urls)]
 
@@ -7,20 +7,19 @@ use clap::{Parser, ValueEnum};
 use framewire::extension::DeflateOffer;
 use std::{num::NonZeroUsize, time::Duration};
 
-/// Loads a WebSocket echo server, checks every reply byte for byte, and says how many messages it does and how long
-/// they take. One thread. Ends with 0 where all went well, 1 where it did not, 3 where the run is void because the
-/// sender was late.
+/// Loads a WebSocket echo server, checks every reply byte for byte, and reports its throughput and latency. Uses one
+/// thread. Exit status: 0 if all went well, 1 if not, 3 if the run is void because the sender was late.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "framewire-load", version, max_term_width = 100)]
 pub struct Options {
     /// The server: ws://HOST:PORT/PATH.
     pub url: Url,
 
-    /// Connections, between which the messages are spread evenly.
+    /// The number of connections. Messages are spread evenly over them.
     #[arg(short, long, value_name = "N", default_value = "100", help_heading = "Load")]
     pub connections: NonZeroUsize,
 
-    /// Closed loop: so many messages of each connection are under way at any time, and a reply makes the next one go.
+    /// Closed loop: keep this many messages in flight on each connection; each reply triggers the next message.
     #[arg(
         short,
         long,
@@ -31,8 +30,8 @@ pub struct Options {
     )]
     pub in_flight: NonZeroUsize,
 
-    /// Open loop: so many messages a second over all connections, by a schedule, whatever becomes of them. Latency
-    /// is counted from when a message was to be sent: what a slow server keeps waiting shows in it.
+    /// Open loop: send this many messages a second over all connections, by a schedule, whether or not replies have
+    /// arrived. Latency counts from when a message was due, so messages that a slow server delays show it.
     #[arg(short, long, value_name = "PER SECOND", value_parser = rate, help_heading = "Load")]
     pub rate: Option<f64>,
 
@@ -40,77 +39,77 @@ pub struct Options {
     #[arg(short, long, value_name = "SECONDS", default_value = "5", value_parser = seconds, help_heading = "Load")]
     pub duration: Duration,
 
-    /// So many messages instead of a time; without a warm-up.
+    /// Send this many messages instead of measuring for a time, without a warm-up.
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..),
           conflicts_with_all = ["duration", "warm_up"], help_heading = "Load")]
     pub messages: Option<u64>,
 
-    /// How long to load the server before anything is counted.
+    /// How long to load the server before measuring.
     #[arg(short, long, value_name = "SECONDS", default_value = "0.5", value_parser = seconds, help_heading = "Load")]
     pub warm_up: Duration,
 
-    /// Open the connections over so long, evenly.
+    /// Open the connections evenly over this time.
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds, help_heading = "Load")]
     pub ramp: Duration,
 
-    /// Bytes of a message, or several sizes and how often each: 16:50,125:30,1K:20.
+    /// Bytes of a message, or several sizes with weights: 16:50,125:30,1K:20.
     #[arg(short, long, value_name = "SIZES", default_value = "125", help_heading = "Messages")]
     pub size: Sizes,
 
-    /// What messages are made of.
+    /// The content of messages.
     #[arg(short, long, value_enum, default_value_t = Payload::Text, help_heading = "Messages")]
     pub payload: Payload,
 
-    /// What the server answers.
+    /// The reply that the server sends.
     #[arg(long, value_enum, default_value_t = Handler::Echo, help_heading = "Messages")]
     pub handler: Handler,
 
-    /// Offer permessage-deflate. (Random bytes do not become fewer by it, texts a little; JSON is what it is for.)
+    /// Offer permessage-deflate. (Random bytes do not become shorter, text a little; use JSON.)
     #[arg(long, help_heading = "Messages")]
     pub compression: bool,
 
-    /// Offer it with each message compressed by itself, both ways.
+    /// Offer it without context takeover, in both directions: each message is compressed by itself.
     #[arg(long, requires = "compression", help_heading = "Messages")]
     pub no_context_takeover: bool,
 
-    /// The same messages and keys each time for the same number.
+    /// Repeat the messages and keys of another run with the same number.
     #[arg(long, value_name = "N", help_heading = "Messages")]
     pub seed: Option<u64>,
 
-    /// The server's process, on this machine: its CPU time and its memory are looked at.
+    /// The process ID of the server, on this machine, to report its CPU time and memory.
     #[arg(long, help_heading = "Server")]
     pub pid: Option<u32>,
 
-    /// Leave the connections open for so long after the last reply, before the server's memory is looked at.
+    /// Keep the connections open for this long after the last reply, before the server's memory is read.
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds, help_heading = "Server")]
     pub hold: Duration,
 
-    /// How long the server may be silent while it owes a reply.
+    /// How long the server may send nothing while it owes a reply.
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds, help_heading = "Server")]
     pub patience: Duration,
 
-    /// An open loop is void where the sender was later than this with one message in a hundred.
+    /// An open loop is void if the sender was later than this with one message in a hundred.
     #[arg(long, value_name = "SECONDS", default_value = "0.001", value_parser = seconds, help_heading = "Server")]
     pub late_bound: Duration,
 
-    /// How to print what was measured.
+    /// The form of the report.
     #[arg(short, long, value_enum, default_value_t = Format::Human, help_heading = "Output")]
     pub format: Format,
 }
 
-/// How to print what was measured.
+/// The form of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// A table to read.
+    /// A table for people.
     Human,
     /// A line of JSON.
     Json,
-    /// A line of names, and one of values.
+    /// A line of names, and a line of values.
     Csv,
 }
 
 impl Options {
-    /// What is to be done.
+    /// The run that the options describe.
     pub fn plan(&self) -> Plan {
         Plan {
             url: self.url.clone(),

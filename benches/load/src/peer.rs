@@ -20,23 +20,23 @@ use std::{
     net::SocketAddr,
 };
 
-/// What the connections of the thread share.
+/// What the connections of a thread share.
 pub(crate) struct Shared {
     pub(crate) rx: Vec<u8>,
     pub(crate) tx: Vec<u8>,
     pub(crate) corpus: Corpus,
     pub(crate) random: Random,
-    /// What is offered of permessage-deflate, and with what it is kept.
+    /// The offer of permessage-deflate, and the pools for it.
     pub(crate) offer: Option<DeflateOffer>,
     pub(crate) pools: Option<Pools>,
 }
 
 impl Shared {
-    /// As much as is read and written at once.
+    /// The most bytes of a read or a write.
     pub(crate) const BUFFER: usize = 256 << 10;
 }
 
-/// A connection before its opening handshake is done.
+/// A connection during its opening handshake.
 pub(crate) struct Opening {
     index: usize,
     pub(crate) socket: TcpStream,
@@ -46,11 +46,11 @@ pub(crate) struct Opening {
     is_sent: bool,
 }
 
-/// What the opening handshake has brought.
+/// The result of the opening handshake.
 pub(crate) struct Opened {
-    /// Where compression was agreed on.
+    /// Present if compression was agreed on.
     deflate: Option<DeflateParams>,
-    /// What the server sent right behind it.
+    /// The bytes that the server sent right after its head.
     pub(crate) rest: Vec<u8>,
 }
 
@@ -71,7 +71,7 @@ impl Opening {
         Ok(Self { index, socket, key, head, request, is_sent: false })
     }
 
-    /// Goes on as far as it can; `None` while the handshake is not done.
+    /// Continues as far as possible; `None` while the handshake is not done.
     pub(crate) fn ready(
         &mut self,
         host: &str,
@@ -87,7 +87,7 @@ impl Opening {
                 return Ok(None); // woken too early
             }
             self.socket.set_nodelay(true).map_err(failed)?;
-            // A few hundred bytes into an empty buffer.
+            // A few hundred bytes, and the socket's buffer is empty.
             self.socket.write_all(&self.request).map_err(failed)?;
             self.is_sent = true;
         }
@@ -114,7 +114,7 @@ impl Opening {
         }
     }
 
-    /// The connection that it has become.
+    /// The open connection.
     pub(crate) fn into_peer(self, opened: &Opened, shared: &Shared) -> Result<Peer, Failure> {
         let mut connection = Connection::new().with_limits(Limits::NONE);
         let compression = match (&opened.deflate, &shared.pools) {
@@ -153,7 +153,7 @@ pub(crate) struct Peer {
     index: usize,
     socket: TcpStream,
     connection: Connection<Client>,
-    /// Where compression was agreed on.
+    /// Present if compression was agreed on.
     agreed: Option<DeflateParams>,
     compression: Option<Box<Compression>>,
     outgoing: Outgoing,
@@ -163,15 +163,15 @@ pub(crate) struct Peer {
     is_blocked: bool,
     /// Bytes of the reply that is arriving.
     received: usize,
-    /// Replies that were whole.
+    /// The number of complete replies.
     answered: u64,
 }
 
-/// The messages that are not answered yet. None is kept as bytes: what the socket did not take is made once more.
+/// The messages that are not answered yet. Their bytes are not kept: if the socket did not take them, they are made again.
 #[derive(Debug, Default)]
 pub(crate) struct Outgoing {
     flights: VecDeque<Flight>,
-    /// The first of them that has not been written wholly, and how much of its frame has been.
+    /// The first of these that is not fully written, and how many bytes of its frame are written.
     unsent: usize,
     written: usize,
 }
@@ -182,8 +182,8 @@ impl Peer {
         self.outgoing.flights.push_back(flight);
     }
 
-    /// Reads what there is, and checks it; says how many messages it has answered. Where the server is known to have
-    /// `ended` it, up to that end, of which nobody tells again.
+    /// Reads all that has arrived, and checks it; returns the number of answered messages. If the server is known to have
+    /// `ended` the connection, it reads up to that end, for which no other event will come.
     pub(crate) fn read(
         &mut self,
         ended: bool,
@@ -204,7 +204,7 @@ impl Peer {
                         break Err(failure);
                     }
                     if n < rx.len() && !ended {
-                        break Ok(()); // drained: more will be told of
+                        break Ok(()); // empty: an event will tell of more
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(()),
@@ -216,7 +216,7 @@ impl Peer {
         outcome.map(|()| (self.answered - before) as usize)
     }
 
-    /// Checks what was received.
+    /// Checks received bytes.
     pub(crate) fn take(
         &mut self,
         mut input: &mut [u8],
@@ -271,15 +271,15 @@ impl Peer {
         }
     }
 
-    /// The socket says that it takes bytes again.
+    /// The socket takes bytes again.
     pub(crate) fn unblock(&mut self) {
         self.is_blocked = false;
     }
 
-    /// Writes what is queued, as far as the socket takes it.
+    /// Writes queued bytes, as far as the socket takes them.
     pub(crate) fn flush(&mut self, shared: &mut Shared) -> Result<(), Failure> {
         while !self.is_blocked {
-            // Control frames stand between messages.
+            // Control frames go between messages.
             if !self.owed.is_empty() && self.outgoing.written == 0 && !self.has_coded() {
                 let n = self.write_owed()?;
                 self.owed.drain(..n);
@@ -306,7 +306,7 @@ impl Peer {
         Ok(())
     }
 
-    /// Drops the messages of which no byte has been written; says how many.
+    /// Drops the messages of which no byte is written; returns their number.
     pub(crate) fn cancel(&mut self) -> usize {
         let Outgoing { flights, unsent, written } = &mut self.outgoing;
         let begun = *unsent + usize::from(*written > 0);
@@ -315,7 +315,7 @@ impl Peer {
         dropped
     }
 
-    /// Says goodbye.
+    /// Sends a close.
     pub(crate) fn close(&mut self, shared: &mut Shared) -> Result<(), Failure> {
         if let Ok(frame) = self.connection.close(CloseCode::NORMAL, "", shared.random.key()) {
             self.owed.extend_from_slice(&frame);
@@ -407,8 +407,8 @@ impl mio::event::Source for Peer {
 }
 
 impl Outgoing {
-    /// Holds what has arrived, behind `received` bytes of the same reply, against the message that is next to be
-    /// answered; gives that message once its reply is whole.
+    /// Compares the bytes that arrived after `received` bytes of the same reply with the next message to be answered. Returns
+    /// that message once its reply is complete.
     #[inline]
     fn check(
         &mut self,
@@ -419,7 +419,7 @@ impl Outgoing {
         corpus: &Corpus,
     ) -> Result<Option<Flight>, Wrong> {
         let Some(&flight) = self.flights.front() else { return Err(Wrong::Unasked) };
-        // A server may stream back what has arrived, but not end a message that has not.
+        // A server may stream back the bytes that have arrived, but not end a message that has not ended.
         if self.unsent == 0 && (last || self.written == 0) {
             return Err(Wrong::Unasked);
         }
@@ -447,8 +447,8 @@ impl Outgoing {
         Ok(self.flights.pop_front())
     }
 
-    /// Writes to `tx` what the socket is to get next, masked; says how many bytes. No further than to the end of the
-    /// frame that is begun where `go_on` says so.
+    /// Writes the next bytes for the socket to `tx`, masked; returns their number. If `go_on` is false, it stops at the end of
+    /// the frame that is begun.
     fn gather(
         &self,
         connection: &mut Connection<Client>,
@@ -460,7 +460,7 @@ impl Outgoing {
         let mut skip = self.written;
         for flight in self.flights.range(self.unsent..) {
             let header = connection.message_header(corpus.kind(), Rsv::NONE, flight.len.into(), flight.key);
-            let Ok(header) = header else { break }; // the server closes, which is told of elsewhere
+            let Ok(header) = header else { break }; // the server closes, which is reported elsewhere
             let head = &header[skip.min(header.len())..];
             if head.len() > tx.len() - len {
                 break;
@@ -480,7 +480,7 @@ impl Outgoing {
         len
     }
 
-    /// So many bytes were taken.
+    /// The socket has taken this many bytes.
     fn advance(&mut self, mut n: usize) {
         while n > 0 {
             let rest = frame_len(self.flights[self.unsent].len) - self.written;
@@ -494,7 +494,7 @@ impl Outgoing {
         }
     }
 
-    /// The next message, which somebody else writes wholly.
+    /// The next message, which other code writes completely.
     pub(crate) fn next_whole(&mut self) -> Option<Flight> {
         let flight = self.flights.get(self.unsent).copied()?;
         self.unsent += 1;

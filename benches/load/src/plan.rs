@@ -1,4 +1,4 @@
-//! What is to be done, as values.
+//! A run, as values.
 
 use framewire::{Kind, extension::DeflateOffer};
 use serde::{Deserialize, Serialize};
@@ -14,43 +14,43 @@ pub struct Plan {
     pub handler: Handler,
     pub load: Load,
     pub until: Until,
-    /// Over how long the connections are opened.
+    /// The time over which the connections are opened.
     pub ramp: Duration,
-    /// For how long nothing is counted yet.
+    /// The time before measuring.
     pub warm_up: Duration,
-    /// For how long the connections stay open when all is done.
+    /// The time for which the connections stay open at the end.
     pub hold: Duration,
-    /// How long the server may be silent while it owes an answer.
+    /// How long the server may send nothing while it owes a reply.
     pub patience: Duration,
     /// How late the sender of an open loop may be, at the 99th percentile.
     pub late_bound: Duration,
-    /// What is offered of permessage-deflate.
+    /// The offer of permessage-deflate.
     pub compression: Option<DeflateOffer>,
-    /// The server's process, where it is to be looked at.
+    /// The server's process, if it is to be measured.
     pub pid: Option<u32>,
-    /// The same keys, sizes and contents for the same seed.
+    /// The same seed gives the same keys, sizes and contents.
     pub seed: Option<u64>,
 }
 
-/// What decides when a message is sent.
+/// When messages are sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Load {
-    /// Closed loop: the reply to one of so many in flight on a connection.
+    /// Closed loop: when a reply arrives; this many are in flight on each connection.
     InFlight(usize),
-    /// Open loop: a schedule of so many a second, over all connections.
+    /// Open loop: by a schedule of this many a second, over all connections.
     Rate(f64),
 }
 
-/// What ends a run.
+/// When a run ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
-    /// So much time, counted from the end of the warm-up.
+    /// After this time, from the end of the warm-up.
     Time(Duration),
-    /// So many messages.
+    /// After this many messages.
     Messages(u64),
 }
 
-/// What the messages are made of.
+/// The content of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Payload {
@@ -60,7 +60,7 @@ pub enum Payload {
     Text,
     /// Text of characters of one to four bytes.
     Mixed,
-    /// Text like what applications send as JSON, which compresses as that does.
+    /// Text like the JSON of applications, which compresses as well as that.
     Json,
 }
 
@@ -77,18 +77,18 @@ impl Payload {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Handler {
-    /// Sends it back as it is.
+    /// It sends the message back unchanged.
     Echo,
-    /// Answers with a text: how many bytes it has, a space, the value of its last byte (0 where it has none).
+    /// It answers with a text: the number of bytes, a space, the value of the last byte (0 if empty).
     Length,
 }
 
-/// Sizes of messages in bytes, and how often each: `125`, or `16:50,125:30,1K:20`.
+/// Sizes of messages in bytes, with weights: `125`, or `16:50,125:30,1K:20`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sizes(Vec<(u32, u32)>);
 
 impl Sizes {
-    /// The largest message there is: the corpus holds it in memory.
+    /// The largest size: the corpus holds a message in memory.
     const MAX: u64 = 256 << 20;
 
     pub(crate) fn largest(&self) -> usize {
@@ -129,7 +129,7 @@ impl FromStr for Sizes {
             };
             let size = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
             let size = size.filter(|&size| size <= Self::MAX).ok_or_else(|| {
-                format!("{size:?} is no size: a number of bytes up to 256M, or one with K or M")
+                format!("{size:?} is not a size: give a number of bytes, or one with K or M, up to 256M")
             })?;
             let weight = weight.trim().parse::<u16>().ok().filter(|&weight| weight > 0);
             let weight = weight.ok_or("a weight is a whole number from 1 to 65535")?;
@@ -157,9 +157,9 @@ impl fmt::Display for Sizes {
 /// `ws://HOST[:PORT][/PATH]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
-    /// As the `Host` header names it.
+    /// The value of the `Host` header.
     pub host: String,
-    /// With a port: what is connected to.
+    /// The address to connect to, with a port.
     pub address: String,
     pub target: String,
 }
@@ -169,7 +169,7 @@ impl FromStr for Url {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let rest =
-            text.strip_prefix("ws://").ok_or("an address is ws://HOST:PORT/PATH (TLS is not spoken)")?;
+            text.strip_prefix("ws://").ok_or("an address is ws://HOST:PORT/PATH (TLS is not supported)")?;
         let (host, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         if host.is_empty() {
             return Err("the address names no host".into());

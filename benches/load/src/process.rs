@@ -1,4 +1,4 @@
-//! What a process has used, from /proc.
+//! The usage of a process, from /proc.
 
 use std::{fs, io};
 
@@ -7,43 +7,43 @@ use std::{fs, io};
 pub struct Usage {
     /// Seconds of CPU time of all its threads.
     pub cpu: f64,
-    /// Those in user and in kernel mode, in hundredths and with those of threads that have ended.
+    /// The same in user and in kernel mode, in hundredths, and with that of threads that have ended.
     user: u64,
     system: u64,
-    /// Bytes that are resident; and those of them that are its own, rather than a file's.
+    /// Resident bytes, and those of them that are anonymous, rather than a file's.
     pub resident: u64,
     pub anonymous: u64,
 }
 
 impl Usage {
-    /// Of this process.
+    /// The usage of this process.
     pub fn of(pid: u32) -> io::Result<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
         let (user, system) = ticks(&stat).ok_or_else(|| wrong("stat"))?;
         let (resident, anonymous) = resident(pid)?;
-        // What the scheduler counts is exact; a run of a second has but a hundred ticks.
+        // The scheduler's count is exact; a run of a second has only a hundred ticks.
         let cpu =
             scheduled(pid).map_or((user + system) as f64 / TICKS, |nanoseconds| nanoseconds as f64 / 1e9);
         Ok(Self { cpu, user, system, resident, anonymous })
     }
 
-    /// Seconds of CPU time since then: all, and those in user mode.
+    /// Seconds of CPU time since then: all of it, and the part in user mode.
     pub(crate) fn since(&self, before: &Self) -> (f64, f64) {
         let (user, system) =
             (self.user.saturating_sub(before.user), self.system.saturating_sub(before.system));
-        // A thread that has ended takes its time with it, out of the exact count alone. The others are off by one each: so
-        // less than two hundredths of a second may be missing.
+        // The exact count loses the time of a thread that ends. The other counts are rounded by up to one each, so less than
+        // two hundredths of a second may be missing.
         let (exact, counted) = ((self.cpu - before.cpu).max(0.0), (user + system) as f64 / TICKS);
         let cpu = if exact < counted - 2.0 / TICKS { counted } else { exact };
-        // A share first: no rounding then makes it more than all.
+        // The share is computed first, so that rounding cannot make it more than all.
         (cpu, cpu * (user as f64 / (user + system).max(1) as f64))
     }
 }
 
-/// What the kernel calls USER_HZ, in which it tells programs the time on every Linux there is.
+/// The kernel's USER_HZ, in which every Linux reports times.
 const TICKS: f64 = 100.0;
 
-/// Bytes of a process that are resident, and those of them that are its own.
+/// Resident bytes of a process, and those of them that are anonymous.
 pub fn resident(pid: u32) -> io::Result<(u64, u64)> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let field = |name: &str| {
@@ -53,17 +53,17 @@ pub fn resident(pid: u32) -> io::Result<(u64, u64)> {
     Ok((field("VmRSS:").ok_or_else(|| wrong("status"))?, field("RssAnon:").ok_or_else(|| wrong("status"))?))
 }
 
-/// The fields utime and stime, behind a name in parentheses that may hold anything.
+/// The fields utime and stime, after a name in parentheses that may contain anything.
 fn ticks(stat: &str) -> Option<(u64, u64)> {
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
     Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
 }
 
-/// Nanoseconds that the threads of a process have run, where the kernel tells.
+/// Nanoseconds that the threads of a process have run, if the kernel counts them.
 fn scheduled(pid: u32) -> Option<u64> {
     let mut total = 0;
     for task in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
-        // A thread may end while we look.
+        // A thread may end meanwhile.
         let Ok(schedstat) = fs::read_to_string(task.ok()?.path().join("schedstat")) else { continue };
         total += schedstat.split_ascii_whitespace().next()?.parse::<u64>().ok()?;
     }
@@ -90,7 +90,7 @@ mod tests {
         let after = |cpu| Usage { cpu, user: 350, system: 225, ..Usage::default() };
         assert_eq!(after(4.2).since(&before), (0.75, 0.5));
         assert_eq!(after(5.25).since(&before), (0.75, 0.5));
-        // Nothing is missing here but what two counts can be off by.
+        // The difference is only the rounding of two counts.
         assert_eq!(after(5.735).since(&before).0, 5.735 - 5.0);
     }
 

@@ -3,13 +3,13 @@
 use framewire::mask::Key;
 use std::hash::{BuildHasher, RandomState};
 
-/// SplitMix64 (Steele, Lea and Flood, 2014). Not for secrets: a masking key guards proxies against what a hostile
-/// script makes a browser send, and here nobody is hostile. What counts is that keys vary, as a server finds them.
+/// SplitMix64 (Steele, Lea and Flood, 2014). Not for secrets: masking keys protect proxies against hostile scripts in
+/// browsers, and there are none here. Keys only need to vary, as they do for a real server.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// The same numbers for the same seed; without one, others each time.
+    /// The same seed gives the same numbers; without one, they differ each time.
     pub(crate) fn new(seed: Option<u64>) -> Self {
         Self(seed.unwrap_or_else(|| RandomState::new().hash_one(0)))
     }
@@ -22,7 +22,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// One of the numbers below `bound`.
+    /// A number below `bound`.
     pub(crate) const fn below(&mut self, bound: u32) -> u32 {
         (((self.next() >> 32) * bound as u64) >> 32) as u32
     }

@@ -1,4 +1,4 @@
-//! What was measured, for people and for programs.
+//! The measurements of a run, for people and for programs.
 
 use crate::{
     generator::{Measured, Tally},
@@ -10,58 +10,58 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
-/// One run. Flat, so that it is a row of a table.
+/// One run, as a flat struct, so that it is a row of a table.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Report {
     pub url: String,
     pub connections: usize,
-    /// Bytes of a message, or several and their weights.
+    /// Bytes of a message, or several sizes with weights.
     pub size: String,
     pub payload: Payload,
     pub handler: Handler,
-    /// Where the loop is closed.
+    /// In a closed loop.
     pub in_flight: Option<usize>,
-    /// Where it is open: messages a second that were to be sent.
+    /// In an open loop: messages a second by the schedule.
     pub rate: Option<f64>,
-    /// Whether permessage-deflate was agreed on; and with which parameters, by some connections or by all.
+    /// Whether permessage-deflate was agreed on, and the parameters of some or all connections.
     pub compressed: bool,
     #[serde(default)]
     pub agreed: Option<String>,
 
-    /// What was measured over.
+    /// The time that was measured.
     pub seconds: f64,
-    /// Replies, all of them checked; and their messages' bytes, one way.
+    /// Replies, all of them checked; and bytes of their messages, in one direction.
     pub messages: u64,
     pub bytes: u64,
-    /// Replies that came compressed; and what came from the server in all, frames and headers with it.
+    /// Compressed replies; and all bytes from the server, with frame headers.
     #[serde(default)]
     pub compressed_messages: u64,
     #[serde(default)]
     pub wire_bytes: u64,
     pub messages_per_second: f64,
 
-    /// From when a message was to be sent to when all of its reply was there, in microseconds.
+    /// From when a message was due until its whole reply had arrived, in microseconds.
     pub latency_p50: f64,
     pub latency_p90: f64,
     pub latency_p99: f64,
     pub latency_p999: f64,
     pub latency_max: f64,
 
-    /// How late an open loop's sender was, in microseconds.
+    /// How late the sender of an open loop was, in microseconds.
     pub late_p50: Option<f64>,
     pub late_p99: Option<f64>,
     pub late_max: Option<f64>,
-    /// Why nothing of this counts.
+    /// Why the run is void, if it is.
     pub void: Option<String>,
 
-    /// The server's CPU time in seconds, and of it that in user mode.
+    /// The server's CPU time in seconds, and the part of it in user mode.
     pub server_cpu: Option<f64>,
     pub server_user: Option<f64>,
     pub messages_per_cpu_second: Option<f64>,
-    /// The server's resident memory in bytes, and of it what is its own, with all connections open and nothing under way.
+    /// The server's resident memory in bytes, and the anonymous part of it, with all connections open and idle.
     pub server_resident: Option<u64>,
     pub server_anonymous: Option<u64>,
-    /// Our own CPU time in seconds: near the run's own, it was we who were slow.
+    /// The generator's own CPU time in seconds. If it is close to the run's time, the generator was the limit.
     pub generator_cpu: f64,
 }
 
@@ -85,7 +85,7 @@ impl Report {
         let late_p99 = rate.map(|_| at(late, 0.99));
         let void = late_p99.filter(|&p99| p99 > bound).map(|p99| {
             format!(
-                "the sender was {p99:.0} µs late with one message in a hundred; {bound:.0} are allowed (--late-bound)"
+                "the sender was {p99:.0} µs late with one message in a hundred; at most {bound:.0} are allowed (--late-bound)"
             )
         });
         let server = measured.server.map(|(before, after)| after.since(&before));
@@ -148,7 +148,7 @@ impl Report {
         };
         let load = match (self.in_flight, self.rate) {
             (Some(count), _) => format!("{count} in flight (closed loop)"),
-            (_, Some(rate)) => format!("{rate} messages/s to be sent (open loop)"),
+            (_, Some(rate)) => format!("{rate} messages/s (open loop)"),
             _ => String::new(),
         };
         line("server", self.url.clone());
@@ -168,7 +168,7 @@ impl Report {
                 ),
             );
         }
-        line("measured", format!("{} replies in {:.2} s, all as they must be", self.messages, self.seconds));
+        line("measured", format!("{} replies in {:.2} s, all correct", self.messages, self.seconds));
         line(
             "throughput",
             format!(
@@ -199,7 +199,7 @@ impl Report {
             );
         }
         if let (Some(resident), Some(own)) = (self.server_resident, self.server_anonymous) {
-            line("memory", format!("{:.1} MiB resident, {:.1} of its own", mebi(resident), mebi(own)));
+            line("memory", format!("{:.1} MiB resident, {:.1} anonymous", mebi(resident), mebi(own)));
         }
         line(
             "generator",

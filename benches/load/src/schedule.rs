@@ -1,26 +1,26 @@
-//! When an open loop sends.
+//! The schedule of an open loop.
 
-/// Points in time, evenly spaced: when each message is to be sent, whatever has become of those before it.
+/// Evenly spaced points in time at which messages are due, whatever happens to earlier messages.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Schedule {
     start: u64,
-    /// Nanoseconds between two.
+    /// Nanoseconds between two messages.
     period: f64,
     next: u64,
 }
 
 impl Schedule {
-    /// So many a second from `start` on, in nanoseconds.
+    /// This many messages a second from `start` on, in nanoseconds.
     pub(crate) const fn new(start: u64, rate: f64) -> Self {
         Self { start, period: 1e9 / rate, next: 0 }
     }
 
-    /// When the next is due.
+    /// When the next message is due.
     pub(crate) fn due(&self) -> u64 {
         self.start + (self.next as f64 * self.period) as u64
     }
 
-    /// Takes the next that is due by now: which it is, and when it was to be sent.
+    /// Takes the next message that is due by now: its number, and when it was due.
     pub(crate) fn take(&mut self, now: u64) -> Option<(u64, u64)> {
         let due = self.due();
         (due <= now).then(|| {

@@ -1,4 +1,4 @@
-//! What came compressed is told from what did not, whatever was agreed on.
+//! Compressed replies are told apart from uncompressed ones, whatever was agreed on.
 
 mod common;
 
@@ -32,7 +32,7 @@ fn each_by_itself() {
     assert!(together.wire_bytes < report.wire_bytes, "{together:?} {report:?}");
 }
 
-/// Who agrees need not compress.
+/// A server that has agreed to compress need not do so.
 #[test]
 fn replies_that_do_not_are_not() {
     let report = load(start(usize::MAX), "-n 500 -c 3 -i 4 -s 1K --compression");
@@ -57,7 +57,7 @@ fn load(port: u16, options: &str) -> Report {
     run(&options.plan(), |_, _| {}).expect("a server that echoes")
 }
 
-/// A server that agrees to everything, and compresses what has so many bytes; says on which port.
+/// A server that accepts every offer, and compresses messages of at least this many bytes. Returns its port.
 fn start(min_len: usize) -> u16 {
     common::start(move || move |stream| serve(stream, min_len))
 }

@@ -1,4 +1,4 @@
-//! The generator against servers that do as they are told: what they do right is counted, what they do wrong is found.
+//! The generator against servers that follow a script: it counts right replies and finds wrong ones.
 
 mod common;
 
@@ -106,7 +106,7 @@ fn a_byte_that_is_not_the_same_far_into_a_large_message() {
 
 #[test]
 fn an_old_reply_once_more() {
-    // Of its third message on, each gets the reply of the one before.
+    // From the third on, each message gets the reply to the one before.
     let mut before = Vec::new();
     let server = start_each(move || {
         let mut before = std::mem::take(&mut before);
@@ -170,7 +170,7 @@ fn a_server_that_says_nothing() {
     assert!(matches!(failure, Failure::Silent { owed: 2, .. }), "{failure}");
 }
 
-/// Nobody is silent who has nothing to say.
+/// A server that owes nothing may be silent.
 #[test]
 fn a_schedule_with_long_pauses() {
     let server = start(|message| message.frame());
@@ -197,8 +197,8 @@ fn a_server_that_does_not_even_shake_hands() {
     assert!(matches!(load(port, "-n 1 -c 1"), Err(Failure::Status(404))));
 }
 
-/// Coordinated omission: a server that stops for 200 ms lets a closed loop wait with it, and only one message shows it.
-/// By a schedule, hundreds were to be sent meanwhile, and each waited for what was left of the 200 ms.
+/// Coordinated omission: when a server stops for 200 ms, a closed loop waits with it, and only one message shows it. By a
+/// schedule, hundreds of messages were due meanwhile, and each of them waited for the rest of the 200 ms.
 #[test]
 fn an_open_loop_sees_what_waited_while_the_server_stalled() {
     let server = start(|message| {
@@ -229,7 +229,7 @@ fn a_sender_that_is_late_makes_it_void() {
 
 #[test]
 fn what_the_process_of_the_server_takes() {
-    // It is our own process, in which other tests have threads that end: enough messages that hundredths count.
+    // This is our own process, and other tests in it have threads that end: send enough messages that hundredths count.
     let server = start(|message| message.frame());
     let report =
         load(server, &format!("-n 5000 -s 16K --pid {}", std::process::id())).expect("a server that echoes");
@@ -241,7 +241,7 @@ fn what_the_process_of_the_server_takes() {
         report.server_anonymous > Some(0) && report.server_resident >= report.server_anonymous,
         "{report:?}"
     );
-    // No process has that number.
+    // No process has this ID.
     assert!(matches!(load(server, "-n 1 --pid 4194305"), Err(Failure::Process(4_194_305, _))));
 }
 
@@ -277,7 +277,7 @@ fn nobody_listens() {
     assert!(output.stdout.is_empty());
 }
 
-// ------------------------------------------------------------------------------------------------ how it is driven
+// ------------------------------------------------------------------------------------------------ options
 
 fn load(port: u16, options: &str) -> Result<Report, Failure> {
     let url = format!("ws://127.0.0.1:{port}/");
@@ -304,17 +304,17 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("UTF-8")
 }
 
-// ------------------------------------------------------------------------------------------ a server that obeys
+// ------------------------------------------------------------------------------------------ a server with a script
 
 struct Message {
-    /// Of all messages of the server.
+    /// How many messages the server had received before.
     number: u64,
     kind: Kind,
     payload: Vec<u8>,
 }
 
 impl Message {
-    /// The first byte of it in one frame.
+    /// The first byte of a message in one frame.
     fn first(&self) -> u8 {
         match self.kind {
             Kind::Text => TEXT,
@@ -333,12 +333,12 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 
 type Answer = Box<dyn FnMut(Message) -> Vec<u8> + Send>;
 
-/// A server that answers each message with these bytes; says on which port.
+/// A server that answers each message with these bytes. Returns its port.
 fn start(answer: impl Fn(Message) -> Vec<u8> + Clone + Send + 'static) -> u16 {
     start_each(move || Box::new(answer.clone()))
 }
 
-/// The same, where connections have something to remember.
+/// The same, for connections with state.
 fn start_each(mut new: impl FnMut() -> Answer + Send + 'static) -> u16 {
     let count = Arc::new(AtomicU64::new(0));
     common::start(move || {
@@ -350,7 +350,7 @@ fn start_each(mut new: impl FnMut() -> Answer + Send + 'static) -> u16 {
 fn serve(mut stream: TcpStream, mut answer: Answer, count: &AtomicU64) -> io::Result<()> {
     common::accept(&mut stream, None)?;
     let mut rx = vec![0; 64 << 10];
-    // What is received has to be text where it says so, and is masked where our codec is content.
+    // Text that is received must be text, and masking is checked by our codec.
     let mut connection = Connection::<Server>::new().with_limits(Limits::NONE);
     let mut assembler = Assembler::new(64 << 20);
     loop {

@@ -1,7 +1,7 @@
-// Bun's own server: uWebSockets inside a JavaScript runtime.
+// Bun's own server: uWebSockets in a JavaScript runtime.
 const length = process.argv.includes("length");
-// With a compressor and a decompressor for each connection, and windows of 15 bits. How hard it compresses is its own
-// choice: zlib's default, level 6.
+// With a compressor and a decompressor for each connection, and windows of 15 bits. Its level cannot be set: it is zlib's
+// default, 6.
 const deflate = process.argv.some((argument) => argument.startsWith("compression="));
 
 const server = Bun.serve({

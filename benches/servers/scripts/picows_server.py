@@ -1,4 +1,4 @@
-"""An echo server on picows, in uvloop's loop. It hands out frames and leaves messages and UTF-8 to who wants them."""
+"""An echo server on picows, in uvloop's loop. It gives frames, and leaves messages and UTF-8 to its user."""
 
 import asyncio
 

@@ -7,7 +7,7 @@ import uvloop
 from websockets.asyncio.server import serve
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
-# With windows of 15 bits, as zlib has them; the library's own default is 12.
+# With windows of 15 bits, like the others; the library's own default is 12.
 levels = [int(argument.split("=")[1]) for argument in sys.argv if argument.startswith("compression=")]
 extensions = [ServerPerMessageDeflateFactory(compress_settings={"level": level}) for level in levels]
 

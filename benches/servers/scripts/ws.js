@@ -1,4 +1,4 @@
-// Node's most used server. With `bufferutil`, its authors' native kernels, which it finds by itself.
+// Node's most used server. It finds `bufferutil`, its authors' native kernels, by itself.
 const { WebSocketServer } = require("ws");
 
 const [, level] = process.argv.find((argument) => argument.startsWith("compression="))?.split("=") ?? [];

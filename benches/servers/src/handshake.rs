@@ -1,4 +1,4 @@
-//! The opening handshake, for libraries that leave it to HTTP servers. It is not measured.
+//! The opening handshake, for libraries that leave it to an HTTP server. It is not measured.
 
 use framewire::{
     extension::{DeflatePolicy, DeflateResponse},
@@ -10,13 +10,13 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Takes the request and accepts it; where the library can compress, with the client's offer of that.
+/// Reads the request and accepts it; if the library can compress, also the client's offer of that.
 pub(crate) async fn accept(
     stream: &mut TcpStream,
     can_compress: bool,
 ) -> io::Result<Option<DeflateResponse>> {
     let mut buffer = HeadBuffer::new(HeadLimits::default());
-    // Byte by byte would be safe with every client; ours sends nothing before it has our answer.
+    // Only reading byte by byte would be safe with every client; ours sends nothing before it has the response.
     let mut rx = [0; 2048];
     let head = loop {
         let n = stream.read(&mut rx).await?;

@@ -1,6 +1,6 @@
-//! Echo servers on other WebSocket libraries, each as its authors write one for speed: a thread (tokio's, where it is
-//! built for tokio), TCP_NODELAY, messages of up to 64 MiB, and no compression unless asked for. Where a library can
-//! gather replies, those to all messages that are in hand leave with one write.
+//! Echo servers on other WebSocket libraries, each as its authors write one for speed: a thread (tokio's, if the library is
+//! built for tokio), TCP_NODELAY, messages of up to 64 MiB, and no compression unless asked for. If a library can gather
+//! replies, the replies to all received messages leave with one write.
 
 mod fastwebsockets;
 mod handshake;
@@ -15,19 +15,19 @@ use clap::{Parser, ValueEnum};
 use std::{error::Error, io, io::Write};
 use tokio::net::{TcpListener, TcpStream};
 
-/// An echo server on another library, on a free port of the loopback interface, which it prints.
+/// An echo server on another library. It listens on a free port of the loopback interface, and prints the address.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Options {
-    /// Which.
+    /// The library.
     #[arg(value_enum)]
     library: Library,
 
-    /// What a message gets.
+    /// The reply to a message.
     #[arg(long, value_enum, default_value_t = Handler::Echo)]
     handler: Handler,
 
-    /// Compress for clients that offer permessage-deflate, so hard: 1 to 9. Few libraries can.
+    /// Compress at this level, 1 to 9, for clients that offer permessage-deflate. Not all libraries can.
     #[arg(long, value_name = "LEVEL", value_parser = clap::value_parser!(u8).range(1..=9))]
     compression: Option<u8>,
 }
@@ -43,7 +43,7 @@ enum Library {
     Yawc,
 }
 
-/// What a message gets: itself, or a text with how many bytes it has and the value of the last one.
+/// The reply to a message: the message itself, or a text with its number of bytes and the value of the last one.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Handler {
     Echo,
@@ -59,7 +59,7 @@ impl Handler {
 /// The largest message.
 const MAX: usize = 64 << 20;
 
-/// Messages of fewer bytes go uncompressed, where that can be set: as framewire-echo has it.
+/// Shorter messages are not compressed, if the library can be told so: as in framewire-echo.
 const MIN_COMPRESSED: usize = 64;
 
 type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
@@ -82,7 +82,7 @@ fn main() -> io::Result<()> {
     }
 }
 
-/// A task for each connection, of which tokio does not keep account: it would make a busy one wait for no other.
+/// A task for each connection, outside of tokio's budgets, which would make a busy connection yield although no other waits.
 async fn listen<F: Future<Output = Outcome> + Send + 'static>(
     serve: impl Fn(TcpStream) -> F,
 ) -> io::Result<()> {
@@ -94,7 +94,7 @@ async fn listen<F: Future<Output = Outcome> + Send + 'static>(
         stream.set_nodelay(true)?;
         let connection = serve(stream);
         tokio::spawn(tokio::task::unconstrained(async move {
-            // A client that leaves is nothing to speak of.
+            // A client may leave at any time.
             let _ = connection.await;
         }));
     }

@@ -3,7 +3,7 @@ use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use sockudo_ws::{CompressedWebSocketStream, Config, DeflateConfig, Error, Message, WebSocketStream};
 use tokio::net::TcpStream;
 
-/// As its README shows an echo loop: `next` writes what was fed before it reads more.
+/// An echo loop as in its README: `next` writes what was fed before it reads more.
 pub(crate) async fn serve(mut stream: TcpStream, handler: Handler, level: Option<u8>) -> Outcome {
     let answer = handshake::accept(&mut stream, level.is_some()).await?;
     let config = Config::builder()
@@ -15,7 +15,7 @@ pub(crate) async fn serve(mut stream: TcpStream, handler: Handler, level: Option
     let (Some(answer), Some(level)) = (answer, level) else {
         return echo(WebSocketStream::server(stream, config), handler).await;
     };
-    // A compressor for each connection, which its `Compression::Dedicated` means.
+    // Its `Compression::Dedicated`: a compressor for each connection.
     let deflate = DeflateConfig {
         server_no_context_takeover: answer.server_no_context_takeover,
         client_no_context_takeover: answer.client_no_context_takeover,

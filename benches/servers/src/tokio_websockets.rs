@@ -3,7 +3,7 @@ use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio_websockets::{Config, Limits, Message, ServerBuilder};
 
-/// `next` writes what was fed, so all that is in hand is taken before the first reply.
+/// `next` writes what was fed, so all received messages are taken before the first reply.
 pub(crate) async fn serve(stream: TcpStream, handler: Handler) -> Outcome {
     let (_, mut ws) = ServerBuilder::new()
         .config(Config::default().frame_size(usize::MAX))

@@ -5,7 +5,7 @@ use tokio::{
 };
 use web_socket::{DataType, Event, MessageType, WebSocket};
 
-/// It reads and writes as it goes along, so both are buffered; what it has written leaves when all that was read is done.
+/// It reads and writes piece by piece, so both are buffered. The replies leave when everything that was read is answered.
 pub(crate) async fn serve(mut stream: TcpStream, handler: Handler) -> Outcome {
     handshake::accept(&mut stream, false).await?;
     let mut ws = WebSocket::server(BufReader::new(BufWriter::new(stream)));
@@ -13,7 +13,7 @@ pub(crate) async fn serve(mut stream: TcpStream, handler: Handler) -> Outcome {
     loop {
         match (ws.recv().await?, handler) {
             (Event::Data { ty: DataType::Complete(kind), data }, Handler::Echo) => match kind {
-                // It takes a text to be what its peer says that it is, and so have we to.
+                // It trusts the peer that a text is UTF-8, so this has to trust it, too.
                 MessageType::Text => {
                     ws.send_raw(web_socket::Frame { fin: true, opcode: 1, data: &data }).await?;
                 }

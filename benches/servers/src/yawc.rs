@@ -3,7 +3,7 @@ use futures_util::{FutureExt, SinkExt};
 use tokio::net::TcpStream;
 use yawc::{CompressionLevel, Frame, OpCode, Options, Role, WebSocket};
 
-/// Tuned as its authors measure it: a read buffer of 128 KiB, back-pressure from 64 KiB on, 32 replies to a write.
+/// Tuned as its authors measure it: a read buffer of 128 KiB, back-pressure from 64 KiB on, 32 replies in a write.
 pub(crate) async fn serve(mut stream: TcpStream, handler: Handler, level: Option<u8>) -> Outcome {
     let answer = handshake::accept(&mut stream, level.is_some()).await?;
     let options = Options::default()

@@ -1,5 +1,5 @@
-//! permessage-deflate: messages to compressed frames, and back. The same level of zlib for everybody, and, as it happens,
-//! the same zlib: zlib-rs.
+//! permessage-deflate: messages to compressed frames, and back. All contenders use the same level of zlib, and all happen to
+//! use the same zlib: zlib-rs.
 
 use crate::{
     batch::Arrival,

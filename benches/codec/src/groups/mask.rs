@@ -1,4 +1,4 @@
-//! Masking: in place, and on the way from one buffer to another.
+//! Masking: in place, and from one buffer to another.
 
 use crate::{
     batch::{Random, Size},
@@ -32,7 +32,7 @@ const SIZES: [Size; 19] = [
     Size::UpTo(1000),
 ];
 
-/// How far from the start of a cache line the payloads begin.
+/// Offsets of the payloads from the start of a cache line.
 const OFFSETS: [usize; 3] = [0, 6, 31];
 
 pub(super) fn cases() -> Vec<Recipe> {
@@ -98,18 +98,18 @@ fn masked_copy(name: &str, payloads: &Rc<Payloads>) -> Case {
     payloads.case(name, contenders)
 }
 
-/// Where payloads lie, and their keys.
+/// Offsets and keys of the payloads.
 struct Payloads {
     places: Vec<(usize, usize, Key)>,
     room: usize,
-    /// How often one [`Work::run`] goes over them all, so that reading the clock does not count.
+    /// How often one [`Work::run`] masks all payloads, so that reading the clock does not count.
     sweeps: usize,
-    /// Whether each has a length of its own: then their order is, too, for each pass, or the CPU would know it by heart.
+    /// Whether each payload has its own length. The order then changes in each pass, or the CPU would learn it by heart.
     is_random: bool,
 }
 
 impl Payloads {
-    /// As many as stay in a CPU's first cache together; at least one.
+    /// As many as fit into a CPU's first-level cache together; at least one.
     fn new(size: Size, offset: usize) -> Rc<Self> {
         let mut random = Random::new();
         let is_random = matches!(size, Size::UpTo(_));
@@ -125,7 +125,7 @@ impl Payloads {
         Rc::new(Self { places, room: count * stride, sweeps, is_random })
     }
 
-    /// Another order, where there is one to be known.
+    /// Changes the order, if the CPU could learn it.
     fn shuffle(&self, order: &mut [(usize, usize, Key)], random: &mut Random) {
         if self.is_random {
             for i in 1..order.len() {
@@ -164,7 +164,7 @@ impl Payloads {
     }
 }
 
-/// Bytes that begin where a cache line does.
+/// Bytes that begin at the start of a cache line.
 struct Memory {
     bytes: Vec<u8>,
     start: usize,
@@ -183,7 +183,7 @@ impl Memory {
     }
 }
 
-/// The order in which one contender has the payloads.
+/// The order of the payloads for one contender.
 struct Order {
     places: Vec<(usize, usize, Key)>,
     random: Random,
@@ -242,7 +242,7 @@ impl<F: Fn(Key, &[u8], &mut [u8])> Work for Between<F> {
     }
 }
 
-/// The limit: a loop over vectors where they lie, and one over the bytes that are left.
+/// The lower bound: a loop over vectors in place, and one over the remaining bytes.
 #[cfg(target_arch = "x86_64")]
 mod plain {
     #![allow(unsafe_code)]
@@ -252,10 +252,10 @@ mod plain {
         __m256i, _mm256_loadu_si256, _mm256_set1_epi32, _mm256_storeu_si256, _mm256_xor_si256,
     };
 
-    /// Only where there is AVX2: who makes a contender of it looks.
+    /// Needs AVX2: the code that makes a contender of it checks that.
     pub(super) fn xor(key: Key, bytes: &mut [u8]) {
         debug_assert!(std::is_x86_feature_detected!("avx2"));
-        // SAFETY: `in_place`, its only caller, has looked whether there is AVX2.
+        // SAFETY: `in_place`, its only caller, has checked that the CPU has AVX2.
         unsafe { vectors(key.to_bytes(), bytes) }
     }
 

@@ -60,7 +60,7 @@ fn each_arrival(contenders: impl Fn(&Rc<Batch>, Arrival) -> Vec<Contender> + Cop
     for arrival in ARRIVALS {
         for content in CONTENTS {
             for size in SIZES {
-                // What is cut, and how, does not depend on what is in it.
+                // The content makes no difference to how bytes are cut.
                 if size == Size::Of(0) && content != Content::Binary
                     || matches!(arrival, Arrival::Segments | Arrival::Frames) && content == Content::Mixed
                 {
@@ -82,7 +82,7 @@ fn case(name: &str, batch: &Batch, contenders: Vec<Contender>) -> Case {
     Case { name: name.into(), messages: batch.payloads.len(), bytes: batch.bytes(), contenders }
 }
 
-/// What everybody pays for reading.
+/// The price of reading, which all contenders pay.
 struct Reading {
     socket: Socket,
     rx: Vec<u8>,

@@ -1,4 +1,4 @@
-//! Text: unmasked and validated in two passes, in blocks, in one.
+//! Text: unmasked and validated in two passes, in blocks, and in one pass.
 
 use crate::{
     batch::{Random, Size},
@@ -30,7 +30,7 @@ const SIZES: [Size; 16] = [
     Size::Of(1 << 20),
 ];
 
-/// Names, and letters of one length each, but for the spaces.
+/// Names, and texts of letters of one length each, apart from spaces.
 const SCRIPTS: [(&str, &str); 4] = [
     ("ASCII", "abcdefghijklmnopqrstuvwxyz ABCDEFGH0123456789"),
     ("Cyrillic", "абвгдежзийклмнопрстуфхцчшщъыьэюя абвгдежз"),
@@ -55,7 +55,7 @@ pub(super) fn cases() -> Vec<Recipe> {
     recipes
 }
 
-/// What a server does.
+/// Receiving as a server: unmask and validate.
 fn masked(name: &str, texts: &Rc<Texts>) -> Case {
     use Part::{Limit, Ours, OursToo, Peer};
     let mut contenders = vec![
@@ -88,7 +88,7 @@ fn masked(name: &str, texts: &Rc<Texts>) -> Case {
     texts.case(name, contenders)
 }
 
-/// What a client does.
+/// Receiving as a client: validate.
 fn plain(name: &str, texts: &Rc<Texts>) -> Case {
     use Part::{Ours, OursToo, Peer};
     let mut contenders = vec![texts.plain("framewire", Ours, |text| utf8::validate(text).is_ok())];
@@ -106,7 +106,7 @@ fn plain(name: &str, texts: &Rc<Texts>) -> Case {
     texts.case(name, contenders)
 }
 
-/// Unmasks 4 KiB at a time and validates them while they are in the first cache, up to the last letter that is whole.
+/// Unmasks 4 KiB at a time, and validates them while they are in the first-level cache, up to the last complete letter.
 fn blocks(key: Key, text: &mut [u8]) -> bool {
     const BLOCK: usize = 4 << 10;
     let mut checked = 0;
@@ -124,7 +124,7 @@ fn blocks(key: Key, text: &mut [u8]) -> bool {
     true
 }
 
-/// Texts one behind the other.
+/// Texts, one after the other.
 struct Texts {
     plain: Rc<[u8]>,
     masked: Rc<[u8]>,

@@ -1,6 +1,6 @@
-//! What one would write by hand, knowing that every frame is a sound and whole message of a client: the kernel of
-//! framewire to unmask, simdutf8 to validate, and no check that is not needed to find the next frame. It bounds the rest
-//! from below, but where unmasking and validating in one pass is faster than this.
+//! A loop written by hand, which trusts that every frame is a valid, whole message of a client: framewire's kernel to unmask,
+//! simdutf8 to validate, and no check that finding the next frame does not need. Only unmasking and validating in one pass
+//! can be faster.
 
 use super::gather::Gather;
 use crate::{
@@ -15,7 +15,7 @@ use framewire::{Kind, mask};
 pub(super) struct ByHand {
     socket: Socket,
     rx: Vec<u8>,
-    /// What of `rx` is not decoded yet.
+    /// The bytes of `rx` that are not decoded yet.
     start: usize,
     end: usize,
 }
@@ -73,7 +73,7 @@ impl Peer for ByHand {
     }
 }
 
-/// Gives the whole frames that `rx` begins with, and says how many bytes they are.
+/// Gives the whole frames at the start of `rx`, and returns their length.
 #[inline]
 fn each_frame<'b>(
     mut rx: &'b mut [u8],

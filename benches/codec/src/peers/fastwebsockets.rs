@@ -1,5 +1,5 @@
-//! fastwebsockets: its frames, collected to messages. Its futures must not be dropped while they wait, so it reads as
-//! many messages as there are; it writes each by itself.
+//! fastwebsockets: its frames, collected to messages. Its futures must not be dropped while they wait, so this reads as
+//! many messages as have arrived. It writes each message by itself.
 
 use crate::{
     peer::{About, Outcome, Peer, Sink, Validation},

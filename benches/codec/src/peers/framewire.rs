@@ -1,5 +1,5 @@
-//! Framewire as a host with a receive buffer links it: events that borrow the buffer, the rest of a large frame read to
-//! where it will stay, replies gathered.
+//! Framewire in a host with a receive buffer: events borrow the buffer, the rest of a large frame is read directly into the
+//! message, and replies are gathered.
 
 use super::gather::Gather;
 use crate::{
@@ -18,7 +18,7 @@ pub(super) struct Framewire {
     connection: Connection<Server>,
     assembler: Assembler,
     rx: Vec<u8>,
-    /// Bytes in `rx` that are to be decoded.
+    /// Bytes in `rx` that are not decoded yet.
     filled: usize,
     deflate: Option<Deflate>,
 }

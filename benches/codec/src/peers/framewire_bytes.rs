@@ -1,4 +1,4 @@
-//! Framewire for hosts that live on `Bytes`: messages that are owned, as most peers' are.
+//! Framewire for hosts that use `Bytes`: owned messages, like those of most peers.
 
 use crate::{
     peer::{About, Outcome, Peer, Sink, Validation},

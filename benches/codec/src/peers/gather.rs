@@ -1,10 +1,10 @@
-//! Frames on their way into one vectored write, their payloads where they are.
+//! Gathers frames for one vectored write, without moving their payloads.
 
 use crate::socket::Socket;
 use arrayvec::ArrayVec;
 use std::io::IoSlice;
 
-/// Up to so many frames go into one write.
+/// The most frames in one write.
 const FRAMES: usize = 64;
 
 /// Headers by value, payloads by reference.
@@ -19,7 +19,7 @@ impl<'a, H: AsRef<[u8]>> Gather<'a, H> {
         Self { socket, frames: ArrayVec::new() }
     }
 
-    /// Adds a frame; writes, where there is no room for another.
+    /// Adds a frame. Writes first if there is no room for another.
     #[inline]
     pub(super) fn push(&mut self, header: H, payload: &'a [u8]) {
         self.frames.push((header, payload));
@@ -28,7 +28,7 @@ impl<'a, H: AsRef<[u8]>> Gather<'a, H> {
         }
     }
 
-    /// Writes what there is.
+    /// Writes all frames.
     #[inline]
     pub(super) fn flush(&mut self) {
         let mut slices = ArrayVec::<_, { 2 * FRAMES }>::new();

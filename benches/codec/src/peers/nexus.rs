@@ -1,5 +1,5 @@
-//! nexus-web: its reader, into whose buffer the socket is read, and its writer. A message borrows the reader, so that
-//! what goes back is copied, up to 8 KiB; more goes out by itself, where it is.
+//! nexus-web: its reader, into whose buffer the socket is read, and its writer. A message borrows the reader, so replies of
+//! up to 8 KiB are copied, and longer ones are written by themselves, uncopied.
 
 use super::gather::Gather;
 use crate::{

@@ -1,5 +1,5 @@
-//! sockudo-ws: its protocol without a stream, on buffers of the host's. What goes out is copied, up to 8 KiB; more is
-//! referenced, as its own streams do it.
+//! sockudo-ws: its protocol without a stream, on the host's buffers. Sent payload of up to 8 KiB is copied, and longer
+//! payload referenced, as in its own streams.
 
 use crate::{
     batch::Compression,

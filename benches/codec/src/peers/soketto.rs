@@ -1,5 +1,5 @@
-//! soketto, buffered on both sides, as its users do. It does not validate text; who sends one back has to, for it takes
-//! nothing but a `&str` as text.
+//! soketto, buffered on both sides, as its users do it. It does not validate text. It sends text only as a `&str`, so sending
+//! one back requires validation.
 
 use crate::{
     peer::{About, Outcome, Peer, Sink, Validation},

@@ -1,5 +1,5 @@
-//! web-socket, over a `BufReader` so that it does not read headers byte by byte. It does not validate text; who sends
-//! one back has to, for it sends nothing but a `&str` as text. It writes each message by itself.
+//! web-socket, over a `BufReader`, so that it does not read headers byte by byte. It does not validate text. It sends text
+//! only as a `&str`, so sending one back requires validation. It writes each message by itself.
 
 use crate::{
     peer::{About, Outcome, Peer, Sink, Validation},
@@ -73,7 +73,7 @@ impl WebSocketCrate {
         }
     }
 
-    /// Sends what is known to be UTF-8 already without validating it again: through what makes a frame of a `&str`.
+    /// Sends known UTF-8 without validating it again: through the function that makes a frame of a `&str`.
     #[inline]
     fn send(&mut self, kind: Kind, data: &[u8]) -> std::io::Result<()> {
         let opcode = if kind == Kind::Text { 1 } else { 2 };

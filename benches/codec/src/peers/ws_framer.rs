@@ -1,5 +1,5 @@
-//! ws-framer: its two framers over buffers of the host's. The receiving one moves what is behind a message to the front
-//! of its buffer before the next, so it gets one for a message and a little more, as on a microcontroller.
+//! ws-framer: its two framers over the host's buffers. The receiving one moves the bytes after a message to the front of its
+//! buffer before the next message. So its buffer holds a message and a little more, as on a microcontroller.
 
 use crate::{
     peer::{About, Outcome, Peer, Sink, Validation},
@@ -24,7 +24,7 @@ impl Peer for WsFramer {
 
     fn new(socket: Socket) -> Self {
         let room = socket.longest() + 1024;
-        // Never given back: the framers borrow their buffers, and would be borrowed from this very struct.
+        // Never freed: the framers borrow their buffers, and this struct could not own both.
         let [rx, tx] = [room, room].map(|room| Vec::leak(vec![0; room]));
         Self { socket, rx: WsRxFramer::new(rx), tx: WsTxFramer::new(false, tx) }
     }

@@ -1,5 +1,5 @@
-//! wtx, with payloads that borrow its buffer. It writes each message by itself; with compression, it begins each one
-//! anew, whatever was agreed on.
+//! wtx, with payloads that borrow its buffer. It writes each message by itself. With compression, it compresses each message
+//! by itself, whatever was agreed on.
 
 use crate::{
     batch::Compression,

@@ -1,4 +1,4 @@
-//! yawc: its stream and sink, polled until they would wait. It validates text where it is told to, and it is.
+//! yawc: its stream and sink, polled until they would wait. It is configured to validate text.
 
 use crate::{
     batch::Compression,

@@ -1,4 +1,4 @@
-//! What every server of a test begins with.
+//! What the servers of the tests share.
 
 use framewire::{
     extension::{DeflatePolicy, DeflateResponse},
@@ -10,8 +10,8 @@ use std::{
     thread,
 };
 
-/// Accepts, for as long as the test lives, and serves each connection in a thread of its own by what `new` gives for it; says
-/// on which port.
+/// Accepts connections as long as the test lives, and serves each in its own thread with a handler that `new` makes.
+/// Returns the port.
 pub(crate) fn start<S>(mut new: impl FnMut() -> S + Send + 'static) -> u16
 where
     S: FnOnce(TcpStream) -> io::Result<()> + Send + 'static,
@@ -21,14 +21,14 @@ where
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             let serve = new();
-            // A client that has seen enough goes.
+            // A client may leave at any time.
             thread::spawn(move || serve(stream));
         }
     });
     port
 }
 
-/// The opening handshake, and what is agreed on of what the client offers, where `deflate` says what the server would.
+/// The opening handshake. If `deflate` has a policy, it accepts the client's offer by that.
 pub(crate) fn accept(
     stream: &mut TcpStream,
     deflate: Option<&DeflatePolicy>,

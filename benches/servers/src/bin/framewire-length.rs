@@ -1,5 +1,5 @@
-//! The server of framewire-echo with another handler: each message gets a text with its length and its last byte. What
-//! holds only for an echo shows in the difference.
+//! The server of framewire-echo with another handler: it answers each message with its length and its last byte. The
+//! difference shows how much of a figure is true of echoes only.
 
 use clap::Parser;
 use framewire::Kind;
@@ -17,10 +17,10 @@ impl Handler for Length {
     }
 }
 
-/// Sends the length of each message, and the value of its last byte.
+/// Answers each message with its length and the value of its last byte.
 #[derive(Parser)]
 struct Options {
-    /// Where to listen.
+    /// The address to listen on.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9001")]
     listen: Address,
 }
