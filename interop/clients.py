@@ -1,5 +1,5 @@
-"""The clients that people use, against framewire-echo. Each is a program of its own in peers/, in the language of the
-library, and goes through the same scenarios. NAME takes out all but the clients named."""
+"""Clients that people use, against framewire-echo. Each is a program in peers/, in the language of the library, and
+runs the same scenarios. NAME: only these clients."""
 
 import sys
 
@@ -30,7 +30,7 @@ SCENARIOS = [
     "the page",
 ]
 
-# Why a client cannot go through a scenario.
+# Why a client cannot run a scenario.
 EXEMPT = {
     ("Chromium", "fragments"): "pages cannot send fragments",
     ("Chromium", "ping from the client"): "pages cannot send pings",
@@ -40,7 +40,7 @@ PATIENCE = 180
 
 
 def run(client, command):
-    """Three servers: one that takes large messages, one that is strict, and one that is told to stop."""
+    """Starts three servers: one that accepts large messages, one that is strict, and one that is told to stop."""
     print(f"{client}:", flush=True)
     large = framewire("--max-message", "64M")
     strict = framewire(
@@ -56,7 +56,7 @@ def run(client, command):
             "LARGE": large.address,
             "STRICT": strict.address,
             "LEAVING": leaving.address,
-            "LEAVING_PID": str(leaving.pid),  # the client sends it SIGTERM when it is ready for that
+            "LEAVING_PID": str(leaving.pid),  # the client sends it SIGTERM when it is ready
             "SCREENSHOT": str(OUT / "page.png"),
         },
     )

@@ -1,7 +1,7 @@
-"""permessage-deflate between the codec and what people use, with all combinations of its parameters: websockets and ws
-as clients of framewire-echo, and echo_check (testing/) as a client of theirs. Each connection has to agree on what
-RFC 7692 says follows from what was offered and how the server is set up, then to bring messages of all kinds back, with
-fewer bytes on the wire where they can be. NAME takes out all but the peers named."""
+"""permessage-deflate between the codec and other implementations, with all combinations of its parameters: websockets
+and ws as clients of framewire-echo, and echo_check (testing/) as a client of their servers. Each connection must agree
+on the parameters that RFC 7692 derives from the offer and the server's settings. It must then echo messages of all
+kinds, with fewer bytes on the wire if that is possible. NAME: only these peers."""
 
 import itertools
 import json
@@ -11,16 +11,16 @@ from harness import BIN, HERE, Process, framewire, judge, run_peer
 
 SWITCHES = ["server_no_context_takeover", "client_no_context_takeover"]
 BITS = ["server_max_window_bits", "client_max_window_bits"]
-# As JSON has it for the peers: true is the parameter without a value, null is none.
+# As in the JSON for the peers: true is a parameter without a value, null is no parameter.
 OFFERS = [
     dict(zip(SWITCHES + BITS, values))
     for values in itertools.product([False, True], [False, True], [None, 9, 12, 15], [None, True, 9, 12, 15])
 ]
-# For a server that is set up in a way of its own.
+# For a server with settings of its own.
 FEWER = [offer for offer in OFFERS if not {12, 15} & set(offer.values())]
-# How a server is set up: it is a row of the table.
+# The settings of a server: each is a row of the table.
 SERVERS = {
-    "as it comes": {},
+    "defaults": {},
     "server_no_context_takeover": {"server_no_context_takeover": True},
     "client_no_context_takeover": {"client_no_context_takeover": True},
     "both": {"server_no_context_takeover": True, "client_no_context_takeover": True},
@@ -53,7 +53,7 @@ def written(params):
 
 
 def agreed(offer, server):
-    """What both are bound by; None where the server has to decline."""
+    """The parameters that bind both ends; None if the server has to decline."""
     if server.get("client_max_window_bits") and not offer["client_max_window_bits"]:
         return None
     params = {name: bool(offer[name] or server.get(name)) for name in SWITCHES}
@@ -64,8 +64,7 @@ def agreed(offer, server):
 
 
 def can_take(name, offer, server):
-    """As a server, ws declines windows smaller than it is set up with, and refuses connections of which it can take no
-    offer."""
+    """As a server, ws declines windows smaller than its setting. It refuses a connection if it declines all offers."""
     if name != "to ws":
         return True
     fits = all(offer[bits] in (None, True) or offer[bits] >= server.get(bits, 0) for bits in BITS)

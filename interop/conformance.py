@@ -1,8 +1,8 @@
-"""Autobahn's cases, run by PyPI's kosoku: against framewire-echo, and against autobahn_client (testing/), which is
-the codec in its other role. A case must be OK, in what was exchanged and in how the connection was closed: NON-STRICT
-will not do. Three cases leave the behaviour to the implementation and can only be INFORMATIONAL.
+"""Autobahn's cases, run by PyPI's kosoku: against framewire-echo, and against autobahn_client (testing/), a client on
+the codec. A case must be OK both in its messages and in how the connection was closed; NON-STRICT does not pass. Three
+cases leave the behaviour to the implementation, and can only be INFORMATIONAL.
 
---without CASE takes cases out (`--without '12.*'`); it may be given several times."""
+--without CASE leaves cases out (`--without '12.*'`); it may be given several times."""
 
 import argparse
 import asyncio
@@ -15,7 +15,7 @@ import kosoku
 from kosoku import _caseindex
 from harness import BIN, end_all, framewire, grid, publish
 
-# How many cases each section has: fewer would mean that some were not run.
+# The number of cases in each section: fewer means that some were not run.
 SECTIONS = {
     "1": (16, "framing"),
     "2": (11, "pings and pongs"),
@@ -30,18 +30,18 @@ SECTIONS = {
     "13": (126, "compression, parameters"),
 }
 INFORMATIONAL = {"7.1.6", "7.13.1", "7.13.2"}
-# How many cases are run at a time, against the server.
+# How many cases run at a time against the server.
 CONCURRENCY = 4
 
 
-# These ask for permessage-deflate; the others are run as well without it.
+# These need permessage-deflate; all others run without it.
 COMPRESSION = ["12.*", "13.*"]
 
 
 def mend():
-    """kosoku 0.1.0 hands messages that come uncompressed to a case as `str`, also to those of 12 and 13, which hash
-    them, and end in a TypeError. Peers may leave any message uncompressed (RFC 7692 section 6), and framewire does so
-    where it would not become shorter."""
+    """kosoku 0.1.0 passes uncompressed messages to a case as `str`. The cases of 12 and 13 hash them, and fail with a
+    TypeError. A peer may leave any message uncompressed (RFC 7692 section 6), and framewire does so if it would not become
+    shorter."""
     _caseindex.initialize_shims()
     import case12_x_x as compression
 
@@ -62,7 +62,7 @@ async def patiently(running, seconds):
 
 
 async def against_server(without):
-    """The server as it comes, with its default limits; and where it is asked for it, with compression."""
+    """The server with its default limits; and for the cases that need it, with compression."""
     results = []
     for options, only, but, seconds in ([], None, COMPRESSION, 120), (["--compression"], COMPRESSION, [], 480):
         if only and set(only) <= set(without):
@@ -94,14 +94,14 @@ def run(role, without):
     began = time.monotonic()
     try:
         results = asyncio.run(role(without))
-    except Exception as error:  # whatever it is, nothing was shown
+    except Exception as error:  # whatever the error, no case has passed
         print(f"FAILED: {role.__name__}: {type(error).__name__}: {error}")
         results = []
     return results, time.monotonic() - began
 
 
 def verdict(result):
-    """OK where it is, both ways; otherwise what it is."""
+    """OK if both parts are; otherwise both."""
     seen = {result.behavior.value, result.behavior_close.value}
     if result.case_id in INFORMATIONAL and seen <= {"OK", "INFORMATIONAL"}:
         return "INFORMATIONAL"

@@ -1,5 +1,4 @@
-"""The clients of higher protocols, against the examples that speak them: what is built on the codec there is enough for
-them. NAME takes out all but the clients named."""
+"""Clients of higher protocols, against the examples that implement these on the codec. NAME: only these clients."""
 
 import sys
 
@@ -15,7 +14,7 @@ SCENARIOS = {
     "sockjs-client": ["connect", "messages", "heartbeats", "close by the server", "raw"],
 }
 
-# Each protocol has scenarios of its own.
+# Each protocol has its own scenarios.
 EVERY = list(dict.fromkeys(name for names in SCENARIOS.values() for name in names))
 EXEMPT = {
     (client, name): "not of this protocol" for client in CLIENTS for name in EVERY if name not in SCENARIOS[client]

@@ -1,4 +1,4 @@
-"""What the scripts share: processes that are started and ended, and tables of what was seen."""
+"""What the scripts share: processes that they start and end, and tables of results."""
 
 import atexit
 import json
@@ -28,15 +28,15 @@ def end_all():
             process.kill()
 
 
-# Also where this process is ended from outside (a time limit, Ctrl-C): what it started ends with it.
+# If this process is ended from outside (a time limit, Ctrl-C), the processes that it has started end with it.
 atexit.register(end_all)
 for number in (signal.SIGTERM, signal.SIGINT):
     signal.signal(number, lambda *_: sys.exit(1))
 
 
 class Process:
-    """A program that says on standard output, in a line that matches `ready`, that it can be talked to; without
-    `ready`, the caller finds that out."""
+    """A program. When it is ready, it prints a line that matches `ready`. Without `ready`, the caller finds out when it
+    is ready."""
 
     def __init__(self, command, ready, patience=20, env=None):
         self.name = pathlib.Path(command[0]).name
@@ -50,7 +50,7 @@ class Process:
         found, self.match = threading.Event(), None
 
         def watch():
-            for line in self.child.stdout:  # to its end, or the pipe would fill
+            for line in self.child.stdout:  # to the end, or the pipe would fill
                 if ready and self.match is None:
                     self.match = re.search(ready, line)
                     if self.match:
@@ -59,32 +59,32 @@ class Process:
 
         threading.Thread(target=watch, daemon=True).start()
         if ready and (not found.wait(patience) or self.match is None):
-            raise RuntimeError(f"{self.name} did not come up")
+            raise RuntimeError(f"{self.name} did not start")
 
     @property
     def pid(self):
         return self.child.pid
 
     def stop(self, patience=15):
-        """Asks it to end, and gives the status it ended with."""
+        """Asks it to end, and returns its exit status."""
         if self.child.poll() is None:
             self.child.terminate()
         try:
             return self.child.wait(patience)
         except subprocess.TimeoutExpired:
             self.child.kill()
-            return "none: it did not end when it was asked to"
+            return "none: it did not end when asked to"
 
 
 def framewire(*options):
-    """The server, on a port that is free: its process, whose `address` is HOST:PORT."""
+    """The server, on a free port: its process, with `address` HOST:PORT."""
     server = Process([BIN / "framewire-echo", "--listen", "127.0.0.1:0", *options], r"ws://([\d.]+:\d+)/")
     server.address = server.match[1]
     return server
 
 
 def run_peer(command, patience, env=None, quiet=False):
-    """Runs a program that prints a line of JSON for each scenario, and gives them by name."""
+    """Runs a program that prints a line of JSON for each scenario, and returns these by name."""
     child = subprocess.Popen(
         [str(word) for word in command], stdout=subprocess.PIPE, text=True, env={**os.environ, **(env or {})}
     )
@@ -115,15 +115,15 @@ def grid(rows, columns, cell):
 
 
 def publish(name, markdown, data):
-    """Leaves a table and what it was made of, and prints it."""
+    """Writes a table and its data, and prints the table."""
     (OUT / f"{name}.md").write_text(markdown)
     (OUT / f"{name}.json").write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
     print(f"\n{markdown}\n({OUT / name}.md and .json)", flush=True)
 
 
 def judge(kind, peers, scenarios, results, exempt, passed=lambda result: "ok"):
-    """Makes the table peer × scenario; true if every scenario passed with every peer. One that was not reported has
-    failed, unless `exempt` says why it cannot be."""
+    """Makes a table of scenarios and peers. Returns true if every scenario passed with every peer. A scenario without a
+    result has failed, unless `exempt` says why it is impossible."""
     failures = []
 
     def cell(scenario, peer):

@@ -1,6 +1,5 @@
-"""The Java platform and the codec, both ways: the JDK's own client, Tomcat's and, from a folder of jars, Tyrus and
-Java-WebSocket, against framewire-echo; and echo_check (testing/) against a server on Tomcat. NAME takes out all but the
-peers named."""
+"""The Java platform and the codec, in both roles: the clients of the JDK and of Tomcat and, from a folder of jars, Tyrus
+and Java-WebSocket, against framewire-echo; and echo_check (testing/) against a server on Tomcat. NAME: only these peers."""
 
 import os
 import pathlib
@@ -17,9 +16,9 @@ TOMCAT += [DEBIAN / "jakarta-annotation-api.jar"]
 SOURCES = HERE / "peers/java"
 CLASSES = OUT / "java"
 
-# The class that is run, and what it needs on its class path.
+# The class to run, and its class path.
 CLIENTS = {"JDK": ("JdkClient", []), "Tomcat": ("JakartaClient", TOMCAT)}
-# Which of the folder's jars tell that a library is there.
+# The jars in the folder by which a library is found.
 FOLDER = {"Tyrus": ("JakartaClient", "tyrus-*client*.jar"), "Java-WebSocket": ("JavaWebSocketClient", "Java-WebSocket*.jar")}
 SERVERS = {"to Tomcat": ("TomcatServer", TOMCAT)}
 
@@ -41,7 +40,7 @@ def peers():
 
 
 def command(main, jars):
-    """Compiles a program, and gives how it is run."""
+    """Compiles a program, and returns the command that runs it."""
     folder = CLASSES / main
     folder.mkdir(parents=True, exist_ok=True)
     path = ":".join(str(jar) for jar in jars)
@@ -64,7 +63,7 @@ def main():
             results[name] = servers.run(name, lambda words=command(*SERVERS[name]): Process(words, servers.URL))
     rows = [row for row in SCENARIOS if row != "the page"]
     exempt = {
-        (name, row): "it is what a client of framewire-echo goes through"
+        (name, row): "a scenario for clients of framewire-echo"
         for name in SERVERS
         for row in set(rows) - set(servers.SCENARIOS)
     }

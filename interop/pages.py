@@ -1,6 +1,5 @@
-"""Puts the tables that the other scripts have left into the pages that show them, each between the line
-`<!-- table: NAME -->` and the next `<!-- end -->`, with the day on which it was made. A table that was not made since
-stays as it is."""
+"""Copies the tables of the other scripts into the pages that show them, each between the line `<!-- table: NAME -->`
+and the next `<!-- end -->`, with the date of the table. A table that was not made again stays as it is."""
 
 import datetime
 import os
@@ -17,7 +16,7 @@ def fill(match):
     start, name, end = match.groups()
     table = OUT / f"{name}.md"
     if not table.exists():
-        print(f"{name}: not made since, left as it is")
+        print(f"{name}: not made again, left as it is")
         return match[0]
     day = datetime.date.fromtimestamp(table.stat().st_mtime)
     print(f"{name}: of {day}")

@@ -1,6 +1,5 @@
-"""framewire-echo behind nginx and HAProxy, configured as docs/operations.md says: the configurations are taken from
-there. Only ports, and the proxies' times, are replaced: an idle hour would be long here. NAME takes out all but the
-proxies named."""
+"""framewire-echo behind nginx and HAProxy, with the configurations from docs/operations.md. Only addresses, paths, and the
+proxies' limits and times are replaced, as real times would take too long here. NAME: only these proxies."""
 
 import asyncio
 import pathlib
@@ -17,7 +16,7 @@ from harness import HERE, Process, framewire, judge
 
 DOC = HERE.parent / "docs/operations.md"
 
-# The server pings after a second; the proxies end what is silent for three.
+# The server pings after a second; the proxies end connections after three seconds of silence.
 PING, PROXY_TIMEOUT, SILENCE = 1, 3, 9
 
 
@@ -49,7 +48,7 @@ def nginx(folder, port, upstream):
             "timeout 180s;": f"timeout {PROXY_TIMEOUT}s;",
         },
     )
-    # What Debian's nginx.conf has around it, and folders that need no root.
+    # What surrounds it in Debian's nginx.conf, and folders that do not need root.
     folders = "".join(
         f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
@@ -86,7 +85,7 @@ class Behind:
 
     def __init__(self, proxy, *options, unix=False):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="framewire-"))
-        self.folder.chmod(0o755)  # the workers of a proxy that was started by root are somebody else
+        self.folder.chmod(0o755)  # if root starts a proxy, its workers are another user
         self.server = framewire(*options, *(["--listen", self.folder / "echo.sock"] if unix else []))
         if unix:
             (self.folder / "echo.sock").chmod(0o777)
@@ -97,7 +96,7 @@ class Behind:
         self.wait()
 
     def wait(self):
-        """Until the proxy is there, and has found the server healthy."""
+        """Waits until the proxy is ready, and has found the server healthy."""
         for _ in range(100):
             try:
                 if get(self.address, "/healthz") == "ok\n":
@@ -121,7 +120,7 @@ def get(address, path):
 
 
 def connect(address, **options):
-    # Pings come from the server alone: it is they that must keep the connection.
+    # Only the server pings: its pings must keep the connection alive.
     return websockets.connect(f"ws://{address}/", ping_interval=None, max_size=None, proxy=None, **options)
 
 
@@ -151,7 +150,7 @@ async def large(behind):
 
 
 async def silence(behind):
-    """Three times what the proxy allows, and longer than several pings."""
+    """Is silent for three times as long as the proxy allows, and longer than several pings."""
     async with connect(behind.address) as socket:
         await asyncio.sleep(SILENCE)
         await echoed(socket, "still here")
@@ -176,7 +175,7 @@ async def handshake(behind):
 
 
 async def close_codes(behind):
-    """The client's, and then the server's, which is told to stop: so this comes last."""
+    """The client's close, then the server's, which is told to stop: so this is the last scenario."""
     socket = await connect(behind.address)
     await socket.close(3001, "enough")
     if socket.close_code != 3001:
@@ -194,7 +193,7 @@ async def close_codes(behind):
 
 
 async def no_pings(behind):
-    """The proof of the proof: the same silence without pings, and the proxy does end the connection."""
+    """Checks the check: without pings, the proxy does end a connection that is silent for as long."""
     async with connect(behind.address) as socket:
         began = time.monotonic()
         try:

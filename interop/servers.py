@@ -1,5 +1,5 @@
-"""A client on the codec, echo_check (testing/), against the servers that people use: each an echo server in peers/.
-Against framewire-echo, too: the codec at both ends. NAME takes out all but the servers named."""
+"""A client on the codec, echo_check (testing/), against servers that people use, which are echo servers in peers/; and
+against framewire-echo, with the codec at both ends. NAME: only these servers."""
 
 import sys
 
@@ -28,10 +28,10 @@ SCENARIOS = [
     "subprotocol",
 ]
 
-# Why a server cannot go through a scenario.
+# Why a server cannot run a scenario.
 EXEMPT = {
-    ("framewire-echo", "ping from the server"): "it pings of its own accord only: see interop/run clients",
-    ("framewire-echo", "close by the server"): "it closes of its own accord only: see interop/run clients",
+    ("framewire-echo", "ping from the server"): "it does not ping on request: see interop/run clients",
+    ("framewire-echo", "close by the server"): "it does not close on request: see interop/run clients",
 }
 
 

@@ -1,11 +1,11 @@
-// Headless Chromium: its own WebSocket through the scenarios, and the server's page through its buttons.
+// Headless Chromium: its own WebSocket runs the scenarios, and its buttons the server's page.
 "use strict";
 const { chromium } = require("playwright-core");
 const { SMALL, TEXTS, run, same } = require("./report.js");
 
 const { LARGE, STRICT, LEAVING, LEAVING_PID, SCREENSHOT, CHROMIUM } = process.env;
 
-// These run in the page, which is served by the server it connects to: LARGE.
+// These run in the page of the server that they connect to: LARGE.
 const inPage = () => {
   const open = (address, protocols) =>
     new Promise((resolve, reject) => {
@@ -106,18 +106,18 @@ const inPage = () => {
     executablePath: CHROMIUM,
     headless: true,
     args: [
-      "--no-sandbox", // or it does not start as root; it sees nothing but the server's own page
+      "--no-sandbox", // otherwise it does not start as root; it only loads the server's own page
       "--disable-gpu",
       "--disable-quic",
       "--no-first-run",
-      // Nothing here is to be looked up outside of the machine.
+      // Chromium must not look up anything outside of this machine.
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
     ],
   });
   try {
-    // As a profile of its own: Chromium allows 255 connections in each.
+    // In a separate profile: Chromium allows 255 connections in each.
     const visit = async address => {
       const page = await (await browser.newContext({ viewport: { width: 1000, height: 900 } })).newPage();
       await page.goto(`http://${address}/`);
@@ -132,7 +132,7 @@ const inPage = () => {
         error => same([error.message, error.message.includes("refused")], [error.message, true]),
       );
 
-    // The strict server takes the pages of the first origin, and not those of the second.
+    // The strict server accepts the pages of the first origin, and not those of the second.
     const page = await visit(LARGE);
     const elsewhere = await visit(LARGE.replace("127.0.0.1", "localhost"));
 
@@ -165,7 +165,7 @@ const inPage = () => {
       subprotocol: async () => {
         same(await call(page, "subprotocol", STRICT, ["chat.v1", "chat.v2"]), "chat.v2");
         same(await call(page, "subprotocol", LARGE, ["chat.v1", "chat.v2"]), "chat.v1");
-        // None, where the server has none of them: browsers give up then.
+        // None, if the server supports none of them: browsers then give up.
         await refused(call(page, "subprotocol", STRICT, ["chat.v1"]));
       },
       "wrong origin": async () => {
@@ -187,7 +187,7 @@ async function usePage(page) {
   page.on("console", message => problems.push(message.text()));
   await page.goto(`http://${LARGE}/`);
   const state = text => page.waitForFunction(text => document.getElementById("state").textContent === text, text);
-  // The log has so many lines of what came back right.
+  // The log has this many lines about correct replies.
   const echoes = async count => {
     await page.waitForFunction(count => document.querySelectorAll("#log .in").length >= count, count);
     same(await page.locator("#log .bad").allTextContents(), []);

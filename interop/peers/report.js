@@ -1,4 +1,4 @@
-// What a peer tells the script that runs it: a line of JSON for each scenario.
+// How a peer reports to the script that runs it: a line of JSON for each scenario.
 "use strict";
 const assert = require("node:assert");
 const crypto = require("node:crypto");
@@ -6,7 +6,7 @@ const crypto = require("node:crypto");
 exports.SMALL = [0, 1, 125, 126, 127, 65535, 65536];
 exports.TEXTS = ["Hello", "", "\u{1f44b} w\u00f6rld \u{1f9d1}\u200d\u{1f680}", "\0", "\u20ac".repeat(50000)];
 
-/** Bytes without a pattern that a codec could get right by chance; the same each time. */
+/** Bytes without a pattern that a codec could get right by chance; the same bytes each time. */
 exports.noise = size =>
   crypto.createCipheriv("aes-128-ctr", Buffer.alloc(16, size), Buffer.alloc(16)).update(Buffer.alloc(size));
 
@@ -15,7 +15,7 @@ exports.same = (seen, expected) => {
   else assert.deepStrictEqual(seen, expected);
 };
 
-/** Each scenario is a function that throws, or rejects with, what went wrong. */
+/** Each scenario is a function that throws, or rejects, if it fails. */
 exports.run = async scenarios => {
   for (const [scenario, body] of Object.entries(scenarios)) {
     const began = performance.now();
@@ -34,7 +34,7 @@ const late = seconds =>
 
 exports.sleep = seconds => new Promise(resolve => setTimeout(resolve, seconds * 1000));
 
-/** What `ws` calls the parameters of permessage-deflate. All messages are compressed, not only long ones. */
+/** The parameters of permessage-deflate under the names of `ws`. All messages are compressed, not only long ones. */
 exports.options = params => ({
   threshold: 0,
   serverNoContextTakeover: params.server_no_context_takeover || undefined,

@@ -1,4 +1,4 @@
-"""What a peer tells the script that runs it: a line of JSON for each scenario."""
+"""How a peer reports to the script that runs it: a line of JSON for each scenario."""
 
 import json
 import random
@@ -9,7 +9,7 @@ TEXTS = ["Hello", "", "\U0001f44b w\u00f6rld \U0001f9d1\u200d\U0001f680", "\0", 
 
 
 def noise(size):
-    """Bytes without a pattern that a codec could get right by chance; the same each time."""
+    """Bytes without a pattern that a codec could get right by chance; the same bytes each time."""
     return random.Random(size).randbytes(size)
 
 
@@ -20,7 +20,7 @@ def tell(scenario, began, error):
 
 
 def run(scenarios):
-    """Each scenario is a function that raises what went wrong."""
+    """Each scenario is a function that raises an exception if it fails."""
     for name, scenario in scenarios.items():
         began = time.monotonic()
         try:

@@ -1,4 +1,4 @@
-// socket.io-client, as it comes, but for the transport.
+// socket.io-client with default settings, except for the transport.
 "use strict";
 const { io } = require("socket.io-client");
 const { noise, run, same, sleep } = require("./report.js");
@@ -54,7 +54,7 @@ run({
     same(await socket.timeout(5000).emitWithAck("file", noise(1000)), noise(1000));
   },
 
-  // It disconnects where no ping has come for as long as it was told that pings are apart, and some.
+  // It disconnects if no ping comes within the announced interval and some more time.
   pings: async () => {
     const socket = await connect();
     let pings = 0;

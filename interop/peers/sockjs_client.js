@@ -1,4 +1,4 @@
-// sockjs-client, as it comes, but for the transport; and Node's `ws` for the raw endpoint.
+// sockjs-client with default settings, except for the transport; and Node's `ws` for the raw endpoint.
 "use strict";
 const { once } = require("node:events");
 const SockJS = require("sockjs-client");

@@ -14,7 +14,7 @@ LARGE, STRICT, LEAVING = (f"ws://{os.environ[name]}/" for name in ("LARGE", "STR
 
 
 def connect(url, **options):
-    # It would send an origin of its own accord, as if it were a browser.
+    # By default it would send an origin, as if it were a browser.
     options = {"suppress_origin": "origin" not in options, **options}
     return websocket.create_connection(url, timeout=30, http_no_proxy=["*"], **options)
 
@@ -65,11 +65,11 @@ def pinged():
     socket = connect(STRICT)
     began = time.monotonic()
     pings = 0
-    while time.monotonic() - began < 10:  # thrice what a peer that answers no ping is given
-        opcode, _ = socket.recv_data(control_frame=True)  # answers it, too
+    while time.monotonic() - began < 10:  # three times what a peer that does not answer pings gets
+        opcode, _ = socket.recv_data(control_frame=True)  # also answers a ping
         same(opcode, ABNF.OPCODE_PING)
         pings += 1
-    same(pings >= 3, True)  # each after a second of silence, seen up to two later: the clock counts whole ones
+    same(pings >= 3, True)  # each after 1 s of silence, or up to 2 s later: the server's clock counts whole seconds
     socket.send("still here")
     same(socket.recv(), "still here")
     socket.close()
@@ -134,12 +134,12 @@ def at_once():
 
 
 def subprotocol():
-    # The server's only one, though it is not the first; the first, where any will do.
+    # The server's only subprotocol, although it is not the client's first; the client's first, if the server accepts any.
     for url, chosen in ((STRICT, "chat.v2"), (LARGE, "chat.v1")):
         socket = connect(url, subprotocols=["chat.v1", "chat.v2"])
         same(socket.subprotocol, chosen)
         socket.close()
-    # None, where the server has none of them: this client gives up then.
+    # None, if the server supports none of them: this client then gives up.
     try:
         connect(STRICT, subprotocols=["chat.v1"])
     except websocket.WebSocketException:

@@ -12,7 +12,7 @@ LARGE, STRICT, LEAVING = (f"ws://{os.environ[name]}/" for name in ("LARGE", "STR
 
 
 def connect(url, **options):
-    # No pings of its own: those of the scenarios are enough.
+    # No automatic pings: those of the scenarios are enough.
     return library_connect(url, max_size=None, ping_interval=None, proxy=None, **options)
 
 
@@ -48,13 +48,13 @@ async def ping():
 
 async def pinged():
     async with connect(STRICT) as socket:
-        await asyncio.sleep(6)  # twice what a peer that answers no ping is given
+        await asyncio.sleep(6)  # twice what a peer that does not answer pings gets
         await socket.send("still here")
         same(await socket.recv(), "still here")
 
 
 async def close():
-    # The answer repeats the code, and leaves the reason.
+    # The answer has the same code, and no reason.
     for code, reason in ((1000, ""), (1000, "enough"), (3000, "\U0001f44b"), (4999, "x" * 123)):
         socket = await connect(LARGE)
         await socket.close(code, reason)
@@ -86,7 +86,7 @@ async def too_big():
         try:
             await socket.send(bytes((1 << 20) + 1))
         except ConnectionClosed:
-            pass  # the server need not wait for all of it
+            pass  # the server need not wait for the whole message
         code, reason = await closed(socket)
         same((code, bool(reason)), (1009, True))
 
@@ -113,7 +113,7 @@ async def at_once():
 
 
 async def subprotocol():
-    # The server's only one, though it is not the first; none, where it has none of them; the first, where any will do.
+    # The server's only subprotocol, although it is not the first; none, if it supports none; the first, if any will do.
     for url, offered, chosen in (
         (STRICT, ["chat.v1", "chat.v2"], "chat.v2"),
         (STRICT, ["chat.v1"], None),

@@ -13,7 +13,7 @@ SIZES = [0, 1, 125, 126, 65536, 1 << 20]
 
 
 class Counted(ClientConnection):
-    """Counts what it receives."""
+    """Counts received bytes."""
 
     received = 0
 
@@ -37,7 +37,7 @@ def parse(header):
 
 
 async def check(url, offer, agreed):
-    # What every answer has to give. Its own check of that is part of this.
+    # What every answer must have. The library's own check of the answer is part of this test.
     factory = ClientPerMessageDeflateFactory(**offer)
     options = {"compression": None, "extensions": [factory], "create_connection": Counted}
     async with connect(url, max_size=None, ping_interval=None, proxy=None, **options) as socket:

@@ -1,5 +1,5 @@
-"""An echo server on Python's `websockets`. At /ping it pings first, and echoes once the pong is there; at /close it
-closes instead of echoing. COMPRESSION has it compress with these parameters."""
+"""An echo server on Python's `websockets`. At /ping it pings first, and echoes after the pong; at /close it closes instead
+of echoing. With COMPRESSION, it compresses with these parameters."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ async def echo(socket):
                 await asyncio.wait_for(await socket.ping(b"are you there?"), 5)
             await socket.send(message)
     except ConnectionClosed:
-        pass  # with a code that is no 1000: nothing to complain of
+        pass  # with another code than 1000, which is no error here
 
 
 def choose(_, offered):

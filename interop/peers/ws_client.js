@@ -78,8 +78,8 @@ run({
     const socket = await connect(STRICT);
     let pings = 0;
     socket.on("ping", () => pings++);
-    await sleep(10); // thrice what a peer that answers no ping is given
-    same(pings >= 3, true); // each after a second of silence, seen up to two later: the clock counts whole ones
+    await sleep(10); // three times what a peer that does not answer pings gets
+    same(pings >= 3, true); // each after 1 s of silence, or up to 2 s later: the server's clock counts whole seconds
     await echoed(socket, "still here");
     await end(socket);
   },
@@ -110,7 +110,7 @@ run({
     const socket = await connect(STRICT);
     await echoed(socket, noise(1 << 20));
     const closed = once(socket, "close");
-    socket.send(noise((1 << 20) + 1), () => {}); // the server need not wait for all of it
+    socket.send(noise((1 << 20) + 1), () => {}); // the server need not wait for the whole message
     const [code, reason] = await closed;
     same([code, reason.length > 0], [1009, true]);
   },
@@ -136,13 +136,13 @@ run({
   },
 
   subprotocol: async () => {
-    // The server's only one, though it is not the first; the first, where any will do.
+    // The server's only subprotocol, although it is not the client's first; the client's first, if the server accepts any.
     for (const [url, chosen] of [[STRICT, "chat.v2"], [LARGE, "chat.v1"]]) {
       const socket = await connect(url, ["chat.v1", "chat.v2"]);
       same(socket.protocol, chosen);
       await end(socket);
     }
-    // None, where the server has none of them: this client gives up then.
+    // None, if the server supports none of them: this client then gives up.
     const refused = await connect(STRICT, ["chat.v1"]).catch(error => error);
     same(refused.message, "Server sent no subprotocol");
   },

@@ -1,5 +1,5 @@
-// An echo server on Node's `ws`. At /ping it pings first, and echoes once the pong is there; at /close it closes
-// instead of echoing. COMPRESSION has it compress every message, with these parameters.
+// An echo server on Node's `ws`. At /ping it pings first, and echoes after the pong; at /close it closes instead of echoing.
+// With COMPRESSION, it compresses every message with these parameters.
 "use strict";
 const { WebSocketServer } = require("ws");
 const { options } = require("./report.js");

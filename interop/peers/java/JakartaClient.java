@@ -12,7 +12,7 @@ import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Map;
 
-/** A client of Jakarta's interface: of Tomcat or Tyrus, whichever is on the class path. */
+/** A client on Jakarta's interface, by Tomcat or Tyrus, whichever is on the class path. */
 final class JakartaClient {
     public static void main(String[] arguments) {
         WebSocketContainer container = ContainerProvider.getWebSocketContainer();
@@ -42,7 +42,7 @@ final class JakartaClient {
             session.getBasicRemote().sendText(text, last);
         }
 
-        /** In frames of a MiB at most: Tomcat's client needs stack for each piece of a frame that it masks. */
+        /** Sends frames of at most 1 MiB: Tomcat's client needs stack for each piece of a frame that it masks. */
         @Override
         public void binary(byte[] bytes, boolean last) throws Exception {
             int from = 0;
@@ -76,7 +76,7 @@ final class JakartaClient {
 
         @Override
         public void onOpen(Session session, EndpointConfig config) {
-            // In parts, or a buffer as large as the largest message would be set aside for each connection.
+            // In parts; otherwise each connection would reserve a buffer for the largest message.
             session.addMessageHandler(String.class, (MessageHandler.Partial<String>) inbox::text);
             session.addMessageHandler(ByteBuffer.class, (MessageHandler.Partial<ByteBuffer>)
                     (part, last) -> inbox.binary(bytes(part), last));

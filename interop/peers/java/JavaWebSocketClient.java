@@ -15,7 +15,7 @@ import org.java_websocket.handshake.ServerHandshake;
 import org.java_websocket.protocols.IProtocol;
 import org.java_websocket.protocols.Protocol;
 
-/** The library Java-WebSocket. */
+/** A client on the library Java-WebSocket. */
 final class JavaWebSocketClient {
     public static void main(String[] arguments) {
         Scenarios.run(JavaWebSocketClient::connect);
@@ -71,7 +71,7 @@ final class JavaWebSocketClient {
 
         @Override
         public void onError(Exception error) {
-            // What follows it, a close, is what the scenarios look at.
+            // A close follows, which the scenarios check.
         }
 
         Scenarios.Connection sending() {
@@ -104,7 +104,7 @@ final class JavaWebSocketClient {
                     return chosen == null ? "" : chosen.getProvidedProtocol();
                 }
 
-                /** The library makes continuations of what follows a first fragment. */
+                /** The library sends the frames after a first fragment as continuations. */
                 private void send(Opcode opcode, byte[] bytes, boolean last) {
                     sendFragmentedFrame(opcode, ByteBuffer.wrap(bytes), last);
                 }

@@ -11,11 +11,11 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 
-/** What each of the Java clients goes through, and tells the script that runs it: a line of JSON for each scenario. */
+/** The scenarios of all Java clients, which report to the script that runs them: a line of JSON for each scenario. */
 final class Scenarios {
     /** A library. */
     interface Client {
-        /** `origin` may be null. What comes goes to the inbox. */
+        /** `origin` may be null. Received messages go to the inbox. */
         Connection connect(URI uri, List<String> protocols, String origin, Inbox inbox) throws Exception;
     }
 
@@ -28,7 +28,7 @@ final class Scenarios {
 
         void close(int code, String reason) throws Exception;
 
-        /** Empty where there is none. */
+        /** Empty if there is none. */
         String protocol();
     }
 
@@ -41,7 +41,7 @@ final class Scenarios {
         }
     }
 
-    /** What has come: strings, byte arrays, pongs, the close. */
+    /** Everything that was received: strings, byte arrays, pongs, the close. */
     static final class Inbox {
         private final BlockingQueue<Object> queue = new LinkedBlockingQueue<>();
         private final StringBuilder text = new StringBuilder();
@@ -118,7 +118,7 @@ final class Scenarios {
         scenarios.put("subprotocol", all::subprotocol);
         scenarios.put("wrong origin", all::wrongOrigin);
         scenarios.forEach(Scenarios::tell);
-        System.exit(0); // whatever threads the library keeps
+        System.exit(0); // even if the library still has threads
     }
 
     private static void tell(String name, Scenario scenario) {
@@ -187,7 +187,7 @@ final class Scenarios {
         end();
     }
 
-    /** The server drops who does not answer; not every library tells of pings. */
+    /** The server drops a peer that does not answer pings. Not every library reports pings. */
     private void pinged() throws Exception {
         connect(STRICT);
         Thread.sleep(10_000);
@@ -220,7 +220,7 @@ final class Scenarios {
         try {
             connection.binary(noise((1 << 20) + 1), true);
         } catch (Exception refused) {
-            // The server need not wait for all of it.
+            // The server need not wait for the whole message.
         }
         inbox.expect(new Closed(1009));
     }
@@ -276,7 +276,7 @@ final class Scenarios {
         return URI.create("ws://" + System.getenv(name) + "/");
     }
 
-    /** Bytes without a pattern that a codec could get right by chance; the same each time. */
+    /** Bytes without a pattern that a codec could get right by chance; the same bytes each time. */
     private static byte[] noise(int size) {
         byte[] bytes = new byte[size];
         new Random(size).nextBytes(bytes);

@@ -19,11 +19,11 @@ import org.apache.catalina.startup.Tomcat;
 import org.apache.tomcat.websocket.server.WsSci;
 
 /**
- * An echo server on Tomcat. At /ping it pings first, and echoes once the pong is there; at /close it closes instead of
+ * An echo server on Tomcat. At /ping it pings first, and echoes after the pong; at /close it closes instead of
  * echoing.
  */
 public final class TomcatServer {
-    /** Kept here, or its level would be forgotten with it. */
+    /** Kept in a field: the logger, and so its level, could otherwise be garbage-collected. */
     private static final Logger LOG = Logger.getLogger("org.apache");
 
     public static void main(String[] arguments) throws Exception {
@@ -57,8 +57,8 @@ public final class TomcatServer {
     }
 
     /**
-     * It takes a message in parts, so that not every connection has a buffer for the largest, and echoes it whole: a client
-     * that sends all of it first would wait for a server that sends already.
+     * Takes a message in parts, so that not every connection has a buffer for the largest, and echoes it whole: a client that
+     * sends all of a message before it reads would otherwise wait for a server that is already sending.
      */
     public static final class Echo extends Endpoint {
         private final StringBuilder text = new StringBuilder();
