@@ -1,24 +1,24 @@
-//! An echo without I/O: what `mio_loop`, which is told that sockets are ready, and `io_uring_echo`, which is told that
-//! reads are done, have in common. Bytes come in, and what is to be written comes out.
+//! An echo without I/O, which `mio_loop` (readiness) and `io_uring_echo` (completions) share: it takes received bytes, and
+//! appends the bytes to be written.
 
 use framewire::{
     Assembler, Connection, Event, Server, State, Unmasked,
     handshake::{HandshakeError, HeadBuffer, HeadLimits, HeaderSlots, PlainResponse, Request},
 };
 
-/// One connection, from the first byte of its handshake to its last.
+/// One connection, from its handshake to its end.
 pub struct Echo {
     /// Until the handshake is done.
     head: Option<HeadBuffer>,
     connection: Connection<Server>,
     assembler: Assembler,
-    /// Nothing more will be received: the socket is to be closed once everything is written.
+    /// Nothing more will be received. Close the socket once everything is written.
     ended: bool,
 }
 
 impl Echo {
     /// The longest message.
-    const MAX_MESSAGE: u64 = 16 << 20; // that of `Connection::<Server>::new()`
+    const MAX_MESSAGE: u64 = 16 << 20; // as in `Connection::<Server>::new()`
 
     pub fn new() -> Self {
         Self {
@@ -29,12 +29,12 @@ impl Echo {
         }
     }
 
-    /// Whether the socket is to be closed once everything is written.
+    /// Whether to close the socket once everything is written.
     pub fn has_ended(&self) -> bool {
         self.ended
     }
 
-    /// Takes what a read brought, all of it, and appends the answers to `out`.
+    /// Takes all bytes of a read, and appends the replies to `out`.
     pub fn receive(&mut self, mut input: &mut [u8], out: &mut Vec<u8>) {
         if let Some(head) = &mut self.head {
             let (answer, consumed) = match head.push(input) {
@@ -45,10 +45,10 @@ impl Echo {
             self.ended = answer.is_err();
             match answer.or_else(|refusal| refusal.to_vec()) {
                 Ok(answer) => out.extend(answer),
-                Err(_) => self.ended = true, // a refusal that cannot be written: closing says enough
+                Err(_) => self.ended = true, // the refusal cannot be written: just close
             }
             self.head = None;
-            input = &mut input[consumed..]; // frames may stand right behind the head
+            input = &mut input[consumed..]; // frames may follow the head
         }
         if !self.ended {
             self.exchange(input, out);
@@ -64,7 +64,7 @@ impl Echo {
                     if let Some(frame) = connection.reply(&event, Unmasked) {
                         out.extend_from_slice(&frame);
                     }
-                    // An echo is refused only after our own close; the peer's is still to come then.
+                    // An echo is refused only after our own close, when the peer's is still to come.
                     let _ = match event {
                         Event::Text(text) => connection.append_text(out, text, Unmasked),
                         Event::Binary(bytes) => connection.append_binary(out, bytes, Unmasked),

@@ -1,4 +1,4 @@
-//! What the programs in `src/bin` share. Each of the two files stands alone, to be copied into a host of your own.
+//! What the programs in `src/bin` share. Each of the two files can be copied into your own host by itself.
 
 mod echo;
 mod websocket;
@@ -6,7 +6,7 @@ mod websocket;
 pub use echo::Echo;
 pub use websocket::{HIGH_WATER, Message, WebSocket};
 
-/// The Rust of the documentation, compiled and run with the rest.
+/// The Rust code of the documentation, compiled and run with the other tests.
 #[cfg(doctest)]
 mod documentation {
     #[doc = include_str!("../../README.md")]

@@ -1,12 +1,12 @@
-//! A WebSocket over any `AsyncRead + AsyncWrite`: a [`Stream`] and a [`Sink`] of messages, over the stage `owned` of the
-//! codec. The tokio programs here share it; copy it into a host of your own, and change in it what you need otherwise. It
-//! is all there is between the codec and tokio. Its dependencies: `bytes`, `framewire` (features `bytes`, `handshake`),
-//! `futures-util` (`sink`, `std`), `getrandom`, `tokio` (`io-util`).
+//! A WebSocket over any `AsyncRead + AsyncWrite`: a [`Stream`] and a [`Sink`] of messages, on the codec's stage `owned`. It is
+//! all the code between the codec and tokio, and the tokio programs here share it. Copy it into your own host, and change it as
+//! you need. Its dependencies: `bytes`, `framewire` (features `bytes`, `handshake`), `futures-util` (`sink`, `std`),
+//! `getrandom`, `tokio` (`io-util`).
 //!
-//! The host owns: when to give up (no timer is in here; wrap what may take long in `tokio::time::timeout`), how much may
-//! wait for a peer that does not read ([`HIGH_WATER`]), the masking keys of a client, and the task: **one** task drives
-//! both directions. [`WebSocket::next`](futures_util::StreamExt::next) answers pings and writes what was fed before it
-//! waits, so that all replies to one read leave in one write.
+//! The host decides when to give up (no timer is in here: wrap calls that may take long in `tokio::time::timeout`), how much
+//! may be queued for a peer that does not read ([`HIGH_WATER`]), the masking keys of a client, and the task: **one** task
+//! drives both directions. [`WebSocket::next`](futures_util::StreamExt::next) answers pings, and writes queued messages
+//! before it waits, so that all replies to one read leave in one write.
 
 use bytes::{Buf, Bytes, BytesMut};
 use framewire::{
@@ -26,7 +26,7 @@ use std::{
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// What an application sends and receives. Pings, pongs and closes are the [`WebSocket`]'s own business.
+/// A message of the application. The [`WebSocket`] handles pings, pongs and closes itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     Text(Utf8Bytes),
@@ -38,30 +38,30 @@ pub struct WebSocket<S, R: Role> {
     stream: S,
     connection: Connection<R>,
     reader: Reader,
-    /// What was read and is not a message yet. It grows with what arrives, up to the connection's limit.
+    /// Received bytes that are not a message yet. It grows with the bytes that arrive, up to the connection's limit.
     rx: BytesMut,
-    /// What is to be written.
+    /// The frames to be written.
     tx: SendQueue,
-    /// Whether the stream may hold back some of what was written to it.
+    /// Whether the stream may still buffer written bytes, so that it must be flushed.
     unflushed: bool,
     received: u64,
     failure: Option<ProtocolError>,
-    /// The stream of messages has.
+    /// Whether the stream of messages has ended.
     ended: bool,
     close: Option<(CloseCode, String)>,
 }
 
-/// Bytes that may wait to be written; a peer for which more wait is not read, and not sent to, until some are gone.
+/// Stop reading from a peer, and sending to it, once this many bytes are queued for it; resume when some are written.
 pub const HIGH_WATER: usize = 256 << 10;
 
-/// What a read asks for.
+/// The bytes that a read asks for.
 const READ: usize = 16 << 10;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S, Server> {
-    /// Reads the opening handshake and answers it. `page` sees each request first: what it gives is written in place
-    /// of the 101. `None`: the request was answered by a page, or refused.
+    /// Reads the opening handshake and answers it. `page` sees each request first; if it returns a response, that is written
+    /// instead of the 101. `None`: the request got such a response, or was refused.
     ///
-    /// A host looks at the origin here, and at the user; and it gives the whole of this a time to end in.
+    /// A host checks the origin and the user in `page`, and limits the time that all of this may take.
     pub async fn accept(
         mut stream: S,
         page: impl FnOnce(&Request<'_, '_>) -> Result<Option<Vec<u8>>, BuildError>,
@@ -90,7 +90,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S, Server> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S, Client> {
-    /// Opens a WebSocket on a stream that is connected: `host` and `target` are those of its URL.
+    /// Opens a WebSocket on a connected stream; `host` and `target` are those of the URL.
     pub async fn connect(mut stream: S, host: &str, target: &str) -> io::Result<Self> {
         let handshake = ClientHandshake::new(host, target, ClientKey::new(random()));
         stream.write_all(&handshake.to_vec().map_err(io::Error::other)?).await?;
@@ -106,7 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S, Client> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
-    /// On a stream whose handshake is done, here or elsewhere; `rx` is what was read behind it.
+    /// On a stream whose handshake is done, here or elsewhere; `rx` is the bytes that were read after it.
     pub fn new(stream: S, rx: BytesMut) -> Self {
         Self {
             stream,
@@ -128,23 +128,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         Ok(())
     }
 
-    /// Queues a close. The stream of messages goes on to the peer's own, and ends with it.
+    /// Queues a close. The stream of messages continues until the peer's close, and then ends.
     pub fn close_with(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         self.tx.push_control(&self.connection.close(code, reason, R::key(key))?);
         Ok(())
     }
 
-    /// Bytes that have arrived: what has not changed for a while is a peer to be pinged, then given up.
+    /// The number of bytes that have arrived. If it does not change for a while, ping the peer, and later give it up.
     pub fn received(&self) -> u64 {
         self.received
     }
 
-    /// The code and reason of the peer's close, once the stream of messages has ended.
+    /// The code and reason of the peer's close, after the stream of messages has ended.
     pub fn closed_with(&self) -> Option<(CloseCode, &str)> {
         self.close.as_ref().map(|(code, reason)| (*code, &**reason))
     }
 
-    /// The next message that needs no more reading; answers what the protocol asks for.
+    /// The next message that needs no more reading. Answers as the protocol demands.
     fn next_in_hand(&mut self) -> Option<Message> {
         while self.failure.is_none() {
             match self.reader.next(&mut self.connection, &mut self.rx) {
@@ -186,11 +186,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
             let written = self.poll_write(cx)?;
             if self.connection.state() == State::Closed {
                 ready!(written);
-                let _ = ready!(pin!(self.stream.shutdown()).poll(cx)); // the peer may have been first
+                let _ = ready!(pin!(self.stream.shutdown()).poll(cx)); // the peer may have closed first
                 return Poll::Ready(self.failure.map(|error| Err(io::Error::other(error))));
             }
             if self.tx.remaining() >= HIGH_WATER {
-                ready!(written); // back-pressure: who does not read is not read
+                ready!(written); // back-pressure: a peer that does not read is not read
             }
             self.rx.reserve(READ);
             match ready!(pin!(self.stream.read_buf(&mut self.rx)).poll(cx))? {
@@ -203,10 +203,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         }
     }
 
-    /// Writes what waits: as many frames as there are, in one vectored write.
+    /// Writes all queued frames in one vectored write, as far as the stream takes them.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.tx.has_remaining() {
-            // The future remembers nothing, so one made anew for each poll will do.
+            // The future has no state of its own, so a new one for each poll is enough.
             if ready!(pin!(self.stream.write_buf(&mut self.tx)).poll(cx))? == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -220,7 +220,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     }
 }
 
-/// Ends after the peer's close, or after an error. What is owed to the peer is written by then.
+/// Ends after the peer's close, or after an error. Everything owed to the peer is written by then.
 impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Stream for WebSocket<S, R> {
     type Item = io::Result<Message>;
 
@@ -235,7 +235,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Stream for WebSocket<S, R> {
     }
 }
 
-/// Messages are written when the queue is flushed, or when the next message is waited for.
+/// Writes messages when it is flushed, or when the next message is awaited.
 impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Sink<Message> for WebSocket<S, R> {
     type Error = io::Error;
 
@@ -256,7 +256,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Sink<Message> for WebSocket<S, 
         self.get_mut().poll_write(cx)
     }
 
-    /// Sends a close, where none went out yet. For the peer's, go on to the end of the stream of messages.
+    /// Sends a close, unless one was sent. To wait for the peer's, read the stream of messages to its end.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if !this.connection.close_expected() {
@@ -287,7 +287,7 @@ impl From<String> for Message {
     }
 }
 
-/// A head, or why it is none; and what was read behind it, which are frames.
+/// A head, or an error; and the bytes that were read after it, which are frames.
 async fn read_head<S: AsyncRead + Unpin>(
     stream: &mut S,
 ) -> io::Result<(Result<Vec<u8>, HandshakeError>, BytesMut)> {
@@ -310,7 +310,7 @@ async fn read_head<S: AsyncRead + Unpin>(
     }
 }
 
-/// A new masking key: unpredictable for whoever provides the payload (RFC 6455 §10.3).
+/// A new masking key, which whoever provides the payload cannot predict (RFC 6455 §10.3).
 fn key() -> Key {
     Key::new(random())
 }

@@ -1,4 +1,4 @@
-//! Each program is started as a user would, and talked to by another implementation, tungstenite; in bounded time.
+//! Starts each program as a user would, and talks to it with another implementation, tungstenite, within time limits.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -45,7 +45,7 @@ fn io_uring_echo() {
     let sockets: Vec<_> = (0..50).map(|_| server.open("/")).collect();
     echoes(server.open("/"));
     sockets.into_iter().for_each(closes);
-    // More at once than it has buffers: they wait for one another.
+    // More connections at once than it has buffers: some wait.
     let others: Vec<_> = (0..100).map(|_| TcpStream::connect(&server.address).unwrap()).collect();
     drop(others);
     echoes(server.open("/"));
@@ -79,7 +79,7 @@ fn hyper_upgrade() {
     echoes(server.open("/ws"));
 }
 
-/// RFC 8441, with hyper's client and the codec in it: tungstenite knows HTTP/1 only.
+/// RFC 8441, with hyper's client and the codec in it, as tungstenite has HTTP/1 only.
 #[tokio::test]
 async fn hyper_upgrade_http2() {
     use framewire_examples as codec;
@@ -92,7 +92,7 @@ async fn hyper_upgrade_http2() {
         let http2 = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
         let (mut sender, connection) = http2.handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
-        // The server's settings have to be there before it may be asked for a protocol.
+        // The server's settings must have arrived before a client may ask for a protocol.
         let page = hyper::Request::get(format!("http://{}/", server.address)).body(String::new()).unwrap();
         assert_eq!(sender.send_request(page).await.unwrap().status(), 200);
         let connect = |version| {
@@ -118,7 +118,7 @@ async fn hyper_upgrade_http2() {
     tokio::time::timeout(PATIENCE, talk).await.unwrap();
 }
 
-/// As its clients have it on the wire; `interop/run frameworks` brings socket.io-client itself.
+/// The bytes of a client of Socket.IO. `interop/run frameworks` tests with socket.io-client itself.
 #[test]
 fn socketio_echo() {
     let server = Server::start(env!("CARGO_BIN_EXE_socketio_echo"));
@@ -152,19 +152,19 @@ fn socketio_echo() {
     exchange(&["3".into()], &["2".into()]);
     closes(socket);
 
-    // What is no packet ends the connection.
+    // An invalid packet ends the connection.
     for wrong in ["5", "4", "42[\"early\"]", "40garbage\u{0}", "\u{E9}", ""] {
         let mut socket = server.open("/socket.io/?EIO=4&transport=websocket");
         socket.read().unwrap();
         socket.send(wrong.into()).unwrap();
-        socket.send("42[".into()).unwrap(); // the fourth above connects, and this then fails
+        socket.send("42[".into()).unwrap(); // the fourth of `wrong` connects, and this then fails
         while let Ok(message) = socket.read() {
             assert!(message.is_text() || message.is_close(), "{message}");
         }
     }
 }
 
-/// As its clients have it on the wire; `interop/run frameworks` brings sockjs-client itself.
+/// The bytes of a client of SockJS. `interop/run frameworks` tests with sockjs-client itself.
 #[test]
 fn sockjs_echo() {
     let server = Server::start(env!("CARGO_BIN_EXE_sockjs_echo"));
@@ -198,7 +198,7 @@ fn sockjs_echo() {
 
 // ------------------------------------------------------------------------------------- what the tests share
 
-/// Everything that an echo server has to get right.
+/// The checks for every echo server.
 fn echoes<S: Read + std::io::Write>(mut socket: WebSocket<S>) {
     let noise = |len: usize| Bytes::from_iter((0..len).map(|i| (i * 7 + i / 255) as u8));
     for len in [0, 1, 125, 126, 4_000, 65_535, 65_536, 3 << 20] {
@@ -221,11 +221,11 @@ fn closes<S: Read + std::io::Write>(mut socket: WebSocket<S>) {
     assert!(matches!(socket.read(), Err(tungstenite::Error::ConnectionClosed)));
 }
 
-/// A program that runs, and is ended with the test.
+/// A running program, which ends with the test.
 struct Server {
     child: Child,
     address: String,
-    /// What it printed before it could be talked to.
+    /// The lines that it printed before it was ready.
     said: String,
 }
 
@@ -234,12 +234,12 @@ impl Server {
         Self::start_or_skip(program).unwrap_or_else(|| panic!("{program} does not run here"))
     }
 
-    /// `None` where the program says that it cannot run here; then that is printed.
+    /// `None` if the program says that it cannot run here; the test then prints that.
     fn start_or_skip(program: &str) -> Option<Self> {
         let mut child = Command::new(program).arg("127.0.0.1:0").stdout(Stdio::piped()).spawn().unwrap();
         let (line, lines) = mpsc::channel();
         let out = BufReader::new(child.stdout.take().unwrap());
-        thread::spawn(move || out.lines().try_for_each(|each| line.send(each.ok()?).ok())); // to its end
+        thread::spawn(move || out.lines().try_for_each(|each| line.send(each.ok()?).ok())); // to the end of the output
         let mut server = Self { child, address: String::new(), said: String::new() };
         loop {
             let next = lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{program}: {}", server.said));
@@ -270,7 +270,7 @@ impl Server {
         client(format!("ws://{}{path}", self.address), self.connect()).unwrap().0
     }
 
-    /// What a plain GET is answered.
+    /// The response to a plain GET.
     fn get(&self, path: &str) -> String {
         let mut stream = self.connect();
         let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address);
@@ -288,7 +288,7 @@ impl Drop for Server {
     }
 }
 
-/// What a program prints that ends by itself, and well.
+/// The output of a program that ends by itself, successfully.
 fn output(command: &mut Command) -> String {
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let began = Instant::now();

@@ -1,9 +1,9 @@
 //! A WebSocket route beside other HTTP routes, on hyper 1: HTTP/1.1 with `Upgrade`, and HTTP/2 with extended CONNECT
 //! (RFC 8441) on the same port. `cargo run --bin hyper_upgrade [ADDR]`, then open it in a browser.
 //!
-//! The host owns everything up to the upgrade: hyper parses the head, the codec is given its parts and judges them. From
-//! there on hyper hands over a stream of bytes, and which HTTP brought it does not matter any more: the connection is
-//! the same. (On axum, `axum::extract::Request` *is* this request, and `serve` is a handler.)
+//! The host handles everything up to the upgrade: hyper parses the head, and passes its parts to the codec, which checks
+//! them. After that, hyper gives a stream of bytes, and the connection is the same whichever HTTP version it came by. (On
+//! axum, `axum::extract::Request` *is* this request, and `serve` is a handler.)
 
 use bytes::BytesMut;
 use framewire::{
@@ -34,7 +34,7 @@ async fn main() -> io::Result<()> {
         let (stream, peer) = listener.accept().await?;
         tokio::spawn(async move {
             let mut http = auto::Builder::new(TokioExecutor::new());
-            http.http2().enable_connect_protocol(); // or clients may not ask for a WebSocket
+            http.http2().enable_connect_protocol(); // otherwise clients may not ask for a WebSocket
             let connection = http.serve_connection_with_upgrades(TokioIo::new(stream), service_fn(serve));
             if let Err(error) = connection.await {
                 eprintln!("{peer}: {error}");
@@ -71,7 +71,7 @@ fn open_http1(mut request: hyper::Request<Incoming>) -> Result<Response<String>,
     Ok(response)
 }
 
-/// RFC 8441 §5: neither key nor `Upgrade`; a 200, and the request's stream is the connection.
+/// RFC 8441 §5: the request has no key and no `Upgrade`; the response is 200, and the HTTP/2 stream becomes the connection.
 fn open_http2(mut request: hyper::Request<Incoming>) -> Response<String> {
     let protocol = request.extensions().get::<Protocol>();
     let version = request.headers().get("sec-websocket-version");
@@ -100,8 +100,8 @@ async fn upgraded(upgrade: hyper::upgrade::OnUpgrade) {
     }
 }
 
-/// The codec's response as hyper's, with its headers: a 426 must say which version is accepted. (hyper removes those that
-/// HTTP/2 does not allow.)
+/// The codec's response as a response of hyper, with all headers: a 426 must say which version is accepted. (hyper removes
+/// the headers that HTTP/2 does not allow.)
 fn refuse(refusal: PlainResponse<'_>) -> Response<String> {
     let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let response = refusal.headers().map_err(PlainResponse::from);

@@ -1,9 +1,9 @@
-//! An event loop on mio, told when sockets are ready: `cargo run --bin mio_loop [ADDR]`. `framewire-echo` is the same,
-//! grown up; `io_uring_echo` is the same the other way round.
+//! An event loop on mio, with readiness events: `cargo run --bin mio_loop [ADDR]`. `framewire-echo` is the complete version
+//! of this; `io_uring_echo` does the same with completions.
 //!
-//! One receive buffer serves every connection of the thread: an idle one holds none. The host owns: the poll, that
-//! buffer, and what a socket would not take yet. Sockets are edge-triggered, so each is read until it has no more; while
-//! replies wait for a peer that does not read, it is not read either. (Whoever runs this for strangers sweeps over the
+//! One receive buffer serves every connection of the thread, so an idle connection has none. The host manages the poll, that
+//! buffer, and bytes that a socket does not take yet. Sockets are edge-triggered, so each is read until it is empty. While
+//! replies wait for a peer that does not read, that peer is not read either. (A server for strangers would also look at its
 //! peers once a second, for those that are silent.)
 
 use framewire_examples::Echo;
@@ -62,11 +62,11 @@ impl Peer {
         Self { socket, echo: Echo::new(), out: Vec::new(), written: 0 }
     }
 
-    /// Writes what waits, then reads, until the socket has had enough of either. `false`: it is over.
+    /// Writes waiting bytes, then reads, until the socket would block. `false`: the connection is over.
     fn ready(&mut self, rx: &mut [u8]) -> io::Result<bool> {
         loop {
             if !self.write()? {
-                return Ok(true); // and do not read on
+                return Ok(true); // without reading more
             }
             if self.echo.has_ended() {
                 return Ok(false);

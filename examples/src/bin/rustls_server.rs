@@ -1,8 +1,8 @@
 //! An echo server for `wss://`, with rustls beside the codec: `cargo run --bin rustls_server [ADDR]`
 //!
-//! TLS turns one stream of bytes into another; the codec is told of neither. The host owns: certificates (here, one
-//! made for this run and signed by itself, which is printed for clients to trust), the provider of the cryptography,
-//! and the TLS handshake, which takes time as well. All replies to one read are written at once, and so share a record.
+//! TLS turns one stream of bytes into another, and the codec does not see it. The host manages the certificates (here, a
+//! self-signed one for this run, which is printed for clients to trust), the provider of the cryptography, and the TLS
+//! handshake, which needs a time limit, too. All replies to one read are written at once, and so share a TLS record.
 
 use framewire_examples::WebSocket;
 use futures_util::{SinkExt, StreamExt};
@@ -53,7 +53,7 @@ fn acceptor() -> Result<TlsAcceptor, Box<dyn Error>> {
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(vec![made.cert.der().clone()], key)?;
-    // A browser that is offered HTTP/2 takes it, and then asks for a WebSocket as RFC 8441 has it: see hyper_upgrade.
+    // If HTTP/2 is offered, a browser takes it, and then asks for a WebSocket by RFC 8441: see hyper_upgrade.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

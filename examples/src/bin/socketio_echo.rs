@@ -1,10 +1,10 @@
-//! Socket.IO on the codec: how a higher protocol is built. Engine.IO 4 on the transport `websocket`, Socket.IO 5 in it.
+//! Socket.IO: a higher protocol on the codec. Engine.IO 4 on the transport `websocket`, and Socket.IO 5 on that.
 //! `cargo run --bin socketio_echo [ADDR]`, then in a page or in Node: `io("http://ADDR", { transports: ["websocket"] })`.
 //!
-//! Every event comes back under its own name; where the client asked for an acknowledgement, its arguments come back in
-//! that instead. Arguments may be binary. Namespaces other than `/`, and the transport `polling`, are refused.
+//! It echoes every event under the same name. If the client asks for an acknowledgement, it sends the arguments in that
+//! instead. Arguments may be binary. It refuses namespaces other than `/`, and the transport `polling`.
 //!
-//! The host owns: what a text message *means* (a digit or two, then JSON), the pings of Engine.IO, which are messages and
+//! The host handles the meaning of text messages (a digit or two, then JSON), the pings of Engine.IO, which are messages and
 //! not those of RFC 6455, and the timers for both.
 
 use bytes::Bytes;
@@ -23,7 +23,7 @@ use tokio::{
 };
 
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How long after one ping the next is sent, and how long its pong may take. Clients are told, and hold us to it.
+/// The time from one ping to the next, and the time limit for a pong. Clients are told both, and expect them.
 const PING_INTERVAL: Duration = Duration::from_secs(2);
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_ATTACHMENTS: usize = 16;
@@ -46,7 +46,7 @@ async fn main() -> io::Result<()> {
 
 async fn serve(stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    // Engine.IO's handshake is in the query.
+    // The query has Engine.IO's handshake.
     let accepted = WebSocket::accept(stream, |request| {
         let ours = request.path() == "/socket.io/";
         let query = request.query().unwrap_or_default();
@@ -76,7 +76,7 @@ async fn serve(stream: TcpStream) -> io::Result<()> {
                     deadline = Instant::now() + PING_INTERVAL; // a pong
                     pinged = false;
                 }
-                _ if closing => {} // nobody waits for an answer; the next timer ends it, where the peer does not
+                _ if closing => {} // no answer is needed; if the peer does not close, the next timer does
                 message => {
                     if session.receive(&mut socket, message).await? == Next::Close {
                         socket.close_with(CloseCode::NORMAL, "").map_err(io::Error::other)?;
@@ -107,7 +107,7 @@ struct Session {
 struct Packet {
     attachments: usize,
     id: Option<u64>,
-    /// Name and arguments; nothing in them is looked at.
+    /// Name and arguments, which are not interpreted.
     arguments: Vec<Box<RawValue>>,
 }
 
@@ -132,13 +132,13 @@ impl Session {
             _ if self.pending.is_some() => return Ok(Next::Close), // an attachment is missing
             Message::Text(text) => match text.strip_prefix('4') {
                 Some(packet) => return self.packet(socket, packet).await,
-                None => return Ok(Next::Close), // Engine.IO's own close, `1`, or nothing that we know
+                None => return Ok(Next::Close), // Engine.IO's own close, `1`, or an unknown packet
             },
         }
         Ok(Next::Receive)
     }
 
-    /// A packet of Socket.IO, in a message of Engine.IO.
+    /// Handles a packet of Socket.IO in a message of Engine.IO.
     async fn packet(&mut self, socket: &mut Socket, packet: &str) -> io::Result<Next> {
         match packet.split_at_checked(1) {
             Some(("0", payload)) if payload.starts_with('/') => {
@@ -178,7 +178,7 @@ impl Packet {
     }
 }
 
-/// The event again, or its acknowledgement: without the name, that is.
+/// The event again; or, without the name, its acknowledgement.
 async fn echo(socket: &mut Socket, packet: Packet, attachments: Vec<Bytes>) -> io::Result<()> {
     let Packet { id, mut arguments, .. } = packet;
     let (plain, binary) = if id.is_some() { ("43", "46") } else { ("42", "45") };
@@ -198,7 +198,7 @@ async fn echo(socket: &mut Socket, packet: Packet, attachments: Vec<Bytes>) -> i
     Ok(())
 }
 
-/// Names sessions. They are no secret here, as nothing but the connection itself can be done with them.
+/// An identifier for a session. It is not secret here, as only the connection itself can use it.
 fn id() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     format!("framewire-{}", NEXT.fetch_add(1, Ordering::Relaxed))

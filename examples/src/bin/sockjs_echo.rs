@@ -1,10 +1,10 @@
 //! SockJS on the codec: `cargo run --bin sockjs_echo [ADDR]`, then `new SockJS("http://ADDR/echo")` in a page or in Node.
 //!
-//! Of SockJS 0.3.3: `/echo/info`, its framing on the transport `websocket` (`/echo/SERVER/SESSION/websocket`), and the
-//! raw endpoint (`/echo/websocket`). Its other transports need long answers over plain HTTP, and are not here:
-//! `/echo/info` is told to clients, and they take the WebSocket first.
+//! It has these parts of SockJS 0.3.3: `/echo/info`, the framing on the transport `websocket`
+//! (`/echo/SERVER/SESSION/websocket`), and the raw endpoint (`/echo/websocket`). The other transports need long responses over
+//! plain HTTP, and are left out: `/echo/info` tells clients to try WebSocket first.
 //!
-//! The host owns: the paths, what a text message means (`o`, `h`, `a["message"]`, `c[3000,"Go away!"]`), and heartbeats.
+//! The host handles the paths, the meaning of text messages (`o`, `h`, `a["message"]`, `c[3000,"Go away!"]`), and heartbeats.
 
 use framewire::{
     CloseCode, Server,
@@ -19,7 +19,7 @@ use tokio::{
 };
 
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// So often a silent client is told that we are there: proxies end what is silent.
+/// The time after which a silent client gets a heartbeat: proxies end silent connections.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
 #[tokio::main]
@@ -71,7 +71,7 @@ impl Endpoint {
     }
 }
 
-/// What a client asks for first. Entropy is there for clients that have none of their own.
+/// A client's first request. The entropy is for clients that have no source of their own.
 fn info() -> Result<Vec<u8>, BuildError> {
     let mut entropy = [0; 4];
     getrandom::fill(&mut entropy).expect("the system has randomness");
@@ -85,7 +85,7 @@ fn info() -> Result<Vec<u8>, BuildError> {
     PlainResponse::new(200).extra_headers(&headers).body(&body).to_vec()
 }
 
-/// Messages as they are.
+/// Raw messages.
 async fn raw(mut socket: WebSocket<TcpStream, Server>) -> io::Result<()> {
     while let Some(message) = socket.next().await {
         socket.feed(message?).await?;
@@ -107,7 +107,7 @@ async fn framed(mut socket: WebSocket<TcpStream, Server>) -> io::Result<()> {
             Ok(None) => return Ok(()),
             Ok(Some(message)) => match message? {
                 Message::Text(text) => text,
-                _ if closing => continue, // nobody waits for an answer
+                _ if closing => continue, // no answer is needed
                 Message::Binary(_) => {
                     socket.close_with(CloseCode::UNSUPPORTED, "").map_err(io::Error::other)?;
                     closing = true;
@@ -116,12 +116,12 @@ async fn framed(mut socket: WebSocket<TcpStream, Server>) -> io::Result<()> {
             },
         };
         if text.is_empty() {
-            continue; // as SockJS asks
+            continue; // as SockJS demands
         }
         let messages = serde_json::from_str::<Vec<String>>(&text);
         match messages.or_else(|_| serde_json::from_str(&text).map(|one| vec![one])) {
             Ok(messages) if messages.iter().any(|message| message == "close") => {
-                socket.feed(r#"c[3000,"Go away!"]"#.into()).await?; // asked for, so that it can be tried
+                socket.feed(r#"c[3000,"Go away!"]"#.into()).await?; // on request, so that a client can try it
                 socket.close().await?;
                 closing = true;
             }

@@ -1,7 +1,7 @@
-//! A client on tokio: sends each TEXT, prints what comes back for each, and closes.
+//! A client on tokio: it sends each TEXT, prints the reply to each, and closes.
 //! `cargo run --bin tokio_client ws://HOST:PORT/PATH TEXT...`
 //!
-//! The host owns: the URL and what it means, the stream (for `wss://`, one of tokio-rustls), and the patience.
+//! The host handles the URL, the stream (for `wss://`, one of tokio-rustls), and time limits.
 
 use framewire_examples::{Message, WebSocket};
 use futures_util::{SinkExt, StreamExt};
@@ -31,7 +31,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     }
 
-    socket.close().await?; // ours; the server's comes at the end of the stream of messages
+    socket.close().await?; // our close; the stream of messages ends with the server's
     while let Some(late) = timeout(PATIENCE, socket.next()).await? {
         late?;
     }

@@ -1,8 +1,8 @@
 //! An echo server on tokio: `cargo run --bin tokio_server [ADDR]`
 //!
-//! The host owns: the listener and the tasks, and every timer. A head has ten seconds to arrive; a peer that was silent
-//! for [`IDLE`] is pinged, and one that is silent for as long again is given up. Bytes to messages and back is
-//! `src/websocket.rs`.
+//! The host handles the listener, the tasks and every timer. A head must arrive within ten seconds. A peer that is silent for
+//! [`IDLE`] is pinged, and given up if it is silent for as long again. `src/websocket.rs` turns bytes into messages and
+//! back.
 
 use framewire_examples::WebSocket;
 use futures_util::{SinkExt, StreamExt};
@@ -37,7 +37,7 @@ async fn serve(stream: TcpStream) -> io::Result<()> {
     let mut pinged_at = None;
     loop {
         match timeout(IDLE, socket.next()).await {
-            // Fed, not sent: what one read brought is answered by one write, when the next is waited for.
+            // Feed, not send: the replies to one read leave in one write, when the next message is awaited.
             Ok(Some(message)) => socket.feed(message?).await?,
             Ok(None) => return Ok(()),
             Err(_) if pinged_at == Some(socket.received()) => return Err(io::ErrorKind::TimedOut.into()),

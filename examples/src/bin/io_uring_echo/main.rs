@@ -1,5 +1,5 @@
-//! Completion-based I/O: an echo server on io_uring. `cargo run --bin io_uring_echo [ADDR]`, on Linux; where the kernel
-//! refuses io_uring, as many containers have it do, the program says so and ends.
+//! Completion-based I/O: an echo server on io_uring. `cargo run --bin io_uring_echo [ADDR]`, on Linux. If the kernel refuses
+//! io_uring, as in many containers, the program says so and ends.
 
 #[cfg(target_os = "linux")]
 mod server;

@@ -1,10 +1,10 @@
-//! The server. Its kernel reads into buffers that are registered once.
+//! The server. The kernel reads into buffers that are registered once.
 //!
-//! With readiness, one receive buffer serves all connections; with completions, the kernel holds a buffer of each while
-//! a read is under way. The codec does not care: a read that is done is a `&mut [u8]` like any other, decoded in place.
-//! The host owns: the ring, the buffers, and the rule that nothing is touched while the kernel has it. Here, each
-//! connection has **one** operation under way, a read or a write, and is not dropped before that is done.
-#![allow(unsafe_code)] // entries hold addresses, for which the host gives its word
+//! With readiness, one receive buffer serves all connections. With completions, each connection needs a buffer while the
+//! kernel reads into it. The codec works the same: a completed read is a `&mut [u8]`, decoded in place. The host manages the
+//! ring and the buffers, and touches nothing while the kernel uses it. Here, each connection has **one** operation in flight,
+//! a read or a write, and is not dropped before that completes.
+#![allow(unsafe_code)] // entries hold addresses, which the host must keep valid
 
 use framewire_examples::Echo;
 use io_uring::{IoUring, opcode, squeue, types::Fd};
@@ -17,16 +17,16 @@ use std::{
     ptr, slice,
 };
 
-/// Connections, each of which has a buffer; more wait in the kernel's queue.
+/// The most connections, each of which has a buffer. More wait in the kernel's queue.
 const PEERS: usize = 64;
 const BUFFER: usize = 16 << 10;
-/// Marks the accept that is under way; other entries are marked with the number of their peer.
+/// Marks the accept in flight. Other entries are marked with the number of their peer.
 const ACCEPT: u64 = u64::MAX;
 
 struct Peer {
     socket: TcpStream,
     echo: Echo,
-    /// Replies, of which the first bytes are written. Not touched while a write is under way.
+    /// Replies, of which the first bytes are written. Not changed while a write is in flight.
     out: Vec<u8>,
     written: usize,
 }
@@ -69,7 +69,7 @@ pub(crate) fn run() -> io::Result<()> {
             } else {
                 let (key, peer) = (mark as usize, &mut peers[mark as usize]);
                 if result <= 0 || !peer.completed(result as usize, &mut buffers, key) {
-                    peers.remove(key); // closes the socket; nothing of it is under way
+                    peers.remove(key); // closes the socket, which has no operation in flight
                     continue;
                 }
                 key
@@ -85,7 +85,7 @@ impl Peer {
         Self { socket, echo: Echo::new(), out: Vec::new(), written: 0 }
     }
 
-    /// The write or read that was under way is done: of `n` bytes. `false`: that was the last.
+    /// The write or read in flight has completed, with `n` bytes. `false`: it was the last.
     fn completed(&mut self, n: usize, buffers: &mut Buffers, key: usize) -> bool {
         if self.out.is_empty() {
             self.echo.receive(buffers.read(key, n), &mut self.out);
@@ -99,7 +99,7 @@ impl Peer {
         !(self.out.is_empty() && self.echo.has_ended())
     }
 
-    /// A write where something waits, otherwise a read: so a peer that does not read is not read.
+    /// Writes if anything waits, otherwise reads. So a peer that does not read is not read.
     fn next(&self, buffers: &Buffers, key: usize) -> squeue::Entry {
         let socket = Fd(self.socket.as_raw_fd());
         let rest = &self.out[self.written..];
@@ -112,12 +112,12 @@ impl Peer {
     }
 }
 
-/// A piece of memory for each peer, known to the kernel from the start: it need not look up pages for each read.
+/// A piece of memory for each peer. The kernel knows it from the start, and need not look up pages for each read.
 struct Buffers(*mut u8);
 
 impl Buffers {
     fn register(ring: &IoUring) -> io::Result<Self> {
-        let memory = vec![0; PEERS * BUFFER].leak().as_mut_ptr(); // for as long as there is a kernel to write to it
+        let memory = vec![0; PEERS * BUFFER].leak().as_mut_ptr(); // the kernel may write to it at any time
         let piece = |key| libc::iovec { iov_base: memory.wrapping_add(key * BUFFER).cast(), iov_len: BUFFER };
         let pieces: Vec<_> = (0..PEERS).map(piece).collect();
         // SAFETY: the memory is valid, and never freed.
@@ -130,16 +130,16 @@ impl Buffers {
         self.0.wrapping_add(key * BUFFER)
     }
 
-    /// What a read of `n` bytes, now done, has brought.
+    /// The bytes of a completed read of `n` bytes.
     fn read(&mut self, key: usize, n: usize) -> &mut [u8] {
-        // SAFETY: the memory is valid and initialised, nobody else in this program has a reference to it, and the
-        // kernel, which was asked for one read at a time, is done with it.
+        // SAFETY: the memory is valid and initialised, nothing else in this program has a reference to it, and the
+        // kernel has completed the one read that it was asked for.
         unsafe { slice::from_raw_parts_mut(self.start(key), n.min(BUFFER)) }
     }
 }
 
-/// Puts an entry in the queue, which has room for one of each peer and the accept.
+/// Puts an entry into the queue, which has room for one of each peer and the accept.
 fn submit(ring: &mut IoUring, entry: &squeue::Entry) {
-    // SAFETY: what an entry points to, a registered buffer or a peer's replies, stays as it is until it is done.
+    // SAFETY: an entry points to a registered buffer or a peer's replies, which stay unchanged until it completes.
     unsafe { ring.submission().push(entry) }.expect("there is room");
 }
