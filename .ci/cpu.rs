@@ -1,4 +1,4 @@
-//! What this processor can do, of what the codec looks for.
+//! Prints which of the features that the codec looks for this processor has.
 
 fn main() {
     println!(

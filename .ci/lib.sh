@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What the scripts of this repository share: .ci/run and its steps, interop/run and benches/run source this file.
-# From then on the script is in the root of the repository, and ends at the first command that fails.
+# It changes to the root of the repository, and makes the script end at the first command that fails.
 set -euo pipefail
 shopt -s inherit_errexit
 script=$(realpath "$0")
@@ -10,7 +10,7 @@ cache=${FRAMEWIRE_CACHE:-$HOME/.cache/framewire}
 target=${CARGO_TARGET_DIR:-target}
 [[ $target == /* ]] || target=$PWD/$target
 
-# Settings for code that is built once and not looked at in a debugger, as always in CI.
+# Settings for code that is built once and never debugged, as always in CI.
 once=(CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=line-tables-only)
 if [[ ${CI-} ]]; then export "${once[@]}"; fi
 
@@ -43,8 +43,8 @@ need() {
 
 there() { command -v "$1" >/dev/null || [[ $1 == /* && -e $1 ]]; }
 
-# provide python REQUIREMENTS, provide node PACKAGE-LOCK: sets `installed` to a folder of the cache that has the packages
-# which the file lists. Each state of the file is installed once; scripts that run at the same time wait for one another.
+# provide python REQUIREMENTS, provide node PACKAGE-LOCK: sets `installed` to a folder of the cache with the packages that
+# the file lists. Each version of the file is installed once; scripts that run at the same time wait for each other.
 provide() {
     local hash
     hash=$(sha256sum <"$2")
@@ -72,7 +72,7 @@ provide_node() {
     npm ci --prefix "$installed" --silent --no-audit --no-fund --ignore-scripts
 }
 
-# tool NAME VERSION: puts a program from crates.io on the path. Not optimised: that would cost more time than it saves.
+# tool NAME VERSION: puts a program from crates.io on the path. It is not optimised, which would take longer than it saves.
 tool() {
     local root=$cache/$1-$2
     [[ -x $root/bin/$1 ]] || CARGO_TARGET_DIR=$target/ci/tools cargo install --quiet --debug --locked --root "$root" "$1@$2"
@@ -111,20 +111,20 @@ use_msrv() {
 
 host() { rustc -vV | sed -n 's/^host: //p'; }
 
-# apart NAME [VARIABLE=VALUE]...: from here on cargo builds in a folder that has this name, with these settings.
+# apart NAME [VARIABLE=VALUE]...: makes cargo build in a folder of this name from here on, with these settings.
 apart() { export CARGO_TARGET_DIR=$target/ci/$1 "${once[@]}" "${@:2}"; }
 
-# Optimised, but without the link-time optimisation of the profile, which each test program would pay for; whoever links
-# the codec chooses that anyway.
+# Optimised, but without the link-time optimisation of the profile, which would cost time for each test program. Users of
+# the codec choose that themselves.
 apart_release() { apart release CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16; }
 
 # ------------------------------------------------------------------------------------------------ the repository
 
-# files PATTERN...: lists the files of the project, also those that git does not know yet. (`for` ignores the failure of
-# a command: put a list into a variable first.)
+# files PATTERN...: lists the files of the project, also those that git does not track yet. (`for` ignores a failing
+# command: put a list into a variable first.)
 files() { git ls-files --cached --others --exclude-standard -- "$@"; }
 
-# crates FILTER: lists the crates of the workspace that a filter of jq's selects; fails if there is none.
+# crates FILTER: lists the crates of the workspace that jq's filter selects; fails if there is none.
 crates() {
     need jq=jq >&2
     cargo metadata --locked --no-deps --format-version 1 | jq -er ".packages[] | select($1).name"
@@ -146,8 +146,8 @@ cargo_no_std() {
         cargo "$1" --manifest-path .ci/no_std/Cargo.toml "${@:2}"
 }
 
-# fuzz FOLDER OPTION...: builds the fuzz targets with AddressSanitizer, and runs one after the other. Keeps the inputs that
-# reached something new in the folder.
+# fuzz FOLDER OPTION...: builds the fuzz targets with AddressSanitizer, and runs one after the other. Keeps inputs that reach
+# new code in the folder.
 fuzz() {
     local targets each options failed=""
     toolchain nightly

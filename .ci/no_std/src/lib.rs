@@ -1,12 +1,12 @@
-//! Proof that framewire's levels 1 to 3 work where there is neither std nor alloc.
+//! Proves that framewire's levels 1 to 3 work without std and alloc.
 //!
-//! This library has a panic handler of its own, so std anywhere in the graph is a duplicate lang item (E0152), and
-//! no global allocator, so alloc anywhere in the graph is an error as well. `cargo build --no-default-features` of
-//! the codec proves neither: on a host it passes with a dependency that links std. main.c links and runs it.
+//! This library has its own panic handler, so linking std anywhere in the graph is a duplicate lang item (E0152). It has no
+//! global allocator, so linking alloc anywhere in the graph is an error as well. `cargo build --no-default-features` of
+//! the codec proves neither: on a host, it passes with a dependency that links std. main.c links this library and runs it.
 #![no_std]
 
-// The example itself, by its path: an example cannot be a dependency, and what is proved is that this very file needs
-// neither std nor an allocator.
+// The example itself, by its path: an example cannot be a dependency, and this file itself must need neither std nor an
+// allocator.
 #[cfg(feature = "device")]
 #[path = "../../../codec/examples/embedded/device.rs"]
 mod device;
@@ -16,7 +16,7 @@ use framewire::{
     Client, CloseCode, Connection, Decoder, Event, Kind, Server, State, Unmasked, frame, mask, utf8,
 };
 
-/// What is run, by number: the public API of each level, really called. A new level gets a line here.
+/// The checks, by number: each really calls the public API of a level. A new level gets a line here.
 const CHECKS: &[fn() -> bool] = &[masking, validation, frames, chunks, a_server, a_client, a_device];
 
 /// The masked "Hello" of RFC 6455 §5.7.
@@ -54,7 +54,7 @@ fn chunks() -> bool {
     taken == 5 && decoder.is_between_frames()
 }
 
-/// Whole, and cut: a ping among fragments, and a close.
+/// Whole and cut messages: a ping among fragments, and a close.
 fn a_server() -> bool {
     let wire = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58\x01\x81\0\0\0\0H\x89\x84\0\0\0\0ping\x80\x81\0\0\0\0i\x88\x82\0\0\0\0\x03\xe8";
     [1, 7, wire.len()].iter().all(|&size| {
@@ -143,7 +143,7 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     loop {}
 }
 
-/// Memory that is handed out once and never taken back: enough for the checks.
+/// Memory that is given out once and never taken back. It is enough for the checks.
 #[cfg(feature = "allocator")]
 mod allocator {
     use core::alloc::{GlobalAlloc, Layout};
@@ -159,10 +159,10 @@ mod allocator {
         used: AtomicUsize,
     }
 
-    // SAFETY: `memory` is reached only through `alloc`, which hands out each byte once.
+    // SAFETY: only `alloc` accesses `memory`, and it gives out each byte once.
     unsafe impl Sync for Bump {}
 
-    // SAFETY: what `alloc` returns lies inside `memory`, is aligned, and overlaps nothing handed out before.
+    // SAFETY: the result of `alloc` lies inside `memory`, is aligned, and overlaps nothing given out before.
     unsafe impl GlobalAlloc for Bump {
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
             let room = layout.size() + layout.align();
