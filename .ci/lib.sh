@@ -32,13 +32,13 @@ need() {
     IFS=, read -ra packages <<<"${missing#,}"
     if ((EUID)); then as_root=(sudo -n); fi
     if ! command -v apt-get >/dev/null || { ((EUID)) && [[ -z ${CI-} ]]; }; then
-        fail "needs what Debian calls ${packages[*]}; please install that"
+        fail "needs the Debian packages ${packages[*]}, or their equivalent; please install them"
     fi
     echo "installing ${packages[*]}"
-    "${as_root[@]}" apt-get -qq -o Acquire::Retries=3 update || echo "apt-get update failed; going on with what apt knew"
+    "${as_root[@]}" apt-get -qq -o Acquire::Retries=3 update || echo "apt-get update failed; continuing with apt's old lists"
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120 \
         install --yes --no-install-recommends "${packages[@]}" >/dev/null
-    for each; do there "${each%%=*}" || fail "${each#*=} has not brought ${each%%=*}"; done
+    for each; do there "${each%%=*}" || fail "${each#*=} has not installed ${each%%=*}"; done
 }
 
 there() { command -v "$1" >/dev/null || [[ $1 == /* && -e $1 ]]; }

@@ -47,7 +47,7 @@ def offers(server):
 
 
 def written(params):
-    """As Sec-WebSocket-Extensions has it."""
+    """The value of Sec-WebSocket-Extensions."""
     named = [name if value is True else f"{name}={value}" for name, value in params.items() if value]
     return "; ".join(["permessage-deflate", *named])
 
