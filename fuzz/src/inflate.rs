@@ -147,7 +147,7 @@ impl<S: Role> Hall<S> {
         if last || outcome.is_err() {
             let expected = message.verdict(reader.whole(&message.wire), true);
             if last {
-                let mut ready = peer.whole.ready(&mut self.whole).expect("nobody has it between two calls");
+                let mut ready = peer.whole.ready(&mut self.whole).expect("it is free between two calls");
                 let got = match message.kind {
                     Kind::Text => ready.inflate_text(&message.wire).map(String::into_bytes),
                     Kind::Binary => ready.inflate_binary(&message.wire),
