@@ -1,4 +1,4 @@
-//! A connection without a kernel: it gives the bytes of a [`Batch`] in reads of some length, and takes what is written.
+//! A connection without a kernel: it gives the bytes of a [`Batch`] in reads of some length, and takes written bytes.
 //!
 //! Reading copies the bytes into the reader's buffer, once for every contender, as a kernel would. Writing only looks at the
 //! bytes: the kernel's work on them is not the codec's, and a contender that copies payload before it writes pays for that.
