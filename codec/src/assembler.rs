@@ -1,7 +1,7 @@
-//! A stage (alloc): assembles the parts of messages, within a limit.
+//! A stage (feature `alloc`): puts the parts of a message together, within a limit.
 //!
-//! A message that arrives whole needs no stage and keeps its place in the host's buffer; only [`Part`]s are pushed here.
-//! The memory of a message grows with the bytes that have arrived, never with the length that a header declares.
+//! A message that arrives whole does not need it, and stays in the host's buffer; only [`Part`]s are pushed here. Memory
+//! grows with the bytes that have arrived, never with the length that a header declares.
 
 use crate::{
     connection::Receive,
@@ -13,7 +13,7 @@ use crate::{
 use alloc::{string::String, vec::Vec};
 use core::{fmt, mem, str};
 
-/// Collects the parts of one message at a time.
+/// Collects the parts of one message at a time (RFC 6455 §5.4).
 ///
 /// ```
 /// use framewire::{Assembler, Connection, Event, Server};
@@ -36,32 +36,32 @@ use core::{fmt, mem, str};
 /// ```
 ///
 /// # Large frames
-/// What a read did not bring of a frame need not go through the receive buffer: the host reads it straight into
-/// [`spare`](Self::spare), as much as [is missing](Receive::remaining), and has it decoded there by
-/// [`receive`](Self::receive), without a copy.
+/// If a read ends inside a large frame, the rest of the frame need not go through the receive buffer. The host reads it
+/// into [`spare`](Self::spare), up to [the number of bytes that are missing](Receive::remaining), and
+/// [`receive`](Self::receive) decodes it there, without a copy.
 pub struct Assembler {
-    /// All of it initialised, so that it can be lent to a reader; the message is its first `len` bytes.
+    /// All of it is initialised, so that it can be lent to a reader. The message is its first `len` bytes.
     memory: Vec<u8>,
     len: usize,
     limit: u64,
-    /// The message in `memory`; whole and lent out already if `done`.
+    /// The kind of the message in `memory`. If `done`, the message is whole and was lent to the host.
     kind: Kind,
     rsv: Rsv,
     done: bool,
-    /// The message that is arriving is too big: the rest of it must not pass for another message.
+    /// The message that is arriving is too big: its further parts must not be taken for another message.
     refused: bool,
-    /// The state of validation after the message so far: failed, unless each of its parts was validated and began in the
-    /// state in which the one before it ended.
+    /// The state of validation after the message so far. It is failed unless each part was validated and began in the
+    /// state in which the part before it ended.
     text: Validator,
 }
 
-/// A message that was put together. The [`Assembler`] lends it until the next part is pushed; its bytes can be taken.
+/// A whole message. The [`Assembler`] lends it until the next part is pushed; the host can also take its memory.
 pub struct Assembled<'a> {
-    /// What the message is.
+    /// Whether the message is text or binary.
     pub kind: Kind,
     /// The reserved bits of its first frame. If there are any, an extension must still decode the bytes.
     pub rsv: Rsv,
-    /// The assembler's; the message is its first `len` bytes.
+    /// The assembler's memory. The message is its first `len` bytes.
     memory: &'a mut Vec<u8>,
     len: usize,
     /// Whether the bytes were validated as one text.
@@ -75,29 +75,29 @@ impl<'a> Assembled<'a> {
         &self.memory[..self.len]
     }
 
-    /// The bytes, to be worked on in place, for as long as the assembler lends them.
+    /// The bytes, to work on in place until the next part is pushed.
     #[inline]
     pub fn into_bytes(self) -> &'a mut [u8] {
         &mut self.memory[..self.len]
     }
 
-    /// Takes the bytes and the memory that they are in: nothing is copied, and the assembler starts with no memory. Give
-    /// the memory to [`Assembler::with_memory`] to use it again.
+    /// Takes the bytes with their memory. Nothing is copied, and the assembler is left without memory.
+    /// [`Assembler::with_memory`] uses a `Vec` again.
     pub fn into_vec(self) -> Vec<u8> {
         let mut bytes = mem::take(self.memory);
         bytes.truncate(self.len);
         bytes
     }
 
-    /// The bytes as text. A text of a connection without an extension, or of an inflater, was validated when it arrived
-    /// and is not validated again; other bytes are validated now.
+    /// The bytes as text. A text that came from a connection without an extension, or from an inflater, was validated as
+    /// it arrived and is not validated again. Other bytes are validated now.
     ///
     /// # Errors
     /// The bytes are not UTF-8.
     #[allow(unsafe_code)]
     pub fn as_str(&self) -> Result<&str, Utf8Error> {
         if self.valid {
-            // SAFETY: `Assembler::text` followed the validation over all of these bytes, and nobody has had them
+            // SAFETY: `Assembler::text` followed the validation over all of these bytes, and they have not been lent
             // mutably since.
             Ok(unsafe { str::from_utf8_unchecked(self.bytes()) })
         } else {
@@ -105,19 +105,19 @@ impl<'a> Assembled<'a> {
         }
     }
 
-    /// Takes the bytes as text, as [`into_vec`](Self::into_vec) does, validated as by [`as_str`](Self::as_str).
+    /// Takes the bytes with their memory, as a `String`. They are validated as by [`as_str`](Self::as_str).
     ///
     /// # Errors
     /// The bytes are not UTF-8.
     #[allow(unsafe_code)]
     pub fn into_string(self) -> Result<String, Utf8Error> {
         self.as_str()?;
-        // SAFETY: they are UTF-8, says the line before.
+        // SAFETY: by the line before, they are UTF-8.
         Ok(unsafe { String::from_utf8_unchecked(self.into_vec()) })
     }
 }
 
-/// Without the bytes, which may be many, and private.
+/// The bytes are left out: they may be many, and private.
 impl fmt::Debug for Assembled<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Assembled")
@@ -137,13 +137,13 @@ impl PartialEq for Assembled<'_> {
 impl Eq for Assembled<'_> {}
 
 impl Assembler {
-    /// The least that [`spare`](Self::spare) lends where so much is missing: a few pages.
+    /// The least that [`spare`](Self::spare) lends if as much is missing: a few pages.
     const MIN_SPARE: usize = 16 << 10;
 
-    /// An assembler for messages of at most `limit` bytes. Holds no memory yet.
+    /// An assembler for messages of at most `limit` bytes. It has no memory yet.
     ///
-    /// A message that arrives whole does not come here. So that one limit holds for all, it should be the connection's
-    /// ([`Limits::message`](crate::Limits::message)).
+    /// Messages that arrive whole do not come here. So use the limit of the connection
+    /// ([`Limits::message`](crate::Limits::message)), which holds for them too.
     pub const fn new(limit: u64) -> Self {
         Self {
             memory: Vec::new(),
@@ -157,18 +157,18 @@ impl Assembler {
         }
     }
 
-    /// An assembler that starts with this memory, for example from [`Assembled::into_vec`]. As much of it as is
-    /// initialised, its length, need not be initialised again.
+    /// An assembler that uses this memory, for example from [`Assembled::into_vec`]. The bytes up to the length of the
+    /// `Vec` need not be initialised again.
     pub fn with_memory(limit: u64, memory: Vec<u8>) -> Self {
         Self { memory, ..Self::new(limit) }
     }
 
-    /// Appends a part; returns the message if the part is its last.
+    /// Appends a part. If it is the last of its message, returns the message.
     ///
     /// # Errors
-    /// [`ProtocolError::MessageTooBig`] if the message would be longer than the limit. What was collected of it is
-    /// dropped, and its further parts are refused. Give the error to [`Connection::fail`](crate::Connection::fail), like
-    /// the connection's own errors.
+    /// [`ProtocolError::MessageTooBig`] if the message would be longer than the limit. The part is dropped with all before
+    /// it, and the parts after it are refused. Give the error to [`Connection::fail`](crate::Connection::fail), like the
+    /// connection's own errors.
     pub fn push(&mut self, part: Part<'_>) -> Result<Option<Assembled<'_>>, ProtocolError> {
         let bytes = part.bytes();
         self.begin(part.kind, part.rsv);
@@ -185,13 +185,14 @@ impl Assembler {
         Ok(self.advance(len, part.span(), part.last))
     }
 
-    /// Lends room behind the message so far for bytes of the current frame, of which `missing` are still to arrive
-    /// ([`Receive::remaining`]): at most so many, at most as many as have arrived (or some 16 KiB, or the memory that is
-    /// there already), and never past the limit. The bytes in it mean nothing.
+    /// Lends memory behind the message so far, for the host to read the rest of the current frame into. `missing` is the
+    /// number of its bytes that have not arrived yet ([`Receive::remaining`]). The length of the slice is the smallest of
+    /// three numbers: `missing`; what the limit still allows; and the length of the message so far, or if one of these is
+    /// larger, 16 KiB or the memory that is already allocated. The contents of the slice mean nothing.
     ///
-    /// It is empty if nothing is missing, or if the limit is reached. Read into the receive buffer then, as for any other
-    /// frame; [`push`](Self::push) refuses what is too much. (A read into an empty slice would look like the end of the
-    /// stream.)
+    /// If the slice is empty, nothing is missing or the limit is reached. Then read into the receive buffer, as for any
+    /// other frame; [`push`](Self::push) refuses what is too much. (A read into an empty slice would look like the end of
+    /// the stream.)
     pub fn spare(&mut self, missing: u64) -> &mut [u8] {
         let start = self.len();
         let there = self.memory.len().saturating_sub(start);
@@ -203,11 +204,11 @@ impl Assembler {
         &mut self.memory[start..start + room]
     }
 
-    /// Decodes the first `n` bytes of [`spare`](Self::spare), which the host has read into it since, in place; returns
-    /// the message if they are its last.
+    /// Decodes the first `n` bytes of [`spare`](Self::spare) in place, after the host has read into it. Returns the message
+    /// if they are its last.
     ///
     /// # Errors
-    /// As [`Connection::receive`](crate::Connection::receive).
+    /// As [`Connection::receive`](crate::Connection::receive) and [`push`](Self::push).
     pub fn receive(
         &mut self,
         connection: &mut impl Receive,
@@ -217,7 +218,7 @@ impl Assembler {
         let room = self.memory.len().saturating_sub(start).min(self.room());
         let n = clamp(connection.remaining(), n).min(room);
         let mut input = &mut self.memory[start..start + n];
-        // No more than the current frame lacks: one event, or none, and of a data frame.
+        // These are no more bytes than the current data frame lacks, so they give one event at most.
         let whole = Span { before: Validator::new(), after: Validator::new() };
         let (kind, rsv, last, span, len) = match connection.receive(&mut input)? {
             Some(Event::Part(part)) => (part.kind, part.rsv, part.last, part.span(), part.bytes().len()),
@@ -233,7 +234,7 @@ impl Assembler {
         Ok(self.advance(start + len, span, last))
     }
 
-    /// Bytes collected of a message that is not whole yet.
+    /// How many bytes of a message that is not whole have been collected.
     pub const fn len(&self) -> usize {
         if self.done { 0 } else { self.len }
     }
@@ -243,12 +244,13 @@ impl Assembler {
         self.done
     }
 
-    /// Bytes of memory held, also between messages. [`Assembled::into_vec`] takes it; dropping the assembler frees it.
+    /// How many bytes of memory the assembler holds, also between messages. [`Assembled::into_vec`] takes the memory;
+    /// dropping the assembler frees it.
     pub fn capacity(&self) -> usize {
         self.memory.capacity()
     }
 
-    /// Bytes that the message may still grow by.
+    /// How many bytes the message may still grow by.
     fn room(&self) -> usize {
         clamp(self.limit, usize::MAX).saturating_sub(self.len())
     }
@@ -263,7 +265,7 @@ impl Assembler {
         }
     }
 
-    /// Counts what stands behind the message so far as its next part.
+    /// Makes the bytes behind the message, up to `len`, its next part.
     fn advance(&mut self, len: usize, span: Span, last: bool) -> Option<Assembled<'_>> {
         self.len = len;
         self.done = last;

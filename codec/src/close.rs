@@ -1,4 +1,4 @@
-//! Level 1: why a connection ends (RFC 6455 §5.5.1, §7.4).
+//! Level 1: the code and the reason of a close frame (RFC 6455 §5.5.1, §7.4).
 
 use crate::{error::ProtocolError, utf8};
 
@@ -15,38 +15,38 @@ use crate::{error::ProtocolError, utf8};
 pub struct CloseCode(u16);
 
 impl CloseCode {
-    /// 1000: the purpose of the connection is fulfilled.
+    /// 1000: the connection has done its work.
     pub const NORMAL: Self = Self(1000);
-    /// 1001: the endpoint goes away: a server shuts down, a browser leaves the page.
+    /// 1001: the endpoint goes away, because a server shuts down or a browser leaves the page.
     pub const GOING_AWAY: Self = Self(1001);
     /// 1002: the peer broke the protocol.
     pub const PROTOCOL: Self = Self(1002);
-    /// 1003: a kind of data that the endpoint does not take.
+    /// 1003: the endpoint does not accept this kind of data.
     pub const UNSUPPORTED: Self = Self(1003);
     /// 1005: the close frame carried no code. Never on the wire.
     pub const NO_STATUS: Self = Self(1005);
     /// 1006: the connection ended without a close frame. Never on the wire.
     pub const ABNORMAL: Self = Self(1006);
-    /// 1007: a message that is not what its kind says, such as text that is not UTF-8.
+    /// 1007: the data does not match the kind of its message, such as text that is not UTF-8.
     pub const INVALID_DATA: Self = Self(1007);
-    /// 1008: a message that the endpoint's policy refuses.
+    /// 1008: the endpoint's policy refuses the message.
     pub const POLICY: Self = Self(1008);
-    /// 1009: a message that is too big.
+    /// 1009: the message is too big.
     pub const TOO_BIG: Self = Self(1009);
     /// 1010: the server did not agree to an extension that the client needs.
     pub const EXTENSION: Self = Self(1010);
-    /// 1011: the server met something unexpected.
+    /// 1011: an unexpected condition keeps the endpoint from going on.
     pub const INTERNAL: Self = Self(1011);
-    /// 1012: the service restarts.
+    /// 1012: the server restarts.
     pub const RESTART: Self = Self(1012);
-    /// 1013: try again later.
+    /// 1013: the server is overloaded; try again later.
     pub const TRY_AGAIN: Self = Self(1013);
     /// 1014: a gateway got an invalid response from the server behind it.
     pub const BAD_GATEWAY: Self = Self(1014);
     /// 1015: TLS failed. Never on the wire.
     pub const TLS: Self = Self(1015);
 
-    /// The code with this number, which need not be one that [may be sent](Self::may_be_sent).
+    /// The code with this number, even if it [may not be sent](Self::may_be_sent).
     #[inline]
     pub const fn new(code: u16) -> Self {
         Self(code)
@@ -58,15 +58,15 @@ impl CloseCode {
         self.0
     }
 
-    /// Whether the code may stand in a close frame: 1000–1003, 1007–1014 (registered), 3000–3999 (for libraries)
-    /// and 4000–4999 (private).
+    /// Whether a close frame may carry the code (RFC 6455 §7.4): 1000–1003 and 1007–1014 (registered), 3000–3999 (for
+    /// libraries), and 4000–4999 (private).
     #[inline]
     pub const fn may_be_sent(self) -> bool {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }
 }
 
-/// The payload of a close frame: a code and, perhaps, a reason.
+/// The payload of a close frame (RFC 6455 §5.5.1): a code, and a reason that may be empty.
 ///
 /// ```
 /// use framewire::{Close, CloseCode};
@@ -78,23 +78,24 @@ impl CloseCode {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Close<'a> {
-    /// Why; [`CloseCode::NO_STATUS`] where the frame says nothing (RFC 6455 §7.1.5).
+    /// The code; [`CloseCode::NO_STATUS`] if the payload is empty (RFC 6455 §7.1.5).
     pub code: CloseCode,
-    /// More about why, for a log rather than for a person: at most 123 bytes.
+    /// The reason, for a log rather than for a person: at most 123 bytes.
     pub reason: &'a str,
 }
 
 impl<'a> Close<'a> {
-    /// The longest reason in bytes: a control frame has room for 125, of which the code takes two.
+    /// The longest reason, in bytes: a control frame has room for 125, and the code takes two.
     pub const MAX_REASON: usize = 123;
 
-    /// What an empty close frame says.
+    /// The meaning of an empty payload.
     pub(crate) const NONE: Self = Self { code: CloseCode::NO_STATUS, reason: "" };
 
-    /// Parses the payload of a close frame, unmasked.
+    /// Parses the payload of a close frame (RFC 6455 §5.5.1), which is already unmasked.
     ///
     /// # Errors
-    /// A payload of one byte, a code that may not be sent, a reason that is not UTF-8.
+    /// [`ProtocolError::CloseTooShort`] if the payload is one byte, [`ProtocolError::InvalidCloseCode`] if the code may
+    /// not be sent, [`ProtocolError::InvalidUtf8`] if the reason is not UTF-8.
     pub fn parse(payload: &'a [u8]) -> Result<Self, ProtocolError> {
         match payload {
             [] => Ok(Self::NONE),
@@ -112,8 +113,8 @@ impl<'a> Close<'a> {
 }
 
 impl ProtocolError {
-    /// The code that tells the peer what it did wrong (RFC 6455 §7.4.1); [`CloseCode::ABNORMAL`], which is never
-    /// sent, for [`UnexpectedEof`](Self::UnexpectedEof).
+    /// The code that tells the peer what it did wrong (RFC 6455 §7.4.1). For [`UnexpectedEof`](Self::UnexpectedEof) it is
+    /// [`CloseCode::ABNORMAL`], which is never sent.
     pub const fn close_code(self) -> CloseCode {
         match self {
             Self::FrameTooBig | Self::MessageTooBig => CloseCode::TOO_BIG,

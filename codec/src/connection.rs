@@ -1,7 +1,7 @@
 //! Level 3: the state machine of one connection, for both roles.
 //!
-//! Only this file changes the state of receiving, only `send.rs` that of sending. Neither performs I/O, reads a clock or
-//! draws randomness; the only allocation is the box in which a control payload waits while it is split across reads.
+//! Only this file changes the state of receiving, and only `send.rs` that of sending. Neither does I/O, reads a clock or
+//! draws randomness. Nothing is allocated, except one small box while a control frame is split across reads.
 //! docs/architecture.md shows the states.
 
 mod limits;
@@ -28,12 +28,12 @@ use core::{fmt, mem, ops};
 use send::Peer;
 use state::Flow;
 
-/// One WebSocket connection after its opening handshake: it turns bytes into [`Event`]s, and makes the headers and
-/// control frames that the host writes.
+/// One WebSocket connection after its opening handshake (RFC 6455 §5–§8). It turns bytes into [`Event`]s, and makes the
+/// headers and control frames that the host writes.
 ///
-/// It works on the host's buffer: it unmasks and validates payload in place and lends it out. It takes all bytes that it
-/// is given and keeps at most a header and a control payload that were split across reads. So one receive buffer serves
-/// every connection of a thread.
+/// It works in the host's buffer: it unmasks and validates payload in place, and lends it to the host. It takes all bytes
+/// that it is given, and keeps at most a header and a control payload that are split across reads. So one receive buffer
+/// serves all connections of a thread.
 ///
 /// The methods that send are those of [`SendHalf`], to which a connection dereferences.
 ///
@@ -64,19 +64,19 @@ use state::Flow;
 pub struct Connection<R: Role> {
     decoder: Decoder,
     limits: Limits,
-    /// The payload length of the incoming message, over the frame headers so far.
+    /// The sum of the payload lengths in the headers of the incoming message so far.
     incoming_len: u64,
     /// The payload of a control frame that was split across reads.
     spill: Spill,
     incoming: Flow<Incoming>,
-    /// The validation of an incoming text, up to here.
+    /// The state of validation after the incoming text so far.
     text: Validator,
-    /// If there is one, both directions are over.
+    /// The first error. After it, both directions are over.
     error: Option<ProtocolError>,
     sending: SendHalf<R>,
 }
 
-/// An event of the cold path: see [`Connection::receive`].
+/// An event of the slow path: see [`Connection::receive`].
 enum Rare<'b> {
     Nothing,
     Control(Opcode, Control<'b>),
@@ -125,16 +125,16 @@ impl<R: Role> Connection<R> {
 
     /// Takes the next event off the front of `input`, the bytes of a read. After `Ok(None)`, `input` is empty.
     ///
-    /// A message is one event if it is one frame, all of it in `input`; otherwise it comes as [`Event::Part`]s.
+    /// A message that is one frame, and whole in `input`, is one event. Any other message comes as [`Event::Part`]s.
     ///
     /// # Errors
-    /// The peer broke the protocol: see [`ProtocolError`]. Everything that was whole before the bad byte has been
-    /// returned by then. Give the error to [`fail`](Self::fail), which returns what is owed to the peer. The error is
-    /// final: each further call returns it again.
-    // Always: a call would leave the event in memory, see below.
+    /// The peer broke the protocol: see [`ProtocolError`]. All events before the bad byte have been returned by then. Give
+    /// the error to [`fail`](Self::fail), which returns the close frame for the peer. Each further call returns the same
+    /// error.
+    // Always inlined: a call would return the event through memory, see below.
     #[inline(always)]
     pub fn receive<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
-        // The straight path: nothing to remember, and a whole message is next.
+        // The straight path: no message is open, and a whole message is next.
         if self.is_straight() {
             if let Some((kind, key, bytes)) = whole_message::<R>(input, self.limits) {
                 return match kind {
@@ -152,8 +152,8 @@ impl<R: Role> Connection<R> {
         if input.is_empty() && self.error.is_none() {
             return Ok(None);
         }
-        // If a function returned the event through memory, every host would copy it from there for each message, and
-        // the CPU would wait for that longer than it takes to decode one. So the event is made here.
+        // A function that returned the event through memory would make every host copy it for each message, and the CPU
+        // would wait for that copy longer than it takes to decode a short message. So the event is made here.
         Ok(Some(match self.resume(input)? {
             Rare::Nothing => return Ok(None),
             Rare::Control(Opcode::Ping, payload) => Event::Ping(payload),
@@ -165,18 +165,18 @@ impl<R: Role> Connection<R> {
         }))
     }
 
-    /// Returns how many bytes of the current data frame's payload have not arrived yet; 0 once the connection failed. The
-    /// host may read so many into one place ([`Assembler::spare`](crate::Assembler::spare)).
+    /// Returns how many bytes of the current data frame's payload have not arrived yet; 0 after the connection failed. The
+    /// host can read them straight into [`Assembler::spare`](crate::Assembler::spare).
     #[inline]
     pub fn remaining(&self) -> u64 {
         if self.error.is_none() { self.decoder.remaining_data() } else { 0 }
     }
 
-    /// Says that the peer has closed its side of the stream.
+    /// Tells the connection that the stream has ended (RFC 6455 §7.1.5): a read returned 0 bytes.
     ///
     /// # Errors
-    /// [`ProtocolError::UnexpectedEof`] if the peer did not send a close before. If the connection failed before, the
-    /// error that it failed with.
+    /// [`ProtocolError::UnexpectedEof`] if the peer has not sent a close. If the connection failed before, the error with
+    /// which it failed.
     pub fn receive_eof(&mut self) -> Result<(), ProtocolError> {
         if let Some(error) = self.error {
             return Err(error);
@@ -187,17 +187,19 @@ impl<R: Role> Connection<R> {
         Ok(())
     }
 
-    /// Fails the connection (RFC 6455 §7.1.7) because of what the peer did: returns the close that tells it why, or
-    /// `None` if a close was sent before, or if nobody is there to read it. If the connection failed before, the first
-    /// error counts. The host writes the frame behind what is queued; then a server closes the socket, and a client waits
-    /// a little for the server to do so.
-    #[must_use = "the peer is owed this frame, if there is one: write it"]
+    /// Fails the connection because of an error of the peer (RFC 6455 §7.1.7). Returns the close that tells the peer why;
+    /// `None` if this end has sent a close before, or if the stream has ended. If the connection failed before, the close
+    /// is that of the first error.
+    ///
+    /// The host writes the frame after all that is queued. Then a server closes the socket, and a client waits a little for
+    /// the server to do so.
+    #[must_use = "if there is a frame, the peer must get it: write it"]
     pub fn fail(&mut self, error: ProtocolError, key: impl KeySource<R>) -> Option<ControlFrame> {
         let error = self.set_error(error);
         self.sending.fail(error, key)
     }
 
-    /// Fails the connection for a reason of the application's, see [`SendHalf::fail_with`].
+    /// Fails the connection for a reason of the application (RFC 6455 §7.1.7): see [`SendHalf::fail_with`].
     ///
     /// # Errors
     /// As [`SendHalf::close`].
@@ -212,10 +214,10 @@ impl<R: Role> Connection<R> {
         Ok(frame)
     }
 
-    /// Parts the connection, for a host that receives and sends in different places: two tasks, or one of them behind a
-    /// lock. Neither half needs the other, if the sending half is told what it must know: it answers each event
-    /// ([`SendHalf::reply`]), which tells it that the peer closed, and an error of the receiving half is given to
-    /// [`SendHalf::fail`].
+    /// Splits the connection, for a host that receives and sends in different places, such as two tasks.
+    ///
+    /// The halves share nothing, so the host tells the sending half what the receiving half learns. It gives each event to
+    /// [`SendHalf::reply`], which also learns from it that the peer has closed. It gives an error to [`SendHalf::fail`].
     ///
     /// ```
     /// use framewire::{Connection, Receive, Server, State, Unmasked};
@@ -236,7 +238,7 @@ impl<R: Role> Connection<R> {
         (ReceiveHalf(self), sending)
     }
 
-    /// Puts the halves of one connection together again.
+    /// Joins the halves of one connection again.
     pub fn join(receiving: ReceiveHalf<R>, sending: SendHalf<R>) -> Self {
         let mut connection = Self { sending, ..receiving.0 };
         if connection.error.is_some() {
@@ -256,14 +258,14 @@ impl<R: Role> Connection<R> {
         self.decoder.is_between_frames() && self.incoming == Flow::Between
     }
 
-    /// Everything but the straight path. Two functions, so that neither pays for the registers of the other.
+    /// Everything but the straight path. It calls one of two functions, so that neither saves registers for the other.
     #[cold]
     #[inline(never)]
     fn resume<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Rare<'b>, ProtocolError> {
         if self.decoder.remaining_data() > input.len() as u64 { self.go_on(input) } else { self.step(input) }
     }
 
-    /// A piece from inside a frame: most reads bring one while a large message arrives.
+    /// A piece from inside a frame, as most reads bring while a large message arrives.
     #[inline(never)]
     fn go_on<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Rare<'b>, ProtocolError> {
         let Flow::Open(Incoming { kind, rsv }) = self.incoming else { return self.step(input) };
@@ -280,7 +282,7 @@ impl<R: Role> Connection<R> {
         Ok(Rare::Part(Part::checked(kind, rsv, bytes, false, span)))
     }
 
-    /// Whatever comes next: the rest of a frame that was cut, fragments, control frames, extensions, errors.
+    /// Anything else: the rest of a frame that was cut, fragments, control frames, extensions, errors.
     #[inline(never)]
     fn step<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Rare<'b>, ProtocolError> {
         if self.incoming == Flow::Over {
@@ -360,7 +362,7 @@ impl<R: Role> Connection<R> {
         Ok(Span { before, after: self.text })
     }
 
-    /// Checks a whole header, before any of its payload is taken.
+    /// Checks a header before any of its payload is taken.
     fn admit(&mut self, header: &Header) -> Result<(), ProtocolError> {
         match (R::UNMASKS, header.key) {
             (true, None) => return Err(ProtocolError::MaskMissing),
@@ -394,13 +396,13 @@ impl<R: Role> Connection<R> {
         Ok(())
     }
 
-    /// Ends the connection for good; what else arrived is not interpreted.
+    /// Fails the connection, and discards the rest of the input.
     fn end(&mut self, error: ProtocolError, input: &mut &mut [u8]) -> ProtocolError {
         mem::take(input);
         self.set_error(error)
     }
 
-    /// Fails the connection; returns the error that it failed with first.
+    /// Fails the connection, and returns the first error with which it failed.
     fn set_error(&mut self, error: ProtocolError) -> ProtocolError {
         self.incoming = Flow::Over;
         self.sending.finish();
@@ -408,7 +410,7 @@ impl<R: Role> Connection<R> {
     }
 }
 
-/// What a connection receives: whole, or parted from its sending half.
+/// The methods that receive, of a [`Connection`] and of a [`ReceiveHalf`].
 pub trait Receive: sealed::Receive {
     /// Takes the next event off the front of `input`: see [`Connection::receive`].
     ///
@@ -419,16 +421,16 @@ pub trait Receive: sealed::Receive {
     /// Returns how many bytes of the current data frame's payload have not arrived yet: see [`Connection::remaining`].
     fn remaining(&self) -> u64;
 
-    /// Says that the peer has closed its side of the stream: see [`Connection::receive_eof`].
+    /// Tells the connection that the stream has ended: see [`Connection::receive_eof`].
     ///
     /// # Errors
     /// As [`Connection::receive_eof`].
     fn receive_eof(&mut self) -> Result<(), ProtocolError>;
 }
 
-/// The receiving half of a [`Connection`], made by [`Connection::split`].
+/// The receiving half of a [`Connection`], which [`Connection::split`] makes. Its methods are those of [`Receive`].
 #[derive(Clone)]
-pub struct ReceiveHalf<R: Role>(Connection<R>); // whose own sending half is not used
+pub struct ReceiveHalf<R: Role>(Connection<R>); // the sending half in it is not used
 
 impl<R: Role> Receive for Connection<R> {
     #[inline(always)]
@@ -510,8 +512,8 @@ impl<R: Role> fmt::Debug for ReceiveHalf<R> {
     }
 }
 
-/// Takes a message off the front of `input` that is one frame, all of it there, within the limits and without an
-/// extension; otherwise leaves `input` unchanged. The key is zero if frames arrive unmasked.
+/// Takes a message off the front of `input` if it is one frame, whole, within the limits, and without an extension.
+/// Otherwise leaves `input` unchanged. The key is zero if frames arrive unmasked.
 #[inline]
 fn whole_message<'b, R: Role>(input: &mut &'b mut [u8], limits: Limits) -> Option<(Kind, Key, &'b mut [u8])> {
     let &[first, second, ref rest @ ..] = &**input else { return None };

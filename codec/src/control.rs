@@ -1,4 +1,4 @@
-//! Control frames by value (RFC 6455 §5.5): at most 125 bytes of payload, so that they need no buffer of the host's.
+//! Control frames by value (RFC 6455 §5.5): with at most 125 bytes of payload, they need no buffer of the host.
 
 use crate::{
     close::Close,
@@ -10,9 +10,9 @@ use core::{fmt, ops};
 /// The most bytes that the payload of a control frame may have (RFC 6455 §5.5).
 pub(crate) const MAX_PAYLOAD: usize = 125;
 
-/// The payload of a control frame that arrived, unmasked. Dereferences to the bytes.
+/// The unmasked payload of a control frame that arrived. It dereferences to the bytes.
 ///
-/// It borrows the host's receive buffer, as data does; where the frame was cut, it owns the bytes.
+/// It borrows the host's receive buffer, as data does. If the frame was split across reads, it owns the bytes.
 #[derive(Clone)]
 pub struct Control<'b>(Bytes<'b>);
 
@@ -22,8 +22,8 @@ enum Bytes<'b> {
     Kept(Kept),
 }
 
-// An event is handed through by value: it must not be 125 bytes longer for the sake of the one in a million that was
-// cut. Without an allocator there is no other place.
+// Events are passed by value. One control frame in a million is split across reads, and it must not make every event
+// 125 bytes longer. Without an allocator there is no other place.
 #[cfg(feature = "alloc")]
 type Kept = alloc::boxed::Box<Payload>;
 #[cfg(not(feature = "alloc"))]
@@ -43,15 +43,15 @@ impl<'b> Control<'b> {
         Self(Bytes::Lent(payload))
     }
 
-    /// What a close frame says: its code and reason.
+    /// The code and reason of a close frame (RFC 6455 §5.5.1).
     ///
-    /// The payload of an [`Event::Close`](crate::Event::Close) was checked before the event came out; on any
-    /// other payload, what does not read as a close is one without a code.
+    /// The payload of an [`Event::Close`](crate::Event::Close) is known to be valid. For a payload that is not, such as
+    /// that of a ping, this returns a close without a code.
     pub fn as_close(&self) -> Close<'_> {
         Close::parse(self).unwrap_or(Close::NONE)
     }
 
-    /// The same payload, free of the receive buffer.
+    /// The same payload without the borrow of the receive buffer. With alloc, it is in a small box.
     pub fn into_owned(self) -> Control<'static> {
         Control(Bytes::Kept(match self.0 {
             Bytes::Lent(payload) => keep(payload),
@@ -86,8 +86,8 @@ impl PartialEq for Control<'_> {
 
 impl Eq for Control<'_> {}
 
-/// Where the payload of a control frame waits while it is cut: the one allocation below the assembler, since an idle
-/// connection should not carry 125 bytes for that.
+/// The first bytes of a control frame's payload that is split across reads. With alloc, they are in a box, so that an
+/// idle connection does not hold 125 bytes for them.
 #[derive(Clone, Debug)]
 pub(crate) struct Spill(Option<Kept>);
 
@@ -96,7 +96,7 @@ impl Spill {
         Self(None)
     }
 
-    /// Keeps `payload` behind what is kept already.
+    /// Appends `payload` to the bytes kept so far.
     pub(crate) fn push(&mut self, payload: &[u8]) {
         match &mut self.0 {
             Some(kept) => kept.push(payload),
@@ -104,7 +104,7 @@ impl Spill {
         }
     }
 
-    /// What was kept, and `payload` behind it.
+    /// Takes the bytes kept so far, followed by `payload`.
     pub(crate) fn take<'b>(&mut self, payload: &'b [u8]) -> Control<'b> {
         match self.0.take() {
             None => Control::lent(payload),
@@ -124,14 +124,14 @@ pub(crate) struct Payload {
 }
 
 impl Payload {
-    /// A copy of `payload`, as far as it fits.
+    /// A copy of as much of `payload` as fits.
     pub(crate) fn new(payload: &[u8]) -> Self {
         let mut copy = Self { bytes: [0; MAX_PAYLOAD], len: 0 };
         copy.push(payload);
         copy
     }
 
-    /// Appends `payload`, as far as it fits.
+    /// Appends as much of `payload` as fits.
     pub(crate) fn push(&mut self, payload: &[u8]) {
         let have = self.as_slice().len();
         let fits = payload.len().min(MAX_PAYLOAD - have);
@@ -144,8 +144,8 @@ impl Payload {
     }
 }
 
-/// A whole control frame for the host to write, header and payload: up to 131 bytes by value. Dereferences to the
-/// bytes.
+/// A whole control frame for the host to write, with header and payload: up to 131 bytes by value. It dereferences to
+/// the bytes.
 #[derive(Clone, Copy)]
 #[must_use = "the peer waits for this frame: write it"]
 pub struct ControlFrame {
@@ -154,10 +154,10 @@ pub struct ControlFrame {
 }
 
 impl ControlFrame {
-    /// The most bytes that a control frame takes: two of header, four of key, 125 of payload.
+    /// The most bytes of a control frame: two of header, four of key, 125 of payload.
     pub const MAX_LEN: usize = 2 + 4 + MAX_PAYLOAD;
 
-    /// A frame with this payload, which is no longer than [`MAX_PAYLOAD`].
+    /// A frame with this payload of at most [`MAX_PAYLOAD`] bytes.
     pub(crate) fn new(opcode: Opcode, key: Option<Key>, payload: &[u8]) -> Self {
         let len = payload.len().min(MAX_PAYLOAD);
         let head = Header { fin: true, rsv: Rsv::NONE, opcode, key, payload_len: len as u64 }.encode();

@@ -1,5 +1,5 @@
-//! Level 2: a stream of bytes, cut anywhere, to the chunks of its frames. Remembers only a header that was cut and
-//! where in a payload it stands.
+//! Level 2: turns a stream of bytes, cut anywhere, into the chunks of its frames. It remembers only the current header
+//! and its position in the payload.
 
 use crate::{
     error::ProtocolError,
@@ -8,10 +8,10 @@ use crate::{
 };
 use core::mem;
 
-/// Decodes a stream of frames in place; for proxies, sniffers and load generators, which need no protocol state.
+/// Decodes a stream of frames in place, for proxies, sniffers and load generators, which need no protocol state.
 ///
-/// It checks what a header alone can get wrong ([`Header::parse`]) and nothing else: for roles, fragments, UTF-8
-/// and limits see [`Connection`](crate::Connection).
+/// It checks each header by itself, as [`Header::parse`] does. [`Connection`](crate::Connection) also checks roles,
+/// fragments, UTF-8 and limits.
 ///
 /// ```
 /// use framewire::{Decoder, Opcode};
@@ -31,23 +31,23 @@ use core::mem;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Decoder {
-    /// Bytes of the current frame's payload that have not arrived yet.
+    /// How many bytes of the current frame's payload have not arrived yet.
     remaining: u64,
-    /// The current frame's header as it stood on the wire, as far as it has arrived: kept in this form, the one
-    /// that was cut and the one that is complete share their place.
+    /// The bytes of the current frame's header that have arrived. As bytes, an incomplete header and a complete one
+    /// share this place.
     head: [u8; Header::MAX_LEN],
     head_len: u8,
     unmask: bool,
 }
 
-/// Bytes of one frame's payload, as they happened to arrive. A frame without payload gives one empty chunk.
+/// Bytes of one frame's payload, as they arrived. A frame without payload gives one empty chunk.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Chunk<'b> {
     /// The header of the frame.
     pub header: Header,
-    /// Where in the frame's payload the bytes stand: 0 for the first chunk.
+    /// The position of the bytes in the frame's payload: 0 for the first chunk.
     pub offset: u64,
-    /// The bytes.
+    /// The bytes: unmasked, or as they are on the wire if the decoder is a [pass-through](Decoder::pass_through).
     pub bytes: &'b mut [u8],
 }
 
@@ -64,15 +64,15 @@ impl Chunk<'_> {
         self.header.payload_len.wrapping_sub(self.offset) == self.bytes.len() as u64
     }
 
-    /// The key of these very bytes: the frame's, [advanced](Key::advance) to where they stand in the payload; zero
-    /// where the frame is not masked.
+    /// The key of these bytes: the frame's key, [advanced](Key::advance) to their position in the payload. It is zero if
+    /// the frame is not masked.
     #[inline]
     pub fn key(&self) -> Key {
         advance(self.header.key.unwrap_or_default(), self.offset)
     }
 
-    /// The key that takes these bytes, as they stand on the wire, to what `new` masks the frame with: for a proxy,
-    /// which unmasks and masks again in one pass.
+    /// The key that changes the mask of these bytes, as they are on the wire, to the frame key `new`. With it, a proxy
+    /// unmasks and masks again in one pass.
     ///
     /// ```
     /// use framewire::{Decoder, mask::{self, Key}};
@@ -98,28 +98,27 @@ impl Chunk<'_> {
 }
 
 impl Decoder {
-    /// A decoder at the start of a stream, which unmasks payload in place.
+    /// A decoder at the start of a stream. It unmasks payload in place.
     #[inline]
     pub const fn new() -> Self {
         Self { remaining: 0, head: [0; Header::MAX_LEN], head_len: 0, unmask: true }
     }
 
-    /// A decoder that leaves payload as it stands on the wire.
-    ///
-    /// A proxy takes a chunk from one side's key to the other's in one pass: [`Chunk::key_to`].
+    /// A decoder at the start of a stream that leaves payload as it is on the wire, for example for a proxy that changes
+    /// the key in one pass ([`Chunk::key_to`]).
     #[inline]
     pub const fn pass_through() -> Self {
         Self { unmask: false, ..Self::new() }
     }
 
-    /// Takes the next chunk off the front of `input`; after `None`, `input` is empty.
+    /// Takes the next chunk off the front of `input`. After `Ok(None)`, `input` is empty.
     ///
     /// # Errors
-    /// As [`Header::parse`]. The stream has lost its frames then: nothing that follows means anything. Nothing is
-    /// taken off `input`, and whoever presents it again gets the same error.
+    /// As [`Header::parse`]. Where the next frame begins is then unknown, so the rest of the stream is useless. `input` is
+    /// unchanged, and a further call with it returns the same error.
     #[inline]
     pub fn decode<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Chunk<'b>>, ProtocolError> {
-        // The straight path: nothing to remember, and the next frame is here whole.
+        // The straight path: nothing to remember, and the next frame is whole in `input`.
         if self.head_len == 0 {
             if let Some(header) = Header::parse(input)? {
                 let head = header.wire_len();
@@ -136,19 +135,19 @@ impl Decoder {
         self.resume(input)
     }
 
-    /// Bytes of the current frame's payload that have not arrived yet: 0 between frames.
+    /// How many bytes of the current frame's payload have not arrived yet; 0 between frames.
     #[inline]
     pub const fn remaining(&self) -> u64 {
         self.remaining
     }
 
-    /// Whether the stream stands between two frames.
+    /// Whether the next byte is the first of a frame.
     #[inline]
     pub const fn is_between_frames(&self) -> bool {
         self.head_len == 0
     }
 
-    /// Everything but the straight path: finishes what was cut, remembers what is cut now.
+    /// Everything but the straight path: continues a frame that was cut, and remembers one that is cut now.
     #[cold]
     #[inline(never)]
     fn resume<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Chunk<'b>>, ProtocolError> {
@@ -159,17 +158,17 @@ impl Decoder {
         Ok(header.and_then(|header| self.next_chunk(header, input)))
     }
 
-    /// Bytes that the current frame still lacks, where it is a frame of data: its opcode is in the header's first byte,
-    /// which can be asked without the rest.
+    /// How many bytes of the current frame's payload have not arrived yet, if it is a data frame. The first byte of the
+    /// header says so.
     #[inline]
     pub(crate) const fn remaining_data(&self) -> u64 {
         if self.head[0] & 0x08 == 0 { self.remaining } else { 0 }
     }
 
-    /// Takes all of `input`, which is less than the current frame lacks, and gives the key that masks it; nothing where it
-    /// is not less. `masked`: the frame is known to have a key.
+    /// Takes all of `input` and returns it with its key, if it is less than the current frame still lacks; otherwise
+    /// returns `None`. `masked` says whether the frame has a key.
     ///
-    /// It does without the header, of which a few bytes are enough.
+    /// A few bytes of the header are enough for this, so it is not parsed.
     #[inline]
     pub(crate) fn inside<'b>(
         &mut self,
@@ -178,7 +177,8 @@ impl Decoder {
     ) -> Option<(Key, &'b mut [u8])> {
         let remaining = self.remaining.checked_sub(input.len() as u64).filter(|&left| left > 0)?;
         let key = if masked {
-            // Behind the length, whose lowest bits are in the byte before, and say which byte of the key is next.
+            // The key is at the end of the header. The byte before it is the last of the length: its lowest bits say
+            // which byte of the key is next.
             let (rest, key) = self.head.get(..self.head_len.into())?.split_last_chunk()?;
             Key::new(*key).advance(rest.last()?.wrapping_sub(self.remaining as u8).into())
         } else {
@@ -188,7 +188,7 @@ impl Decoder {
         Some((key, mem::take(input)))
     }
 
-    /// The header of the frame in whose payload the stream stands.
+    /// The header of the current frame, if some of its payload has not arrived yet.
     pub(crate) fn current(&self) -> Option<Header> {
         if self.remaining == 0 {
             return None;
@@ -196,11 +196,10 @@ impl Decoder {
         Header::parse(&self.head).ok().flatten()
     }
 
-    /// Takes the next header, from what was kept of it and the front of `input`, and keeps it where it, or
-    /// its payload, is cut.
+    /// Takes the next header: the bytes of it that were kept, and those at the front of `input`. Keeps it if it, or its
+    /// payload, is cut.
     ///
-    /// Once it is whole, the frame's first chunk is to be taken at once, from the same input: until then, nothing else
-    /// knows the header.
+    /// If it returns a header, the caller must take the frame's first chunk at once, from the same input.
     pub(crate) fn next_header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, ProtocolError> {
         if self.head_len == 0 {
             if let Some(header) = Header::parse(input)? {
@@ -224,7 +223,7 @@ impl Decoder {
         Ok(header)
     }
 
-    /// Takes what `input` holds of the payload of the frame with this header, the current one.
+    /// Takes the bytes of the current frame's payload that `input` has. `header` is the current frame's.
     pub(crate) fn next_chunk<'b>(&mut self, header: Header, input: &mut &'b mut [u8]) -> Option<Chunk<'b>> {
         if input.is_empty() && self.remaining != 0 {
             return None;
@@ -248,7 +247,7 @@ impl Decoder {
     }
 }
 
-/// The key for what stands `offset` bytes into a payload that may be longer than memory.
+/// The key at `offset` in a payload, which may be longer than memory.
 #[inline]
 fn advance(key: Key, offset: u64) -> Key {
     key.advance((offset % 4) as usize)

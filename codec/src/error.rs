@@ -1,10 +1,9 @@
-//! What can go wrong, by blame: [`ProtocolError`] is the peer's doing, [`SendError`] the caller's.
+//! Errors by blame: a [`ProtocolError`] is the peer's fault, a [`SendError`] the caller's.
 
 use core::{error, fmt};
 
-/// The peer broke the protocol. Fatal: the connection can only be failed (RFC 6455 §7.1.7).
-///
-/// [`close_code`](Self::close_code) is the code that tells the peer why.
+/// The peer broke the protocol. The host must fail the connection (RFC 6455 §7.1.7): [`fail`](crate::Connection::fail)
+/// returns the close frame that tells the peer why, with the code of [`close_code`](Self::close_code).
 ///
 /// ```
 /// use framewire::{CloseCode, Header, ProtocolError};
@@ -30,8 +29,8 @@ pub enum ProtocolError {
     MaskMissing,
     /// A server sent a frame that is masked (RFC 6455 §5.1).
     MaskUnexpected,
-    /// A reserved bit is set that no negotiated extension gave a meaning, or on a frame where its extension
-    /// does not allow it (RFC 6455 §5.2, RFC 7692 §6).
+    /// A reserved bit is set that no negotiated extension uses, or that its extension does not allow on this frame
+    /// (RFC 6455 §5.2, RFC 7692 §6).
     ReservedBit,
     /// A continuation frame arrived while no message was open (RFC 6455 §5.4).
     UnexpectedContinuation,
@@ -39,23 +38,23 @@ pub enum ProtocolError {
     ExpectedContinuation,
     /// A frame declares more payload than [`Limits::frame`](crate::Limits::frame) allows.
     FrameTooBig,
-    /// A message is longer than [`Limits::message`](crate::Limits::message), or than the stage that collects or
-    /// inflates it, allows.
+    /// A message is longer than [`Limits::message`](crate::Limits::message) or the limit of an `Assembler` allows; or it
+    /// inflates to more than `InflateConfig::message`.
     MessageTooBig,
-    /// Text, or the reason of a close, is not UTF-8 (RFC 6455 §8.1).
+    /// A text, or the reason of a close, is not UTF-8 (RFC 6455 §8.1).
     InvalidUtf8,
-    /// A compressed message is not the deflate stream that it should be, or not the whole of one (RFC 7692 §7.2.2).
+    /// A compressed message is not a deflate stream, or ends before its stream does (RFC 7692 §7.2.2).
     CorruptDeflate,
     /// The payload of a close frame is a single byte (RFC 6455 §5.5.1).
     CloseTooShort,
     /// A close frame carries a code that may not be sent (RFC 6455 §7.4).
     InvalidCloseCode,
-    /// The stream ended before the closing handshake did (RFC 6455 §7.1.5). Nothing can be sent any more.
+    /// The stream ended before the peer sent a close (RFC 6455 §7.1.5).
     UnexpectedEof,
 }
 
 impl ProtocolError {
-    /// What went wrong, in words; also the reason in the close frame that tells the peer.
+    /// The error as text: what `Display` writes, and the reason in the close frame to the peer.
     pub(crate) const fn reason(self) -> &'static str {
         match self {
             Self::ReservedOpcode => "a frame has a reserved opcode",
@@ -65,16 +64,16 @@ impl ProtocolError {
             Self::LengthOutOfRange => "a payload length has its most significant bit set",
             Self::MaskMissing => "a frame from a client is not masked",
             Self::MaskUnexpected => "a frame from a server is masked",
-            Self::ReservedBit => "a reserved bit is set without an extension that allows it",
+            Self::ReservedBit => "a reserved bit is set that no extension allows here",
             Self::UnexpectedContinuation => "a continuation frame has no message to continue",
-            Self::ExpectedContinuation => "a new message starts inside a fragmented one",
-            Self::FrameTooBig => "a frame is over the frame limit",
-            Self::MessageTooBig => "a message is over the message limit",
+            Self::ExpectedContinuation => "a new message starts inside a fragmented message",
+            Self::FrameTooBig => "a frame is larger than the frame limit",
+            Self::MessageTooBig => "a message is larger than the message limit",
             Self::InvalidUtf8 => "text is not UTF-8",
             Self::CorruptDeflate => "a compressed message is corrupt",
             Self::CloseTooShort => "a close frame has a payload of one byte",
             Self::InvalidCloseCode => "a close frame has a code that may not be sent",
-            Self::UnexpectedEof => "the stream ended before the closing handshake",
+            Self::UnexpectedEof => "the stream ended without a close frame",
         }
     }
 }
@@ -87,25 +86,25 @@ impl fmt::Display for ProtocolError {
 
 impl error::Error for ProtocolError {}
 
-/// The caller asked for something that the protocol does not allow now. Nothing was sent, nothing changed.
+/// The caller asked for a frame that the protocol does not allow now. No frame was made, and the connection is unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SendError {
-    /// A close frame went out already, or the connection failed (RFC 6455 §5.5.1).
+    /// A close was sent before, or the connection failed (RFC 6455 §5.5.1).
     Closed,
-    /// A fragmented message is still open: finish it first (RFC 6455 §5.4).
+    /// A fragmented message is being sent: finish it first (RFC 6455 §5.4).
     MessageOpen,
-    /// The fragment is of another kind than the message that it continues.
+    /// The fragment is text and its message binary, or the other way round (RFC 6455 §5.4).
     KindChanged,
-    /// No extension was agreed on that gives the reserved bit a meaning (RFC 6455 §5.2):
+    /// No extension uses the reserved bit (RFC 6455 §5.2). The host allows bits with
     /// [`with_extension_bits`](crate::Connection::with_extension_bits).
     ReservedBit,
-    /// The payload of a control frame may be no longer than 125 bytes, two of which a close code takes
-    /// (RFC 6455 §5.5).
+    /// The payload of a control frame is longer than 125 bytes (RFC 6455 §5.5), or the reason of a close is longer than
+    /// 123.
     ControlTooLong,
-    /// The payload is longer than a frame can say: 2⁶³ bytes or more (RFC 6455 §5.2).
+    /// The payload has 2⁶³ bytes or more, which no header can express (RFC 6455 §5.2).
     PayloadTooLong,
-    /// This close code may not be put on the wire (RFC 6455 §7.4).
+    /// This close code may not be sent (RFC 6455 §7.4).
     InvalidCloseCode,
     /// The text is not UTF-8 (RFC 6455 §5.6).
     InvalidUtf8,
@@ -114,12 +113,12 @@ pub enum SendError {
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Closed => "the connection is closed for sending",
-            Self::MessageOpen => "a fragmented message is still open",
-            Self::KindChanged => "the fragment is of another kind than its message",
-            Self::ReservedBit => "no extension gives the reserved bit a meaning",
-            Self::ControlTooLong => "the payload of a control frame is too long",
-            Self::PayloadTooLong => "the payload is longer than a frame can say",
+            Self::Closed => "the connection is closed",
+            Self::MessageOpen => "a fragmented message must be finished first",
+            Self::KindChanged => "a fragment and its message are not of the same kind",
+            Self::ReservedBit => "no extension uses this reserved bit",
+            Self::ControlTooLong => "the payload of a control frame is longer than 125 bytes",
+            Self::PayloadTooLong => "the payload is too long for a frame",
             Self::InvalidCloseCode => "this close code may not be sent",
             Self::InvalidUtf8 => "the text is not UTF-8",
         })

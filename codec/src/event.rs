@@ -2,7 +2,8 @@
 
 use crate::{control::Control, frame::Rsv, utf8::Validator};
 
-/// What arrived. An event borrows the host's receive buffer and nothing else: the connection stays free for replies.
+/// What arrived. An event borrows the host's receive buffer and nothing else, so the connection can send a reply while
+/// the host holds the event.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event<'b> {
     /// A whole text message: one frame, all of it in the buffer.
@@ -15,18 +16,18 @@ pub enum Event<'b> {
     Ping(Control<'b>),
     /// A pong, asked for or not (RFC 6455 §5.5.3).
     Pong(Control<'b>),
-    /// The peer closes (RFC 6455 §5.5.1): [`as_close`](Control::as_close) returns its code and reason. Nothing that
-    /// follows is interpreted.
+    /// The peer's close (RFC 6455 §5.5.1): [`as_close`](Control::as_close) returns its code and reason. Bytes after it are
+    /// discarded.
     Close(Control<'b>),
 }
 
-/// Bytes of one message, as they arrived. They are empty only if a message ends with an empty fragment.
+/// Bytes of one message (RFC 6455 §5.4), as they arrived. They are empty only if a message ends with an empty fragment.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Part<'b> {
-    /// What the message is.
+    /// Whether the message is text or binary.
     pub kind: Kind,
-    /// The reserved bits of the message's first frame. If there are any, an extension has encoded the bytes and must
-    /// decode them; those of a text are not yet known to be UTF-8 then.
+    /// The reserved bits of the message's first frame. If there are any, an extension encoded the bytes and must decode
+    /// them; the bytes of a text are then not validated yet.
     pub rsv: Rsv,
     /// Whether the message ends here.
     pub last: bool,
@@ -34,8 +35,8 @@ pub struct Part<'b> {
     span: Span,
 }
 
-/// The states of UTF-8 validation before and after a piece of a text. Pieces of which each begins in the state in which
-/// the one before it ended are a valid text together.
+/// The states of UTF-8 validation before and after a piece of a text. Pieces form a valid text if each one begins in the
+/// state in which the one before it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) before: Validator,
@@ -43,12 +44,12 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// Of bytes that were not validated: no text continues with them.
+    /// For bytes that were not validated: no text continues with them.
     pub(crate) const NONE: Self = Self { before: Validator::FAILED, after: Validator::FAILED };
 }
 
 impl<'b> Part<'b> {
-    /// A part of the host's own making, such as an extension's: its bytes count as not validated.
+    /// A part that the host made, for example by an extension of its own. Its bytes count as not validated.
     pub const fn new(kind: Kind, rsv: Rsv, bytes: &'b mut [u8], last: bool) -> Self {
         Self { kind, rsv, last, bytes, span: Span::NONE }
     }
@@ -59,7 +60,8 @@ impl<'b> Part<'b> {
         Self { kind, rsv, last, bytes, span }
     }
 
-    /// The bytes, unmasked. Those of a text may end inside a character; up to there they are UTF-8.
+    /// The unmasked bytes. Those of a text without an extension are valid UTF-8, except that they may begin or end inside
+    /// a character.
     #[inline]
     pub const fn bytes(&self) -> &[u8] {
         self.bytes
@@ -77,7 +79,7 @@ impl<'b> Part<'b> {
     }
 }
 
-/// What a message is (RFC 6455 §5.6).
+/// The kind of a message (RFC 6455 §5.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// UTF-8.

@@ -37,7 +37,7 @@ pub enum Opcode {
 }
 
 impl Opcode {
-    /// The opcode with these four bits; `None` where they are reserved.
+    /// The opcode with these four bits; `None` if they are reserved.
     #[inline]
     pub const fn from_bits(bits: u8) -> Option<Self> {
         Some(match bits {
@@ -51,7 +51,7 @@ impl Opcode {
         })
     }
 
-    /// The four bits of the wire.
+    /// The four bits on the wire.
     #[inline]
     pub const fn to_bits(self) -> u8 {
         self as u8
@@ -64,12 +64,12 @@ impl Opcode {
     }
 }
 
-/// The three reserved bits of a frame, to which extensions give a meaning (RFC 6455 §5.2).
+/// The three reserved bits of a frame, which extensions give a meaning (RFC 6455 §5.2).
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Rsv(u8);
 
 impl Rsv {
-    /// No bit: a frame without an extension.
+    /// No bit, for a frame without an extension.
     pub const NONE: Self = Self(0);
     /// The bit that permessage-deflate uses (RFC 7692 §6).
     pub const RSV1: Self = Self(0x40);
@@ -110,7 +110,8 @@ impl fmt::Debug for Rsv {
 
 /// A frame header (RFC 6455 §5.2).
 ///
-/// The length is written in the fewest bytes, as the RFC demands, so a header's value tells its size on the wire.
+/// The RFC demands that the length is written in the fewest bytes, so the values of a header determine its size on the
+/// wire.
 ///
 /// ```
 /// use framewire::{Header, Opcode, Rsv, mask::Key};
@@ -138,24 +139,26 @@ pub struct Header {
     pub rsv: Rsv,
     /// What the frame is.
     pub opcode: Opcode,
-    /// The key that masks the payload; frames from a client have one, frames from a server have none.
+    /// The key that masks the payload. Frames from a client have one, frames from a server do not.
     pub key: Option<Key>,
-    /// Bytes of payload that follow: less than 2⁶³.
+    /// How many bytes of payload follow: less than 2⁶³.
     pub payload_len: u64,
 }
 
 impl Header {
-    /// The most bytes that a header takes.
+    /// The most bytes of a header on the wire.
     pub const MAX_LEN: usize = 14;
 
-    /// Parses the header that `bytes` start with; `None` where more bytes are needed.
+    /// Parses the header at the start of `bytes`, which takes [`wire_len`](Self::wire_len) of them. Returns `None` if more
+    /// bytes are needed.
     ///
-    /// The header took [`wire_len`](Self::wire_len) of the bytes. What is an error stays that error whatever bytes
-    /// follow, so that any way of cutting them leads to the same one.
+    /// Bytes that are an error stay that error, whatever follows them. So the error does not depend on how the stream is
+    /// cut.
     ///
     /// # Errors
-    /// What a header alone can get wrong: a reserved opcode, a control frame that is fragmented or over 125 bytes,
-    /// a length that is not minimal or has its first bit set (RFC 6455 §5.2, §5.5).
+    /// The header breaks a rule that needs neither the role nor the frames before it (RFC 6455 §5.2, §5.5):
+    /// [`ProtocolError::ReservedOpcode`], [`ProtocolError::FragmentedControl`], [`ProtocolError::ControlTooLong`],
+    /// [`ProtocolError::LengthNotMinimal`], [`ProtocolError::LengthOutOfRange`].
     #[inline]
     pub fn parse(bytes: &[u8]) -> Result<Option<Self>, ProtocolError> {
         let &[first, ref bytes @ ..] = bytes else { return Ok(None) };
@@ -200,7 +203,7 @@ impl Header {
         Ok(Some(Self { fin, rsv: Rsv(first & Rsv::ALL), opcode, key, payload_len }))
     }
 
-    /// Bytes that the header takes on the wire: 2 to 14.
+    /// How many bytes the header takes on the wire: 2 to 14.
     #[inline]
     pub const fn wire_len(&self) -> usize {
         let length = match self.payload_len {
@@ -211,13 +214,13 @@ impl Header {
         if self.key.is_some() { length + 4 } else { length }
     }
 
-    /// The header as it goes on the wire.
+    /// The header as it goes on the wire (RFC 6455 §5.2). Its values are not checked.
     #[inline]
     pub const fn encode(&self) -> HeaderBytes {
         let first = ((self.fin as u8) << 7 | self.rsv.0 | self.opcode.to_bits()) as u64;
         let masked = (self.key.is_some() as u64) << 7;
         let len = self.payload_len;
-        // As two numbers, the first byte lowest.
+        // Two numbers, in each of which the first byte is the lowest.
         let (mut low, mut high, mut end) = match len {
             0..=125 => (first | (masked | len) << 8, 0, 2),
             126..=0xFFFF => (first | (masked | 126) << 8 | ((len as u16).swap_bytes() as u64) << 16, 0, 4),
@@ -241,8 +244,8 @@ impl Header {
     }
 }
 
-/// An encoded header: up to 14 bytes by value. Dereferences to the bytes.
-// The last byte is the length. Sixteen bytes are one register's, and one store's.
+/// An encoded header: up to 14 bytes by value. It dereferences to the bytes.
+// The last byte is the length. Sixteen bytes fit one register, so they take one store.
 #[derive(Clone, Copy)]
 #[must_use = "a header that is not written loses its frame"]
 pub struct HeaderBytes([u8; Self::LEN + 1]);
@@ -250,8 +253,8 @@ pub struct HeaderBytes([u8; Self::LEN + 1]);
 impl HeaderBytes {
     const LEN: usize = 15;
 
-    /// Appends the bytes to `buffer`: what `extend_from_slice` does, and faster, as it copies a fixed number of bytes and
-    /// takes back what is too many: the buffer needs room for 16 bytes, or grows.
+    /// Appends the bytes to `buffer`, faster than `extend_from_slice`: it copies a fixed number of bytes and then removes
+    /// the surplus. So `buffer` grows unless it has room for 16 bytes.
     ///
     /// ```
     /// use framewire::{Connection, Server, Unmasked};
@@ -302,11 +305,11 @@ impl PartialEq for HeaderBytes {
 
 impl Eq for HeaderBytes {}
 
-/// Takes one whole frame off the front of `input` and unmasks its payload in place; `None`, and `input` as it was,
-/// where the frame is not whole yet.
+/// Takes one whole frame off the front of `input`, and unmasks its payload in place. If the frame is not whole yet,
+/// returns `None` and leaves `input` unchanged.
 ///
-/// The header is checked as [`Header::parse`] does, and nothing else: who may send what, and when, is
-/// [`Connection`](crate::Connection)'s to know.
+/// Only the header is checked, as by [`Header::parse`]. A [`Connection`](crate::Connection) also checks the rules that
+/// depend on the role, on earlier frames and on limits.
 ///
 /// ```
 /// use framewire::{Opcode, frame};
@@ -320,7 +323,7 @@ impl Eq for HeaderBytes {}
 /// ```
 ///
 /// # Errors
-/// As [`Header::parse`].
+/// As [`Header::parse`]; `input` is unchanged then.
 #[inline]
 pub fn take<'b>(input: &mut &'b mut [u8]) -> Result<Option<(Header, &'b mut [u8])>, ProtocolError> {
     let Some(header) = Header::parse(input)? else { return Ok(None) };
@@ -336,7 +339,7 @@ pub fn take<'b>(input: &mut &'b mut [u8]) -> Result<Option<(Header, &'b mut [u8]
     Ok(Some((header, payload)))
 }
 
-/// Takes the first `n` bytes, or all where there are fewer, off the front of `input`.
+/// Takes the first `n` bytes off the front of `input`, or all if there are fewer.
 #[inline]
 pub(crate) fn split_front<'b>(input: &mut &'b mut [u8], n: usize) -> &'b mut [u8] {
     let all = mem::take(input);
@@ -346,7 +349,7 @@ pub(crate) fn split_front<'b>(input: &mut &'b mut [u8], n: usize) -> &'b mut [u8
     front
 }
 
-/// The lesser of a length from the wire and one in memory: where the former meets `usize`.
+/// The smaller of a length from the wire and a length in memory.
 #[inline]
 pub(crate) fn clamp(wire: u64, memory: usize) -> usize {
     usize::try_from(wire).map_or(memory, |wire| wire.min(memory))

@@ -1,6 +1,6 @@
-//! Each kernel by itself, for the tests, benches and fuzz targets of this workspace. Not part of the API: it may
+//! Each kernel by itself, for the tests, benches and fuzz targets of this repository. It is not part of the API, and may
 //! change in any release.
-#![allow(unsafe_code)] // dispatch by hand
+#![allow(unsafe_code)] // the caller chooses the kernel
 
 use crate::mask::{self, Key};
 use crate::utf8::{self, Utf8Error, Validator};
@@ -11,7 +11,7 @@ pub fn mask_kernels() -> impl Iterator<Item = MaskKernel> {
     mask::KERNELS.iter().filter(|kernel| kernel.is_available()).map(MaskKernel)
 }
 
-/// A masking kernel that this CPU can run. [`mask_kernels`] makes all there are.
+/// A masking kernel that this CPU can run. [`mask_kernels`] returns all of them.
 #[derive(Clone, Copy)]
 pub struct MaskKernel(&'static mask::Kernel);
 
@@ -24,14 +24,15 @@ impl MaskKernel {
     /// [`mask::apply`] by this kernel.
     pub fn apply(self, key: Key, bytes: &mut [u8]) {
         let at = bytes.as_mut_ptr();
-        // SAFETY: `bytes` is valid for reads and writes of its length; `mask_kernels` asked the CPU.
+        // SAFETY: `bytes` is valid for reads and writes of its length; the CPU can run what `mask_kernels` returns.
         unsafe { mask::run_by(self.0, key, at, at, bytes.len()) }
     }
 
     /// [`mask::apply_to`] by this kernel.
     pub fn apply_to(self, key: Key, from: &[u8], to: &mut [u8]) -> usize {
         let len = from.len().min(to.len());
-        // SAFETY: both are valid for `len` bytes; a `&mut` and a `&` do not overlap; `mask_kernels` asked the CPU.
+        // SAFETY: both are valid for `len` bytes; a `&mut` and a `&` do not overlap; the CPU can run what `mask_kernels`
+        // returns.
         unsafe { mask::run_by(self.0, key, from.as_ptr(), to.as_mut_ptr(), len) }
         len
     }
@@ -42,11 +43,11 @@ pub fn utf8_kernels() -> impl Iterator<Item = Utf8Kernel> {
     utf8::KERNELS.iter().filter(|kernel| kernel.is_available()).map(Utf8Kernel)
 }
 
-/// A validating kernel that this CPU can run. [`utf8_kernels`] makes all there are.
+/// A validating kernel that this CPU can run. [`utf8_kernels`] returns all of them.
 #[derive(Clone, Copy)]
 pub struct Utf8Kernel(&'static utf8::Kernel);
 
-/// The functions of [`utf8`](crate::utf8) by this kernel, also for short ASCII.
+/// The functions of [`utf8`](crate::utf8) by this kernel, which takes short ASCII as well.
 impl Utf8Kernel {
     /// The instruction set, in lower case.
     pub fn name(self) -> &'static str {

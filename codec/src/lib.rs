@@ -1,42 +1,74 @@
-//! A WebSocket codec (RFC 6455, and the parameters of RFC 7692) for servers and clients that do their own I/O.
+//! A WebSocket codec (RFC 6455, and permessage-deflate of RFC 7692) for servers and clients that do their own I/O.
 //!
-//! `&mut [u8]` in, borrowed messages out, headers by value back: no socket, no clock, no randomness, no executor, and
-//! no allocation unless a stage that needs it is asked for. It is linked into an epoll or io_uring loop, into tokio,
-//! into a kernel or a microcontroller alike.
+//! The program that uses the codec, its *host*, passes in the bytes that it read, as `&mut [u8]`. It gets messages that
+//! borrow those bytes, and headers to write. The codec uses no socket, no clock, no randomness and no executor, and it
+//! allocates only if the host uses a stage that needs to. So it fits into an epoll or io_uring loop, into tokio, and
+//! into a device without an operating system.
 //!
 //! # Three levels, each usable alone
 //!
-//! | level | for whom | what |
+//! | level | for | contains |
 //! |---|---|---|
-//! | 1, values and kernels | whoever builds something else of them | [`Header`], [`frame::take`], [`mask`], [`utf8`], [`Close`] |
-//! | 2, [`Decoder`] | proxies, sniffers, load generators | a stream cut anywhere, to the chunks of its frames |
+//! | 1, values and kernels | other codecs and tools | [`Header`], [`frame::take`], [`mask`], [`utf8`], [`Close`] |
+//! | 2, [`Decoder`] | proxies, sniffers, load generators | frames, as chunks of a stream that is cut anywhere |
 //! | 3, [`Connection`] | servers and clients | the whole protocol: fragments, control frames, closing, limits, UTF-8 |
 //!
-//! Levels 1 to 3 work without alloc. **Stages** stand on level 3 where a host wants more than what was in hand:
-#![cfg_attr(feature = "alloc", doc = "[`Assembler`]")]
-#![cfg_attr(not(feature = "alloc"), doc = "`Assembler`")]
-//! (whole messages from parts),
-#![cfg_attr(feature = "std", doc = "[`vectored`]")]
-#![cfg_attr(not(feature = "std"), doc = "`vectored`")]
-//! (one write for many frames, feature `std`),
-#![cfg_attr(feature = "bytes", doc = "[`owned`]")]
-#![cfg_attr(not(feature = "bytes"), doc = "`owned`")]
-//! (messages as `Bytes`, a send queue, frames prepared once for many peers; feature `bytes`),
-#![cfg_attr(feature = "deflate", doc = "[`deflate`]")]
-#![cfg_attr(not(feature = "deflate"), doc = "`deflate`")]
-//! (permessage-deflate, both ways; feature `deflate`). Before them all stands the opening
+//! # Stages
+//!
+//! Levels 1 to 3 work without alloc. Stages build on them, for a host that needs more:
+//!
+//! | stage | feature | contains |
+//! |---|---|---|
+#![cfg_attr(
+    feature = "alloc",
+    doc = "| [`Assembler`] | `alloc` | whole messages from parts, within a limit |"
+)]
+#![cfg_attr(
+    not(feature = "alloc"),
+    doc = "| `Assembler` | `alloc` | whole messages from parts, within a limit |"
+)]
+#![cfg_attr(feature = "std", doc = "| [`vectored`] | `std` | one write for many pieces |")]
+#![cfg_attr(not(feature = "std"), doc = "| `vectored` | `std` | one write for many pieces |")]
+#![cfg_attr(
+    feature = "std",
+    doc = "| [`outbox`] | `std` | the replies of one read, and what a socket did not take |"
+)]
+#![cfg_attr(
+    not(feature = "std"),
+    doc = "| `outbox` | `std` | the replies of one read, and what a socket did not take |"
+)]
+#![cfg_attr(
+    feature = "bytes",
+    doc = "| [`owned`] | `bytes` | messages as `Bytes`, a send queue, frames encoded once for many peers |"
+)]
+#![cfg_attr(
+    not(feature = "bytes"),
+    doc = "| `owned` | `bytes` | messages as `Bytes`, a send queue, frames encoded once for many peers |"
+)]
+#![cfg_attr(
+    feature = "deflate",
+    doc = "| [`deflate`] | `deflate` | permessage-deflate, in both directions |"
+)]
+#![cfg_attr(
+    not(feature = "deflate"),
+    doc = "| `deflate` | `deflate` | permessage-deflate, in both directions |"
+)]
+//!
+//! A connection begins with the opening
 #![cfg_attr(feature = "handshake", doc = "[`handshake`]")]
 #![cfg_attr(not(feature = "handshake"), doc = "`handshake`")]
-//! (feature `handshake`); [`extension`] has the parameters of permessage-deflate as values.
+//! (feature `handshake`), which negotiates the parameters of permessage-deflate ([`extension`], in every build).
 //!
-//! Whole programs: in `examples/`, from `loopback`, which needs no socket, over a server and a client on blocking sockets
-//! (`std_threads`, `blocking`) to a relay, a broadcast, a 10 GiB upload and a device without an operating system; in the
-//! repository, the same on tokio, hyper, rustls and io_uring; and the crate `framewire-echo`, a server on mio. The
-//! repository's `docs/integrate.md` explains them.
+//! # Programs to start from
+//!
+//! The folder `examples/` of this crate has `loopback`, which needs no socket, a server on blocking sockets
+//! (`std_threads`), a relay (`proxy`), a `broadcast`, a 10 GiB upload (`huge_upload`), and a device without an operating
+//! system (`embedded`). The repository has programs on tokio, hyper, rustls, mio and io_uring, and `framewire-echo`, a
+//! server on mio. Its `docs/integrate.md` explains them.
 //!
 //! # The host's loop
 //!
-//! All of it; the rest is the host's own.
+//! This is all that a server does when a socket can be read:
 //!
 //! ```
 //! # #[cfg(feature = "std")] {
@@ -102,25 +134,28 @@
 //!
 //! # Promises
 //!
-//! 1. No I/O, no clock, no randomness; below `Assembler` no allocation but the box of a control payload that is cut; no
-//!    panic on any input.
-//! 2. After `Ok(None)` the input is empty: no bytes need to be kept and presented again.
-//! 3. Any way of cutting the input gives the same messages, the same replies and the same error.
-//! 4. Below `Assembler`, payload is written once, when it is unmasked, and never moved.
-//! 5. Memory and work are functions of the configuration, never of what a peer claims.
+//! 1. Levels 1–3 use no clock and no randomness, and do no I/O.
+//! 2. Levels 1–3 do not allocate, except one small box while a control frame is split across reads. (A `Vec` that the
+//!    host passes in may grow.)
+//! 3. Nothing panics, whatever a peer sends. An error says who is to blame: [`ProtocolError`] the peer, [`SendError`] the
+//!    caller.
+//! 4. After `Ok(None)` the input is empty: the host need not keep any of its bytes.
+//! 5. The same bytes give the same messages, replies and error, however reads cut them.
+//! 6. Levels 1–3 unmask a message's payload where it is, and never move it.
+//! 7. Memory and work are bounded by the configuration, never by a length that a peer claims.
 //!
 //! # Features
 //!
-//! All are additive and none changes behaviour. The crate is always `no_std`; vector kernels are chosen at run time
-//! also without `std`.
+//! All features are additive, and none changes behaviour. The crate itself is always `no_std`, and chooses its vector
+//! kernels at run time without `std` as well.
 //!
-//! | feature | default | brings |
+//! | feature | default | adds |
 //! |---|---|---|
-//! | `std` | yes | `vectored`; implies `alloc` |
-//! | `alloc` | through `std` | `Assembler`; a smaller [`Connection`] |
-//! | `bytes` | | `owned`; implies `alloc` |
-//! | `handshake` | | `handshake` |
-//! | `deflate` | | `deflate`; implies `std` |
+//! | `std` | yes | the stages `vectored` and `outbox`; implies `alloc` |
+//! | `alloc` | through `std` | the stage `Assembler`, and methods that append to a `Vec`; makes a [`Connection`] smaller |
+//! | `bytes` | | the stage `owned`; implies `alloc` |
+//! | `handshake` | | the module `handshake` |
+//! | `deflate` | | the stage `deflate`; implies `std` |
 
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -131,7 +166,7 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
-// Each group may import from those above it, and everything from `error`: no arrow points down (docs/architecture.md).
+// A module imports only from modules above it (docs/architecture.md).
 
 mod error;
 

@@ -1,8 +1,8 @@
-//! Mistakes that do not compile, or that warn: each as it would be made, behind the same lines without it.
+//! Mistakes that the compiler refuses, or warns of. Each is shown after the same lines without the mistake.
 //!
-//! Only the documentation tests read this file.
+//! Only the documentation tests compile this file.
 
-/// A header or a control frame that is made and not written loses its frame.
+/// A header or a control frame is made and not written.
 ///
 /// ```
 /// # #![deny(unused_must_use)]
@@ -73,7 +73,7 @@
 /// ```
 struct NotWritten;
 
-/// A server's frame with a key, and a client's without one.
+/// A server sends a frame with a key, or a client sends one without.
 ///
 /// ```
 /// # use framewire::{Client, Connection, Server, Unmasked, mask::Key};
@@ -92,7 +92,7 @@ struct NotWritten;
 /// ```
 struct WrongKey;
 
-/// The buffer of an event that is still in use is read into again.
+/// The host reads into the buffer of an event that is still in use.
 ///
 /// ```
 /// # use framewire::{Connection, Server};
@@ -111,7 +111,7 @@ struct WrongKey;
 /// ```
 struct BufferInUse;
 
-/// A half does the other's work.
+/// The receiving half sends, or the sending half receives.
 ///
 /// ```
 /// # use framewire::{Connection, Receive, Server, Unmasked};
@@ -136,7 +136,7 @@ struct BufferInUse;
 /// ```
 struct OtherHalf;
 
-/// A message of the assembler is used after the next part was pushed; and a part claims bytes that were not validated.
+/// A message of the assembler is used after the next part was pushed, or the bytes of a validated part are changed.
 ///
 /// ```
 /// # use framewire::{Assembler, Kind, Part, ProtocolError, Rsv};
@@ -169,7 +169,7 @@ struct OtherHalf;
 #[cfg(feature = "alloc")]
 struct StaleMessage;
 
-/// A prepared message is counted as sent and not written; and a header is queued without its payload.
+/// A prepared message is counted as sent and not written, or a header is queued without its payload.
 ///
 /// ```
 /// # #![deny(unused_must_use)]

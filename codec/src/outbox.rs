@@ -1,16 +1,16 @@
-//! A stage (std): gathers the replies of one read for one vectored write, and keeps what the socket did not take.
+//! A stage (feature `std`): gathers the replies to one read for one vectored write, and keeps what the socket did not
+//! take.
 //!
-//! An [`Outbox`] lives as long as the receive buffer is lent. It copies headers, control frames and small payloads one
-//! behind the other, and references large payloads, also those in the receive buffer. Then it is
-//! [written](Outbox::write). If the socket does not take everything, the rest moves to a [`Backlog`], which belongs to the
-//! connection and holds memory only while something waits.
+//! An [`Outbox`] copies headers, control frames and small payloads into one buffer, and references large payloads, also
+//! those in the receive buffer, which it borrows. Then it is [written](Outbox::write). If the socket does not take
+//! everything, the rest moves to a [`Backlog`], which belongs to the connection and holds memory only while bytes wait.
 //!
 //! ```
 //! use framewire::outbox::{Backlog, Memory, Outbox};
 //! use framewire::{Connection, Event, Kind, Server, Unmasked};
 //! use std::io::{self, Write};
 //!
-//! /// Echoes what a read brought. `memory` serves all connections of the thread.
+//! /// Echoes the texts of a read. `memory` serves all connections of the thread.
 //! fn echo(
 //!     connection: &mut Connection<Server>,
 //!     mut read: &mut [u8],
@@ -25,7 +25,7 @@
 //!             outbox.message(connection, Kind::Text, text.as_bytes().into(), Unmasked).map_err(io::Error::other)?;
 //!         }
 //!     }
-//!     // What waits goes first.
+//!     // Bytes that wait go first.
 //!     let written = if backlog.is_empty() { outbox.write(socket)? } else { 0 };
 //!     outbox.take_rest(written, |bytes, skip| backlog.push(bytes, skip));
 //!     Ok(())
@@ -57,7 +57,7 @@ use alloc::{borrow::Cow, vec::Vec};
 use core::mem;
 use std::io::{self, IoSlice, Write};
 
-/// The frames of one write. Borrowed payloads live as long as the receive buffer is lent, `'b`.
+/// The frames of one write. `'b` is the lifetime of the payloads that it borrows, usually that of the receive buffer.
 ///
 /// ```text
 /// copied  h p h p h p h │ h p h │ h p
@@ -65,16 +65,16 @@ use std::io::{self, IoSlice, Write};
 /// large                 P0      P1             on the wire: copied[..a] P0 copied[a..b] P1 copied[b..]
 /// ```
 #[derive(Debug)]
-#[must_use = "the frames in it are written by `write`, or moved by `take_rest`"]
+#[must_use = "its frames must be written: call `write`, then `take_rest`"]
 pub struct Outbox<'b> {
     memory: &'b mut Memory,
-    /// Each with the length that the copied bytes had when it came.
+    /// Each payload with the number of copied bytes that precede it.
     large: Vec<(usize, Cow<'b, [u8]>)>,
-    /// Bytes in `large`.
+    /// The number of bytes in `large`.
     large_len: usize,
 }
 
-/// The memory of an [`Outbox`], which the next one uses again: one for all connections of a thread.
+/// The memory of an [`Outbox`], which the next one uses again. One serves all connections of a thread.
 #[derive(Debug, Default)]
 pub struct Memory {
     copied: Vec<u8>,
@@ -85,8 +85,8 @@ pub struct Memory {
 const MAX_SLICES: usize = 64;
 
 impl<'b> Outbox<'b> {
-    /// Payloads of at least this many bytes are referenced. Below, a copy, which is in the cache, costs less than a slice
-    /// of its own does in the kernel (docs/tried.md).
+    /// Payloads of at least this many bytes are referenced. For smaller ones, a copy costs less than one more slice of the
+    /// write (docs/tried.md).
     pub const REFERENCE_FROM: usize = 4 << 10;
 
     /// An empty outbox.
@@ -96,7 +96,7 @@ impl<'b> Outbox<'b> {
         Self { memory, large: Vec::new(), large_len: 0 }
     }
 
-    /// Bytes to be written.
+    /// How many bytes are to be written.
     #[inline]
     pub fn len(&self) -> usize {
         self.memory.copied.len() + self.large_len
@@ -108,14 +108,14 @@ impl<'b> Outbox<'b> {
         self.len() == 0
     }
 
-    /// Queues bytes as they are, copied: a control frame, the head of a handshake.
+    /// Queues a copy of these bytes, such as a control frame or the head of a handshake.
     #[inline]
     pub fn push(&mut self, bytes: &[u8]) {
         self.memory.copied.extend_from_slice(bytes);
     }
 
-    /// Queues a message. A client's payload is masked: an owned one in place, a borrowed one as a copy. The caller promises
-    /// that a text is UTF-8.
+    /// Queues a message (RFC 6455 §5.6). A client's payload is masked: in place if it is owned, otherwise in a copy. The
+    /// caller promises that a text is UTF-8.
     ///
     /// # Errors
     /// As [`SendHalf::message_header`]; nothing is queued then.
@@ -135,8 +135,8 @@ impl<'b> Outbox<'b> {
         Ok(())
     }
 
-    /// Queues a message that `deflater` compresses, if it agreed to and the payload becomes shorter. The caller promises
-    /// that a text is UTF-8.
+    /// Queues a message (RFC 7692 §7.2.1), compressed by `deflater` if that makes it shorter; see [`Deflater::message`].
+    /// The caller promises that a text is UTF-8.
     ///
     /// # Errors
     /// As [`Deflater::message`]; nothing is queued then.
@@ -160,7 +160,7 @@ impl<'b> Outbox<'b> {
         if frame.payload.len() < Self::REFERENCE_FROM {
             self.push(frame.payload);
         } else {
-            self.push_large(frame.payload.to_vec().into()); // the pool's buffer is the next message's
+            self.push_large(frame.payload.to_vec().into()); // the next message overwrites the pool's buffer
         }
         Ok(())
     }
@@ -197,12 +197,12 @@ impl<'b> Outbox<'b> {
         self.large.push((self.memory.copied.len(), payload));
     }
 
-    /// Writes as much as the socket takes now; returns how many bytes that is. A socket that would block took 0.
+    /// Writes as much as the socket takes now, and returns the number of bytes: 0 if the socket would block.
     ///
     /// # Errors
-    /// The socket's.
+    /// Those of the socket.
     #[inline(always)] // one call, and its result in registers
-    #[must_use = "the rest has still to be written: `take_rest`"]
+    #[must_use = "the socket may not have taken everything: give this number to `take_rest`"]
     pub fn write(&self, socket: &mut impl Write) -> io::Result<usize> {
         if !self.large.is_empty() {
             return self.write_vectored(socket);
@@ -226,7 +226,7 @@ impl<'b> Outbox<'b> {
             match retry(|| socket.write_vectored(slices)) {
                 Ok(n) => {
                     written += n;
-                    // A short write: the socket is full, and will say when it is not.
+                    // After a short write the socket is full: wait until it is writable.
                     if n < offered || written == self.len() {
                         return Ok(written);
                     }
@@ -237,8 +237,8 @@ impl<'b> Outbox<'b> {
         }
     }
 
-    /// Empties it: gives each piece that is not wholly among the first `written` bytes to `keep`, with the number of its
-    /// first bytes that are written. [`Backlog::push`] takes them so.
+    /// Empties the outbox after its first `written` bytes were written. Gives each piece that has unwritten bytes to `keep`,
+    /// with the number of its bytes that were written: the two arguments of [`Backlog::push`].
     pub fn take_rest(&mut self, written: usize, mut keep: impl FnMut(Cow<'_, [u8]>, usize)) {
         let mut skip = written;
         let mut keep = |piece: Cow<'_, [u8]>| {
@@ -259,7 +259,7 @@ impl<'b> Outbox<'b> {
         self.large_len = 0;
     }
 
-    /// Gives its memory back for the next one. The payloads that it owned go to `freed`.
+    /// Gives the memory back to [`Memory`], for the next outbox. Payloads that the outbox still owns go to `freed`.
     #[inline]
     pub fn recycle(self, freed: impl FnMut(Vec<u8>)) {
         if self.large.capacity() != 0 {
@@ -279,7 +279,7 @@ impl<'b> Outbox<'b> {
             mem::take(&mut self.large).into_iter().map(|_| (0, Cow::Borrowed(&[][..]))).collect();
     }
 
-    /// The pieces in the order of the wire; some may be empty.
+    /// The pieces in the order in which they are written. Some may be empty.
     fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         let starts = [0].into_iter().chain(self.large.iter().map(|&(end, _)| end));
         let between = self

@@ -1,7 +1,9 @@
-//! A stage (bytes): for hosts that live on [`Bytes`] and [`BytesMut`], and that keep messages.
+//! A stage (feature `bytes`), for hosts that use [`Bytes`] and [`BytesMut`], and that keep messages.
 //!
-//! [`Reader`] cuts messages out of the host's `BytesMut` without copying them; [`SendQueue`] holds what is to be
-//! written and lends it to vectored writes; [`PreparedFrame`] is encoded once and sent to any number of peers.
+//! [`Reader`] splits messages off the host's `BytesMut` without copying them. [`SendQueue`] holds frames to be written,
+//! and lends them to vectored writes. [`PreparedFrame`] is encoded once and sent to any number of peers. With feature
+//! `deflate`, `Message::inflate` is the easy way to inflate a message, and `PreparedMessage` is compressed once for many
+//! peers.
 
 mod prepared;
 mod queue;
@@ -22,7 +24,7 @@ use crate::{
 use bytes::{Buf, Bytes, BytesMut};
 use core::mem;
 
-/// A whole message, or a control frame. Owned: it shares the memory into which it was read.
+/// A whole message, or a control frame. It is owned, and shares the memory into which it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// A text message.
@@ -31,23 +33,23 @@ pub enum Message {
     Binary(Bytes),
     /// A message that an extension encoded and must decode.
     Encoded {
-        /// What the message will be.
+        /// The kind of the message once it is decoded.
         kind: Kind,
         /// The reserved bits of its first frame.
         rsv: Rsv,
-        /// Its bytes, encoded.
+        /// The encoded bytes.
         bytes: Bytes,
     },
-    /// A ping.
+    /// A ping (RFC 6455 §5.5.2). [`reply`](crate::SendHalf::reply) makes its pong, see [`event`](Self::event).
     Ping(Control<'static>),
-    /// A pong.
+    /// A pong (RFC 6455 §5.5.3).
     Pong(Control<'static>),
-    /// The peer closes.
+    /// The peer's close (RFC 6455 §5.5.1). [`reply`](crate::SendHalf::reply) makes the answer.
     Close(Control<'static>),
 }
 
 impl Message {
-    /// A control frame as the event that [`reply`](crate::SendHalf::reply) takes; `None` for data.
+    /// The control frame as an event, for [`reply`](crate::SendHalf::reply); `None` for data, which needs no reply.
     pub fn event(&self) -> Option<Event<'_>> {
         match self {
             Self::Ping(control) => Some(Event::Ping(Control::lent(control))),
@@ -57,11 +59,12 @@ impl Message {
         }
     }
 
-    /// Inflates a message that permessage-deflate encoded (RFC 7692 §7.2.2); returns any other message unchanged. The inflated message is
-    /// new memory, which grows with what comes out.
+    /// Inflates a message that is compressed by permessage-deflate (RFC 7692 §7.2.2), and returns any other message
+    /// unchanged. The inflated message is in new memory, which grows as it is inflated.
     ///
-    /// A host on [`Reader`] has compressed messages whole, so that each needs a decompressor for the length of this
-    /// call only: a pool of one serves any number of peers, and is always ready.
+    /// This is the easy way to inflate. [`Reader`] returns compressed messages whole, so each needs a decompressor only
+    /// during this call. A pool with one decompressor then serves any number of peers, and
+    /// [`ready`](crate::deflate::Inflater::ready) never returns `None`.
     ///
     /// ```
     /// use bytes::Bytes;
@@ -71,7 +74,7 @@ impl Message {
     /// let mut pool = InflatePool::new(InflateConfig { messages: 1, ..InflateConfig::default() });
     /// let mut inflater = Inflater::<Server>::new(&DeflateParams::default(), &pool)?;
     ///
-    /// // What `Reader::next` gives.
+    /// // As `Reader::next` returns it.
     /// let bytes = Bytes::from_static(b"\xf2\x48\xcd\xc9\xc9\x07\x00");
     /// let message = Message::Encoded { kind: Kind::Text, rsv: Rsv::RSV1, bytes };
     /// if let Some(mut ready) = inflater.ready(&mut pool) {
@@ -94,11 +97,11 @@ impl Message {
     }
 }
 
-/// Reads messages out of a `BytesMut` that the host only appends to.
+/// Takes messages off the front of a `BytesMut`, to which the host only appends.
 ///
-/// A message of one frame is cut out of the buffer and never copied, however many reads it took to arrive; only
-/// the fragments of a message, between which headers stand, are moved together. What has arrived of a message
-/// waits in the buffer, so its memory grows with the bytes received, up to [`Limits::message`](crate::Limits).
+/// A message of one frame is split off the buffer and never copied, however many reads it took to arrive. Only fragments
+/// are copied, to put them together. Bytes of an incomplete message wait in the buffer, so its memory grows with the bytes
+/// received, up to [`Limits::message`](crate::Limits::message).
 ///
 /// ```
 /// use bytes::BytesMut;
@@ -123,23 +126,23 @@ impl Message {
 /// ```
 #[derive(Debug, Default)]
 pub struct Reader {
-    /// Payload of the open message, decoded, that waits at the front of the host's buffer.
+    /// How many bytes at the front of the host's buffer are decoded payload of the open message.
     ready: usize,
-    /// Payload that came before it, from fragments that headers or control frames set apart.
+    /// The payload before those bytes, from earlier fragments.
     gathered: BytesMut,
 }
 
 impl Reader {
-    /// A reader for a connection that has received nothing yet.
+    /// A reader for one connection that has not received anything yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes the next message off the front of `buffer`. After `Ok(None)`, the host appends what it reads, and
-    /// leaves what is in the buffer alone: it belongs to a message that is not whole.
+    /// Takes the next message off the front of `buffer`. After `Ok(None)`, the host appends the next bytes that it reads. It
+    /// must not change the bytes in the buffer, which belong to an incomplete message.
     ///
     /// # Errors
-    /// As [`Connection::receive`](crate::Connection::receive). What is in the buffer is useless then.
+    /// As [`Connection::receive`](crate::Connection::receive). The bytes in the buffer are useless then.
     pub fn next(
         &mut self,
         connection: &mut impl Receive,
@@ -150,11 +153,11 @@ impl Reader {
             self.ready = self.ready.min(held);
             let mut input = &mut buffer[self.ready..];
             let event = connection.receive(&mut input)?;
-            // Payload ends where the connection left off: that is how an event becomes a place in the buffer.
+            // The payload of the event ends where the connection stopped. This gives its place in the buffer.
             let end = held - input.len();
             let message = match event {
                 None => {
-                    buffer.truncate(self.ready); // what the connection remembers need not stand here
+                    buffer.truncate(self.ready); // the connection remembers the rest
                     return Ok(None);
                 }
                 Some(Event::Text(text)) => {
@@ -203,11 +206,11 @@ impl Reader {
         }
     }
 
-    /// Clears the front of the buffer up to `end`, where something else than the waiting payload's continuation
-    /// stands behind it.
+    /// Clears the front of the buffer up to `end`, because the bytes behind the decoded payload are not its continuation:
+    /// moves the payload to `gathered`.
     fn gather(&mut self, buffer: &mut BytesMut, end: usize) {
         if self.ready == 0 {
-            // Nothing waits. A handle on nothing would share the buffer all the same, which could not grow in place then.
+            // No payload waits. An empty `BytesMut` would still share the buffer, so that it could not grow in place.
             buffer.advance(end);
             return;
         }
@@ -232,20 +235,20 @@ impl Reader {
     }
 }
 
-/// Cuts the `len` bytes that end at `end` out of the buffer, and drops what stands before them.
+/// Splits the `len` bytes that end at `end` off the buffer, and drops the bytes before them.
 #[inline]
 fn cut(buffer: &mut BytesMut, end: usize, len: usize) -> Bytes {
     buffer.advance(end - len);
     buffer.split_to(len).freeze()
 }
 
-/// Cuts the `len` bytes at the address `at` out of the buffer, which were just lent as text, and drops what stands
-/// before them.
+/// Splits the `len` bytes at the address `at`, which were just lent as text, off the buffer, and drops the bytes before
+/// them.
 #[inline]
 #[allow(unsafe_code)]
 fn cut_text(buffer: &mut BytesMut, at: usize, len: usize) -> Utf8Bytes {
     let start = at - buffer.as_ptr().addr();
     let bytes = cut(buffer, start + len, len);
-    // SAFETY: the caller had them as a `&str` at this very address, and nothing has written to the buffer since.
+    // SAFETY: the caller had these bytes as a `&str` at this address, and nothing has written to the buffer since.
     unsafe { Utf8Bytes::new_unchecked(bytes) }
 }

@@ -1,11 +1,12 @@
-//! A stage (std): the slices of one vectored write, of pieces some of whose bytes are written already.
+//! A stage (feature `std`): the slices of a vectored write that continues after a partial write.
 
 use std::io::{self, IoSlice};
 
-/// Fills `slices` with what is left of `pieces` when `written` of their bytes are on the wire, and gives the part of
-/// it that was filled: right for every partial write. Empty pieces take no slice.
+/// Fills `slices` with the bytes of `pieces` that follow the first `written` ones, and returns the slices that it filled.
+/// Empty pieces take no slice.
 ///
-/// Where `slices` runs out first, the rest is the next call's. The count of written bytes is all the state there is.
+/// If `slices` is too short, write what was returned, and call again for the rest. The count of the bytes written is all
+/// that the host has to keep.
 ///
 /// ```
 /// use framewire::{Connection, Server, Unmasked, vectored::io_slices};

@@ -6,13 +6,13 @@ use core::fmt;
 
 /// Which end of the connection this is: [`Server`] or [`Client`].
 pub trait Role: sealed::Role + Copy + Send + Sync + Unpin + 'static {
-    /// How this end masks a frame that it sends (RFC 6455 §5.1): [`Unmasked`] for a server, a [`Key`] for a client,
-    /// which must be fresh and unpredictable for each frame (§5.3, §10.3). The host draws it.
+    /// How this end masks a frame that it sends (RFC 6455 §5.1): [`Unmasked`] for a server, a [`Key`] for a client. The
+    /// host draws a fresh, unpredictable key for each frame (§5.3, §10.3).
     ///
-    /// Code that serves both roles turns it into an `Option<Key>` to mask a payload itself.
+    /// Code for both roles that masks payloads itself turns this into an `Option<Key>`.
     type Key: Copy + fmt::Debug + Into<Option<Key>>;
 
-    /// Draws the key of a frame: a server needs none, and `draw` is not called.
+    /// Makes the key of a frame. For a client it calls `draw`; for a server it does not.
     ///
     /// ```
     /// use framewire::{Client, Role, Server, Unmasked, mask::Key};
@@ -49,7 +49,7 @@ impl Role for Client {
     }
 }
 
-/// The key of a server's frames: there is none (RFC 6455 §5.1).
+/// Takes the place of a key for a server's frames, which are not masked (RFC 6455 §5.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Unmasked;
 
@@ -60,14 +60,14 @@ impl From<Unmasked> for Option<Key> {
     }
 }
 
-/// Where a frame that may not be needed gets its key: [`Unmasked`] for a server; for a client, or for code that serves
-/// both roles, a closure that draws one, and is called only if there is a frame.
+/// The key of a frame that may not be needed: [`Unmasked`] for a server; for a client, or for code for both roles, a
+/// closure that draws a key. The closure is called only if there is a frame.
 pub trait KeySource<R: Role>: sealed::KeySource<R> {}
 
 impl KeySource<Server> for Unmasked {}
 impl<R: Role, F: FnOnce() -> R::Key> KeySource<R> for F {}
 
-#[expect(unnameable_types, reason = "the roles are two, and ours")]
+#[expect(unnameable_types, reason = "there are only two roles")]
 pub(super) mod sealed {
     use super::{Client, Limits, Server, Unmasked};
 

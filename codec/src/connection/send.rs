@@ -1,4 +1,4 @@
-//! Sending: the half of the state machine that says which frames may go out, and makes their headers.
+//! The sending half of the state machine. It decides which frames may be sent, and makes their headers.
 
 use super::{
     role::{KeySource, Role},
@@ -17,12 +17,11 @@ use crate::{
 use alloc::vec::Vec;
 use core::{fmt, marker::PhantomData};
 
-/// The sending half of a [`Connection`](crate::Connection), which dereferences to it: so the methods here are a
-/// connection's own.
+/// The sending half of a [`Connection`](crate::Connection). A connection dereferences to it, and so has all methods here.
 ///
-/// By itself it is for a host that receives and sends in different places, see
-/// [`Connection::split`](crate::Connection::split). It learns from [`reply`](Self::reply) that the peer has closed, and
-/// from [`fail`](Self::fail) that the connection failed.
+/// [`Connection::split`](crate::Connection::split) returns it by itself, for a host that receives and sends in different
+/// places. It then learns from [`reply`](Self::reply) that the peer has closed, and from [`fail`](Self::fail) that the
+/// connection failed.
 ///
 /// Each method takes the key of its frame last: [`Unmasked`](crate::Unmasked) for a server, a
 /// a [`Key`] for a client. So a host that serves both roles is generic over [`Role`].
@@ -45,7 +44,7 @@ use core::{fmt, marker::PhantomData};
 #[derive(Clone)]
 pub struct SendHalf<R: Role> {
     outgoing: Flow<Kind>,
-    /// Whether this end's last frame has gone out, or never will.
+    /// Whether this end has sent its close, or will not send one.
     finished: bool,
     pub(super) peer: Peer,
     /// Reserved bits that an extension may set on the first frame of a message.
@@ -53,14 +52,14 @@ pub struct SendHalf<R: Role> {
     role: PhantomData<R>,
 }
 
-/// How this half hears that the peer has closed.
+/// How this half learns that the peer has closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Peer {
     /// From the receiving half, which is in the same connection.
     Joined,
-    /// From the event that it replies to.
+    /// From the event to which it replies.
     Apart,
-    /// It has heard; or the connection failed.
+    /// It knows that the peer has closed, or the connection failed.
     Finished,
 }
 
@@ -75,7 +74,7 @@ impl<R: Role> SendHalf<R> {
         }
     }
 
-    /// How far the connection is from its end.
+    /// The state of the connection (RFC 6455 §7.1).
     pub const fn state(&self) -> State {
         match (matches!(self.outgoing, Flow::Over), matches!(self.peer, Peer::Finished)) {
             (false, false) => State::Open,
@@ -85,19 +84,18 @@ impl<R: Role> SendHalf<R> {
         }
     }
 
-    /// Whether the peer is expected to close the socket soon: the host starts a timer, and closes the socket when the
-    /// timer ends (RFC 6455 §7.1.1). Ask after a close, a reply to one, or a failure was sent.
+    /// Whether this end has sent its close, or the connection failed. The socket should then be closed soon: the host
+    /// starts a timer, and closes the socket when it ends (RFC 6455 §7.1.1).
     pub const fn close_expected(&self) -> bool {
         matches!(self.outgoing, Flow::Over)
     }
 
-    /// Whether a fragmented message is being sent.
+    /// Whether a fragmented message is being sent (RFC 6455 §5.4).
     pub const fn is_message_open(&self) -> bool {
         matches!(self.outgoing, Flow::Open(_))
     }
 
-    /// Appends a whole text message (RFC 6455 §5.6) to `out`: its header, and behind it the text, masked if this is a
-    /// client.
+    /// Appends a whole text message (RFC 6455 §5.6) to `out`: its header, then the text, which a client masks.
     ///
     /// # Errors
     /// [`SendError::Closed`], [`SendError::MessageOpen`]; `out` is unchanged then.
@@ -107,8 +105,7 @@ impl<R: Role> SendHalf<R> {
         self.append_message(out, Kind::Text, text.as_bytes(), key)
     }
 
-    /// Appends a whole binary message (RFC 6455 §5.6) to `out`: its header, and behind it the payload, masked if this
-    /// is a client.
+    /// Appends a whole binary message (RFC 6455 §5.6) to `out`: its header, then the payload, which a client masks.
     ///
     /// # Errors
     /// [`SendError::Closed`], [`SendError::MessageOpen`]; `out` is unchanged then.
@@ -118,7 +115,7 @@ impl<R: Role> SendHalf<R> {
         self.append_message(out, Kind::Binary, payload, key)
     }
 
-    /// Appends a whole message of either kind, for example to echo one. The caller promises that a text is UTF-8.
+    /// Appends a whole message (RFC 6455 §5.6) of this kind to `out`. The caller promises that a text is UTF-8.
     ///
     /// # Errors
     /// [`SendError::Closed`], [`SendError::MessageOpen`]; `out` is unchanged then.
@@ -140,8 +137,8 @@ impl<R: Role> SendHalf<R> {
         Ok(())
     }
 
-    /// Returns the header of a text message (RFC 6455 §5.6). The host writes `text` behind it; a client masks it with
-    /// the same key before ([`mask::apply`], [`mask::apply_to`]).
+    /// Returns the header of a text message (RFC 6455 §5.6). The host writes `text` after it; a client first masks it with
+    /// the same key ([`mask::apply`], [`mask::apply_to`]).
     ///
     /// # Errors
     /// [`SendError::Closed`], [`SendError::MessageOpen`].
@@ -150,8 +147,8 @@ impl<R: Role> SendHalf<R> {
         self.message_header(Kind::Text, Rsv::NONE, text.len() as u64, key)
     }
 
-    /// Returns the header of a binary message (RFC 6455 §5.6). The host writes `payload` behind it; a client masks it
-    /// with the same key before ([`mask::apply`], [`mask::apply_to`]).
+    /// Returns the header of a binary message (RFC 6455 §5.6). The host writes `payload` after it; a client first masks it
+    /// with the same key ([`mask::apply`], [`mask::apply_to`]).
     ///
     /// # Errors
     /// [`SendError::Closed`], [`SendError::MessageOpen`].
@@ -160,8 +157,8 @@ impl<R: Role> SendHalf<R> {
         self.message_header(Kind::Binary, Rsv::NONE, payload.len() as u64, key)
     }
 
-    /// Returns the header of a message (RFC 6455 §5.6) and makes `payload` what the host writes behind it: a client
-    /// masks it in place, a server leaves it unchanged.
+    /// Returns the header of a message (RFC 6455 §5.6), and masks `payload` in place if this is a client. The host writes
+    /// both.
     ///
     /// ```
     /// use framewire::{Client, Connection, Kind, mask::Key};
@@ -193,9 +190,9 @@ impl<R: Role> SendHalf<R> {
         Ok(header)
     }
 
-    /// Returns the header of a message whose payload of `len` bytes is anywhere: in several pieces, in a file, encoded
-    /// by an extension that sets `rsv`. The host writes the payload behind it; a client masks it with the same key
-    /// before. The caller promises that the payload of a text is UTF-8.
+    /// Returns the header of a message (RFC 6455 §5.6) with `len` bytes of payload, for a payload that is in several pieces
+    /// or in a file, or that an extension encoded with the bits `rsv`. The host writes the payload after it; a client
+    /// first masks it with the same key. The caller promises that a text is UTF-8 once decoded.
     ///
     /// # Errors
     /// [`SendError::Closed`], [`SendError::MessageOpen`], [`SendError::ReservedBit`],
@@ -217,10 +214,12 @@ impl<R: Role> SendHalf<R> {
         data_header(opcode(kind), rsv, len, key.into(), true)
     }
 
-    /// Returns the header of the next fragment of a message, with a payload of `len` bytes: the first fragment starts
-    /// the message, the `last` one ends it (RFC 6455 §5.4). Only control frames may go between. `rsv` counts on the
-    /// first fragment alone. The host writes the payload behind it; a client masks it with the same key before.
-    /// The caller promises that the fragments of a text together are UTF-8; they may be cut inside a character.
+    /// Returns the header of the next fragment of a message (RFC 6455 §5.4), with `len` bytes of payload. The first
+    /// fragment starts the message, and the `last` one ends it. Only control frames may be sent between them. `rsv` counts
+    /// for the first fragment only.
+    ///
+    /// The host writes the payload after the header; a client first masks it with the same key. The caller promises that
+    /// the fragments of a text together are UTF-8; they may be cut inside a character.
     ///
     /// ```
     /// use framewire::{Connection, Kind, Rsv, Server, Unmasked};
@@ -264,7 +263,8 @@ impl<R: Role> SendHalf<R> {
         self.control(Opcode::Ping, payload, key)
     }
 
-    /// Returns an unsolicited pong (RFC 6455 §5.5.3). [`reply`](Self::reply) answers pings.
+    /// Returns an unsolicited pong (RFC 6455 §5.5.3) with at most 125 bytes of payload. [`reply`](Self::reply) answers
+    /// pings.
     ///
     /// # Errors
     /// [`SendError::Closed`], [`SendError::ControlTooLong`].
@@ -272,8 +272,8 @@ impl<R: Role> SendHalf<R> {
         self.control(Opcode::Pong, payload, key)
     }
 
-    /// Returns a close (RFC 6455 §5.5.1): the last frame that this end sends. The peer's messages still arrive until
-    /// its own close. The reason is at most 123 bytes. [`CloseCode::NO_STATUS`] makes a close without a code.
+    /// Returns a close (RFC 6455 §5.5.1), after which this end sends no data. Messages of the peer arrive until its own
+    /// close. The reason has at most 123 bytes. [`CloseCode::NO_STATUS`] makes a close without a code.
     ///
     /// # Errors
     /// [`SendError::Closed`], [`SendError::InvalidCloseCode`], [`SendError::ControlTooLong`].
@@ -289,10 +289,11 @@ impl<R: Role> SendHalf<R> {
         Ok(close_frame(code, reason, key.into()))
     }
 
-    /// Returns what an event obliges this end to answer: a pong to a ping, a close to a close (RFC 6455 §5.5). Call it
-    /// once for each event; the host decides when to write the frame.
+    /// Returns the frame that answers an event: a pong to a ping, a close to a close (RFC 6455 §5.5). Other events need no
+    /// answer, and neither does a close if this end has sent one. Call this once for each event; the host decides when to
+    /// write the frame.
     #[inline]
-    #[must_use = "the peer is owed this frame: write it"]
+    #[must_use = "if there is a frame, the protocol demands it: write it"]
     pub fn reply(&mut self, event: &Event<'_>, key: impl KeySource<R>) -> Option<ControlFrame> {
         match event {
             Event::Ping(payload) => self.reply_to_ping(payload, key.key()),
@@ -301,10 +302,12 @@ impl<R: Role> SendHalf<R> {
         }
     }
 
-    /// Fails the connection (RFC 6455 §7.1.7) because of what the peer did: returns the close that tells it why, or
-    /// `None` if a close was sent before, or if nobody is there to read it. The host writes it behind what is queued;
-    /// then a server closes the socket, and a client waits a little for the server to do so.
-    #[must_use = "the peer is owed this frame, if there is one: write it"]
+    /// Fails the connection because of an error of the peer (RFC 6455 §7.1.7). Returns the close that tells the peer why;
+    /// `None` if this end has sent a close before, or if the stream has ended.
+    ///
+    /// The host writes the frame after all that is queued. Then a server closes the socket, and a client waits a little for
+    /// the server to do so.
+    #[must_use = "if there is a frame, the peer must get it: write it"]
     pub fn fail(&mut self, error: ProtocolError, key: impl KeySource<R>) -> Option<ControlFrame> {
         let code = error.close_code();
         let silent = self.finished || !code.may_be_sent();
@@ -313,9 +316,11 @@ impl<R: Role> SendHalf<R> {
         (!silent).then(|| close_frame(code, error.reason(), key.key().into()))
     }
 
-    /// Fails the connection (RFC 6455 §7.1.7) for a reason of the application's: a kind of data that it does not take
-    /// ([`CloseCode::UNSUPPORTED`]), a policy ([`CloseCode::POLICY`]), an overload ([`CloseCode::TRY_AGAIN`]). It is
-    /// [`close`](Self::close), but nothing that arrives afterwards is interpreted.
+    /// Fails the connection (RFC 6455 §7.1.7) for a reason of the application: a kind of data that it does not accept
+    /// ([`CloseCode::UNSUPPORTED`]), a policy ([`CloseCode::POLICY`]), an overload ([`CloseCode::TRY_AGAIN`]). This differs
+    /// from [`close`](Self::close): all bytes that arrive later are discarded.
+    ///
+    /// After a split, this half alone cannot do that: the receiving half still returns events, which the host ignores.
     ///
     /// # Errors
     /// As [`close`](Self::close).
@@ -330,14 +335,14 @@ impl<R: Role> SendHalf<R> {
         Ok(frame)
     }
 
-    /// Ends both directions. Whether a close is still owed is [`fail`](Self::fail)'s to say.
+    /// Ends both directions. A close may still have to be sent: [`fail`](Self::fail) decides that.
     pub(super) fn finish(&mut self) {
         (self.outgoing, self.peer) = (Flow::Over, Peer::Finished);
     }
 
     #[cold]
     fn reply_to_ping(&self, payload: &[u8], key: R::Key) -> Option<ControlFrame> {
-        // Owed until the peer's close (RFC 6455 §5.5.2): our own close forbids data, not pongs (§5.5.1).
+        // Pongs are required until the peer's close (RFC 6455 §5.5.2): our own close forbids only data (§5.5.1).
         (self.state() != State::Closed).then(|| ControlFrame::new(Opcode::Pong, key.into(), payload))
     }
 
@@ -358,13 +363,13 @@ impl<R: Role> SendHalf<R> {
         Ok(ControlFrame::new(opcode, key.into(), payload))
     }
 
-    /// Whether anything may be sent at all. Checked first: if not, mending the other mistakes would not help.
+    /// Whether anything may be sent. This is checked first: if not, the other errors do not matter.
     #[inline]
     fn may_send(&self) -> Result<(), SendError> {
         if self.outgoing == Flow::Over { Err(SendError::Closed) } else { Ok(()) }
     }
 
-    /// Whether an extension gave these reserved bits a meaning.
+    /// Whether an extension uses these reserved bits.
     #[inline]
     fn may_set(&self, rsv: Rsv) -> Result<(), SendError> {
         if self.extension_bits.contains(rsv) { Ok(()) } else { Err(SendError::ReservedBit) }
@@ -403,7 +408,7 @@ const fn opcode(kind: Kind) -> Opcode {
     }
 }
 
-/// A close frame: without a payload if the code says that there is none.
+/// A close frame. It has no payload if the code is [`CloseCode::NO_STATUS`].
 fn close_frame(code: CloseCode, reason: &str, key: Option<Key>) -> ControlFrame {
     let mut payload = Payload::new(&[]);
     if code != CloseCode::NO_STATUS {

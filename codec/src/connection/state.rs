@@ -1,16 +1,16 @@
-//! How far a connection, and each of its directions, has come.
+//! The state of a connection, and of each direction.
 
-/// How far a connection is from its end (RFC 6455 §7.1).
+/// The state of a connection (RFC 6455 §7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
-    /// Messages may go both ways.
+    /// Messages may go in both directions.
     Open,
-    /// We sent a close; messages may still arrive.
+    /// This end sent a close. Messages may still arrive.
     CloseSent,
-    /// The peer sent a close; [`reply`](crate::SendHalf::reply) to it is still owed.
+    /// The peer sent a close. This end must still answer it, with [`reply`](crate::SendHalf::reply).
     CloseReceived,
-    /// Nothing will be received and nothing may be sent any more: both closes have passed, or the connection failed.
-    /// Once the queued bytes are written, a server closes the socket; a client waits a little for the server to do so.
+    /// Nothing is received or sent any more: both ends sent a close, or the connection failed. Once the queued bytes are
+    /// written, a server closes the socket; a client waits a little for the server to do so.
     Closed,
 }
 
@@ -19,8 +19,9 @@ pub enum State {
 pub(super) enum Flow<T> {
     /// No message is open.
     Between,
-    /// A message is open: from its first header to its last byte, or from its first fragment to its last.
+    /// A message is open: incoming, from its first header to its last byte; outgoing, between its first and its last
+    /// fragment.
     Open(T),
-    /// There will be no more messages: this side's close has passed, or the connection failed.
+    /// No message follows: this direction's close has passed, or the connection failed.
     Over,
 }

@@ -1,34 +1,34 @@
-//! The bytes that a socket did not take yet.
+//! Bytes that a socket did not take yet.
 
 use crate::vectored::{io_slices, retry};
 use alloc::{borrow::Cow, collections::VecDeque, vec::Vec};
 use std::io::{self, IoSlice, Write};
 
-/// Bytes that wait until the socket can be written again, in order. It holds no memory while it is empty.
+/// Bytes that wait until the socket is writable again, in order. An empty backlog holds no memory.
 #[derive(Debug, Default)]
 pub struct Backlog {
     pieces: VecDeque<Vec<u8>>,
-    /// Bytes of the first piece that are written.
+    /// How many bytes of the first piece are written.
     written: usize,
     len: usize,
 }
 
-/// Copied bytes go into pieces of at least this size, so that a million small replies are not a million pieces.
+/// Copied bytes go into pieces of at least this size, so that a million small replies do not take a million pieces.
 const PIECE: usize = 16 << 10;
 
 impl Backlog {
-    /// Bytes that wait.
+    /// How many bytes wait. A host stops reading from a peer once this exceeds its limit.
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether nothing waits.
+    /// Whether no bytes wait.
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Puts bytes behind the others; the first `skip` of them are written already. Borrowed bytes are copied; owned ones
-    /// are kept as they are, if they are many. No piece ever grows: moving it would take its memory twice.
+    /// Appends these bytes, except the first `skip`, which are written already. Borrowed bytes are copied, and so are few
+    /// owned bytes; many owned bytes are kept without a copy.
     pub fn push(&mut self, bytes: Cow<'_, [u8]>, skip: usize) {
         let fresh = bytes.len().saturating_sub(skip);
         self.len += fresh;
@@ -41,6 +41,7 @@ impl Backlog {
         }
     }
 
+    /// No piece grows: while it is moved, it would take its memory twice.
     fn copy(&mut self, bytes: &[u8]) {
         match self.pieces.back_mut() {
             Some(last) if bytes.len() <= last.capacity() - last.len() => last.extend_from_slice(bytes),
@@ -52,11 +53,12 @@ impl Backlog {
         }
     }
 
-    /// Writes as much as the socket takes now. Pieces that are written go to `freed`.
+    /// Writes as much as the socket takes now. A socket that would block is no error. The memory of pieces that are written
+    /// goes to `freed`.
     ///
     /// # Errors
-    /// The socket's; [`WriteZero`](io::ErrorKind::WriteZero) if it took nothing and did not say why. What was not written
-    /// waits on.
+    /// Those of the socket; [`WriteZero`](io::ErrorKind::WriteZero) if it took nothing without an error. Bytes that were
+    /// not written stay in the backlog.
     pub fn flush(&mut self, socket: &mut impl Write, mut freed: impl FnMut(Vec<u8>)) -> io::Result<()> {
         while self.len > 0 {
             let mut slices = [IoSlice::new(&[]); 64];

@@ -16,8 +16,8 @@ use bytes::{Bytes, BytesMut};
 use core::mem;
 use core::ops;
 
-/// A message that a server encodes once and sends to any number of peers: header and payload in one piece of shared
-/// memory. A clone costs a reference count.
+/// A message that a server encodes once and sends to any number of peers. Its header and payload are one piece of shared
+/// memory, so a clone copies no bytes.
 ///
 /// ```
 /// use framewire::{Connection, Server, owned::{PreparedFrame, SendQueue}};
@@ -25,7 +25,7 @@ use core::ops;
 /// let news = PreparedFrame::text("news");
 /// let mut peers = [(); 3].map(|()| (Connection::<Server>::new(), SendQueue::new()));
 /// for (connection, queue) in &mut peers {
-///     queue.push_bytes(connection.prepared(&news)?); // in order with what else this peer is sent
+///     queue.push_bytes(connection.prepared(&news)?); // in order with the other messages to this peer
 /// }
 /// # Ok::<(), framewire::SendError>(())
 /// ```
@@ -48,7 +48,7 @@ impl PreparedFrame {
         Self::new(Kind::Binary, Rsv::NONE, payload)
     }
 
-    /// A message that an extension has encoded, if `rsv` says so. The caller promises that a text is UTF-8 once decoded.
+    /// A message that an extension encoded if `rsv` has its bits. The caller promises that a text is UTF-8 once decoded.
     pub fn new(kind: Kind, rsv: Rsv, payload: &[u8]) -> Self {
         let opcode = match kind {
             Kind::Text => Opcode::Text,
@@ -62,13 +62,13 @@ impl PreparedFrame {
         Self { wire: wire.freeze(), kind, rsv, payload_len }
     }
 
-    /// What the message is.
+    /// Whether the message is text or binary.
     pub const fn kind(&self) -> Kind {
         self.kind
     }
 }
 
-/// A whole frame as it goes on the wire, in shared memory. Dereferences to the bytes.
+/// A whole frame as it goes on the wire, in shared memory. It dereferences to the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "the connection counts this message as sent: write it"]
 pub struct EncodedFrame(Bytes);
@@ -95,8 +95,8 @@ impl ops::Deref for EncodedFrame {
 }
 
 impl SendHalf<Server> {
-    /// Returns a prepared message, which the host writes unchanged. The state of this connection is checked as for any
-    /// other message.
+    /// Returns a prepared message, which the host writes unchanged. The state of the connection is checked as for any other
+    /// message.
     ///
     /// # Errors
     /// [`SendError::Closed`], [`SendError::MessageOpen`], [`SendError::ReservedBit`].
@@ -106,15 +106,15 @@ impl SendHalf<Server> {
     }
 }
 
-/// A message for many peers, some of which agreed on permessage-deflate: compressed once for each size of window that is
-/// asked for, and then never changed. So any number of tasks and threads can send one, without a lock.
+/// A message for many peers, some of which agreed on permessage-deflate (RFC 7692). It is compressed once for each size of
+/// window, and does not change afterwards, so any number of tasks and threads can send it without a lock.
 ///
 /// ```
 /// use framewire::deflate::{DeflatePool, Deflater};
 /// use framewire::{Connection, Kind, Rsv, Server, extension::DeflateParams, owned::{PreparedMessage, SendQueue}};
 ///
 /// let mut pool = DeflatePool::default();
-/// let agreed = DeflateParams::default(); // by those that compress
+/// let agreed = DeflateParams::default(); // with the peers that compress
 /// let news = PreparedMessage::new(Kind::Text, "no news ".repeat(50).as_bytes(), [&agreed], &mut pool);
 ///
 /// let mut peers = [Some(agreed), None].map(|params| {
@@ -134,16 +134,17 @@ impl SendHalf<Server> {
 #[derive(Clone, Debug)]
 pub struct PreparedMessage {
     plain: PreparedFrame,
-    /// For windows of 9 bits and up: those that were asked for, if the message becomes shorter by it.
+    /// The compressed message for each window of 9 to 15 bits that was asked for, if it is shorter than `plain`.
     compressed: [Option<PreparedFrame>; 7],
 }
 
 #[cfg(feature = "deflate")]
 impl PreparedMessage {
-    /// A message, compressed for peers that agreed on these parameters, of which only the
-    /// [bits](DeflateParams::server_max_window_bits) of the server's window count. Each size takes one more copy. All other peers
-    /// get it uncompressed, as everybody does if it is [too short](crate::deflate::DeflateConfig::min_len) to be worth
-    /// it. The caller promises that a text is UTF-8.
+    /// A message, compressed for peers that agreed on these parameters. Of the parameters, only
+    /// [`server_max_window_bits`](DeflateParams::server_max_window_bits) counts; each different value takes one more copy.
+    /// Other peers get the message uncompressed, and so do all peers if it is
+    /// [too short](crate::deflate::DeflateConfig::min_len) or does not become shorter. The caller promises that a text is
+    /// UTF-8.
     pub fn new<'a>(
         kind: Kind,
         payload: &[u8],
@@ -164,14 +165,16 @@ impl PreparedMessage {
         Self { plain, compressed }
     }
 
-    /// The message uncompressed: for peers that did not agree on permessage-deflate.
+    /// The uncompressed message, for peers that did not agree on permessage-deflate.
     pub const fn plain(&self) -> &PreparedFrame {
         &self.plain
     }
 
-    /// Returns the message for a peer that did, which the host writes unchanged. It refers to no message before this one,
-    /// so it is longer than the peer's own [`Deflater::message`] would make. Messages after it refer to this one if
-    /// the deflater has a window already; a peer that is sent nothing else takes none.
+    /// Returns the message for a peer that agreed on permessage-deflate. The host writes it unchanged.
+    ///
+    /// The compressed message does not refer to earlier messages, so it is longer than one that [`Deflater::message`] makes
+    /// for this peer. Later messages may refer to it only if the deflater has a window already. So a peer that is sent
+    /// nothing but prepared messages needs no window.
     ///
     /// # Errors
     /// As [`SendHalf::prepared`].
@@ -189,7 +192,7 @@ impl PreparedMessage {
     }
 }
 
-/// Tasks share one without a lock.
+/// Checks that tasks can share one without a lock.
 #[cfg(feature = "deflate")]
 const _: () = {
     const fn shared<T: Send + Sync>() {}

@@ -1,4 +1,4 @@
-//! The bytes that are still to be written, in order.
+//! A queue of frames to be written.
 
 #[cfg(feature = "deflate")]
 use crate::deflate::Outgoing;
@@ -14,14 +14,14 @@ use crate::{
 use alloc::{collections::VecDeque, vec::Vec};
 use bytes::{Buf, Bytes};
 
-/// Frames that wait to be written: a [`Buf`], which lends its bytes to one vectored write and drops them once they are
-/// written, wherever a partial write stopped.
+/// Frames that wait to be written. The queue is a [`Buf`]: it lends its bytes to vectored writes, and drops as many as a
+/// write took.
 ///
-/// Headers, control frames and small payloads are copied together; larger payloads are referenced. A client's payload is
-/// masked here: in its own memory if nobody else refers to it, otherwise in a copy.
+/// Headers, control frames and small payloads are copied into one buffer; larger payloads are referenced. A client's
+/// payload is masked here: in its own memory if nothing else refers to it, otherwise in a copy.
 ///
-/// The queue has no limit of its own: the host decides how much may wait ([`remaining`](Buf::remaining)) before it stops
-/// reading from the peer. Once all is written, the queue keeps a few KiB of memory at most.
+/// The queue has no limit of its own. The host stops reading from the peer once too many bytes wait
+/// ([`remaining`](Buf::remaining)). An empty queue keeps at most a few KiB of memory.
 ///
 /// ```
 /// # #[cfg(feature = "std")] {
@@ -46,18 +46,18 @@ use bytes::{Buf, Bytes};
 /// ```
 #[derive(Debug, Default)]
 pub struct SendQueue {
-    /// Headers, control frames and small payloads, of which the first `written` bytes are on the wire.
+    /// Headers, control frames and small payloads. The first `written` bytes are written.
     copied: Vec<u8>,
     written: usize,
-    /// What is referenced, in order.
+    /// The payloads that are referenced, in order.
     pieces: VecDeque<Piece>,
-    /// Where in `copied` the last piece stands.
+    /// How many bytes of `copied` precede the last piece.
     placed: usize,
-    /// Bytes in `pieces`.
+    /// The number of bytes in `pieces`.
     in_pieces: usize,
 }
 
-/// A payload that is referenced, and how many of the copied bytes go before it, behind the piece before.
+/// A payload that is referenced, and the number of copied bytes between it and the piece before.
 #[derive(Debug)]
 struct Piece {
     copied: usize,
@@ -65,7 +65,7 @@ struct Piece {
 }
 
 impl SendQueue {
-    /// Payloads of fewer bytes are copied: a copy in the cache costs less than a piece of its own.
+    /// Payloads of fewer bytes are copied: this costs less than one more piece.
     pub const COPY_BELOW: usize = 1024;
 
     /// The most memory for copied bytes that an empty queue keeps.
@@ -77,12 +77,12 @@ impl SendQueue {
         Self::default()
     }
 
-    /// Bytes of memory held for what is copied, whether anything waits or not.
+    /// How many bytes of memory the queue holds for copied bytes, also while it is empty.
     pub fn capacity(&self) -> usize {
         self.copied.capacity()
     }
 
-    /// Queues a text message.
+    /// Queues a text message (RFC 6455 §5.6).
     ///
     /// # Errors
     /// As [`SendHalf::text_header`]; nothing is queued then.
@@ -95,7 +95,7 @@ impl SendQueue {
         self.push_message(connection, Kind::Text, Rsv::NONE, text.into_bytes(), key)
     }
 
-    /// Queues a binary message.
+    /// Queues a binary message (RFC 6455 §5.6).
     ///
     /// # Errors
     /// As [`SendHalf::binary_header`]; nothing is queued then.
@@ -108,7 +108,8 @@ impl SendQueue {
         self.push_message(connection, Kind::Binary, Rsv::NONE, payload, key)
     }
 
-    /// Queues a message, for example one that an extension has encoded. The caller promises that a text is UTF-8.
+    /// Queues a message, for example one that an extension encoded with the bits `rsv`. The caller promises that a text is
+    /// UTF-8 once decoded.
     ///
     /// # Errors
     /// As [`SendHalf::message_header`]; nothing is queued then.
@@ -125,7 +126,7 @@ impl SendQueue {
         Ok(())
     }
 
-    /// Queues the next fragment of a message.
+    /// Queues the next fragment of a message (RFC 6455 §5.4), as [`SendHalf::fragment_header`] describes.
     ///
     /// # Errors
     /// As [`SendHalf::fragment_header`]; nothing is queued then.
@@ -143,7 +144,7 @@ impl SendQueue {
         Ok(())
     }
 
-    /// Queues a frame that a [`Deflater`](crate::deflate::Deflater) made, as a copy.
+    /// Queues a copy of a frame that a [`Deflater`](crate::deflate::Deflater) made.
     #[cfg(feature = "deflate")]
     pub fn push_outgoing(&mut self, frame: &Outgoing<'_>) {
         frame.header.append_to(&mut self.copied);
@@ -155,7 +156,7 @@ impl SendQueue {
         self.copied.extend_from_slice(frame);
     }
 
-    /// Queues whole frames that are encoded already, for example an [`EncodedFrame`](super::EncodedFrame).
+    /// Queues whole frames that are already encoded, for example an [`EncodedFrame`](super::EncodedFrame).
     pub fn push_bytes(&mut self, bytes: impl Into<Bytes>) {
         let bytes = bytes.into();
         if bytes.len() < Self::COPY_BELOW {
@@ -179,7 +180,7 @@ impl SendQueue {
         mask::apply(key, &mut self.copied[start..]);
     }
 
-    /// Gives memory back: of an empty queue all but a little, of others what is written once that is the larger half.
+    /// Gives memory back. An empty queue keeps little. Another queue drops its written bytes once they are more than half.
     fn release(&mut self) {
         if self.written == self.copied.len() && self.pieces.is_empty() {
             self.copied.clear();
@@ -198,7 +199,7 @@ impl SendQueue {
     }
 }
 
-/// The payload masked: in its own memory if nobody else refers to it.
+/// Masks the payload: in its own memory if nothing else refers to it, otherwise in a copy.
 fn masked(key: Key, payload: Bytes) -> Bytes {
     match payload.try_into_mut() {
         Ok(mut payload) => {
@@ -248,7 +249,7 @@ impl Buf for SendQueue {
         filled
     }
 
-    /// Drops the first `n` bytes, which are written; all bytes if there are fewer.
+    /// Drops the first `n` bytes, which are written, or all bytes if there are fewer.
     fn advance(&mut self, mut n: usize) {
         while let Some(Piece { copied, bytes }) = self.pieces.front_mut() {
             if n < *copied + bytes.len() {
