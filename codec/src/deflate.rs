@@ -1,18 +1,27 @@
-//! A stage (deflate): permessage-deflate (RFC 7692), both ways, within bounds.
+//! A stage (feature `deflate`): permessage-deflate (RFC 7692) in both directions, within bounds.
 //!
-//! The [`Inflater`] of a connection takes the [`Part`](crate::Part)s that carry RSV1 and gives parts that are not
-//! compressed any more, for an [`Assembler`](crate::Assembler) or a host that streams: one in, many out, each bounded.
-//! The [`Deflater`] turns a payload into a frame to be written. What connections share is in two pools, an
-//! [`InflatePool`] and a [`DeflatePool`], which the host owns: one of each for each thread.
+//! The [`Inflater`] of a connection takes compressed [`Part`](crate::Part)s, which have RSV1 set, and returns inflated
+//! parts of bounded size, for an [`Assembler`](crate::Assembler) or for a host that streams. The [`Deflater`] turns a
+//! payload into a frame to be written. The connections of a thread share two pools, an [`InflatePool`] and a
+//! [`DeflatePool`], which the host owns.
+//!
+//! # Whole messages: the easy way
+//!
+//! A host that has each compressed message whole need not feed parts. It calls `owned::Message::inflate` for a message
+//! from `owned::Reader`, or [`Ready::inflate_text`] or [`Ready::inflate_binary`] for a slice. Each needs a decompressor
+//! only during that call. So if no connection of a pool feeds parts, `messages: 1` serves all of them, and no peer waits
+//! for another.
 //!
 //! # The host's loop, with compression
+//!
+//! This host feeds parts, and does not collect compressed bytes:
 //!
 //! ```
 //! use framewire::deflate::{DeflatePool, Deflater, InflatePool, Inflater};
 //! use framewire::{Assembler, Connection, Event, Kind, ProtocolError, Rsv, Server, Unmasked, extension::DeflateParams};
 //! use std::io::{self, Read, Write};
 //!
-//! /// What all connections of a thread share.
+//! /// All connections of a thread share this.
 //! struct Shared { rx: Vec<u8>, inflate: InflatePool, deflate: DeflatePool }
 //!
 //! struct Peer<S> {
@@ -34,9 +43,10 @@
 //!         })
 //!     }
 //!
-//!     /// The socket can be read. `false`: not now; try again when another peer's message has ended.
+//!     /// Serves a socket that is readable. `false`: no decompressor is free; try again when another peer's message has
+//!     /// ended.
 //!     fn readable(&mut self, shared: &mut Shared) -> io::Result<bool> {
-//!         // Asked before the read, so that whatever the read brings can be inflated.
+//!         // Ask before the read, so that all bytes that it brings can be inflated.
 //!         let Some(mut ready) = self.inflater.ready(&mut shared.inflate) else { return Ok(false) };
 //!         let n = self.socket.read(&mut shared.rx)?;
 //!         let mut input = &mut shared.rx[..n];
@@ -62,7 +72,7 @@
 //!                         }
 //!                     }
 //!                 }
-//!                 Ok(Some(_control)) => {}             // `Connection::reply`, as ever
+//!                 Ok(Some(_control)) => {}             // `Connection::reply`, as without compression
 //!                 Ok(None) => break Ok(()),
 //!                 Err(error) => break Err(error),
 //!             }
@@ -93,7 +103,7 @@
 //! # Ok::<(), io::Error>(())
 //! ```
 //!
-//! A client does the same, with a key for each frame, which masks the payload in the pool's buffer:
+//! A client does the same, with a key for each frame. The key masks the payload in the pool's buffer:
 //!
 //! ```
 //! use framewire::deflate::{DeflatePool, Deflater, InflatePool, Inflater};
@@ -105,7 +115,7 @@
 //!
 //! let mut connection = Connection::<Client>::new().with_extension_bits(Rsv::RSV1);
 //! let (inflate_pool, mut deflate_pool) = (InflatePool::default(), DeflatePool::default());
-//! let inflater = Inflater::<Client>::new(&params, &inflate_pool)?; // and on as above
+//! let inflater = Inflater::<Client>::new(&params, &inflate_pool)?; // used as above
 //! let mut deflater = Deflater::<Client>::new(&params);
 //!
 //! let text = "again ".repeat(100);
@@ -117,45 +127,40 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Whole messages
+//! # Waiting for a decompressor
 //!
-//! A host that has its messages whole need not feed parts: [`Ready::inflate_text`] and [`Ready::inflate_binary`] take a
-//! slice, and `owned::Message::inflate` takes what `owned::Reader` gives. Each needs a decompressor only for the length
-//! of that call. So a pool of which no connection feeds parts serves any number of them with `messages: 1`, and no peer
-//! ever waits for another.
+//! A host that feeds parts lends a decompressor to each message from its first byte to its last, however long the peer
+//! takes. There are [`InflateConfig::messages`] decompressors. While all are lent, [`Inflater::ready`] returns `None` for
+//! a peer that is between two messages. Then the host
 //!
-//! # Waiting
+//! - does not read that peer's socket, and remembers that the peer waits;
+//! - tries again when another peer's message ends: with its last part, with an error, or with its connection. If the pool
+//!   [shares its budget](InflateBudget), this may happen on another thread, so the host also tries again after a short
+//!   time, or lets the other thread notify it;
+//! - continues to read peers that are [inside a message](Inflater::is_open), which are always ready;
+//! - limits how long a compressed message may take, as it limits how long a handshake may take, and fails connections
+//!   that exceed the limit while others wait. Otherwise a few peers that never end their messages stop all others.
 //!
-//! A host that feeds parts lends a decompressor to each message, from its first byte to its last, however long the peer
-//! takes. There are [`InflateConfig::messages`] of them. While all are lent, [`Inflater::ready`] gives `None` for a peer
-//! that is between two messages. The host then
-//!
-//! - leaves that peer's socket unread, and remembers that the peer waits;
-//! - tries again after an event that ends another peer's message: the last part of one, an error, the end of a
-//!   connection. If the pool [shares its budget](InflateBudget), that may happen on another thread: the host also tries
-//!   again after a short time, or has the other thread tell it;
-//! - goes on reading the peers that are [inside a message](Inflater::is_open), for these are always ready;
-//! - gives each compressed message a time to end in, and fails connections that take longer while others wait
-//!   (as a handshake has a time to end in). Otherwise a few peers that never end their messages stop all others.
-//!
-//! It must not stop reading a peer inside a compressed message for the sake of something else, such as a full queue,
-//! without that limit in time: that peer would hold its decompressor while it waits. To be free of this, put the
-//! compressed bytes together first, and inflate the message whole.
+//! A peer inside a compressed message keeps its decompressor while the host does not read it, for example because too
+//! many bytes are queued for it. So the same time limit must hold then. To avoid all this, collect the compressed bytes
+//! first, and inflate the message whole.
 //!
 //! # Threads
 //!
-//! A connection may go to another thread, and so meet another thread's pool, from any call to the next, also inside a
-//! message: its window belongs to it, and a decompressor that is lent to it goes with it. Pools that
-//! [share](InflatePool::sharing) an [`InflateBudget`] or a [`DeflateBudget`] have one cap for all of them. In the
-//! new pool, the window is read in once, before the next message (32 KiB: 0.7 µs to inflate; to compress, 0.8 µs for
-//! each KiB, of which short messages need few). If the two pools do not share a budget, the window and the open message
-//! still count in the first one's, the window as long as the connection lives.
+//! An inflater or deflater may meet another thread's pool: a connection may move to another thread between any two calls,
+//! also inside a message. It owns its window, and a decompressor that is lent to it moves with it. Before the next
+//! message, the new pool reads the window in once (32 KiB: 0.7 µs to inflate; to compress, 0.8 µs for each KiB, of which
+//! short messages need few).
+//!
+//! Pools that [share](InflatePool::sharing) an [`InflateBudget`] or a [`DeflateBudget`] have one cap together. If the two
+//! pools do not share a budget, the window counts in the first pool's budget as long as the connection lives, and an open
+//! message until it ends.
 //!
 //! # Memory
 //!
-//! A connection between two messages holds its `Inflater` (24 bytes) and `Deflater` (16 bytes), and, with context
-//! takeover, no more than the windows that the peers agreed on: as plain bytes, which a decompressor or compressor reads
-//! in when it is needed. So the most that all connections hold, whatever the peers do, is
+//! Between two messages, a connection holds its `Inflater` (24 bytes), its `Deflater` (16 bytes) and, with context
+//! takeover, its windows. A window is plain bytes, at most as many as the two ends agreed on. A decompressor or compressor
+//! reads it in when the connection needs one. So whatever the peers do, all connections together hold at most
 //!
 //! ```text
 //! receiving   messages × (48 KiB + 2^bits if messages are cut) + windows             (InflateConfig, all pools)
@@ -165,22 +170,23 @@
 //!               comes when all compressors are taken                                 (each pool)
 //! ```
 //!
-//! `messages` counts at least one for each pool. At the cap on `windows`, a server asks further clients not to take
-//! their context over ([`InflatePool::has_window`]), and itself compresses each message to them by itself, which needs no
-//! agreement. At the cap on `messages`, peers [wait](#waiting).
+//! `messages` counts at least one for each pool. At the cap on `windows` for receiving, a server asks further clients not
+//! to take their context over ([`InflatePool::has_window`]). At the cap on `windows` for sending, it compresses each
+//! message to further clients by itself, which needs no agreement. At the cap on `messages`, peers
+//! [wait](#waiting-for-a-decompressor).
 //!
 //! # Work
 //!
-//! Output is bounded by [`InflateConfig::message`] while it is inflated, so a bomb costs no more than an honest message
-//! of that size. Input that inflates to nothing is bounded by the connection's own
-//! [`Limits::message`](crate::Limits::message); final blocks, each of which begins a new stream, by a share of the input.
-//! On targets whose `c_ulong` has 32 bits, such as Windows, more than 2 GiB of compressed input in one message is too big,
-//! whatever the limits.
+//! [`InflateConfig::message`] bounds a message while it is inflated, so a compression bomb costs no more than an honest
+//! message of that size. The connection's [`Limits::message`](crate::Limits::message) bounds input that inflates to
+//! nothing. Each final block starts a new deflate stream; the number of final blocks in a message is bounded by a share of
+//! its input. On targets whose `c_ulong` has 32 bits, such as Windows, a message of more than 2 GiB of compressed input is
+//! too big, whatever the limits.
 //!
 //! # Secrets
 //!
-//! If an attacker can make one end send text of his choice beside a secret, the length of the compressed message tells
-//! him about the secret (RFC 7692 §8). Send such messages with the connection's own methods, which do not compress.
+//! If an attacker can make one end send chosen text beside a secret, the length of the compressed message reveals parts of
+//! the secret (RFC 7692 §8). Send such messages with the connection's own methods, which do not compress.
 
 mod budget;
 mod deflate_pool;
@@ -195,10 +201,10 @@ pub use deflater::{Deflater, Outgoing};
 pub use inflate_pool::{InflateBudget, InflateConfig, InflatePool};
 pub use inflater::{Inflated, Inflater, NoWindow, Ready};
 
-/// What a sender leaves out at the end of a message, and the receiver adds: an empty stored block, less its header
-/// (RFC 7692 §7.2.1, §7.2.2).
+/// The bytes that a sender removes from the end of a message and the receiver adds: an empty stored block without its
+/// header (RFC 7692 §7.2.1, §7.2.2).
 const TAIL: &[u8] = &[0x00, 0x00, 0xff, 0xff];
 
-/// The windows that zlib compresses with.
+/// The window sizes with which zlib can compress.
 pub(crate) const MIN_BITS: u8 = 9;
 const MAX_BITS: u8 = 15;

@@ -1,4 +1,4 @@
-//! What bounds how much there may be of something at once, in all threads together.
+//! Counters that all threads share, to limit how much memory is in use at the same time.
 
 use alloc::sync::Arc;
 use core::{
@@ -6,8 +6,8 @@ use core::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
-/// How much there is of something. Its clones count together, on any thread. What was counted is a [`Grant`], which
-/// gives itself back: nothing is lost with a connection that ends unseen.
+/// A counter of things in use. Its clones count together, on any thread. Each thing holds a [`Grant`], whose drop
+/// subtracts it again, so a connection that is just dropped is not counted any more.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally(Arc<AtomicUsize>);
 
@@ -19,12 +19,12 @@ pub(super) struct Grant {
 }
 
 impl Tally {
-    /// How much there is.
+    /// The amount in use.
     pub(super) fn used(&self) -> usize {
         self.0.load(Relaxed)
     }
 
-    /// A share of this amount, if there is then no more than `limit`.
+    /// A share of this amount, if the sum then does not exceed `limit`.
     pub(super) fn grant(&self, amount: usize, limit: usize) -> Option<Grant> {
         let raise = |used: usize| used.checked_add(amount).filter(|&used| used <= limit);
         self.0.fetch_update(Relaxed, Relaxed, raise).ok()?;
@@ -37,7 +37,7 @@ impl Tally {
         Grant { tally: self.clone(), amount: 1 }
     }
 
-    /// Whether the share is of this tally.
+    /// Whether the share is counted in this tally.
     pub(super) fn granted(&self, grant: &Grant) -> bool {
         Arc::ptr_eq(&self.0, &grant.tally.0)
     }
@@ -49,8 +49,8 @@ impl Drop for Grant {
     }
 }
 
-/// Makes numbers that no other clock makes: they say which window a compressor or decompressor knows, in whatever pool
-/// it is.
+/// Makes numbers that no other clock makes. They tell which window a compressor or decompressor has read in, also after it
+/// moved to another pool.
 #[derive(Debug)]
 pub(super) struct Clock {
     id: usize,

@@ -1,4 +1,4 @@
-//! What deflaters share: compressors, and the buffer into which they write.
+//! The compressors that deflaters share, and the buffer into which these write.
 
 use super::{
     TAIL,
@@ -10,45 +10,45 @@ use alloc::{boxed::Box, vec::Vec};
 use core::{ffi::c_ulong, fmt};
 use zlib_rs::{Deflate, DeflateConfig as Zlib, DeflateFlush};
 
-/// How the deflaters of a [`DeflatePool`] compress, and what they may hold. If pools share a [`DeflateBudget`],
+/// How the deflaters of a [`DeflatePool`] compress, and how much memory they may hold. If pools share a [`DeflateBudget`],
 /// `compressors` and `windows` are caps for all of them together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeflateConfig {
-    /// How hard zlib tries, 1–9; values outside are taken as the nearest of them. From 7 on, short messages refer to as
-    /// much of what went before as long ones do, whatever it costs to read it in.
+    /// How hard zlib tries, 1–9; a value outside counts as the nearest of these. From 7 on, the whole window is read in
+    /// for short messages as well, whatever that costs.
     pub level: u8,
-    /// Messages of fewer bytes go uncompressed.
+    /// Messages of fewer bytes are sent uncompressed.
     pub min_len: usize,
-    /// The most compressors. Each pool may have one in any case, which serves any number of connections. With context
-    /// takeover, each further one saves that a connection's window is read in again before each message. Each takes
+    /// The most compressors. Each pool may always have one, which serves any number of connections. With context takeover,
+    /// further ones make it rarer that a window is read in again before a message. Each takes
     /// [`DeflatePool::COMPRESSOR`] bytes.
     pub compressors: usize,
-    /// The most bytes of windows that are kept between messages, if our context is taken over: 2 to the power of the
-    /// window bits for each connection that has sent something. A connection for which nothing is left compresses
-    /// each message by itself.
+    /// The most bytes of windows that are kept between messages, with context takeover: 2 to the power of the window bits
+    /// for each connection that has sent a message. If nothing is left for a connection, it compresses each message by
+    /// itself.
     pub windows: usize,
 }
 
 impl Default for DeflateConfig {
     /// Level 2, messages of 64 bytes and more, 4 compressors, 64 MiB of windows.
     ///
-    /// Level 2 takes as long as level 6 for 125 bytes and half as long for 16 KiB, and what it makes is larger by 7 to 33 %, as
-    /// the text is.
+    /// Level 2 takes as long as level 6 for 125 bytes, and half as long for 16 KiB. Its output is 7 to 33 % larger,
+    /// depending on the text.
     fn default() -> Self {
         Self { level: 2, min_len: 64, compressors: 4, windows: 64 << 20 }
     }
 }
 
 impl DeflateConfig {
-    /// How many of a window's last bytes are worth reading in before a message of this length, by a compressor that does
-    /// not have them. They cost the same for all messages (all of 15 bits: what compressing three short ones costs), and save the
-    /// more the longer the message is and the nearer they are: docs/deflate.md has the figures.
+    /// How many of a window's last bytes a compressor should read in before a message of this length. Reading them costs
+    /// the same before any message (all 32 KiB: as much as compressing three short messages). They save more for a longer
+    /// message, and the last ones save most: docs/deflate.md has the figures.
     const fn worth_reading(&self, message: usize) -> usize {
         if self.level < 7 { message.saturating_mul(16).saturating_add(2 << 10) } else { usize::MAX }
     }
 }
 
-/// What the [`DeflatePool`]s of a program share, one for each thread: the caps of a [`DeflateConfig`] then hold for all of
+/// A budget that the [`DeflatePool`]s of several threads share, so that the caps of its [`DeflateConfig`] hold for all of
 /// them together. A clone is the same budget.
 ///
 /// ```
@@ -66,29 +66,29 @@ pub struct DeflateBudget {
 }
 
 impl DeflateBudget {
-    /// A budget with the caps of this configuration, the rest of which holds for each of its pools.
+    /// A budget with the caps of this configuration. Its other values hold for each pool.
     pub fn new(config: DeflateConfig) -> Self {
         let config = DeflateConfig { level: config.level.clamp(1, 9), ..config };
         Self { config, compressors: Tally::default(), windows: Tally::default() }
     }
 }
 
-/// What the [`Deflater`](super::Deflater)s of one thread share: compressors, and the buffer into which they write. The
-/// host owns it.
+/// The compressors that the [`Deflater`](super::Deflater)s of one thread share, and the buffer into which these write. The
+/// host owns the pool.
 ///
-/// A compressor is needed for the length of a call, and remembers nothing that matters: the next message may refer to the
-/// connection's window. With context takeover, a connection uses its last compressor again if no other has used it since.
-/// If one has, a compressor first reads in the end of the window: more of it the longer the message is, and all of it from
-/// 2 KiB and from level 7 on. That costs 0.8 µs for each KiB, and saves 380 KB for each connection.
+/// A connection uses a compressor only during a call, and keeps its own window. With context takeover, it uses its last
+/// compressor again if no other connection has used that one since. Otherwise a compressor first reads in the end of the
+/// window: the longer the message, the more of it, and all of it for messages from 2 KiB on or from level 7 on. This costs
+/// 0.8 µs for each KiB, and saves 380 KB of memory for each connection.
 #[derive(Debug)]
 pub struct DeflatePool {
     budget: DeflateBudget,
     compressors: Vec<Compressor>,
     /// Numbers windows.
     clock: Clock,
-    /// Counts what compressors are used for: to tell which was used least recently.
+    /// Counts the uses of compressors, to tell which one was used least recently.
     uses: u64,
-    /// All of it initialised. What was compressed or masked last is at its start, lent to the host until the next is.
+    /// All of it is initialised. The last payload that was compressed or masked is at its start, and is lent to the host.
     out: Vec<u8>,
 }
 
@@ -96,32 +96,32 @@ pub struct DeflatePool {
 struct Compressor {
     deflate: Deflate,
     bits: u8,
-    /// Which window it knows: whose, and in which version.
+    /// Which window it has read in: the number of its connection, and its version.
     warm: Option<(Instant, u64)>,
-    /// How many of that window's last bytes, at least.
+    /// How many of that window's last bytes it has, at least.
     reach: usize,
     used: u64,
     counted: Grant,
 }
 
-/// On some targets, zlib-rs counts a stream's output in 32 bits: a message does not go on with a stream that has given out
-/// more than this.
+/// On some targets, zlib-rs counts the output of a stream in 32 bits. So no message continues a stream with more output
+/// than this.
 const MOST_OUT: u64 = 1 << 31;
 
 impl DeflatePool {
     /// Bytes that one compressor takes, at 15 window bits; 246 KiB at 9.
     pub const COMPRESSOR: usize = 372 << 10;
 
-    /// The buffer is kept up to this size.
+    /// A buffer of up to this size is kept.
     const KEEP_OUT: usize = 1 << 20;
     const MIN_OUT: usize = 4 << 10;
 
-    /// A pool with a budget of its own. It holds nothing yet.
+    /// A pool with a budget of its own. It holds no memory yet.
     pub fn new(config: DeflateConfig) -> Self {
         Self::sharing(&DeflateBudget::new(config))
     }
 
-    /// A pool whose caps are those of all pools with this budget. It holds nothing yet.
+    /// A pool that shares the caps of this budget with all its other pools. It holds no memory yet.
     pub fn sharing(budget: &DeflateBudget) -> Self {
         Self {
             budget: budget.clone(),
@@ -132,29 +132,30 @@ impl DeflatePool {
         }
     }
 
-    /// The budget, for further pools.
+    /// The budget of this pool, to make further pools with it.
     pub const fn budget(&self) -> &DeflateBudget {
         &self.budget
     }
 
-    /// Compressors that exist, in all pools with this budget.
+    /// How many compressors exist, in all pools with this budget.
     pub fn compressors(&self) -> usize {
         self.budget.compressors.used()
     }
 
-    /// Bytes that are set aside for windows, by all pools with this budget.
+    /// How many bytes are reserved for windows, in all pools with this budget.
     pub fn windows(&self) -> usize {
         self.budget.windows.used()
     }
 
-    /// Messages of fewer bytes go uncompressed.
+    /// Messages of fewer bytes are sent uncompressed.
     pub(super) fn min_len(&self) -> usize {
         self.budget.config.min_len.max(1)
     }
 
-    /// Compresses `bytes`, with references into what the peer's window holds by `context`; gives how many bytes of `out`
-    /// that takes. They end a block, at a byte's start; with `last`, without what the receiver adds (RFC 7692 §7.2.1).
-    /// `None`, and nothing has changed, if they would not be fewer than `bytes`, or if zlib-rs could not count them.
+    /// Compresses `bytes` into `out`, with references to the bytes of `context`, and returns the length. The output ends
+    /// with a block, at a byte boundary; if this is the `last` piece, without the bytes that the receiver adds
+    /// (RFC 7692 §7.2.1). Returns `None` and changes no window if the output would not be shorter than `bytes`, or if
+    /// zlib-rs could not count it.
     pub(super) fn compress(
         &mut self,
         bytes: &[u8],
@@ -169,7 +170,7 @@ impl DeflatePool {
         let warm = context.as_deref().map(Context::id);
         let index = self.choose(bits, warm);
         let Compressor { deflate, warm: has, reach, .. } = &mut self.compressors[index];
-        let had = has.take(); // it knows none until this message has been compressed
+        let had = has.take(); // none, until this message is compressed
         let worth = self.budget.config.worth_reading(bytes.len());
         let pieces = context.as_deref().map_or([&[][..]; 2], |context| context.window.last(worth));
         let wanted = pieces[0].len() + pieces[1].len();
@@ -184,9 +185,10 @@ impl DeflatePool {
         }
 
         if self.out.len() < Self::MIN_OUT {
-            self.out.resize(Self::MIN_OUT, 0); // for less than a few bytes, flushing finds no end
+            self.out.resize(Self::MIN_OUT, 0); // with room for only a few bytes, flushing never ends
         }
-        // Room for one byte less than is too much, and for the byte that tells zlib from a buffer that was too small.
+        // Output of `enough` bytes is not shorter than the input. There is room for all of them: if zlib leaves one free,
+        // the output is complete.
         let dropped = if last { TAIL.len() } else { 0 };
         let enough = bytes.len() + dropped;
         let (mut taken, mut given) = (0, 0);
@@ -201,9 +203,9 @@ impl DeflatePool {
             taken += more;
             given += fresh;
             if given == enough {
-                // What was taken in has to come out: a reset of zlib-rs (0.6.8) forgets neither that a block is open (a
-                // later message would go without its first bytes) nor where in its buffer output stood that nobody took
-                // (a later message would find no room there, and panic).
+                // All output must be taken out before a reset. A reset of zlib-rs (0.6.8) keeps an open block, so that a
+                // later message would lack its first bytes; and it keeps the position of output that was not taken, so
+                // that a later message would find no room in the buffer, and panic.
                 while step(deflate, &[], &mut self.out, DeflateFlush::SyncFlush)?.given == self.out.len() {}
                 return None;
             }
@@ -212,7 +214,7 @@ impl DeflatePool {
             }
         }
         if taken < bytes.len() || !self.out[..given].ends_with(TAIL) {
-            return None; // not reached: that is what flushing is
+            return None; // not reached: a flush takes all input and ends with these bytes
         }
         if let Some(context) = &mut context {
             context.window.push(bytes);
@@ -222,7 +224,7 @@ impl DeflatePool {
         Some(given - dropped)
     }
 
-    /// What [`compress`](Self::compress) or [`store`](Self::store) made last: so many bytes.
+    /// The output of the last [`compress`](Self::compress) or [`store`](Self::store), which returned this `len`.
     pub(super) fn compressed(&mut self, len: usize) -> &mut [u8] {
         &mut self.out[..len]
     }
@@ -243,13 +245,13 @@ impl DeflatePool {
         }
     }
 
-    /// A message that refers to none before it.
+    /// Compresses a message without references to earlier ones.
     #[cfg(feature = "bytes")]
     pub(crate) fn compress_alone(&mut self, bytes: &[u8], bits: u8) -> Option<&[u8]> {
         self.compress(bytes, bits, None, true).map(|len| &self.out[..len])
     }
 
-    /// What [`compress`](Self::compress) does, if it must not fail: the bytes as they are, in stored blocks.
+    /// As [`compress`](Self::compress), but does not fail: writes the bytes unchanged, in stored blocks.
     pub(super) fn store(&mut self, bytes: &[u8], context: Option<&mut Context>, last: bool) -> usize {
         self.out.clear();
         for block in bytes.chunks(usize::from(u16::MAX)) {
@@ -260,7 +262,7 @@ impl DeflatePool {
             self.out.extend_from_slice(block);
         }
         if last {
-            self.out.push(0); // of an empty block, whose rest the receiver adds
+            self.out.push(0); // the header of an empty block, whose rest the receiver adds
         }
         if let Some(context) = context {
             context.window.push(bytes);
@@ -268,8 +270,8 @@ impl DeflatePool {
         self.out.len()
     }
 
-    /// The compressor that knows this very window; else one that knows none; else a new one, if there may be one more;
-    /// else the one that was used least recently.
+    /// The compressor that has read in this version of this window; else one that has read in none; else a new one, if one
+    /// more is allowed; else the one that was used least recently.
     fn choose(&mut self, bits: u8, warm: Option<(Instant, u64)>) -> usize {
         let find = |warm| self.compressors.iter().position(|c| c.bits == bits && c.warm == warm);
         let found = find(warm).or_else(|| find(None));
@@ -286,7 +288,7 @@ impl DeflatePool {
             }
         };
         if self.compressors[index].bits != bits {
-            // Gone before there is another: the cap holds all the time.
+            // The old one is dropped before the new one is made, so the cap always holds.
             let Compressor { counted, .. } = self.compressors.swap_remove(index);
             self.compressors.push(Compressor::new(level, bits, counted));
             index = self.compressors.len() - 1;
@@ -296,7 +298,7 @@ impl DeflatePool {
         index
     }
 
-    /// The right to one more compressor, which the first is never refused.
+    /// The right to one more compressor. A pool always gets its first.
     fn one_more(&self) -> Option<Grant> {
         let DeflateBudget { config, compressors, .. } = &self.budget;
         if self.compressors.is_empty() {
@@ -305,7 +307,7 @@ impl DeflatePool {
         compressors.grant(1, config.compressors)
     }
 
-    /// A window for a connection, if there may be one more.
+    /// A window for a connection, if one more is allowed.
     pub(super) fn context(&mut self, bits: u8) -> Option<Box<Context>> {
         let grant = self.budget.windows.grant(1 << bits, self.budget.config.windows)?;
         Some(Box::new(Context { window: Window::new(bits), serial: self.clock.tick(), _window: grant }))
@@ -334,13 +336,13 @@ impl fmt::Debug for Compressor {
     }
 }
 
-/// How many bytes a compressor took in and gave out.
+/// How many bytes a compressor took in and put out.
 struct Step {
     taken: usize,
     given: usize,
 }
 
-/// Has a compressor take in and give out what it can; `None` where it fails, which it does not.
+/// Lets a compressor take in and put out as much as it can. `None` if it fails, which does not happen.
 fn step(deflate: &mut Deflate, input: &[u8], out: &mut [u8], flush: DeflateFlush) -> Option<Step> {
     let (total_in, total_out) = (deflate.total_in(), deflate.total_out());
     deflate.compress(input, out, flush).ok()?;
@@ -350,7 +352,7 @@ fn step(deflate: &mut Deflate, input: &[u8], out: &mut [u8], flush: DeflateFlush
     })
 }
 
-/// What the peer's window holds of what we sent: all of it, or all since some message.
+/// The end of the bytes that we sent compressed, which the peer's window holds as well.
 #[derive(Debug)]
 pub(super) struct Context {
     pub(super) window: Window,
@@ -359,7 +361,7 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// Tells it from every other window, and from what it was before.
+    /// Identifies this window and its version.
     fn id(&self) -> (Instant, u64) {
         (self.serial, self.window.version())
     }

@@ -1,4 +1,4 @@
-//! Sending: what goes out as one message or fragment, compressed in one piece.
+//! Sending: compresses each message or fragment in one piece.
 
 use super::{
     MAX_BITS, MIN_BITS,
@@ -15,18 +15,18 @@ use crate::{
 use alloc::boxed::Box;
 use core::marker::PhantomData;
 
-/// Compresses what goes to one peer (RFC 7692 §7.2.1): a few words of state, and a window only if context takeover was
-/// agreed on and a message has gone out.
+/// Compresses the messages to one peer (RFC 7692 §7.2.1). It is a few words of state; it has a window only with context
+/// takeover, once a message has been compressed.
 ///
-/// Its send methods take the connection, so that what is compressed is what is sent: no order of calls, and no error,
-/// makes the two ends disagree about the window. They may be mixed with the connection's own, which send
-/// uncompressed. Each call may take another pool, such as another thread's: [what that costs](super#threads).
+/// Its send methods take the connection, and so compress only what is sent: no order of calls, and no error, makes the two
+/// ends disagree about the window. They may be mixed with the connection's own send methods, which do not compress. A call
+/// may use another pool than the one before, such as another thread's: see [the costs](super#threads).
 ///
-/// See the [module](super) for the loop that it is part of.
+/// The [module](super) shows the host's loop.
 #[derive(Debug)]
 pub struct Deflater<R: Role> {
     context: Option<Box<Context>>,
-    /// Of our window; `None` if the peer demands one of 8 bits, with which zlib cannot compress: then nothing is
+    /// The bits of our window. `None` if the peer demands 8 bits, with which zlib cannot compress: then nothing is
     /// compressed, which is always allowed (RFC 7692 §6).
     bits: Option<u8>,
     takes_over: bool,
@@ -35,27 +35,27 @@ pub struct Deflater<R: Role> {
     role: PhantomData<R>,
 }
 
-/// A frame to be written: `header`, and then `payload`.
+/// A frame to be written: first `header`, then `payload`.
 #[derive(Debug)]
 #[must_use = "the connection counts this frame as sent: write its header, and then its payload"]
 pub struct Outgoing<'p> {
     /// The header of the frame.
     pub header: HeaderBytes,
-    /// The payload as it goes on the wire: compressed or not, and masked if the role is a client's.
+    /// The payload as it goes on the wire: compressed or not, and masked by a client.
     pub payload: &'p [u8],
     is_unchanged: bool,
 }
 
 impl Outgoing<'_> {
-    /// Whether [`payload`](Self::payload) is the very slice that was given, because it is neither compressed nor masked: a
-    /// host may then refer to it where it is. If not, it is in the pool's buffer until the next message is sent.
+    /// Whether [`payload`](Self::payload) is the slice that the host passed in, neither compressed nor masked. Otherwise it
+    /// is in the pool's buffer, which the next message overwrites.
     pub const fn is_unchanged(&self) -> bool {
         self.is_unchanged
     }
 }
 
 impl<R: Role> Deflater<R> {
-    /// A deflater for a connection of this role that agreed on these parameters.
+    /// A deflater for a connection of this role with these negotiated parameters.
     pub fn new(params: &DeflateParams) -> Self {
         let (no_takeover, bits) = if R::UNMASKS {
             (params.server_no_context_takeover, params.server_max_window_bits)
@@ -71,12 +71,14 @@ impl<R: Role> Deflater<R> {
         }
     }
 
-    /// Makes a whole message: compressed if that was agreed on, the payload is not too short, and it becomes shorter; masked
-    /// if this is a client. The caller promises that a text is UTF-8.
+    /// Makes the frame of a whole message (RFC 7692 §7.2.1). It is compressed unless the payload is
+    /// [too short](super::DeflateConfig::min_len), would not become shorter, or the peer demands a window of 8 bits, with
+    /// which zlib cannot compress. A client's frame is masked. The caller promises that a text is UTF-8.
     ///
     /// # Errors
-    /// As [`SendHalf::message_header`]; [`SendError::ReservedBit`] if the connection does not know of the extension
-    /// ([`Connection::with_extension_bits`](crate::Connection::with_extension_bits)).
+    /// As [`SendHalf::message_header`]: [`SendError::Closed`], [`SendError::MessageOpen`], [`SendError::PayloadTooLong`];
+    /// and [`SendError::ReservedBit`] if the connection was not told of the extension, with
+    /// [`with_extension_bits`](crate::Connection::with_extension_bits).
     pub fn message<'p>(
         &mut self,
         connection: &mut SendHalf<R>,
@@ -91,11 +93,14 @@ impl<R: Role> Deflater<R> {
         })
     }
 
-    /// Makes the next fragment of a message: the first fragment starts the message, the `last` one ends it. The peer can
-    /// read all of a fragment once it has arrived. The first fragment decides whether the message is compressed.
+    /// Makes the frame of the next fragment of a message (RFC 7692 §7.2.1). The first fragment starts the message, and the
+    /// `last` one ends it. All fragments of a message are compressed, or none: none if the peer demands a window of 8 bits.
+    /// The peer can inflate each fragment as soon as it has arrived. The caller promises that the fragments of a text
+    /// together are UTF-8.
     ///
     /// # Errors
-    /// As [`SendHalf::fragment_header`], and as [`message`](Self::message).
+    /// As [`SendHalf::fragment_header`]: [`SendError::Closed`], [`SendError::KindChanged`], [`SendError::PayloadTooLong`];
+    /// and [`SendError::ReservedBit`], as for [`message`](Self::message).
     pub fn fragment<'p>(
         &mut self,
         connection: &mut SendHalf<R>,
@@ -112,24 +117,24 @@ impl<R: Role> Deflater<R> {
         })
     }
 
-    /// Lets go of the window, if there is one: the next message is compressed by itself. For a connection that will be
-    /// silent for a while.
+    /// Frees the window, if there is one: the next message is then compressed without references to earlier ones. This is
+    /// for a connection that will send nothing for a while.
     pub fn release(&mut self) {
         self.context = None;
     }
 
-    /// The bits of our window, if a whole message is worth compressing.
+    /// The bits of our window, if this message is long enough to be compressed.
     pub(crate) fn bits_for(&self, payload: &[u8], pool: &DeflatePool) -> Option<u8> {
         self.bits.filter(|_| payload.len() >= pool.min_len())
     }
 
-    /// The bits of our window, if we may compress at all.
+    /// The bits of our window, if we can compress.
     #[cfg(feature = "bytes")]
     pub(crate) const fn bits(&self) -> Option<u8> {
         self.bits
     }
 
-    /// A message that went out compressed, but not by us, is in the peer's window.
+    /// Records a message that was sent compressed, but not by this deflater: it is in the peer's window.
     #[cfg(feature = "bytes")]
     pub(crate) fn sent(&mut self, payload: &[u8]) {
         if let Some(context) = &mut self.context {
@@ -137,14 +142,14 @@ impl<R: Role> Deflater<R> {
         }
     }
 
-    /// Compresses a whole message: to how many bytes; `None` if it is to go uncompressed.
+    /// Compresses a whole message, and returns its new length. `None` if it is to be sent uncompressed.
     fn compress(&mut self, payload: &[u8], pool: &mut DeflatePool) -> Option<usize> {
         let bits = self.bits_for(payload, pool)?;
         let context = self.context(bits, pool);
         pool.compress(payload, bits, context, true)
     }
 
-    /// Compresses a fragment, if its message is compressed. Whether the connection may send it is asked later.
+    /// Compresses a fragment, if its message is compressed. Whether the connection may send it is checked later.
     fn compress_fragment(
         &mut self,
         is_first: bool,
@@ -172,7 +177,7 @@ impl<R: Role> Deflater<R> {
         self.context.as_deref_mut()
     }
 
-    /// The compressed bytes, or else the given ones, with the header that `header` makes for them.
+    /// The frame of the compressed bytes, or else of the given ones. `header` makes its header.
     fn finish<'p>(
         &mut self,
         given: &'p [u8],
@@ -185,7 +190,7 @@ impl<R: Role> Deflater<R> {
         let header = match header(rsv, compressed.unwrap_or(given.len()) as u64) {
             Ok(header) => header,
             Err(error) => {
-                self.release(); // otherwise the window would hold what the peer will not know
+                self.release(); // otherwise the window would have bytes that the peer's does not have
                 return Err(error);
             }
         };

@@ -1,4 +1,4 @@
-//! What inflaters share: decompressors, and the buffer into which they inflate.
+//! The decompressors that inflaters share, and the buffer into which these write.
 
 use super::{
     MAX_BITS, MIN_BITS, TAIL,
@@ -10,20 +10,20 @@ use alloc::{boxed::Box, vec, vec::Vec};
 use core::fmt;
 use zlib_rs::{Inflate, InflateFlush};
 
-/// What peers may make the inflaters of an [`InflatePool`] hold and do. If pools share an [`InflateBudget`], `messages`
-/// and `windows` are caps for all of them together.
+/// Limits on the memory and work that peers can make the inflaters of an [`InflatePool`] spend. If pools share an
+/// [`InflateBudget`], `messages` and `windows` are caps for all of them together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InflateConfig {
-    /// The most messages that are inflated at the same time; at least one for each pool. Each takes a decompressor, of
-    /// [`InflatePool::DECOMPRESSOR`] bytes, and a window if it is cut. Beside these, each of several pools that share a
-    /// budget keeps up to [`InflatePool::IDLE`] decompressors.
+    /// The most messages that are inflated at the same time; at least one for each pool. Each takes a decompressor of
+    /// [`InflatePool::DECOMPRESSOR`] bytes, and a window if it arrives in several parts. If pools share a budget, each
+    /// keeps up to [`InflatePool::IDLE`] further decompressors.
     pub messages: usize,
-    /// The most bytes of windows that are kept between messages, for peers with context takeover: 2 to the power of
-    /// a peer's window bits (9 at least) are set aside for each.
+    /// The most bytes of windows that are kept between messages, for peers with context takeover. Each peer takes 2 to the
+    /// power of its window bits, which count as at least 9.
     pub windows: usize,
-    /// The most bytes of one message, inflated.
+    /// The most bytes of one message once it is inflated.
     pub message: u64,
-    /// The most bytes that come out as one part; at least 1. A pool has one buffer of this size.
+    /// The most bytes of one inflated part; at least 1. A pool has one buffer of this size.
     pub part: usize,
 }
 
@@ -34,7 +34,7 @@ impl Default for InflateConfig {
     }
 }
 
-/// What the [`InflatePool`]s of a program share, one for each thread: the caps of an [`InflateConfig`] then hold for all of
+/// A budget that the [`InflatePool`]s of several threads share, so that the caps of its [`InflateConfig`] hold for all of
 /// them together. A clone is the same budget.
 ///
 /// ```
@@ -45,7 +45,7 @@ impl Default for InflateConfig {
 ///     let budget = budget.clone();
 ///     std::thread::spawn(move || {
 ///         let pool = InflatePool::sharing(&budget);
-///         // serve connections, whichever thread they came from
+///         // serve connections, also some that come from other threads
 /// #       pool.windows()
 ///     })
 /// });
@@ -54,7 +54,7 @@ impl Default for InflateConfig {
 #[derive(Clone, Debug)]
 pub struct InflateBudget {
     config: InflateConfig,
-    /// Messages in inflation, and one more for each pool that has set a place aside for its next.
+    /// Messages that are being inflated, and one for each pool that has reserved a place for its next.
     messages: Tally,
     /// In bytes.
     windows: Tally,
@@ -63,7 +63,7 @@ pub struct InflateBudget {
 }
 
 impl InflateBudget {
-    /// A budget with the caps of this configuration, the rest of which holds for each of its pools.
+    /// A budget with the caps of this configuration. Its other values hold for each pool.
     pub fn new(config: InflateConfig) -> Self {
         Self {
             config,
@@ -74,51 +74,52 @@ impl InflateBudget {
         }
     }
 
-    /// A share for a window of this size.
+    /// A share of `windows` for a window of this size.
     pub(super) fn window(&self, bits: u8) -> Option<Grant> {
         self.windows.grant(1 << bits, self.config.windows)
     }
 
-    /// The most messages: each pool keeps a place for one, so that none waits for another that has nothing to do.
+    /// The most messages. Each pool may reserve a place for one, so there are at least as many places as pools: no pool
+    /// waits for another that is idle.
     fn most_messages(&self) -> usize {
         self.config.messages.max(self.pools.used())
     }
 }
 
-/// What the [`Inflater`](super::Inflater)s of one thread share: decompressors, of which each message borrows one from its first byte
-/// to its last, and the buffer into which they inflate. The host owns it.
+/// The decompressors that the [`Inflater`](super::Inflater)s of one thread share, and the buffer into which these write.
+/// Each message borrows a decompressor from its first byte to its last. The host owns the pool.
 ///
-/// What a decompressor remembers between messages is never the only copy: with context takeover, a connection keeps its
-/// window, and reads it in again if another connection has used its last decompressor since.
+/// With context takeover, each connection keeps its own window. A decompressor reads it in before a message, unless this
+/// connection was the last to use that decompressor.
 #[derive(Debug)]
 pub struct InflatePool {
     budget: InflateBudget,
-    /// The one that was used last is at the end.
-    #[expect(clippy::vec_box, reason = "one is lent by its pointer, and comes back so")]
+    /// The decompressor that was used last is at the end.
+    #[expect(clippy::vec_box, reason = "decompressors are lent and returned as boxes")]
     pub(super) idle: Vec<Box<Decompressor>>,
-    /// The right to begin one more message, which [`reserve`](Self::reserve) has promised.
+    /// The right to begin one more message, which [`reserve`](Self::reserve) takes.
     place: Option<Grant>,
-    /// Counts the messages that left a decompressor with their window.
+    /// Numbers the messages that left their window in a decompressor.
     pub(super) clock: Clock,
-    /// What came out last; lent to the host until the next comes out.
+    /// The last bytes that were inflated. They are lent to the host.
     pub(super) out: Box<[u8]>,
     _pool: Grant,
 }
 
 impl InflatePool {
-    /// Bytes that one decompressor takes: its tables and, whatever the parameters, a window of 15 bits.
+    /// Bytes that one decompressor takes: its tables and a window of 15 bits, whatever the parameters.
     pub const DECOMPRESSOR: usize = 48 << 10;
 
-    /// The most decompressors that a pool keeps while they have no message: enough for a few busy connections to come
-    /// back to their own, and few enough to stay in the cache.
+    /// The most decompressors that a pool keeps while they have no message. These are enough for a few busy connections to
+    /// get their last decompressor again, and few enough to stay in the cache.
     pub const IDLE: usize = 4;
 
-    /// A pool with a budget of its own. It holds its buffer and nothing else yet.
+    /// A pool with a budget of its own. It has only its buffer yet.
     pub fn new(config: InflateConfig) -> Self {
         Self::sharing(&InflateBudget::new(config))
     }
 
-    /// A pool whose caps are those of all pools with this budget.
+    /// A pool that shares the caps of this budget with all its other pools. It has only its buffer yet.
     pub fn sharing(budget: &InflateBudget) -> Self {
         Self {
             idle: Vec::new(),
@@ -130,13 +131,13 @@ impl InflatePool {
         }
     }
 
-    /// The budget, for further pools.
+    /// The budget of this pool, to make further pools with it.
     pub const fn budget(&self) -> &InflateBudget {
         &self.budget
     }
 
-    /// Whether a window of this many bits can still be set aside for a peer with context takeover. A server that has
-    /// none left asks for `client_no_context_takeover`, which every client must heed (RFC 7692 §7.1.1.2).
+    /// Whether a window of this many bits can still be reserved for a peer with context takeover. If not, a server demands
+    /// `client_no_context_takeover`, which every client must obey (RFC 7692 §7.1.1.2).
     ///
     /// ```
     /// use framewire::{deflate::InflatePool, extension::{self, DeflatePolicy}};
@@ -150,18 +151,18 @@ impl InflatePool {
         self.windows().saturating_add(1 << window_bits(bits)) <= self.budget.config.windows
     }
 
-    /// Whether a message can be begun: what [`Inflater::ready`](super::Inflater::ready) asks for a connection that is
-    /// not inside one. Other threads with the same budget may take the last place at any time.
+    /// Whether a connection that is between two messages can begin one, so that [`Inflater::ready`](super::Inflater::ready)
+    /// would return `Some`. If threads share the budget, another one may take the last place at any time.
     pub fn has_decompressor(&self) -> bool {
         self.place.is_some() || self.budget.messages.used() < self.budget.most_messages()
     }
 
-    /// Decompressors that exist, lent or idle, in all pools with this budget.
+    /// How many decompressors exist, lent or idle, in all pools with this budget.
     pub fn decompressors(&self) -> usize {
         self.budget.decompressors.used()
     }
 
-    /// Bytes that are set aside for windows, by all pools with this budget.
+    /// How many bytes are reserved for windows, in all pools with this budget.
     pub fn windows(&self) -> usize {
         self.budget.windows.used()
     }
@@ -171,7 +172,7 @@ impl InflatePool {
         self.budget.config.message
     }
 
-    /// Sees to it that a message can be begun, whatever other threads do.
+    /// Reserves a place for one message, so that other threads cannot take it. Returns whether there is one.
     pub(super) fn reserve(&mut self) -> bool {
         if self.place.is_none() {
             self.place = self.budget.messages.grant(1, self.budget.most_messages());
@@ -179,8 +180,8 @@ impl InflatePool {
         self.place.is_some()
     }
 
-    /// A decompressor: the one that this message left behind, if nobody had it since. Otherwise a new one as long as few
-    /// take turns, so that next time it is there; or the one of them that was used least recently.
+    /// Lends a decompressor: the one that the message `left_by` left, if no other message has used it since. Otherwise a new
+    /// one if there are only few, so that the connection finds it the next time; else the one that was used least recently.
     pub(super) fn lend(&mut self, left_by: Option<Instant>) -> Option<Box<Decompressor>> {
         if !self.reserve() {
             return None;
@@ -196,13 +197,13 @@ impl InflatePool {
         Some(lent)
     }
 
-    /// Whether there may be one more decompressor, only to save that a window is read in.
+    /// Whether one more decompressor is allowed that only avoids reading in windows.
     fn may_grow(&self) -> bool {
         self.idle.len() < Self::IDLE && self.decompressors() < self.budget.config.messages
     }
 
-    /// Takes back what was lent, also by a pool of another budget. What belongs there is kept only as long as there is
-    /// nothing of this budget: the connection may begin its next message in the same read.
+    /// Takes a decompressor back, also one that a pool of another budget lent. That one is kept only while this budget has
+    /// no place: the connection may begin its next message in the same read.
     pub(super) fn take_back(&mut self, mut lent: Box<Decompressor>) {
         let place = lent.place.take();
         let place = place.filter(|place| self.budget.messages.granted(place) || !self.reserve());
@@ -226,22 +227,22 @@ impl Default for InflatePool {
     }
 }
 
-/// The state of one message in inflation.
+/// The state of one message that is being inflated.
 pub(super) struct Decompressor {
     pub(super) inflate: Inflate,
-    /// What came out so far, where no window is kept for longer than a message and this one does not end at once:
-    /// needed only where blocks follow one that was marked as final.
+    /// The bytes inflated so far, if the connection keeps no window and the message does not end at once. They are needed
+    /// only if blocks follow a final block.
     pub(super) history: Window,
     pub(super) text: Validator,
-    /// Nothing has been taken in since the message began, or a final block ended.
+    /// Whether nothing was taken in since the message began or since its last final block.
     pub(super) is_fresh: bool,
-    /// Between messages: the one that left it as it is, to go on from there.
+    /// Between messages: the message after which it can continue.
     pub(super) left_by: Option<Instant>,
-    /// Bytes in and out, so far.
+    /// Bytes in and out so far.
     pub(super) wire_len: u64,
     pub(super) len: u64,
     pub(super) final_blocks: u64,
-    /// Inside a message: the right to have one.
+    /// Inside a message: the right to inflate one.
     place: Option<Grant>,
     counted: Grant,
 }
@@ -273,10 +274,10 @@ impl Decompressor {
         Ok(())
     }
 
-    /// Takes [`TAIL`] in up to where something comes out of it, or a block ends: gives the rest. If that is empty, a block
-    /// has ended right there, or what comes out then comes out without more input.
+    /// Takes in [`TAIL`] up to the point at which it would make output, or at which a block ends, and returns the rest. If
+    /// the rest is empty, either a block has ended exactly there, or the output needs no more input.
     pub(super) fn begin_tail(inflate: &mut Inflate) -> Result<&'static [u8], Corrupt> {
-        // With one byte more, which must not be touched: whoever takes it in is inside a block, or a code.
+        // With one more byte, which must stay: a decompressor that takes it in is inside a block or a code.
         const MORE: &[u8] = &[TAIL[0], TAIL[1], TAIL[2], TAIL[3], 0];
         let before = inflate.total_in();
         inflate.decompress(MORE, &mut [], InflateFlush::Block).map_err(|_| Corrupt)?;
@@ -284,7 +285,7 @@ impl Decompressor {
     }
 }
 
-// What zlib-rs allocates beside the struct, as testing/tests/deflate/memory.rs weighs it.
+// zlib-rs allocates 47,552 bytes beside the struct: testing/tests/deflate/memory.rs measures it.
 const _: () = assert!(47_552 + size_of::<Decompressor>() <= InflatePool::DECOMPRESSOR);
 
 impl fmt::Debug for Decompressor {
@@ -296,9 +297,10 @@ impl fmt::Debug for Decompressor {
     }
 }
 
-/// The bytes are not a deflate stream, or not the whole of one.
+/// The bytes are not a deflate stream, or the stream is cut short.
 pub(super) struct Corrupt;
-/// What is kept for a peer with a window of these bits: of 9 at least, for with 8 zlib compresses as with 9.
+
+/// The bits of the window that is kept for a peer: at least 9, because zlib, asked for 8, compresses with 9.
 pub(super) fn window_bits(bits: u8) -> u8 {
     bits.clamp(MIN_BITS, MAX_BITS)
 }

@@ -1,4 +1,4 @@
-//! The stream of one connection: from compressed bytes to those of messages, one message after the other.
+//! The compressed stream of one connection, inflated one message after the other.
 
 use super::{
     MAX_BITS,
@@ -16,22 +16,22 @@ use alloc::boxed::Box;
 use core::ffi::c_ulong;
 use zlib_rs::{InflateFlush, Status};
 
-/// What an [`Inflater`](super::Inflater) is, whatever its role.
+/// The state of an [`Inflater`](super::Inflater), for either role.
 #[derive(Debug)]
 pub(super) struct Core {
-    /// From a message's first byte to its last.
+    /// The decompressor of the open message, from its first byte to its last.
     pub(super) lent: Option<Box<Decompressor>>,
-    /// What is kept between messages, with context takeover.
+    /// The state between messages, with context takeover.
     pub(super) kept: Option<Box<Kept>>,
     pub(super) bits: u8,
     pub(super) error: Option<ProtocolError>,
 }
 
-/// What a connection with context takeover keeps between messages.
+/// The state that a connection with context takeover keeps between messages.
 #[derive(Debug)]
 pub(super) struct Kept {
     window: Window,
-    /// The last message, if its decompressor can go on from there.
+    /// The last message, if its decompressor can continue after it.
     pub(super) last: Option<Instant>,
     _window: Grant,
 }
@@ -43,7 +43,7 @@ impl Kept {
 }
 
 impl Core {
-    /// Borrows a decompressor if this is a message's first byte.
+    /// Borrows a decompressor if these are a message's first bytes.
     pub(super) fn begin(&mut self, wire: &[u8], pool: &mut InflatePool) -> Result<(), ProtocolError> {
         if let Some(error) = self.error {
             return Err(error);
@@ -51,7 +51,7 @@ impl Core {
         if wire.is_empty() || self.lent.is_some() {
             return Ok(());
         }
-        // There is one: whoever feeds is ready.
+        // There is one: only a `Ready` can feed, and it has reserved a place.
         let last = self.kept.as_ref().and_then(|kept| kept.last);
         let Some(mut lent) = pool.lend(last) else { return Err(CORRUPT) };
         lent.text = Validator::new();
@@ -59,13 +59,14 @@ impl Core {
         (lent.wire_len, lent.len, lent.final_blocks) = (0, 0, 0);
         lent.history.restart(self.bits);
         let window = self.kept.as_ref().map_or(&lent.history, |kept| &kept.window);
-        let goes_on = lent.left_by.take() == last && last.is_some(); // it is left by nobody until this one ends
+        let goes_on = lent.left_by.take() == last && last.is_some(); // `left_by` stays `None` until this message ends
         let begun = if goes_on { Ok(()) } else { Decompressor::restart(&mut lent.inflate, window) };
         self.lent = Some(lent);
         begun.map_err(|Corrupt| CORRUPT)
     }
 
-    /// Inflates a whole message, and hands out its bytes in order. Before an error, it hands out those that come before it.
+    /// Inflates a whole message, and gives its bytes to `take` in order. If there is an error, `take` gets the bytes before
+    /// it.
     pub(super) fn whole(
         &mut self,
         mut input: Input<'_>,
@@ -74,7 +75,7 @@ impl Core {
     ) -> Result<(), ProtocolError> {
         self.begin(input.bytes, pool)?;
         if self.lent.is_none() {
-            return Ok(()); // without a byte
+            return Ok(()); // an empty message
         }
         loop {
             let Round { len, end } = self.round(&mut input, pool);
@@ -90,7 +91,8 @@ impl Core {
         }
     }
 
-    /// Fills the pool's buffer: with how many bytes, and whether they are the last of the message.
+    /// Fills the pool's buffer. Returns the number of bytes, the states of their validation, and whether they are the last
+    /// of the message.
     pub(super) fn pull(
         &mut self,
         input: &mut Input<'_>,
@@ -98,7 +100,7 @@ impl Core {
     ) -> Result<(usize, Span, bool), ProtocolError> {
         let Round { len, end } = self.round(input, pool);
         let Some(lent) = &mut self.lent else { return Ok((0, Span::NONE, false)) };
-        // In the order of the bytes: the same error comes first, however they were cut.
+        // In the order of the bytes, so that the same error comes first however they were cut.
         let mut span = Span::NONE;
         if input.kind == Kind::Text {
             let before = lent.text;
@@ -113,14 +115,14 @@ impl Core {
         Ok((len, span, true))
     }
 
-    /// Fills the pool's buffer, as far as the input goes and the limit allows.
+    /// Fills the pool's buffer as far as the input and the limit allow.
     fn round(&mut self, input: &mut Input<'_>, pool: &mut InflatePool) -> Round {
         let Some(lent) = &mut self.lent else { return Round { len: 0, end: Ok(End::Part) } };
         let (window, is_kept) = match &mut self.kept {
             Some(kept) => (&mut kept.window, true),
             None => (&mut lent.history, false),
         };
-        // One byte more than may come shows what is too much, however the input was cut.
+        // With room for one byte more than the limit allows, a message that is too big shows, however its input was cut.
         let allowed = pool.most_bytes().saturating_sub(lent.len);
         let room =
             usize::try_from(allowed.saturating_add(1)).map_or(pool.out.len(), |n| n.min(pool.out.len()));
@@ -143,7 +145,7 @@ impl Core {
                 lent.wire_len += taken as u64;
                 lent.is_fresh &= taken == 0;
             } else if input.source == Source::Probe && given > 0 {
-                filled -= given; // not of the message: neither text nor too much
+                filled -= given; // these bytes are not of the message, so they are not validated or counted
                 break Err(CORRUPT);
             } else if input.source == Source::BlockEnd && given > 0 {
                 input.source = Source::Tail;
@@ -151,8 +153,8 @@ impl Core {
             match (status, input.source) {
                 (Err(_), _) => break Err(CORRUPT),
                 (Ok(Status::StreamEnd), Source::Payload) => {
-                    // A final block. What follows is another stream, which may reach back over the end of this one
-                    // (RFC 7692 §7.2.1). That costs a window's copying, so there is a bound to it.
+                    // A final block ends a deflate stream. Another stream follows, which may refer to bytes of this one
+                    // (RFC 7692 §7.2.1). Each new stream copies a window, so their number is bounded.
                     lent.final_blocks += 1;
                     if lent.final_blocks > FINAL_BLOCKS + lent.wire_len / WIRE_PER_FINAL_BLOCK {
                         break Err(CORRUPT);
@@ -170,11 +172,11 @@ impl Core {
                 _ if filled == room => break Ok(End::Full),
                 _ if !input.bytes.is_empty() => {
                     if taken == 0 && given == 0 {
-                        break Err(ProtocolError::MessageTooBig); // there is input, and room: more than `MOST_WIRE`
+                        break Err(ProtocolError::MessageTooBig); // there is input and room, so `MOST_WIRE` is reached
                     }
                 }
                 (_, Source::Payload) if !input.last => break Ok(End::Part),
-                // The last block was marked as final, and nothing is behind it.
+                // The last block was a final one, and nothing follows it.
                 (_, Source::Payload) if lent.is_fresh => break Ok(End::Message { on: true }),
                 (_, Source::Payload) => match Decompressor::begin_tail(&mut lent.inflate) {
                     Ok(rest) if rest.is_empty() => (input.source, input.bytes) = (Source::BlockEnd, rest),
@@ -196,10 +198,10 @@ impl Core {
         Round { len, end: if filled > len { Err(ProtocolError::MessageTooBig) } else { end } }
     }
 
-    /// The message has ended.
+    /// Ends the message. `on`: the next one can continue where the decompressor has stopped.
     fn end(&mut self, on: bool, pool: &mut InflatePool) {
         if let (Some(kept), Some(lent)) = (&mut self.kept, &mut self.lent) {
-            // With less than 15 bits, the decompressor would know of more than is kept.
+            // With less than 15 bits, the decompressor would have more bytes than the window that was agreed on.
             let on = on && self.bits == MAX_BITS && lent.inflate.total_in() < MOST_IN;
             kept.last = on.then(|| pool.clock.tick());
             lent.left_by = kept.last;
@@ -207,7 +209,7 @@ impl Core {
         self.give_back(pool);
     }
 
-    /// The first error stays; it is given back.
+    /// Fails the stream, and returns the first error with which it failed.
     pub(super) fn fail(&mut self, error: ProtocolError, pool: &mut InflatePool) -> ProtocolError {
         self.give_back(pool);
         *self.error.get_or_insert(error)
@@ -222,7 +224,7 @@ impl Core {
 
 #[derive(Debug)]
 pub(super) struct Input<'a> {
-    /// What is still to be taken in, of `source`.
+    /// The bytes of `source` that are still to be taken in.
     pub(super) bytes: &'a [u8],
     pub(super) kind: Kind,
     pub(super) last: bool,
@@ -235,53 +237,55 @@ impl<'a> Input<'a> {
     }
 }
 
-/// What the bytes of a message are, in order.
+/// The sources of a message's input, in the order in which they are taken in. Those after the payload find out whether
+/// the message is whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
-    /// What the peer sent.
+    /// The bytes that the peer sent.
     Payload,
-    /// What the peer left out at the end (RFC 7692 §7.2.2): it ends with a block, if nothing comes out any more.
+    /// [`TAIL`](super::TAIL), which the peer removed from the end (RFC 7692 §7.2.2), if a block seems to have ended with
+    /// it. If it makes output, it is a [`Tail`](Self::Tail).
     BlockEnd,
-    /// The same, if it does something else.
+    /// [`TAIL`](super::TAIL), if it does something else than end a block.
     Tail,
-    /// An empty block, for a stream between two blocks: it goes on behind that if it was at a byte's start.
-    /// Otherwise, bits of [`TAIL`](super::TAIL) are left, all ones: they begin a final block or none, and the message was
-    /// truncated.
+    /// An empty block after [`BlockEnd`](Self::BlockEnd). A stream that is between two blocks, at a byte boundary, takes
+    /// it. Otherwise bits of [`TAIL`](super::TAIL) are left, all ones: they begin a final block or an invalid one, so the
+    /// message was truncated.
     Empty,
-    /// An empty block marked as final: only a stream between two blocks, at a byte's start, ends with it.
-    /// Otherwise, the message was truncated.
+    /// An empty final block after [`Tail`](Self::Tail). Only a stream that is between two blocks, at a byte boundary, ends
+    /// with it. Otherwise the message was truncated.
     Probe,
 }
 
-/// What one round of inflating brought: so many bytes of the message, in the pool's buffer; and what comes behind them.
+/// The result of one round of inflating: the number of bytes in the pool's buffer, and how the round ended.
 struct Round {
     len: usize,
     end: Result<End, ProtocolError>,
 }
 
-/// How far one round of inflating came.
+/// Why a round of inflating ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     /// The buffer is full.
     Full,
-    /// The part is taken in.
+    /// All of the part is taken in.
     Part,
-    /// The message has ended. `on`: and the next one can begin where the decompressor has stopped.
+    /// The message has ended. `on`: the next one can continue where the decompressor has stopped.
     Message { on: bool },
 }
 
 pub(super) const CORRUPT: ProtocolError = ProtocolError::CorruptDeflate;
 
-/// On some targets, zlib-rs counts a stream's input in 32 bits: a message does not go on with a stream that has taken in
+/// On some targets, zlib-rs counts the input of a stream in 32 bits. So no message continues a stream that has taken in
 /// more than this.
 const MOST_IN: u64 = 1 << 31;
 
-/// The most compressed bytes of one message: there, what the count has left beside [`MOST_IN`] and [`TAIL`](super::TAIL),
-/// for inside a message, no stream begins anew.
+/// The most compressed bytes of one message. On those targets, it is the rest of the 32-bit count after [`MOST_IN`] and
+/// [`TAIL`](super::TAIL): inside a message, the stream cannot be started anew.
 pub(super) const MOST_WIRE: u64 =
     if size_of::<c_ulong>() < size_of::<u64>() { MOST_IN - 64 } else { u64::MAX };
 
-/// Deflate streams that a message may be made of, and for how many of its bytes there may be one more.
+/// A message may have this many final blocks, and one more for each of these bytes of its input.
 const FINAL_BLOCKS: u64 = 64;
 const WIRE_PER_FINAL_BLOCK: u64 = 64;
 

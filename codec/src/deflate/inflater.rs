@@ -1,4 +1,4 @@
-//! Receiving: one part in, many out.
+//! Receiving: one compressed part in, many inflated parts out.
 
 use super::{
     inflate_pool::{InflatePool, window_bits},
@@ -15,10 +15,8 @@ use crate::{
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::{error, fmt, marker::PhantomData, mem};
 
-/// Inflates what one peer sends (RFC 7692 §7.2.2): a few words of state, and a window only if context takeover was agreed
-/// on and a message has come.
-///
-/// See the [module](super) for the loop that it is part of.
+/// Inflates the messages of one peer (RFC 7692 §7.2.2). It is a few words of state; it has a window only with context
+/// takeover, once a message has been inflated. The [module](super) shows the host's loop.
 #[derive(Debug)]
 pub struct Inflater<R: Role> {
     core: Core,
@@ -26,10 +24,10 @@ pub struct Inflater<R: Role> {
 }
 
 impl<R: Role> Inflater<R> {
-    /// An inflater for a connection of this role that agreed on these parameters.
+    /// An inflater for a connection of this role with these negotiated parameters.
     ///
     /// # Errors
-    /// [`NoWindow`] if the peer takes its context over and the pool cannot set a window aside for that.
+    /// [`NoWindow`] if the peer takes its context over and the pool cannot reserve a window for it.
     pub fn new(params: &DeflateParams, pool: &InflatePool) -> Result<Self, NoWindow> {
         let (no_takeover, bits) = if R::UNMASKS {
             (params.client_no_context_takeover, params.client_max_window_bits)
@@ -46,20 +44,22 @@ impl<R: Role> Inflater<R> {
         Ok(Self { core: Core { lent: None, kept, bits, error: None }, role: PhantomData })
     }
 
-    /// What takes the parts that a read will bring: ask **before** the socket is read. `None` if this peer is between two
-    /// messages and the pool is at its cap on [messages](super::InflateConfig::messages), so that it could not begin one.
-    /// Do not read this peer then, but ask again when another peer's message has ended:
-    /// [what to wait for](super#waiting).
+    /// Returns a [`Ready`], which inflates the messages that a read will bring. Call this **before** the socket is read.
     ///
-    /// Nothing is lent to the connection yet, so idle ones occupy nothing; but nobody else can use the pool as long as the
-    /// `Ready` lives. The pool may be another thread's than last time: [what that costs](super#threads).
+    /// `None`: this peer is between two messages, and cannot begin one because all decompressors are lent
+    /// ([`InflateConfig::messages`](super::InflateConfig::messages)). Do not read this peer, and try again when another
+    /// peer's message has ended: see [waiting](super#waiting-for-a-decompressor).
+    ///
+    /// A decompressor is lent only when a message begins, so idle connections hold none. The `Ready` borrows the pool as
+    /// long as it lives. The pool may be another than at the last call, such as another thread's: see
+    /// [the costs](super#threads).
     pub fn ready<'a>(&'a mut self, pool: &'a mut InflatePool) -> Option<Ready<'a>> {
         let can = self.core.lent.is_some() || pool.reserve();
         can.then_some(Ready { core: &mut self.core, pool })
     }
 
-    /// Whether a compressed message has begun and not ended. Until then, this connection holds a decompressor, so a host
-    /// limits the time that this may take.
+    /// Whether a compressed message has begun and not ended. Until it ends, this connection holds a decompressor, so the
+    /// host limits how long that may take.
     pub const fn is_open(&self) -> bool {
         self.core.lent.is_some()
     }
@@ -73,8 +73,8 @@ pub struct Ready<'a> {
 }
 
 impl Ready<'_> {
-    /// Takes a part in. Pull all that it inflates to out of [`Inflated`] before the next part. A part that is not
-    /// compressed comes out as it is.
+    /// Takes in the next part (RFC 7692 §7.2.2). Call [`Inflated::next_part`] until it returns `None`, before the next
+    /// part. A part that is not compressed comes out unchanged.
     pub fn feed<'a>(&'a mut self, part: Part<'a>) -> Inflated<'a> {
         if !part.rsv.contains(Rsv::RSV1) {
             return Inflated { core: self.core, pool: self.pool, feed: Feed::Through(part) };
@@ -83,11 +83,11 @@ impl Ready<'_> {
         self.feed_compressed(kind, part.into_bytes(), last)
     }
 
-    /// Inflates a whole text message, and validates it, once. A text of no more than
+    /// Inflates a whole text message (RFC 7692 §7.2.2), and validates it in the same pass. A text of at most
     /// [`InflateConfig::part`](super::InflateConfig::part) bytes takes one allocation, of its size.
     ///
-    /// This is the easy way for a host that has its messages whole: a decompressor is lent for this call only, so peers
-    /// never wait for each other. (`owned::Message::inflate` does the same for messages from `owned::Reader`.)
+    /// This is the easy way for a host that has each message whole: a decompressor is lent only for this call, so peers do
+    /// not wait for each other. (`owned::Message::inflate` does the same for messages from `owned::Reader`.)
     ///
     /// ```
     /// use framewire::deflate::{InflatePool, Inflater};
@@ -138,7 +138,7 @@ impl Ready<'_> {
         let input = Input { bytes: wire, kind, last, source: Source::Payload };
         let feed = match self.core.begin(wire, self.pool) {
             Ok(()) if self.core.lent.is_some() => Feed::Compressed(input),
-            // Without a byte so far. Some peers send an empty message so (RFC 7692 §7.2.3.6 has a byte for it).
+            // No byte so far. Some peers send an empty message like this (RFC 7692 §7.2.3.6 has one byte for it).
             Ok(()) if last => Feed::Empty(kind),
             Ok(()) => Feed::Over,
             Err(error) => Feed::Failed(error),
@@ -147,9 +147,9 @@ impl Ready<'_> {
     }
 }
 
-/// What a part inflates to: pulled with [`next_part`](Self::next_part) until there is nothing more.
+/// The inflated bytes of a part. Call [`next_part`](Self::next_part) until it returns `None`.
 #[derive(Debug)]
-#[must_use = "the rest of the message is lost with it"]
+#[must_use = "the message is lost unless `next_part` is called until it returns `None`"]
 pub struct Inflated<'a> {
     core: &'a mut Core,
     pool: &'a mut InflatePool,
@@ -161,24 +161,23 @@ enum Feed<'a> {
     /// Not compressed.
     Through(Part<'a>),
     Compressed(Input<'a>),
-    /// A message without a byte.
+    /// An empty message.
     Empty(Kind),
     Over,
     Failed(ProtocolError),
 }
 
 impl Inflated<'_> {
-    /// The next bytes of the message, not compressed any more: at most as many as
-    /// [`InflateConfig::part`](super::InflateConfig::part) says. Those of a text are validated, as a
-    /// [`Connection`](crate::Connection) does it. `Ok(None)`: the part that was fed is used up.
+    /// Returns the next inflated bytes of the message, at most [`InflateConfig::part`](super::InflateConfig::part). Those
+    /// of a text are validated, as by a [`Connection`](crate::Connection). `Ok(None)`: the part that was fed is used up.
     ///
-    /// A message that came in one part, and is short enough, comes out in one part, too.
+    /// A message that came in one part and fits one part is returned as one part.
     ///
     /// # Errors
     /// [`ProtocolError::CorruptDeflate`], [`ProtocolError::InvalidUtf8`]; [`ProtocolError::MessageTooBig`] if the message
-    /// inflates to more than [`InflateConfig::message`](super::InflateConfig::message), or is compressed to more than
-    /// 2 GiB and the target's `c_ulong` has 32 bits, as on Windows. The connection is to be failed; each further call, and
-    /// each further part, gives the error again.
+    /// inflates to more than [`InflateConfig::message`](super::InflateConfig::message), or has more than 2 GiB of
+    /// compressed bytes on a target whose `c_ulong` has 32 bits, such as Windows. Give the error to
+    /// [`Connection::fail`](crate::Connection::fail). Each further call, and each further part, returns the same error.
     pub fn next_part(&mut self) -> Result<Option<Part<'_>>, ProtocolError> {
         match mem::replace(&mut self.feed, Feed::Over) {
             Feed::Through(part) => Ok(Some(part)),
@@ -211,13 +210,13 @@ impl Inflated<'_> {
 impl Drop for Inflated<'_> {
     fn drop(&mut self) {
         if let Feed::Compressed(_) = self.feed {
-            // Not pulled to the end: what comes next would not continue what is known.
+            // The host did not take all of the part, so the next part would not continue the stream.
             self.core.fail(CORRUPT, self.pool);
         }
     }
 }
 
-/// The pool cannot set a window aside: all of its budget is used.
+/// The pool cannot reserve a window for another peer: its budget for [windows](super::InflateConfig::windows) is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoWindow;
 

@@ -1,27 +1,27 @@
-//! What a back-reference can reach.
+//! The bytes that back-references can reach.
 
 use alloc::vec::Vec;
 
-/// The last bytes of a stream, at most 2 to the power of its window bits; all that one message leaves behind for the
-/// next. Its memory grows with the bytes that came, and ends at its size.
+/// The last bytes of a stream, at most 2 to the power of the window bits. The next message may refer to them. Its memory
+/// grows with the bytes that are pushed, up to its size.
 #[derive(Debug)]
 pub(super) struct Window {
-    /// Once it is full, a ring.
+    /// A ring buffer, once it is full.
     bytes: Vec<u8>,
-    /// Where the next byte goes once it is full: where the oldest is.
+    /// The place of the oldest byte once it is full: the next byte replaces it.
     next: usize,
     size: usize,
-    /// How often it has changed: what was made of it before is stale.
+    /// Counts changes: a compressor that read in another version is stale.
     version: u64,
 }
 
 impl Window {
-    /// An empty window of this many bits. Holds no memory yet.
+    /// An empty window of this many bits. It has no memory yet.
     pub(super) const fn new(bits: u8) -> Self {
         Self { bytes: Vec::new(), next: 0, size: 1 << bits, version: 0 }
     }
 
-    /// Empties it, and makes it one of this many bits. The memory stays.
+    /// Empties the window, and changes its size to this many bits. The memory stays.
     pub(super) fn restart(&mut self, bits: u8) {
         self.bytes.clear();
         self.next = 0;
@@ -29,7 +29,7 @@ impl Window {
         self.version += 1;
     }
 
-    /// Appends what came behind.
+    /// Appends the next bytes of the stream.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
@@ -38,7 +38,7 @@ impl Window {
         let bytes = &bytes[bytes.len().saturating_sub(self.size)..];
         let (grow, bytes) = bytes.split_at(bytes.len().min(self.size - self.bytes.len()));
         if self.bytes.capacity() - self.bytes.len() < grow.len() {
-            // By doubling, as a `Vec` does, but never past the size.
+            // Capacity doubles, as that of a `Vec`, but does not exceed the size.
             let capacity = (self.bytes.len() + grow.len()).next_power_of_two().min(self.size);
             self.bytes.reserve_exact(capacity - self.bytes.len());
         }
@@ -55,7 +55,7 @@ impl Window {
         [older, newer]
     }
 
-    /// The last of them, so many or all there are, in order, in two pieces, either of which may be empty.
+    /// The last `most` bytes, or all if there are fewer, in order, in two pieces, either of which may be empty.
     pub(super) fn last(&self, most: usize) -> [&[u8]; 2] {
         let [older, newer] = self.pieces();
         let newer = &newer[newer.len().saturating_sub(most)..];
