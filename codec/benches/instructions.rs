@@ -1,11 +1,11 @@
-//! What a message costs in instructions, against what it may: `cargo bench --bench instructions`. Needs valgrind.
+//! Counts the instructions for a message, and compares them with budgets: `cargo bench --bench instructions`. It needs
+//! valgrind.
 //!
-//! Instructions are the same in each run, whatever else the machine does, so a change of one in a hundred shows, where
-//! a clock has long lost it in noise. Callgrind counts those between the start and the end of [`measured`], in which the
-//! host's loop is, but not the preparation of its input.
+//! The count is the same in each run, whatever else the machine does. So a change of one percent shows, which timing would
+//! lose in noise. Callgrind counts only inside [`measured`], which runs the host's loop but does not prepare its input.
 //!
-//! The budgets are what the recorded compiler gives on x86-64 with AVX2; where a path takes more, the run fails. Where
-//! it takes less, write that down.
+//! The budgets are the counts of the recorded compiler on x86-64 with AVX2. If a path takes more, the run fails. If it
+//! takes less, lower its budget.
 
 use framewire::{Assembler, Client, Connection, Event, Kind, Rsv, Server, Unmasked, mask::Key};
 use framewire_testing::{
@@ -14,7 +14,7 @@ use framewire_testing::{
 };
 use std::{env, hint::black_box, process};
 
-/// Name, budget in instructions a message, messages, and what to do with so many.
+/// The name of a path, its budget in instructions a message, the number of messages, and the code for that many.
 type Path = (&'static str, u64, usize, fn(usize));
 
 const PATHS: [Path; 16] = [
@@ -56,7 +56,7 @@ fn main() {
     process::exit(gate.verdict());
 }
 
-/// So many of these frames, as reads of 64 KiB and more give them.
+/// Decodes this frame `count` times, in reads of up to 64 KiB or of one frame.
 fn decode(count: usize, frame: &[u8]) {
     let mut connection = Connection::<Server>::new();
     each_read(count, frame, |mut input| {
@@ -74,7 +74,7 @@ fn decode(count: usize, frame: &[u8]) {
     });
 }
 
-/// Messages that are cut, put together: what a frame lacks is received where it belongs.
+/// Puts messages together that reads cut. The rest of a frame is read into the assembler's memory.
 fn collect(count: usize, frame: &[u8]) {
     let mut connection = Connection::<Server>::new();
     let mut assembler = Assembler::new(1 << 20);
@@ -147,7 +147,7 @@ fn encode_client(count: usize) {
     });
 }
 
-/// So many frames, in reads of some 64 KiB.
+/// Makes reads of up to 64 KiB, or of one frame, from `count` frames.
 fn each_read(count: usize, frame: &[u8], mut read: impl FnMut(&mut [u8])) {
     let at_once = (65536 / frame.len()).clamp(1, count);
     let wire = frame.repeat(at_once);
@@ -160,7 +160,7 @@ fn each_read(count: usize, frame: &[u8], mut read: impl FnMut(&mut [u8])) {
     }
 }
 
-/// What callgrind counts, which knows it by its name.
+/// Runs the code that callgrind counts: the option `--toggle-collect` names this function.
 #[inline(never)]
 fn measured(mut run: impl FnMut()) {
     run();

@@ -1,8 +1,8 @@
 //! One message to a thousand peers: encoded once, compressed once, and shared.
 //! `cargo run --release --example broadcast --features bytes,deflate`
 //!
-//! The host owns: the peers' queues and sockets (here there are none: what would be written is counted), what becomes of
-//! a peer whose queue grows, and the pool of compressors, of which one serves all.
+//! The host owns the peers' queues, their sockets, and a pool, in which one compressor serves all peers. It also decides
+//! what to do if a peer's queue grows. This example has no sockets: it counts the bytes to be written.
 
 use bytes::Buf;
 use framewire::{
@@ -13,7 +13,7 @@ use framewire::{
 };
 use std::time::Instant;
 
-/// Bytes that may wait for a peer. One for which more wait misses messages; closing it is the other choice.
+/// A peer for which more bytes than this wait misses messages. The host could also close it.
 const HIGH_WATER: usize = 64 << 10;
 
 fn main() -> Result<(), SendError> {
@@ -34,14 +34,14 @@ pub(crate) struct Room {
 
 pub(crate) struct Peer {
     connection: Connection<Server>,
-    /// Where permessage-deflate was agreed on.
+    /// If the peer agreed on permessage-deflate.
     deflater: Option<Deflater<Server>>,
-    /// Lends itself to one vectored write; the host calls `advance` with what was written.
+    /// The host writes its slices (`chunks_vectored`), and calls `advance` with the number of bytes written.
     pub(crate) queue: SendQueue,
 }
 
 impl Room {
-    /// Nine peers in ten compress, with their context taken over or without; one does not.
+    /// A room in which nine peers in ten agreed on compression, some with context takeover and some without.
     pub(crate) fn new(peers: usize) -> Self {
         let peer = |i| {
             let params = DeflateParams { server_no_context_takeover: i % 2 == 0, ..DeflateParams::default() };
@@ -54,7 +54,7 @@ impl Room {
         Self { peers: (0..peers).map(peer).collect(), pool }
     }
 
-    /// Queues a message for everybody who keeps up; how many these are.
+    /// Queues a message for each peer whose queue is not too long. Returns their number.
     pub(crate) fn broadcast(&mut self, kind: Kind, payload: &[u8]) -> Result<usize, SendError> {
         let message = PreparedMessage::new(kind, payload, [&DeflateParams::default()], &mut self.pool);
         let mut sent = 0;
@@ -68,7 +68,7 @@ impl Room {
             };
             match bytes {
                 Ok(bytes) => queue.push_bytes(bytes), // a reference, unless it is small
-                Err(SendError::Closed) => continue,   // on its way out
+                Err(SendError::Closed) => continue,   // the peer is leaving
                 Err(error) => return Err(error),
             }
             sent += 1;

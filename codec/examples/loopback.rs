@@ -1,8 +1,8 @@
-//! No sockets: a client and a server in one thread, and two `Vec`s for the wires between them.
+//! A client and a server in one thread, without sockets: two `Vec`s are the wires between them.
 //! `cargo run --example loopback`
 //!
-//! The host owns the bytes and everything else: this is the whole of what it calls. The opening handshake is left out, so
-//! the only feature that it needs is `alloc`, for the `Vec`s (and std only for the printing).
+//! The host owns the bytes. Here are all the calls that it makes. The opening handshake is left out, so the only feature
+//! needed is `alloc`, for the `Vec`s; std is used only to print.
 
 use framewire::{
     Client, CloseCode, Connection, Event, ProtocolError, SendError, Server, State, Unmasked, mask::Key,
@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn core::error::Error>> {
     Ok(())
 }
 
-/// The client says each text, is answered, and closes: what was seen at either end.
+/// The client sends each text, gets an answer, and closes. Returns the events of both ends.
 pub(crate) fn talk(texts: &[&str]) -> Result<Vec<String>, Box<dyn core::error::Error>> {
     let (mut client, mut server) = (Connection::<Client>::new(), Connection::<Server>::new());
     let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
@@ -24,7 +24,7 @@ pub(crate) fn talk(texts: &[&str]) -> Result<Vec<String>, Box<dyn core::error::E
     let mut seen = Vec::new();
 
     for text in texts {
-        client.append_text(&mut to_server, text, key())?; // and masks it
+        client.append_text(&mut to_server, text, key())?; // this also masks it
     }
     to_server.extend_from_slice(&client.ping(b"there?", key())?);
     to_server.extend_from_slice(&client.close(CloseCode::NORMAL, "that is all", key())?);
@@ -42,7 +42,7 @@ pub(crate) fn talk(texts: &[&str]) -> Result<Vec<String>, Box<dyn core::error::E
     Ok(seen)
 }
 
-/// What a server does with everything that has arrived: the host's loop.
+/// The host's loop of the server, with all bytes that have arrived.
 fn serve(
     connection: &mut Connection<Server>,
     rx: &mut [u8],

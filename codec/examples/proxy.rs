@@ -1,12 +1,11 @@
-//! A relay that masks anew and holds no message: `cargo run --example proxy [LISTEN] [SERVER]`
+//! A relay that changes masking keys and holds no message: `cargo run --example proxy [LISTEN] [SERVER]`
 //!
-//! It copies the opening handshake through, then takes the frames of each direction apart with [`Decoder`], level 2:
-//! headers are looked at, payload is relayed as it arrives, in whatever pieces. Client and server never see each other's
-//! masking keys: what a client masked leaves with a key of the relay's own, in **one** pass over the bytes (the two keys
-//! combined), and what a server sends is not touched at all. So a message of any size needs one buffer.
+//! It copies the opening handshake, and then decodes the frames of each direction with [`Decoder`], level 2. It relays
+//! payload in the pieces in which it arrives. A client's payload gets a key of the relay, in **one** pass over the bytes,
+//! which combines the two keys. A server's payload is not changed. So a message of any size needs only one buffer.
 //!
-//! The host owns: both sockets, a buffer for each direction, the keys, and what it wants to know of the traffic (here,
-//! a count of frames and bytes). Closing needs no rule: closes are frames, and the end of a stream is passed on.
+//! The host owns both sockets, a buffer for each direction, the keys, and a count of frames and bytes. Closing needs no
+//! rule of its own: a close is a frame, and the end of a stream is passed on.
 
 use framewire::{Decoder, Header, mask};
 use std::{
@@ -37,14 +36,14 @@ pub(crate) fn serve(listener: &TcpListener, server: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// What went one way.
+/// The traffic of one direction.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
     pub(crate) frames: u64,
     pub(crate) payload: u64,
 }
 
-/// A connection, to the end of both directions.
+/// Relays a connection until both directions have ended.
 fn relay(mut client: TcpStream, server: &str) -> io::Result<(Traffic, Traffic)> {
     let mut server = TcpStream::connect(server)?;
     client.set_nodelay(true)?;
@@ -61,13 +60,13 @@ fn relay(mut client: TcpStream, server: &str) -> io::Result<(Traffic, Traffic)> 
     })
 }
 
-/// Passes a head on as it is; what was read behind it are frames.
+/// Passes a head on unchanged. Returns the bytes that were read after it, which are frames.
 fn relay_head(from: &mut TcpStream, to: &mut TcpStream) -> io::Result<Vec<u8>> {
     let (mut head, mut piece) = (Vec::new(), [0; 2048]);
     loop {
         let n = from.read(&mut piece)?;
         if n == 0 || head.len() > HEAD_LIMIT {
-            return Err(io::Error::other("no head, or too long a one"));
+            return Err(io::Error::other("the head is missing or too long"));
         }
         head.extend_from_slice(&piece[..n]);
         if let Some(end) = head.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -77,10 +76,10 @@ fn relay_head(from: &mut TcpStream, to: &mut TcpStream) -> io::Result<Vec<u8>> {
     }
 }
 
-/// One direction, to its end; where that is an error, the other ends with it.
+/// Relays one direction to its end. If it ends with an error, the other direction ends as well.
 fn relay_frames(from: TcpStream, to: TcpStream, first: &mut [u8]) -> io::Result<Traffic> {
     let traffic = pass_frames(&from, &to, first);
-    // What fails here has been closed already.
+    // A shutdown fails only if the socket is closed already.
     if traffic.is_ok() {
         to.shutdown(Shutdown::Write).ok();
     } else {
@@ -90,7 +89,7 @@ fn relay_frames(from: TcpStream, to: TcpStream, first: &mut [u8]) -> io::Result<
     traffic
 }
 
-/// Passes frames on, to the end of the stream. `first` is what is here already.
+/// Passes frames on, to the end of the stream. `first` are the bytes that were read with the head.
 fn pass_frames(mut from: &TcpStream, mut to: &TcpStream, first: &mut [u8]) -> io::Result<Traffic> {
     let mut decoder = Decoder::pass_through();
     let mut traffic = Traffic::default();
@@ -101,7 +100,7 @@ fn pass_frames(mut from: &TcpStream, mut to: &TcpStream, first: &mut [u8]) -> io
         while let Some(chunk) = decoder.decode(&mut input).map_err(io::Error::other)? {
             let masked = chunk.header.key.is_some();
             if chunk.is_first() {
-                // A key of our own, for all chunks of the frame.
+                // The relay's own key, for all chunks of the frame.
                 key = if masked { new_key() } else { mask::Key::default() };
                 let header = Header { key: masked.then_some(key), ..chunk.header };
                 tx.extend_from_slice(&header.encode());
@@ -124,7 +123,7 @@ fn pass_frames(mut from: &TcpStream, mut to: &TcpStream, first: &mut [u8]) -> io
     }
 }
 
-/// Unpredictable for whoever provides the payload (RFC 6455 §10.3).
+/// A key that the author of the payload cannot predict (RFC 6455 §10.3).
 fn new_key() -> mask::Key {
     let mut bytes = [0; 4];
     getrandom::fill(&mut bytes).expect("the system has randomness");

@@ -1,8 +1,8 @@
-//! A whole WebSocket server on blocking sockets, a thread for each connection: the opening handshake, messages whole
+//! A whole WebSocket server on blocking sockets, with a thread for each connection: the opening handshake, messages whole
 //! and in parts, pings, closing, errors. `cargo run --example std_threads --features handshake [ADDR]`
 //!
-//! The host owns: sockets, buffers, when to write, the limits, and time, here no more than a timeout
-//! of the socket's. What a larger one has besides is more connections than threads: see `server-mio`.
+//! The host owns the sockets, the buffers, the limits and the time, for which the timeouts of the socket are enough here,
+//! and decides when to write. `server-mio` is a larger host, with more connections than threads.
 
 use framewire::{
     Assembler, Connection, Event, Server, State, Unmasked,
@@ -19,7 +19,7 @@ use std::{
 /// The largest message that is echoed, in bytes.
 const MAX_MESSAGE: u64 = 4 << 20;
 
-/// How long a peer may be silent, or not take what it is sent.
+/// How long a peer may send nothing, or not read.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn main() -> io::Result<()> {
@@ -40,7 +40,7 @@ pub(crate) fn serve(listener: &TcpListener) -> io::Result<()> {
     Ok(())
 }
 
-/// One connection, from its first byte to its last.
+/// Serves one connection, from its first byte to its last.
 fn session(mut stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -51,7 +51,7 @@ fn session(mut stream: TcpStream) -> io::Result<()> {
     let mut assembler = Assembler::new(MAX_MESSAGE);
     let mut tx = Vec::new();
 
-    // The first frames may have come with the head; then, what each read brings.
+    // The first frames may have come with the head. After them come those of each read.
     let mut received = start..end;
     loop {
         exchange(&mut connection, &mut assembler, &mut rx[received], &mut tx)?;
@@ -68,7 +68,7 @@ fn session(mut stream: TcpStream) -> io::Result<()> {
     }
 }
 
-/// The opening handshake: what of `rx` are frames already; `None` where the request was refused.
+/// Does the opening handshake. Returns the range of `rx` that has frames already; `None` if the request was refused.
 fn open(stream: &mut TcpStream, rx: &mut [u8]) -> io::Result<Option<(usize, usize)>> {
     let mut buffer = HeadBuffer::new(handshake::HeadLimits::default());
     loop {
@@ -94,14 +94,14 @@ fn open(stream: &mut TcpStream, rx: &mut [u8]) -> io::Result<Option<(usize, usiz
     }
 }
 
-/// The 101 for a head, or the response that refuses it. A host checks the origin, the path and the user here.
+/// The 101 for a head, or the response that refuses it. A real host also checks the origin, the path and the user here.
 fn accept(head: &[u8]) -> Result<Vec<u8>, PlainResponse<'static>> {
     let mut slots = HeaderSlots::new();
     let upgrade = Request::parse(head, &mut slots)?.upgrade()?.ok_or(HandshakeError::NotUpgrade)?;
     Ok(upgrade.accept().to_vec()?)
 }
 
-/// Everything that one read brought, and all the replies to it.
+/// Handles the bytes of one read, and appends all replies to `tx`.
 fn exchange(
     connection: &mut Connection<Server>,
     assembler: &mut Assembler,
@@ -117,7 +117,7 @@ fn exchange(
         if let Some(frame) = connection.reply(&event, Unmasked) {
             tx.extend_from_slice(&frame);
         }
-        // The host's own answers: here, echoes.
+        // The host's own answers: echoes.
         let echoed = match event {
             Event::Text(text) => connection.append_text(tx, text, Unmasked),
             Event::Binary(bytes) => connection.append_binary(tx, bytes, Unmasked),

@@ -1,27 +1,27 @@
-//! The device: a lamp that is switched by WebSocket. No std, no allocator, and three fixed buffers.
+//! The device: a lamp that is switched by WebSocket, without std or an allocator, and with three fixed buffers.
 //!
-//! The host owns: the link, the buffers and their sizes, and what happens when something does not fit into one. The codec
-//! takes 184 bytes for the connection where there is no allocator, and stack.
+//! The host owns the link and the buffers, and decides what happens if something does not fit into a buffer. Without an
+//! allocator, a connection takes 184 bytes; the codec also uses the stack.
 
 use framewire::{
     Connection, Event, Kind, Limits, Part, ProtocolError, Server, State, Unmasked,
     handshake::{self, HandshakeError, HeadScanner, HeaderSlots, PlainResponse, Request},
 };
 
-/// What carries the bytes: a TCP stack such as smoltcp's, a modem behind a UART.
+/// A link that carries the bytes: a TCP stack such as smoltcp, or a modem behind a UART.
 pub(crate) trait Link {
     type Error;
-    /// Waits for some bytes; 0 at the end of the stream.
+    /// Waits for some bytes. Returns 0 at the end of the stream.
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Self::Error>;
     fn write_all(&mut self, bytes: &[u8]) -> Result<(), Self::Error>;
 }
 
-/// Everything there is, for one connection after another: it may be a `static`.
+/// All memory of the device. It serves one connection after the other, and may be a `static`.
 pub(crate) struct Device {
     lamp: bool,
-    /// What was read. A message that fits into it, and arrives whole, is copied nowhere.
+    /// The bytes of a read. A message that arrives whole is not copied.
     rx: [u8; 512],
-    /// A head, and the answer to it.
+    /// The head of the request.
     head: [u8; HEAD],
     /// A message that arrives in parts.
     message: [u8; MESSAGE],
@@ -36,10 +36,10 @@ impl Device {
         Self { lamp: false, rx: [0; 512], head: [0; HEAD], message: [0; MESSAGE], message_len: 0 }
     }
 
-    /// One connection, from its first byte to its last.
+    /// Serves one connection, from its first byte to its last.
     pub(crate) fn serve<L: Link>(&mut self, link: &mut L) -> Result<(), L::Error> {
         let Some((mut start, mut end)) = self.open(link)? else { return Ok(()) };
-        // Longer messages are refused on their header: nothing that arrives can be too long for its buffer.
+        // Longer messages are refused on their header, so every message fits into its buffer.
         let limits = Limits { frame: MESSAGE as u64, message: MESSAGE as u64 };
         let mut connection = Connection::<Server>::new().with_limits(limits);
         self.message_len = 0;
@@ -54,12 +54,12 @@ impl Device {
             }
             (start, end) = (0, link.read(&mut self.rx)?);
             if end == 0 {
-                return Ok(()); // `Connection::receive_eof` says whether a close came before
+                return Ok(()); // `Connection::receive_eof` tells whether the peer sent a close before
             }
         }
     }
 
-    /// The opening handshake: what of `rx` are frames already; `None` where the request was refused.
+    /// Does the opening handshake. Returns the range of `rx` that has frames already; `None` if the request was refused.
     fn open<L: Link>(&mut self, link: &mut L) -> Result<Option<(usize, usize)>, L::Error> {
         let mut scanner = HeadScanner::new(handshake::HeadLimits { head_bytes: HEAD, headers: 24 });
         let mut len = 0;
@@ -69,7 +69,7 @@ impl Device {
                 return Ok(None);
             }
             let ends = scanner.feed(&self.rx[..n]);
-            let belongs = ends.map_or(0, |end| end.unwrap_or(n)); // no more than HEAD bytes in all: the scanner counts
+            let belongs = ends.map_or(0, |end| end.unwrap_or(n)); // together at most HEAD bytes: the scanner counts them
             self.head[len..len + belongs].copy_from_slice(&self.rx[..belongs]);
             len += belongs;
             match ends {
@@ -86,13 +86,13 @@ impl Device {
         });
         let open = accepted.is_ok();
         let Ok(written) = accepted.or_else(|refusal| refusal.write_to(&mut answer)) else {
-            return Ok(None); // a refusal that cannot be written: closing says enough
+            return Ok(None); // the refusal does not fit into the buffer: just close
         };
         link.write_all(&answer[..written])?;
         Ok(open.then_some((start, end)))
     }
 
-    /// Everything that one read brought.
+    /// Handles the bytes of one read, and writes all replies.
     fn exchange<L: Link>(
         &mut self,
         connection: &mut Connection<Server>,

@@ -1,8 +1,8 @@
-//! A device without an operating system, tried on a computer: TCP plays the link.
+//! A device without an operating system, simulated on a computer with TCP as the link.
 //! `cargo run --example embedded --features handshake [ADDR]`
 //!
-//! Everything that runs on the device is in `device.rs`. That it needs neither std nor an allocator is proved where both
-//! are missing: `.ci/run no_std` links and runs it, `.ci/run bare` builds it for a microcontroller (thumbv7em).
+//! The code of the device is in `device.rs`. It needs neither std nor an allocator: `.ci/run no_std` links and runs it
+//! without either, and `.ci/run bare` builds it for a microcontroller (thumbv7em).
 
 pub(crate) mod device;
 
@@ -15,7 +15,7 @@ use std::{
 
 fn main() -> io::Result<()> {
     let listener = TcpListener::bind(env::args().nth(1).as_deref().unwrap_or("127.0.0.1:9011"))?;
-    println!("listening on ws://{}/, with {} bytes", listener.local_addr()?, size_of::<Device>());
+    println!("listening on ws://{}/, with {} bytes of memory", listener.local_addr()?, size_of::<Device>());
     let mut device = Device::new();
     for stream in listener.incoming() {
         if let Err(error) = device.serve(&mut Tcp(stream?)) {
