@@ -1,8 +1,9 @@
 //! Counts the instructions for a message, and compares them with budgets: `cargo bench --bench instructions`. It needs
 //! valgrind.
 //!
-//! The count is the same in each run, whatever else the machine does. So a change of one percent shows, which timing would
-//! lose in noise. Callgrind counts only inside [`measured`], which runs the host's loop but does not prepare its input.
+//! The count is the same in each run, whatever else the machine does. So a change of one percent shows, which timing
+//! would lose in noise. Callgrind counts only inside [`measured`], which runs the host's loop but does not prepare its
+//! input.
 //!
 //! The budgets are the counts of the recorded compiler on x86-64 with AVX2. If a path takes more, the run fails. If it
 //! takes less, lower its budget.

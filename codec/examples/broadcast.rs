@@ -1,8 +1,8 @@
 //! One message to a thousand peers: encoded once, compressed once, and shared.
 //! `cargo run --release --example broadcast --features bytes,deflate`
 //!
-//! The host owns the peers' queues, their sockets, and a pool, in which one compressor serves all peers. It also decides
-//! what to do if a peer's queue grows. This example has no sockets: it counts the bytes to be written.
+//! The host owns the peers' queues, their sockets, and a pool, in which one compressor serves all peers. It also
+//! decides what to do if a peer's queue grows. This example has no sockets: it counts the bytes to be written.
 
 use bytes::Buf;
 use framewire::{

@@ -1,9 +1,10 @@
 //! Streams one message of 10 GiB to a file in constant memory. Both ends are here, and use the loopback interface.
 //! `cargo run --release --example huge_upload FILE [GIB]` (`/dev/null` is a file, too)
 //!
-//! The client announces the length in one header, and then masks and sends the payload piece by piece. The server writes
-//! each part to the file as it arrives. Neither holds more than its buffer. The host owns the buffer and the file, and
-//! allows messages of this length ([`Limits`]). It must not use [`framewire::Assembler`], which collects whole messages.
+//! The client announces the length in one header, and then masks and sends the payload piece by piece. The server
+//! writes each part to the file as it arrives. Neither holds more than its buffer. The host owns the buffer and the
+//! file, and allows messages of this length ([`Limits`]). It must not use [`framewire::Assembler`], which collects
+//! whole messages.
 
 use framewire::{
     Client, CloseCode, Connection, Event, Kind, Limits, Rsv, Server, State, Unmasked,

@@ -1,8 +1,8 @@
 //! A client and a server in one thread, without sockets: two `Vec`s are the wires between them.
 //! `cargo run --example loopback`
 //!
-//! The host owns the bytes. Here are all the calls that it makes. The opening handshake is left out, so the only feature
-//! needed is `alloc`, for the `Vec`s; std is used only to print.
+//! The host owns the bytes. Here are all the calls that it makes. The opening handshake is left out, so the only
+//! feature needed is `alloc`, for the `Vec`s; std is used only to print.
 
 use framewire::{
     Client, CloseCode, Connection, Event, ProtocolError, SendError, Server, State, Unmasked, mask::Key,

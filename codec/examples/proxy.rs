@@ -1,8 +1,9 @@
 //! A relay that changes masking keys and holds no message: `cargo run --example proxy [LISTEN] [SERVER]`
 //!
 //! It copies the opening handshake, and then decodes the frames of each direction with [`Decoder`], level 2. It relays
-//! payload in the pieces in which it arrives. A client's payload gets a key of the relay, in **one** pass over the bytes,
-//! which combines the two keys. A server's payload is not changed. So a message of any size needs only one buffer.
+//! payload in the pieces in which it arrives. A client's payload gets a key of the relay, in **one** pass over the
+//! bytes, which combines the two keys. A server's payload is not changed. So a message of any size needs only one
+//! buffer.
 //!
 //! The host owns both sockets, a buffer for each direction, the keys, and a count of frames and bytes. Closing needs no
 //! rule of its own: a close is a frame, and the end of a stream is passed on.

@@ -1,8 +1,8 @@
-//! A whole WebSocket server on blocking sockets, with a thread for each connection: the opening handshake, messages whole
-//! and in parts, pings, closing, errors. `cargo run --example std_threads --features handshake [ADDR]`
+//! A whole WebSocket server on blocking sockets, with a thread for each connection: the opening handshake, messages
+//! whole and in parts, pings, closing, errors. `cargo run --example std_threads --features handshake [ADDR]`
 //!
-//! The host owns the sockets, the buffers, the limits and the time, for which the timeouts of the socket are enough here,
-//! and decides when to write. `server-mio` is a larger host, with more connections than threads.
+//! The host owns the sockets, the buffers, the limits and the time, for which the timeouts of the socket are enough
+//! here, and decides when to write. `server-mio` is a larger host, with more connections than threads.
 
 use framewire::{
     Assembler, Connection, Event, Server, State, Unmasked,

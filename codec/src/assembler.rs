@@ -1,7 +1,7 @@
 //! A stage (feature `alloc`): puts the parts of a message together, within a limit.
 //!
-//! A message that arrives whole does not need it, and stays in the host's buffer; only [`Part`]s are pushed here. Memory
-//! grows with the bytes that have arrived, never with the length that a header declares.
+//! A message that arrives whole does not need it, and stays in the host's buffer; only [`Part`]s are pushed here.
+//! Memory grows with the bytes that have arrived, never with the length that a header declares.
 
 use crate::{
     connection::Receive,
@@ -89,8 +89,8 @@ impl<'a> Assembled<'a> {
         bytes
     }
 
-    /// The bytes as text. A text that came from a connection without an extension, or from an inflater, was validated as
-    /// it arrived and is not validated again. Other bytes are validated now.
+    /// The bytes as text. A text that came from a connection without an extension, or from an inflater, was validated
+    /// as it arrived and is not validated again. Other bytes are validated now.
     ///
     /// # Errors
     /// The bytes are not UTF-8.
@@ -166,9 +166,9 @@ impl Assembler {
     /// Appends a part. If it is the last of its message, returns the message.
     ///
     /// # Errors
-    /// [`ProtocolError::MessageTooBig`] if the message would be longer than the limit. The part is dropped with all before
-    /// it, and the parts after it are refused. Give the error to [`Connection::fail`](crate::Connection::fail), like the
-    /// connection's own errors.
+    /// [`ProtocolError::MessageTooBig`] if the message would be longer than the limit. The part is dropped with all
+    /// before it, and the parts after it are refused. Give the error to [`Connection::fail`](crate::Connection::fail),
+    /// like the connection's own errors.
     pub fn push(&mut self, part: Part<'_>) -> Result<Option<Assembled<'_>>, ProtocolError> {
         let bytes = part.bytes();
         self.begin(part.kind, part.rsv);
@@ -185,14 +185,14 @@ impl Assembler {
         Ok(self.advance(len, part.span(), part.last))
     }
 
-    /// Lends memory behind the message so far, for the host to read the rest of the current frame into. `missing` is the
-    /// number of its bytes that have not arrived yet ([`Receive::remaining`]). The length of the slice is the smallest of
-    /// three numbers: `missing`; what the limit still allows; and the length of the message so far, or if one of these is
-    /// larger, 16 KiB or the memory that is already allocated. The contents of the slice mean nothing.
+    /// Lends memory behind the message so far, for the host to read the rest of the current frame into. `missing` is
+    /// the number of its bytes that have not arrived yet ([`Receive::remaining`]). The length of the slice is the
+    /// smallest of three numbers: `missing`; what the limit still allows; and the length of the message so far, or if
+    /// one of these is larger, 16 KiB or the memory that is already allocated. The contents of the slice mean nothing.
     ///
     /// If the slice is empty, nothing is missing or the limit is reached. Then read into the receive buffer, as for any
-    /// other frame; [`push`](Self::push) refuses what is too much. (A read into an empty slice would look like the end of
-    /// the stream.)
+    /// other frame; [`push`](Self::push) refuses what is too much. (A read into an empty slice would look like the end
+    /// of the stream.)
     pub fn spare(&mut self, missing: u64) -> &mut [u8] {
         let start = self.len();
         let there = self.memory.len().saturating_sub(start);
@@ -204,8 +204,8 @@ impl Assembler {
         &mut self.memory[start..start + room]
     }
 
-    /// Decodes the first `n` bytes of [`spare`](Self::spare) in place, after the host has read into it. Returns the message
-    /// if they are its last.
+    /// Decodes the first `n` bytes of [`spare`](Self::spare) in place, after the host has read into it. Returns the
+    /// message if they are its last.
     ///
     /// # Errors
     /// As [`Connection::receive`](crate::Connection::receive) and [`push`](Self::push).

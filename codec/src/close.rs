@@ -113,8 +113,8 @@ impl<'a> Close<'a> {
 }
 
 impl ProtocolError {
-    /// The code that tells the peer what it did wrong (RFC 6455 §7.4.1). For [`UnexpectedEof`](Self::UnexpectedEof) it is
-    /// [`CloseCode::ABNORMAL`], which is never sent.
+    /// The code that tells the peer what it did wrong (RFC 6455 §7.4.1). For [`UnexpectedEof`](Self::UnexpectedEof) it
+    /// is [`CloseCode::ABNORMAL`], which is never sent.
     pub const fn close_code(self) -> CloseCode {
         match self {
             Self::FrameTooBig | Self::MessageTooBig => CloseCode::TOO_BIG,

@@ -1,7 +1,7 @@
 //! Level 3: the state machine of one connection, for both roles.
 //!
-//! Only this file changes the state of receiving, and only `send.rs` that of sending. Neither does I/O, reads a clock or
-//! draws randomness. Nothing is allocated, except one small box while a control frame is split across reads.
+//! Only this file changes the state of receiving, and only `send.rs` that of sending. Neither does I/O, reads a clock
+//! or draws randomness. Nothing is allocated, except one small box while a control frame is split across reads.
 //! docs/architecture.md shows the states.
 
 mod limits;
@@ -31,9 +31,9 @@ use state::Flow;
 /// One WebSocket connection after its opening handshake (RFC 6455 §5–§8). It turns bytes into [`Event`]s, and makes the
 /// headers and control frames that the host writes.
 ///
-/// It works in the host's buffer: it unmasks and validates payload in place, and lends it to the host. It takes all bytes
-/// that it is given, and keeps at most a header and a control payload that are split across reads. So one receive buffer
-/// serves all connections of a thread.
+/// It works in the host's buffer: it unmasks and validates payload in place, and lends it to the host. It takes all
+/// bytes that it is given, and keeps at most a header and a control payload that are split across reads. So one receive
+/// buffer serves all connections of a thread.
 ///
 /// The methods that send are those of [`SendHalf`], to which a connection dereferences.
 ///
@@ -128,9 +128,9 @@ impl<R: Role> Connection<R> {
     /// A message that is one frame, and whole in `input`, is one event. Any other message comes as [`Event::Part`]s.
     ///
     /// # Errors
-    /// The peer broke the protocol: see [`ProtocolError`]. All events before the bad byte have been returned by then. Give
-    /// the error to [`fail`](Self::fail), which returns the close frame for the peer. Each further call returns the same
-    /// error.
+    /// The peer broke the protocol: see [`ProtocolError`]. All events before the bad byte have been returned by then.
+    /// Give the error to [`fail`](Self::fail), which returns the close frame for the peer. Each further call returns
+    /// the same error.
     // Always inlined: a call would return the event through memory, see below.
     #[inline(always)]
     pub fn receive<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
@@ -165,8 +165,8 @@ impl<R: Role> Connection<R> {
         }))
     }
 
-    /// Returns how many bytes of the current data frame's payload have not arrived yet; 0 after the connection failed. The
-    /// host can read them straight into [`Assembler::spare`](crate::Assembler::spare).
+    /// Returns how many bytes of the current data frame's payload have not arrived yet; 0 after the connection failed.
+    /// The host can read them straight into [`Assembler::spare`](crate::Assembler::spare).
     #[inline]
     pub fn remaining(&self) -> u64 {
         if self.error.is_none() { self.decoder.remaining_data() } else { 0 }
@@ -175,8 +175,8 @@ impl<R: Role> Connection<R> {
     /// Tells the connection that the stream has ended (RFC 6455 §7.1.5): a read returned 0 bytes.
     ///
     /// # Errors
-    /// [`ProtocolError::UnexpectedEof`] if the peer has not sent a close. If the connection failed before, the error with
-    /// which it failed.
+    /// [`ProtocolError::UnexpectedEof`] if the peer has not sent a close. If the connection failed before, the error
+    /// with which it failed.
     pub fn receive_eof(&mut self) -> Result<(), ProtocolError> {
         if let Some(error) = self.error {
             return Err(error);
@@ -187,12 +187,12 @@ impl<R: Role> Connection<R> {
         Ok(())
     }
 
-    /// Fails the connection because of an error of the peer (RFC 6455 §7.1.7). Returns the close that tells the peer why;
-    /// `None` if this end has sent a close before, or if the stream has ended. If the connection failed before, the close
-    /// is that of the first error.
+    /// Fails the connection because of an error of the peer (RFC 6455 §7.1.7). Returns the close that tells the peer
+    /// why; `None` if this end has sent a close before, or if the stream has ended. If the connection failed before,
+    /// the close is that of the first error.
     ///
-    /// The host writes the frame after all that is queued. Then a server closes the socket, and a client waits a little for
-    /// the server to do so.
+    /// The host writes the frame after all that is queued. Then a server closes the socket, and a client waits a little
+    /// for the server to do so.
     #[must_use = "if there is a frame, the peer must get it: write it"]
     pub fn fail(&mut self, error: ProtocolError, key: impl KeySource<R>) -> Option<ControlFrame> {
         let error = self.set_error(error);
@@ -216,8 +216,9 @@ impl<R: Role> Connection<R> {
 
     /// Splits the connection, for a host that receives and sends in different places, such as two tasks.
     ///
-    /// The halves share nothing, so the host tells the sending half what the receiving half learns. It gives each event to
-    /// [`SendHalf::reply`], which also learns from it that the peer has closed. It gives an error to [`SendHalf::fail`].
+    /// The halves share nothing, so the host tells the sending half what the receiving half learns. It gives each event
+    /// to [`SendHalf::reply`], which also learns from it that the peer has closed. It gives an error to
+    /// [`SendHalf::fail`].
     ///
     /// ```
     /// use framewire::{Connection, Receive, Server, State, Unmasked};

@@ -64,8 +64,8 @@ impl Chunk<'_> {
         self.header.payload_len.wrapping_sub(self.offset) == self.bytes.len() as u64
     }
 
-    /// The key of these bytes: the frame's key, [advanced](Key::advance) to their position in the payload. It is zero if
-    /// the frame is not masked.
+    /// The key of these bytes: the frame's key, [advanced](Key::advance) to their position in the payload. It is zero
+    /// if the frame is not masked.
     #[inline]
     pub fn key(&self) -> Key {
         advance(self.header.key.unwrap_or_default(), self.offset)
@@ -104,8 +104,8 @@ impl Decoder {
         Self { remaining: 0, head: [0; Header::MAX_LEN], head_len: 0, unmask: true }
     }
 
-    /// A decoder at the start of a stream that leaves payload as it is on the wire, for example for a proxy that changes
-    /// the key in one pass ([`Chunk::key_to`]).
+    /// A decoder at the start of a stream that leaves payload as it is on the wire, for example for a proxy that
+    /// changes the key in one pass ([`Chunk::key_to`]).
     #[inline]
     pub const fn pass_through() -> Self {
         Self { unmask: false, ..Self::new() }
@@ -114,8 +114,8 @@ impl Decoder {
     /// Takes the next chunk off the front of `input`. After `Ok(None)`, `input` is empty.
     ///
     /// # Errors
-    /// As [`Header::parse`]. Where the next frame begins is then unknown, so the rest of the stream is useless. `input` is
-    /// unchanged, and a further call with it returns the same error.
+    /// As [`Header::parse`]. Where the next frame begins is then unknown, so the rest of the stream is useless. `input`
+    /// is unchanged, and a further call with it returns the same error.
     #[inline]
     pub fn decode<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Chunk<'b>>, ProtocolError> {
         // The straight path: nothing to remember, and the next frame is whole in `input`.

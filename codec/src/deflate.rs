@@ -9,8 +9,8 @@
 //!
 //! A host that has each compressed message whole need not feed parts. It calls `owned::Message::inflate` for a message
 //! from `owned::Reader`, or [`Ready::inflate_text`] or [`Ready::inflate_binary`] for a slice. Each needs a decompressor
-//! only during that call. So if no connection of a pool feeds parts, `messages: 1` serves all of them, and no peer waits
-//! for another.
+//! only during that call. So if no connection of a pool feeds parts, `messages: 1` serves all of them, and no peer
+//! waits for another.
 //!
 //! # The host's loop, with compression
 //!
@@ -130,13 +130,13 @@
 //! # Waiting for a decompressor
 //!
 //! A host that feeds parts lends a decompressor to each message from its first byte to its last, however long the peer
-//! takes. There are [`InflateConfig::messages`] decompressors. While all are lent, [`Inflater::ready`] returns `None` for
-//! a peer that is between two messages. Then the host
+//! takes. There are [`InflateConfig::messages`] decompressors. While all are lent, [`Inflater::ready`] returns `None`
+//! for a peer that is between two messages. Then the host
 //!
 //! - does not read that peer's socket, and remembers that the peer waits;
-//! - tries again when another peer's message ends: with its last part, with an error, or with its connection. If the pool
-//!   [shares its budget](InflateBudget), this may happen on another thread, so the host also tries again after a short
-//!   time, or lets the other thread notify it;
+//! - tries again when another peer's message ends: with its last part, with an error, or with its connection. If the
+//!   pool [shares its budget](InflateBudget), this may happen on another thread, so the host also tries again after a
+//!   short time, or lets the other thread notify it;
 //! - continues to read peers that are [inside a message](Inflater::is_open), which are always ready;
 //! - limits how long a compressed message may take, as it limits how long a handshake may take, and fails connections
 //!   that exceed the limit while others wait. Otherwise a few peers that never end their messages stop all others.
@@ -147,20 +147,21 @@
 //!
 //! # Threads
 //!
-//! An inflater or deflater may meet another thread's pool: a connection may move to another thread between any two calls,
-//! also inside a message. It owns its window, and a decompressor that is lent to it moves with it. Before the next
-//! message, the new pool reads the window in once (32 KiB: 0.7 µs to inflate; to compress, 0.8 µs for each KiB, of which
-//! short messages need few).
+//! An inflater or deflater may meet another thread's pool: a connection may move to another thread between any two
+//! calls, also inside a message. It owns its window, and a decompressor that is lent to it moves with it. Before the
+//! next message, the new pool reads the window in once (32 KiB: 0.7 µs to inflate; to compress, 0.8 µs for each KiB, of
+//! which short messages need few).
 //!
-//! Pools that [share](InflatePool::sharing) an [`InflateBudget`] or a [`DeflateBudget`] have one cap together. If the two
-//! pools do not share a budget, the window counts in the first pool's budget as long as the connection lives, and an open
-//! message until it ends.
+//! Pools that [share](InflatePool::sharing) an [`InflateBudget`] or a [`DeflateBudget`] have one cap together. If the
+//! two pools do not share a budget, the window counts in the first pool's budget as long as the connection lives, and
+//! an open message until it ends.
 //!
 //! # Memory
 //!
 //! Between two messages, a connection holds its `Inflater` (24 bytes), its `Deflater` (16 bytes) and, with context
-//! takeover, its windows. A window is plain bytes, at most as many as the two ends agreed on. A decompressor or compressor
-//! reads it in when the connection needs one. So whatever the peers do, all connections together hold at most
+//! takeover, its windows. A window is plain bytes, at most as many as the two ends agreed on. A decompressor or
+//! compressor reads it in when the connection needs one. So whatever the peers do, all connections together hold at
+//! most
 //!
 //! ```text
 //! receiving   messages × (48 KiB + 2^bits if messages are cut) + windows             (InflateConfig, all pools)
@@ -170,23 +171,23 @@
 //!               comes when all compressors are taken                                 (each pool)
 //! ```
 //!
-//! `messages` counts at least one for each pool. At the cap on `windows` for receiving, a server asks further clients not
-//! to take their context over ([`InflatePool::has_window`]). At the cap on `windows` for sending, it compresses each
-//! message to further clients by itself, which needs no agreement. At the cap on `messages`, peers
+//! `messages` counts at least one for each pool. At the cap on `windows` for receiving, a server asks further clients
+//! not to take their context over ([`InflatePool::has_window`]). At the cap on `windows` for sending, it compresses
+//! each message to further clients by itself, which needs no agreement. At the cap on `messages`, peers
 //! [wait](#waiting-for-a-decompressor).
 //!
 //! # Work
 //!
 //! [`InflateConfig::message`] bounds a message while it is inflated, so a compression bomb costs no more than an honest
 //! message of that size. The connection's [`Limits::message`](crate::Limits::message) bounds input that inflates to
-//! nothing. Each final block starts a new deflate stream; the number of final blocks in a message is bounded by a share of
-//! its input. On targets whose `c_ulong` has 32 bits, such as Windows, a message of more than 2 GiB of compressed input is
-//! too big, whatever the limits.
+//! nothing. Each final block starts a new deflate stream; the number of final blocks in a message is bounded by a share
+//! of its input. On targets whose `c_ulong` has 32 bits, such as Windows, a message of more than 2 GiB of compressed
+//! input is too big, whatever the limits.
 //!
 //! # Secrets
 //!
-//! If an attacker can make one end send chosen text beside a secret, the length of the compressed message reveals parts of
-//! the secret (RFC 7692 §8). Send such messages with the connection's own methods, which do not compress.
+//! If an attacker can make one end send chosen text beside a secret, the length of the compressed message reveals parts
+//! of the secret (RFC 7692 §8). Send such messages with the connection's own methods, which do not compress.
 
 mod budget;
 mod deflate_pool;

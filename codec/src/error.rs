@@ -38,8 +38,8 @@ pub enum ProtocolError {
     ExpectedContinuation,
     /// A frame declares more payload than [`Limits::frame`](crate::Limits::frame) allows.
     FrameTooBig,
-    /// A message is longer than [`Limits::message`](crate::Limits::message) or the limit of an `Assembler` allows; or it
-    /// inflates to more than `InflateConfig::message`.
+    /// A message is longer than [`Limits::message`](crate::Limits::message) or the limit of an `Assembler` allows; or
+    /// it inflates to more than `InflateConfig::message`.
     MessageTooBig,
     /// A text, or the reason of a close, is not UTF-8 (RFC 6455 §8.1).
     InvalidUtf8,
@@ -86,7 +86,8 @@ impl fmt::Display for ProtocolError {
 
 impl error::Error for ProtocolError {}
 
-/// The caller asked for a frame that the protocol does not allow now. No frame was made, and the connection is unchanged.
+/// The caller asked for a frame that the protocol does not allow now. No frame was made, and the connection is
+/// unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SendError {

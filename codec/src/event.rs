@@ -16,8 +16,8 @@ pub enum Event<'b> {
     Ping(Control<'b>),
     /// A pong, asked for or not (RFC 6455 §5.5.3).
     Pong(Control<'b>),
-    /// The peer's close (RFC 6455 §5.5.1): [`as_close`](Control::as_close) returns its code and reason. Bytes after it are
-    /// discarded.
+    /// The peer's close (RFC 6455 §5.5.1): [`as_close`](Control::as_close) returns its code and reason. Bytes after it
+    /// are discarded.
     Close(Control<'b>),
 }
 
@@ -35,8 +35,8 @@ pub struct Part<'b> {
     span: Span,
 }
 
-/// The states of UTF-8 validation before and after a piece of a text. Pieces form a valid text if each one begins in the
-/// state in which the one before it ended.
+/// The states of UTF-8 validation before and after a piece of a text. Pieces form a valid text if each one begins in
+/// the state in which the one before it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) before: Validator,
@@ -60,8 +60,8 @@ impl<'b> Part<'b> {
         Self { kind, rsv, last, bytes, span }
     }
 
-    /// The unmasked bytes. Those of a text without an extension are valid UTF-8, except that they may begin or end inside
-    /// a character.
+    /// The unmasked bytes. Those of a text without an extension are valid UTF-8, except that they may begin or end
+    /// inside a character.
     #[inline]
     pub const fn bytes(&self) -> &[u8] {
         self.bytes

@@ -240,8 +240,8 @@ pub struct DeflateResponse {
 }
 
 impl DeflateResponse {
-    /// Reads a response from an extension in a 101. [`DeflateOffer::check`] then checks it against the offer; [`verify`]
-    /// does both for the whole header.
+    /// Reads a response from an extension in a 101. [`DeflateOffer::check`] then checks it against the offer;
+    /// [`verify`] does both for the whole header.
     ///
     /// # Errors
     /// As [`DeflateOffer::parse`]; `client_max_window_bits` needs a value here. The client must fail the connection
@@ -311,7 +311,8 @@ impl Default for DeflateParams {
 /// have 15 bits, and are kept from message to message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DeflatePolicy {
-    /// The server compresses every message with an empty window: it keeps no memory between messages, and compresses less.
+    /// The server compresses every message with an empty window: it keeps no memory between messages, and compresses
+    /// less.
     pub server_no_context_takeover: bool,
     /// The client must compress every message with an empty window: the server keeps no window between its messages.
     pub client_no_context_takeover: bool,

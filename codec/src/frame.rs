@@ -149,11 +149,11 @@ impl Header {
     /// The most bytes of a header on the wire.
     pub const MAX_LEN: usize = 14;
 
-    /// Parses the header at the start of `bytes`, which takes [`wire_len`](Self::wire_len) of them. Returns `None` if more
-    /// bytes are needed.
+    /// Parses the header at the start of `bytes`, which takes [`wire_len`](Self::wire_len) of them. Returns `None` if
+    /// more bytes are needed.
     ///
-    /// Bytes that are an error stay that error, whatever follows them. So the error does not depend on how the stream is
-    /// cut.
+    /// Bytes that are an error stay that error, whatever follows them. So the error does not depend on how the stream
+    /// is cut.
     ///
     /// # Errors
     /// The header breaks a rule that needs neither the role nor the frames before it (RFC 6455 §5.2, §5.5):
@@ -253,8 +253,8 @@ pub struct HeaderBytes([u8; Self::LEN + 1]);
 impl HeaderBytes {
     const LEN: usize = 15;
 
-    /// Appends the bytes to `buffer`, faster than `extend_from_slice`: it copies a fixed number of bytes and then removes
-    /// the surplus. So `buffer` grows unless it has room for 16 bytes.
+    /// Appends the bytes to `buffer`, faster than `extend_from_slice`: it copies a fixed number of bytes and then
+    /// removes the surplus. So `buffer` grows unless it has room for 16 bytes.
     ///
     /// ```
     /// use framewire::{Connection, Server, Unmasked};

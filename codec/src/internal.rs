@@ -1,5 +1,5 @@
-//! Each kernel by itself, for the tests, benches and fuzz targets of this repository. It is not part of the API, and may
-//! change in any release.
+//! Each kernel by itself, for the tests, benches and fuzz targets of this repository. It is not part of the API, and
+//! may change in any release.
 #![allow(unsafe_code)] // the caller chooses the kernel
 
 use crate::mask::{self, Key};
@@ -31,8 +31,8 @@ impl MaskKernel {
     /// [`mask::apply_to`] by this kernel.
     pub fn apply_to(self, key: Key, from: &[u8], to: &mut [u8]) -> usize {
         let len = from.len().min(to.len());
-        // SAFETY: both are valid for `len` bytes; a `&mut` and a `&` do not overlap; the CPU can run what `mask_kernels`
-        // returns.
+        // SAFETY: both are valid for `len` bytes; a `&mut` and a `&` do not overlap; the CPU can run what
+        // `mask_kernels` returns.
         unsafe { mask::run_by(self.0, key, from.as_ptr(), to.as_mut_ptr(), len) }
         len
     }

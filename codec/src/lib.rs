@@ -62,9 +62,9 @@
 //! # Programs to start from
 //!
 //! The folder `examples/` of this crate has `loopback`, which needs no socket, a server on blocking sockets
-//! (`std_threads`), a relay (`proxy`), a `broadcast`, a 10 GiB upload (`huge_upload`), and a device without an operating
-//! system (`embedded`). The repository has programs on tokio, hyper, rustls, mio and io_uring, and `framewire-echo`, a
-//! server on mio. Its `docs/integrate.md` explains them.
+//! (`std_threads`), a relay (`proxy`), a `broadcast`, a 10 GiB upload (`huge_upload`), and a device without an
+//! operating system (`embedded`). The repository has programs on tokio, hyper, rustls, mio and io_uring, and
+//! `framewire-echo`, a server on mio. Its `docs/integrate.md` explains them.
 //!
 //! # The host's loop
 //!
@@ -137,8 +137,8 @@
 //! 1. Levels 1–3 use no clock and no randomness, and do no I/O.
 //! 2. Levels 1–3 do not allocate, except one small box while a control frame is split across reads. (A `Vec` that the
 //!    host passes in may grow.)
-//! 3. Nothing panics, whatever a peer sends. An error says who is to blame: [`ProtocolError`] the peer, [`SendError`] the
-//!    caller.
+//! 3. Nothing panics, whatever a peer sends. An error says who is to blame: [`ProtocolError`] the peer, [`SendError`]
+//!    the caller.
 //! 4. After `Ok(None)` the input is empty: the host need not keep any of its bytes.
 //! 5. The same bytes give the same messages, replies and error, however reads cut them.
 //! 6. Levels 1–3 unmask a message's payload where it is, and never move it.

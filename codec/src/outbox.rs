@@ -85,8 +85,8 @@ pub struct Memory {
 const MAX_SLICES: usize = 64;
 
 impl<'b> Outbox<'b> {
-    /// Payloads of at least this many bytes are referenced. For smaller ones, a copy costs less than one more slice of the
-    /// write (docs/tried.md).
+    /// Payloads of at least this many bytes are referenced. For smaller ones, a copy costs less than one more slice of
+    /// the write (docs/tried.md).
     pub const REFERENCE_FROM: usize = 4 << 10;
 
     /// An empty outbox.
@@ -114,8 +114,8 @@ impl<'b> Outbox<'b> {
         self.memory.copied.extend_from_slice(bytes);
     }
 
-    /// Queues a message (RFC 6455 §5.6). A client's payload is masked: in place if it is owned, otherwise in a copy. The
-    /// caller promises that a text is UTF-8.
+    /// Queues a message (RFC 6455 §5.6). A client's payload is masked: in place if it is owned, otherwise in a copy.
+    /// The caller promises that a text is UTF-8.
     ///
     /// # Errors
     /// As [`SendHalf::message_header`]; nothing is queued then.
@@ -135,8 +135,8 @@ impl<'b> Outbox<'b> {
         Ok(())
     }
 
-    /// Queues a message (RFC 7692 §7.2.1), compressed by `deflater` if that makes it shorter; see [`Deflater::message`].
-    /// The caller promises that a text is UTF-8.
+    /// Queues a message (RFC 7692 §7.2.1), compressed by `deflater` if that makes it shorter; see
+    /// [`Deflater::message`]. The caller promises that a text is UTF-8.
     ///
     /// # Errors
     /// As [`Deflater::message`]; nothing is queued then.
@@ -237,8 +237,8 @@ impl<'b> Outbox<'b> {
         }
     }
 
-    /// Empties the outbox after its first `written` bytes were written. Gives each piece that has unwritten bytes to `keep`,
-    /// with the number of its bytes that were written: the two arguments of [`Backlog::push`].
+    /// Empties the outbox after its first `written` bytes were written. Gives each piece that has unwritten bytes to
+    /// `keep`, with the number of its bytes that were written: the two arguments of [`Backlog::push`].
     pub fn take_rest(&mut self, written: usize, mut keep: impl FnMut(Cow<'_, [u8]>, usize)) {
         let mut skip = written;
         let mut keep = |piece: Cow<'_, [u8]>| {

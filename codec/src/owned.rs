@@ -2,8 +2,8 @@
 //!
 //! [`Reader`] splits messages off the host's `BytesMut` without copying them. [`SendQueue`] holds frames to be written,
 //! and lends them to vectored writes. [`PreparedFrame`] is encoded once and sent to any number of peers. With feature
-//! `deflate`, `Message::inflate` is the easy way to inflate a message, and `PreparedMessage` is compressed once for many
-//! peers.
+//! `deflate`, `Message::inflate` is the easy way to inflate a message, and `PreparedMessage` is compressed once for
+//! many peers.
 
 mod prepared;
 mod queue;
@@ -99,9 +99,9 @@ impl Message {
 
 /// Takes messages off the front of a `BytesMut`, to which the host only appends.
 ///
-/// A message of one frame is split off the buffer and never copied, however many reads it took to arrive. Only fragments
-/// are copied, to put them together. Bytes of an incomplete message wait in the buffer, so its memory grows with the bytes
-/// received, up to [`Limits::message`](crate::Limits::message).
+/// A message of one frame is split off the buffer and never copied, however many reads it took to arrive. Only
+/// fragments are copied, to put them together. Bytes of an incomplete message wait in the buffer, so its memory grows
+/// with the bytes received, up to [`Limits::message`](crate::Limits::message).
 ///
 /// ```
 /// use bytes::BytesMut;
@@ -138,8 +138,8 @@ impl Reader {
         Self::default()
     }
 
-    /// Takes the next message off the front of `buffer`. After `Ok(None)`, the host appends the next bytes that it reads. It
-    /// must not change the bytes in the buffer, which belong to an incomplete message.
+    /// Takes the next message off the front of `buffer`. After `Ok(None)`, the host appends the next bytes that it
+    /// reads. It must not change the bytes in the buffer, which belong to an incomplete message.
     ///
     /// # Errors
     /// As [`Connection::receive`](crate::Connection::receive). The bytes in the buffer are useless then.
@@ -206,8 +206,8 @@ impl Reader {
         }
     }
 
-    /// Clears the front of the buffer up to `end`, because the bytes behind the decoded payload are not its continuation:
-    /// moves the payload to `gathered`.
+    /// Clears the front of the buffer up to `end`, because the bytes behind the decoded payload are not its
+    /// continuation: moves the payload to `gathered`.
     fn gather(&mut self, buffer: &mut BytesMut, end: usize) {
         if self.ready == 0 {
             // No payload waits. An empty `BytesMut` would still share the buffer, so that it could not grow in place.

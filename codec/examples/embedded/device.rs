@@ -59,7 +59,8 @@ impl Device {
         }
     }
 
-    /// Does the opening handshake. Returns the range of `rx` that has frames already; `None` if the request was refused.
+    /// Does the opening handshake. Returns the range of `rx` that has frames already; `None` if the request was
+    /// refused.
     fn open<L: Link>(&mut self, link: &mut L) -> Result<Option<(usize, usize)>, L::Error> {
         let mut scanner = HeadScanner::new(handshake::HeadLimits { head_bytes: HEAD, headers: 24 });
         let mut len = 0;

@@ -17,11 +17,12 @@ use crate::{
 use alloc::vec::Vec;
 use core::{fmt, marker::PhantomData};
 
-/// The sending half of a [`Connection`](crate::Connection). A connection dereferences to it, and so has all methods here.
+/// The sending half of a [`Connection`](crate::Connection). A connection dereferences to it, and so has all methods
+/// here.
 ///
-/// [`Connection::split`](crate::Connection::split) returns it by itself, for a host that receives and sends in different
-/// places. It then learns from [`reply`](Self::reply) that the peer has closed, and from [`fail`](Self::fail) that the
-/// connection failed.
+/// [`Connection::split`](crate::Connection::split) returns it by itself, for a host that receives and sends in
+/// different places. It then learns from [`reply`](Self::reply) that the peer has closed, and from [`fail`](Self::fail)
+/// that the connection failed.
 ///
 /// Each method takes the key of its frame last: [`Unmasked`](crate::Unmasked) for a server, a
 /// a [`Key`] for a client. So a host that serves both roles is generic over [`Role`].
@@ -137,8 +138,8 @@ impl<R: Role> SendHalf<R> {
         Ok(())
     }
 
-    /// Returns the header of a text message (RFC 6455 §5.6). The host writes `text` after it; a client first masks it with
-    /// the same key ([`mask::apply`], [`mask::apply_to`]).
+    /// Returns the header of a text message (RFC 6455 §5.6). The host writes `text` after it; a client first masks it
+    /// with the same key ([`mask::apply`], [`mask::apply_to`]).
     ///
     /// # Errors
     /// [`SendError::Closed`], [`SendError::MessageOpen`].
@@ -147,8 +148,8 @@ impl<R: Role> SendHalf<R> {
         self.message_header(Kind::Text, Rsv::NONE, text.len() as u64, key)
     }
 
-    /// Returns the header of a binary message (RFC 6455 §5.6). The host writes `payload` after it; a client first masks it
-    /// with the same key ([`mask::apply`], [`mask::apply_to`]).
+    /// Returns the header of a binary message (RFC 6455 §5.6). The host writes `payload` after it; a client first masks
+    /// it with the same key ([`mask::apply`], [`mask::apply_to`]).
     ///
     /// # Errors
     /// [`SendError::Closed`], [`SendError::MessageOpen`].
@@ -157,8 +158,8 @@ impl<R: Role> SendHalf<R> {
         self.message_header(Kind::Binary, Rsv::NONE, payload.len() as u64, key)
     }
 
-    /// Returns the header of a message (RFC 6455 §5.6), and masks `payload` in place if this is a client. The host writes
-    /// both.
+    /// Returns the header of a message (RFC 6455 §5.6), and masks `payload` in place if this is a client. The host
+    /// writes both.
     ///
     /// ```
     /// use framewire::{Client, Connection, Kind, mask::Key};
@@ -190,9 +191,9 @@ impl<R: Role> SendHalf<R> {
         Ok(header)
     }
 
-    /// Returns the header of a message (RFC 6455 §5.6) with `len` bytes of payload, for a payload that is in several pieces
-    /// or in a file, or that an extension encoded with the bits `rsv`. The host writes the payload after it; a client
-    /// first masks it with the same key. The caller promises that a text is UTF-8 once decoded.
+    /// Returns the header of a message (RFC 6455 §5.6) with `len` bytes of payload, for a payload that is in several
+    /// pieces or in a file, or that an extension encoded with the bits `rsv`. The host writes the payload after it; a
+    /// client first masks it with the same key. The caller promises that a text is UTF-8 once decoded.
     ///
     /// # Errors
     /// [`SendError::Closed`], [`SendError::MessageOpen`], [`SendError::ReservedBit`],
@@ -215,11 +216,11 @@ impl<R: Role> SendHalf<R> {
     }
 
     /// Returns the header of the next fragment of a message (RFC 6455 §5.4), with `len` bytes of payload. The first
-    /// fragment starts the message, and the `last` one ends it. Only control frames may be sent between them. `rsv` counts
-    /// for the first fragment only.
+    /// fragment starts the message, and the `last` one ends it. Only control frames may be sent between them. `rsv`
+    /// counts for the first fragment only.
     ///
-    /// The host writes the payload after the header; a client first masks it with the same key. The caller promises that
-    /// the fragments of a text together are UTF-8; they may be cut inside a character.
+    /// The host writes the payload after the header; a client first masks it with the same key. The caller promises
+    /// that the fragments of a text together are UTF-8; they may be cut inside a character.
     ///
     /// ```
     /// use framewire::{Connection, Kind, Rsv, Server, Unmasked};
@@ -289,9 +290,9 @@ impl<R: Role> SendHalf<R> {
         Ok(close_frame(code, reason, key.into()))
     }
 
-    /// Returns the frame that answers an event: a pong to a ping, a close to a close (RFC 6455 §5.5). Other events need no
-    /// answer, and neither does a close if this end has sent one. Call this once for each event; the host decides when to
-    /// write the frame.
+    /// Returns the frame that answers an event: a pong to a ping, a close to a close (RFC 6455 §5.5). Other events need
+    /// no answer, and neither does a close if this end has sent one. Call this once for each event; the host decides
+    /// when to write the frame.
     #[inline]
     #[must_use = "if there is a frame, the protocol demands it: write it"]
     pub fn reply(&mut self, event: &Event<'_>, key: impl KeySource<R>) -> Option<ControlFrame> {
@@ -302,11 +303,11 @@ impl<R: Role> SendHalf<R> {
         }
     }
 
-    /// Fails the connection because of an error of the peer (RFC 6455 §7.1.7). Returns the close that tells the peer why;
-    /// `None` if this end has sent a close before, or if the stream has ended.
+    /// Fails the connection because of an error of the peer (RFC 6455 §7.1.7). Returns the close that tells the peer
+    /// why; `None` if this end has sent a close before, or if the stream has ended.
     ///
-    /// The host writes the frame after all that is queued. Then a server closes the socket, and a client waits a little for
-    /// the server to do so.
+    /// The host writes the frame after all that is queued. Then a server closes the socket, and a client waits a little
+    /// for the server to do so.
     #[must_use = "if there is a frame, the peer must get it: write it"]
     pub fn fail(&mut self, error: ProtocolError, key: impl KeySource<R>) -> Option<ControlFrame> {
         let code = error.close_code();
@@ -317,8 +318,8 @@ impl<R: Role> SendHalf<R> {
     }
 
     /// Fails the connection (RFC 6455 §7.1.7) for a reason of the application: a kind of data that it does not accept
-    /// ([`CloseCode::UNSUPPORTED`]), a policy ([`CloseCode::POLICY`]), an overload ([`CloseCode::TRY_AGAIN`]). This differs
-    /// from [`close`](Self::close): all bytes that arrive later are discarded.
+    /// ([`CloseCode::UNSUPPORTED`]), a policy ([`CloseCode::POLICY`]), an overload ([`CloseCode::TRY_AGAIN`]). This
+    /// differs from [`close`](Self::close): all bytes that arrive later are discarded.
     ///
     /// After a split, this half alone cannot do that: the receiving half still returns events, which the host ignores.
     ///

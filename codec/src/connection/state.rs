@@ -9,8 +9,8 @@ pub enum State {
     CloseSent,
     /// The peer sent a close. This end must still answer it, with [`reply`](crate::SendHalf::reply).
     CloseReceived,
-    /// Nothing is received or sent any more: both ends sent a close, or the connection failed. Once the queued bytes are
-    /// written, a server closes the socket; a client waits a little for the server to do so.
+    /// Nothing is received or sent any more: both ends sent a close, or the connection failed. Once the queued bytes
+    /// are written, a server closes the socket; a client waits a little for the server to do so.
     Closed,
 }
 

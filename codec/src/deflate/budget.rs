@@ -49,8 +49,8 @@ impl Drop for Grant {
     }
 }
 
-/// Makes numbers that no other clock makes. They tell which window a compressor or decompressor has read in, also after it
-/// moved to another pool.
+/// Makes numbers that no other clock makes. They tell which window a compressor or decompressor has read in, also after
+/// it moved to another pool.
 #[derive(Debug)]
 pub(super) struct Clock {
     id: usize,

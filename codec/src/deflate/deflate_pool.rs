@@ -10,8 +10,8 @@ use alloc::{boxed::Box, vec::Vec};
 use core::{ffi::c_ulong, fmt};
 use zlib_rs::{Deflate, DeflateConfig as Zlib, DeflateFlush};
 
-/// How the deflaters of a [`DeflatePool`] compress, and how much memory they may hold. If pools share a [`DeflateBudget`],
-/// `compressors` and `windows` are caps for all of them together.
+/// How the deflaters of a [`DeflatePool`] compress, and how much memory they may hold. If pools share a
+/// [`DeflateBudget`], `compressors` and `windows` are caps for all of them together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeflateConfig {
     /// How hard zlib tries, 1–9; a value outside counts as the nearest of these. From 7 on, the whole window is read in
@@ -19,13 +19,13 @@ pub struct DeflateConfig {
     pub level: u8,
     /// Messages of fewer bytes are sent uncompressed.
     pub min_len: usize,
-    /// The most compressors. Each pool may always have one, which serves any number of connections. With context takeover,
-    /// further ones make it rarer that a window is read in again before a message. Each takes
+    /// The most compressors. Each pool may always have one, which serves any number of connections. With context
+    /// takeover, further ones make it rarer that a window is read in again before a message. Each takes
     /// [`DeflatePool::COMPRESSOR`] bytes.
     pub compressors: usize,
-    /// The most bytes of windows that are kept between messages, with context takeover: 2 to the power of the window bits
-    /// for each connection that has sent a message. If nothing is left for a connection, it compresses each message by
-    /// itself.
+    /// The most bytes of windows that are kept between messages, with context takeover: 2 to the power of the window
+    /// bits for each connection that has sent a message. If nothing is left for a connection, it compresses each
+    /// message by itself.
     pub windows: usize,
 }
 
@@ -40,16 +40,16 @@ impl Default for DeflateConfig {
 }
 
 impl DeflateConfig {
-    /// How many of a window's last bytes a compressor should read in before a message of this length. Reading them costs
-    /// the same before any message (all 32 KiB: as much as compressing three short messages). They save more for a longer
-    /// message, and the last ones save most: docs/deflate.md has the figures.
+    /// How many of a window's last bytes a compressor should read in before a message of this length. Reading them
+    /// costs the same before any message (all 32 KiB: as much as compressing three short messages). They save more for
+    /// a longer message, and the last ones save most: docs/deflate.md has the figures.
     const fn worth_reading(&self, message: usize) -> usize {
         if self.level < 7 { message.saturating_mul(16).saturating_add(2 << 10) } else { usize::MAX }
     }
 }
 
-/// A budget that the [`DeflatePool`]s of several threads share, so that the caps of its [`DeflateConfig`] hold for all of
-/// them together. A clone is the same budget.
+/// A budget that the [`DeflatePool`]s of several threads share, so that the caps of its [`DeflateConfig`] hold for all
+/// of them together. A clone is the same budget.
 ///
 /// ```
 /// use framewire::deflate::{DeflateBudget, DeflateConfig, DeflatePool};
@@ -73,13 +73,13 @@ impl DeflateBudget {
     }
 }
 
-/// The compressors that the [`Deflater`](super::Deflater)s of one thread share, and the buffer into which these write. The
-/// host owns the pool.
+/// The compressors that the [`Deflater`](super::Deflater)s of one thread share, and the buffer into which these write.
+/// The host owns the pool.
 ///
 /// A connection uses a compressor only during a call, and keeps its own window. With context takeover, it uses its last
-/// compressor again if no other connection has used that one since. Otherwise a compressor first reads in the end of the
-/// window: the longer the message, the more of it, and all of it for messages from 2 KiB on or from level 7 on. This costs
-/// 0.8 µs for each KiB, and saves 380 KB of memory for each connection.
+/// compressor again if no other connection has used that one since. Otherwise a compressor first reads in the end of
+/// the window: the longer the message, the more of it, and all of it for messages from 2 KiB on or from level 7 on.
+/// This costs 0.8 µs for each KiB, and saves 380 KB of memory for each connection.
 #[derive(Debug)]
 pub struct DeflatePool {
     budget: DeflateBudget,
@@ -88,7 +88,8 @@ pub struct DeflatePool {
     clock: Clock,
     /// Counts the uses of compressors, to tell which one was used least recently.
     uses: u64,
-    /// All of it is initialised. The last payload that was compressed or masked is at its start, and is lent to the host.
+    /// All of it is initialised. The last payload that was compressed or masked is at its start, and is lent to the
+    /// host.
     out: Vec<u8>,
 }
 
@@ -152,8 +153,8 @@ impl DeflatePool {
         self.budget.config.min_len.max(1)
     }
 
-    /// Compresses `bytes` into `out`, with references to the bytes of `context`, and returns the length. The output ends
-    /// with a block, at a byte boundary; if this is the `last` piece, without the bytes that the receiver adds
+    /// Compresses `bytes` into `out`, with references to the bytes of `context`, and returns the length. The output
+    /// ends with a block, at a byte boundary; if this is the `last` piece, without the bytes that the receiver adds
     /// (RFC 7692 §7.2.1). Returns `None` and changes no window if the output would not be shorter than `bytes`, or if
     /// zlib-rs could not count it.
     pub(super) fn compress(
@@ -187,8 +188,8 @@ impl DeflatePool {
         if self.out.len() < Self::MIN_OUT {
             self.out.resize(Self::MIN_OUT, 0); // with room for only a few bytes, flushing never ends
         }
-        // Output of `enough` bytes is not shorter than the input. There is room for all of them: if zlib leaves one free,
-        // the output is complete.
+        // Output of `enough` bytes is not shorter than the input. There is room for all of them: if zlib leaves one
+        // free, the output is complete.
         let dropped = if last { TAIL.len() } else { 0 };
         let enough = bytes.len() + dropped;
         let (mut taken, mut given) = (0, 0);
@@ -203,9 +204,9 @@ impl DeflatePool {
             taken += more;
             given += fresh;
             if given == enough {
-                // All output must be taken out before a reset. A reset of zlib-rs (0.6.8) keeps an open block, so that a
-                // later message would lack its first bytes; and it keeps the position of output that was not taken, so
-                // that a later message would find no room in the buffer, and panic.
+                // All output must be taken out before a reset. A reset of zlib-rs (0.6.8) keeps an open block, so that
+                // a later message would lack its first bytes; and it keeps the position of output that was not taken,
+                // so that a later message would find no room in the buffer, and panic.
                 while step(deflate, &[], &mut self.out, DeflateFlush::SyncFlush)?.given == self.out.len() {}
                 return None;
             }
@@ -270,8 +271,8 @@ impl DeflatePool {
         self.out.len()
     }
 
-    /// The compressor that has read in this version of this window; else one that has read in none; else a new one, if one
-    /// more is allowed; else the one that was used least recently.
+    /// The compressor that has read in this version of this window; else one that has read in none; else a new one, if
+    /// one more is allowed; else the one that was used least recently.
     fn choose(&mut self, bits: u8, warm: Option<(Instant, u64)>) -> usize {
         let find = |warm| self.compressors.iter().position(|c| c.bits == bits && c.warm == warm);
         let found = find(warm).or_else(|| find(None));

@@ -18,9 +18,9 @@ use core::marker::PhantomData;
 /// Compresses the messages to one peer (RFC 7692 §7.2.1). It is a few words of state; it has a window only with context
 /// takeover, once a message has been compressed.
 ///
-/// Its send methods take the connection, and so compress only what is sent: no order of calls, and no error, makes the two
-/// ends disagree about the window. They may be mixed with the connection's own send methods, which do not compress. A call
-/// may use another pool than the one before, such as another thread's: see [the costs](super#threads).
+/// Its send methods take the connection, and so compress only what is sent: no order of calls, and no error, makes the
+/// two ends disagree about the window. They may be mixed with the connection's own send methods, which do not compress.
+/// A call may use another pool than the one before, such as another thread's: see [the costs](super#threads).
 ///
 /// The [module](super) shows the host's loop.
 #[derive(Debug)]
@@ -47,8 +47,8 @@ pub struct Outgoing<'p> {
 }
 
 impl Outgoing<'_> {
-    /// Whether [`payload`](Self::payload) is the slice that the host passed in, neither compressed nor masked. Otherwise it
-    /// is in the pool's buffer, which the next message overwrites.
+    /// Whether [`payload`](Self::payload) is the slice that the host passed in, neither compressed nor masked.
+    /// Otherwise it is in the pool's buffer, which the next message overwrites.
     pub const fn is_unchanged(&self) -> bool {
         self.is_unchanged
     }
@@ -71,14 +71,14 @@ impl<R: Role> Deflater<R> {
         }
     }
 
-    /// Makes the frame of a whole message (RFC 7692 §7.2.1). It is compressed unless the payload is
-    /// [too short](super::DeflateConfig::min_len), would not become shorter, or the peer demands a window of 8 bits, with
+    /// Makes the frame of a whole message (RFC 7692 §7.2.1). It is compressed unless the payload is [too
+    /// short](super::DeflateConfig::min_len), would not become shorter, or the peer demands a window of 8 bits, with
     /// which zlib cannot compress. A client's frame is masked. The caller promises that a text is UTF-8.
     ///
     /// # Errors
-    /// As [`SendHalf::message_header`]: [`SendError::Closed`], [`SendError::MessageOpen`], [`SendError::PayloadTooLong`];
-    /// and [`SendError::ReservedBit`] if the connection was not told of the extension, with
-    /// [`with_extension_bits`](crate::Connection::with_extension_bits).
+    /// As [`SendHalf::message_header`]: [`SendError::Closed`], [`SendError::MessageOpen`],
+    /// [`SendError::PayloadTooLong`]; and [`SendError::ReservedBit`] if the connection was not told of the extension,
+    /// with [`with_extension_bits`](crate::Connection::with_extension_bits).
     pub fn message<'p>(
         &mut self,
         connection: &mut SendHalf<R>,
@@ -93,14 +93,14 @@ impl<R: Role> Deflater<R> {
         })
     }
 
-    /// Makes the frame of the next fragment of a message (RFC 7692 §7.2.1). The first fragment starts the message, and the
-    /// `last` one ends it. All fragments of a message are compressed, or none: none if the peer demands a window of 8 bits.
-    /// The peer can inflate each fragment as soon as it has arrived. The caller promises that the fragments of a text
-    /// together are UTF-8.
+    /// Makes the frame of the next fragment of a message (RFC 7692 §7.2.1). The first fragment starts the message, and
+    /// the `last` one ends it. All fragments of a message are compressed, or none: none if the peer demands a window of
+    /// 8 bits. The peer can inflate each fragment as soon as it has arrived. The caller promises that the fragments of
+    /// a text together are UTF-8.
     ///
     /// # Errors
-    /// As [`SendHalf::fragment_header`]: [`SendError::Closed`], [`SendError::KindChanged`], [`SendError::PayloadTooLong`];
-    /// and [`SendError::ReservedBit`], as for [`message`](Self::message).
+    /// As [`SendHalf::fragment_header`]: [`SendError::Closed`], [`SendError::KindChanged`],
+    /// [`SendError::PayloadTooLong`]; and [`SendError::ReservedBit`], as for [`message`](Self::message).
     pub fn fragment<'p>(
         &mut self,
         connection: &mut SendHalf<R>,
@@ -117,8 +117,8 @@ impl<R: Role> Deflater<R> {
         })
     }
 
-    /// Frees the window, if there is one: the next message is then compressed without references to earlier ones. This is
-    /// for a connection that will send nothing for a while.
+    /// Frees the window, if there is one: the next message is then compressed without references to earlier ones. This
+    /// is for a connection that will send nothing for a while.
     pub fn release(&mut self) {
         self.context = None;
     }

@@ -18,8 +18,8 @@ pub struct InflateConfig {
     /// [`InflatePool::DECOMPRESSOR`] bytes, and a window if it arrives in several parts. If pools share a budget, each
     /// keeps up to [`InflatePool::IDLE`] further decompressors.
     pub messages: usize,
-    /// The most bytes of windows that are kept between messages, for peers with context takeover. Each peer takes 2 to the
-    /// power of its window bits, which count as at least 9.
+    /// The most bytes of windows that are kept between messages, for peers with context takeover. Each peer takes 2 to
+    /// the power of its window bits, which count as at least 9.
     pub windows: usize,
     /// The most bytes of one message once it is inflated.
     pub message: u64,
@@ -34,8 +34,8 @@ impl Default for InflateConfig {
     }
 }
 
-/// A budget that the [`InflatePool`]s of several threads share, so that the caps of its [`InflateConfig`] hold for all of
-/// them together. A clone is the same budget.
+/// A budget that the [`InflatePool`]s of several threads share, so that the caps of its [`InflateConfig`] hold for all
+/// of them together. A clone is the same budget.
 ///
 /// ```
 /// use framewire::deflate::{InflateBudget, InflateConfig, InflatePool};
@@ -86,11 +86,11 @@ impl InflateBudget {
     }
 }
 
-/// The decompressors that the [`Inflater`](super::Inflater)s of one thread share, and the buffer into which these write.
-/// Each message borrows a decompressor from its first byte to its last. The host owns the pool.
+/// The decompressors that the [`Inflater`](super::Inflater)s of one thread share, and the buffer into which these
+/// write. Each message borrows a decompressor from its first byte to its last. The host owns the pool.
 ///
-/// With context takeover, each connection keeps its own window. A decompressor reads it in before a message, unless this
-/// connection was the last to use that decompressor.
+/// With context takeover, each connection keeps its own window. A decompressor reads it in before a message, unless
+/// this connection was the last to use that decompressor.
 #[derive(Debug)]
 pub struct InflatePool {
     budget: InflateBudget,
@@ -110,8 +110,8 @@ impl InflatePool {
     /// Bytes that one decompressor takes: its tables and a window of 15 bits, whatever the parameters.
     pub const DECOMPRESSOR: usize = 48 << 10;
 
-    /// The most decompressors that a pool keeps while they have no message. These are enough for a few busy connections to
-    /// get their last decompressor again, and few enough to stay in the cache.
+    /// The most decompressors that a pool keeps while they have no message. These are enough for a few busy connections
+    /// to get their last decompressor again, and few enough to stay in the cache.
     pub const IDLE: usize = 4;
 
     /// A pool with a budget of its own. It has only its buffer yet.
@@ -136,8 +136,8 @@ impl InflatePool {
         &self.budget
     }
 
-    /// Whether a window of this many bits can still be reserved for a peer with context takeover. If not, a server demands
-    /// `client_no_context_takeover`, which every client must obey (RFC 7692 §7.1.1.2).
+    /// Whether a window of this many bits can still be reserved for a peer with context takeover. If not, a server
+    /// demands `client_no_context_takeover`, which every client must obey (RFC 7692 §7.1.1.2).
     ///
     /// ```
     /// use framewire::{deflate::InflatePool, extension::{self, DeflatePolicy}};
@@ -151,8 +151,9 @@ impl InflatePool {
         self.windows().saturating_add(1 << window_bits(bits)) <= self.budget.config.windows
     }
 
-    /// Whether a connection that is between two messages can begin one, so that [`Inflater::ready`](super::Inflater::ready)
-    /// would return `Some`. If threads share the budget, another one may take the last place at any time.
+    /// Whether a connection that is between two messages can begin one, so that
+    /// [`Inflater::ready`](super::Inflater::ready) would return `Some`. If threads share the budget, another one may
+    /// take the last place at any time.
     pub fn has_decompressor(&self) -> bool {
         self.place.is_some() || self.budget.messages.used() < self.budget.most_messages()
     }
@@ -180,8 +181,9 @@ impl InflatePool {
         self.place.is_some()
     }
 
-    /// Lends a decompressor: the one that the message `left_by` left, if no other message has used it since. Otherwise a new
-    /// one if there are only few, so that the connection finds it the next time; else the one that was used least recently.
+    /// Lends a decompressor: the one that the message `left_by` left, if no other message has used it since. Otherwise
+    /// a new one if there are only few, so that the connection finds it the next time; else the one that was used least
+    /// recently.
     pub(super) fn lend(&mut self, left_by: Option<Instant>) -> Option<Box<Decompressor>> {
         if !self.reserve() {
             return None;
@@ -202,8 +204,8 @@ impl InflatePool {
         self.idle.len() < Self::IDLE && self.decompressors() < self.budget.config.messages
     }
 
-    /// Takes a decompressor back, also one that a pool of another budget lent. That one is kept only while this budget has
-    /// no place: the connection may begin its next message in the same read.
+    /// Takes a decompressor back, also one that a pool of another budget lent. That one is kept only while this budget
+    /// has no place: the connection may begin its next message in the same read.
     pub(super) fn take_back(&mut self, mut lent: Box<Decompressor>) {
         let place = lent.place.take();
         let place = place.filter(|place| self.budget.messages.granted(place) || !self.reserve());
@@ -230,8 +232,8 @@ impl Default for InflatePool {
 /// The state of one message that is being inflated.
 pub(super) struct Decompressor {
     pub(super) inflate: Inflate,
-    /// The bytes inflated so far, if the connection keeps no window and the message does not end at once. They are needed
-    /// only if blocks follow a final block.
+    /// The bytes inflated so far, if the connection keeps no window and the message does not end at once. They are
+    /// needed only if blocks follow a final block.
     pub(super) history: Window,
     pub(super) text: Validator,
     /// Whether nothing was taken in since the message began or since its last final block.
@@ -274,8 +276,8 @@ impl Decompressor {
         Ok(())
     }
 
-    /// Takes in [`TAIL`] up to the point at which it would make output, or at which a block ends, and returns the rest. If
-    /// the rest is empty, either a block has ended exactly there, or the output needs no more input.
+    /// Takes in [`TAIL`] up to the point at which it would make output, or at which a block ends, and returns the rest.
+    /// If the rest is empty, either a block has ended exactly there, or the output needs no more input.
     pub(super) fn begin_tail(inflate: &mut Inflate) -> Result<&'static [u8], Corrupt> {
         // With one more byte, which must stay: a decompressor that takes it in is inside a block or a code.
         const MORE: &[u8] = &[TAIL[0], TAIL[1], TAIL[2], TAIL[3], 0];

@@ -65,8 +65,8 @@ impl Core {
         begun.map_err(|Corrupt| CORRUPT)
     }
 
-    /// Inflates a whole message, and gives its bytes to `take` in order. If there is an error, `take` gets the bytes before
-    /// it.
+    /// Inflates a whole message, and gives its bytes to `take` in order. If there is an error, `take` gets the bytes
+    /// before it.
     pub(super) fn whole(
         &mut self,
         mut input: Input<'_>,
@@ -91,8 +91,8 @@ impl Core {
         }
     }
 
-    /// Fills the pool's buffer. Returns the number of bytes, the states of their validation, and whether they are the last
-    /// of the message.
+    /// Fills the pool's buffer. Returns the number of bytes, the states of their validation, and whether they are the
+    /// last of the message.
     pub(super) fn pull(
         &mut self,
         input: &mut Input<'_>,
@@ -122,7 +122,8 @@ impl Core {
             Some(kept) => (&mut kept.window, true),
             None => (&mut lent.history, false),
         };
-        // With room for one byte more than the limit allows, a message that is too big shows, however its input was cut.
+        // With room for one byte more than the limit allows, a message that is too big shows, however its input was
+        // cut.
         let allowed = pool.most_bytes().saturating_sub(lent.len);
         let room =
             usize::try_from(allowed.saturating_add(1)).map_or(pool.out.len(), |n| n.min(pool.out.len()));
@@ -243,17 +244,17 @@ impl<'a> Input<'a> {
 pub(super) enum Source {
     /// The bytes that the peer sent.
     Payload,
-    /// [`TAIL`](super::TAIL), which the peer removed from the end (RFC 7692 §7.2.2), if a block seems to have ended with
-    /// it. If it makes output, it is a [`Tail`](Self::Tail).
+    /// [`TAIL`](super::TAIL), which the peer removed from the end (RFC 7692 §7.2.2), if a block seems to have ended
+    /// with it. If it makes output, it is a [`Tail`](Self::Tail).
     BlockEnd,
     /// [`TAIL`](super::TAIL), if it does something else than end a block.
     Tail,
-    /// An empty block after [`BlockEnd`](Self::BlockEnd). A stream that is between two blocks, at a byte boundary, takes
-    /// it. Otherwise bits of [`TAIL`](super::TAIL) are left, all ones: they begin a final block or an invalid one, so the
-    /// message was truncated.
+    /// An empty block after [`BlockEnd`](Self::BlockEnd). A stream that is between two blocks, at a byte boundary,
+    /// takes it. Otherwise bits of [`TAIL`](super::TAIL) are left, all ones: they begin a final block or an invalid
+    /// one, so the message was truncated.
     Empty,
-    /// An empty final block after [`Tail`](Self::Tail). Only a stream that is between two blocks, at a byte boundary, ends
-    /// with it. Otherwise the message was truncated.
+    /// An empty final block after [`Tail`](Self::Tail). Only a stream that is between two blocks, at a byte boundary,
+    /// ends with it. Otherwise the message was truncated.
     Probe,
 }
 

@@ -44,22 +44,23 @@ impl<R: Role> Inflater<R> {
         Ok(Self { core: Core { lent: None, kept, bits, error: None }, role: PhantomData })
     }
 
-    /// Returns a [`Ready`], which inflates the messages that a read will bring. Call this **before** the socket is read.
+    /// Returns a [`Ready`], which inflates the messages that a read will bring. Call this **before** the socket is
+    /// read.
     ///
     /// `None`: this peer is between two messages, and cannot begin one because all decompressors are lent
     /// ([`InflateConfig::messages`](super::InflateConfig::messages)). Do not read this peer, and try again when another
     /// peer's message has ended: see [waiting](super#waiting-for-a-decompressor).
     ///
-    /// A decompressor is lent only when a message begins, so idle connections hold none. The `Ready` borrows the pool as
-    /// long as it lives. The pool may be another than at the last call, such as another thread's: see
-    /// [the costs](super#threads).
+    /// A decompressor is lent only when a message begins, so idle connections hold none. The `Ready` borrows the pool
+    /// as long as it lives. The pool may be another than at the last call, such as another thread's: see [the
+    /// costs](super#threads).
     pub fn ready<'a>(&'a mut self, pool: &'a mut InflatePool) -> Option<Ready<'a>> {
         let can = self.core.lent.is_some() || pool.reserve();
         can.then_some(Ready { core: &mut self.core, pool })
     }
 
-    /// Whether a compressed message has begun and not ended. Until it ends, this connection holds a decompressor, so the
-    /// host limits how long that may take.
+    /// Whether a compressed message has begun and not ended. Until it ends, this connection holds a decompressor, so
+    /// the host limits how long that may take.
     pub const fn is_open(&self) -> bool {
         self.core.lent.is_some()
     }
@@ -86,8 +87,8 @@ impl Ready<'_> {
     /// Inflates a whole text message (RFC 7692 §7.2.2), and validates it in the same pass. A text of at most
     /// [`InflateConfig::part`](super::InflateConfig::part) bytes takes one allocation, of its size.
     ///
-    /// This is the easy way for a host that has each message whole: a decompressor is lent only for this call, so peers do
-    /// not wait for each other. (`owned::Message::inflate` does the same for messages from `owned::Reader`.)
+    /// This is the easy way for a host that has each message whole: a decompressor is lent only for this call, so peers
+    /// do not wait for each other. (`owned::Message::inflate` does the same for messages from `owned::Reader`.)
     ///
     /// ```
     /// use framewire::deflate::{InflatePool, Inflater};
@@ -168,15 +169,16 @@ enum Feed<'a> {
 }
 
 impl Inflated<'_> {
-    /// Returns the next inflated bytes of the message, at most [`InflateConfig::part`](super::InflateConfig::part). Those
-    /// of a text are validated, as by a [`Connection`](crate::Connection). `Ok(None)`: the part that was fed is used up.
+    /// Returns the next inflated bytes of the message, at most [`InflateConfig::part`](super::InflateConfig::part).
+    /// Those of a text are validated, as by a [`Connection`](crate::Connection). `Ok(None)`: the part that was fed is
+    /// used up.
     ///
     /// A message that came in one part and fits one part is returned as one part.
     ///
     /// # Errors
-    /// [`ProtocolError::CorruptDeflate`], [`ProtocolError::InvalidUtf8`]; [`ProtocolError::MessageTooBig`] if the message
-    /// inflates to more than [`InflateConfig::message`](super::InflateConfig::message), or has more than 2 GiB of
-    /// compressed bytes on a target whose `c_ulong` has 32 bits, such as Windows. Give the error to
+    /// [`ProtocolError::CorruptDeflate`], [`ProtocolError::InvalidUtf8`]; [`ProtocolError::MessageTooBig`] if the
+    /// message inflates to more than [`InflateConfig::message`](super::InflateConfig::message), or has more than 2 GiB
+    /// of compressed bytes on a target whose `c_ulong` has 32 bits, such as Windows. Give the error to
     /// [`Connection::fail`](crate::Connection::fail). Each further call, and each further part, returns the same error.
     pub fn next_part(&mut self) -> Result<Option<Part<'_>>, ProtocolError> {
         match mem::replace(&mut self.feed, Feed::Over) {
@@ -216,7 +218,8 @@ impl Drop for Inflated<'_> {
     }
 }
 
-/// The pool cannot reserve a window for another peer: its budget for [windows](super::InflateConfig::windows) is used up.
+/// The pool cannot reserve a window for another peer: its budget for [windows](super::InflateConfig::windows) is used
+/// up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoWindow;
 

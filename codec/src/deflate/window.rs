@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
-/// The last bytes of a stream, at most 2 to the power of the window bits. The next message may refer to them. Its memory
-/// grows with the bytes that are pushed, up to its size.
+/// The last bytes of a stream, at most 2 to the power of the window bits. The next message may refer to them. Its
+/// memory grows with the bytes that are pushed, up to its size.
 #[derive(Debug)]
 pub(super) struct Window {
     /// A ring buffer, once it is full.

@@ -108,7 +108,8 @@ pub struct ExtensionParam<'a> {
     pub value: Option<Value<'a>>,
 }
 
-/// The value of a parameter: a token, quoted or not. Compare it with a `str` by `==`, or read its [`bytes`](Self::bytes).
+/// The value of a parameter: a token, quoted or not. Compare it with a `str` by `==`, or read its
+/// [`bytes`](Self::bytes).
 #[derive(Clone, Copy)]
 pub struct Value<'a> {
     /// Without the quotes, but with the backslashes.

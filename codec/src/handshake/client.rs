@@ -60,7 +60,8 @@ pub struct Negotiated<'b> {
 
 impl<'a> ClientHandshake<'a> {
     /// A request to `host` for `target`. `host` has a port, after a colon, unless it is the scheme's own, and an IPv6
-    /// address is in brackets. `target` is the path, and the query if there is one. The key is new for every connection.
+    /// address is in brackets. `target` is the path, and the query if there is one. The key is new for every
+    /// connection.
     pub const fn new(host: &'a str, target: &'a str, key: ClientKey) -> Self {
         Self { host, target, key, origin: None, subprotocols: &[], offers: &[], extra: &[] }
     }

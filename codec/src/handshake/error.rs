@@ -2,8 +2,8 @@
 
 use core::{error, fmt};
 
-/// The peer broke the handshake. A server sends the [`PlainResponse`](super::PlainResponse) that the error turns into and
-/// closes the connection; a client closes it.
+/// The peer broke the handshake. A server sends the [`PlainResponse`](super::PlainResponse) that the error turns into
+/// and closes the connection; a client closes it.
 ///
 /// ```
 /// use framewire::handshake::{HandshakeError, HeaderSlots, Request};

@@ -15,8 +15,8 @@ pub struct HeadLimits {
     /// The most bytes, from the first line to the empty line, both included. The default is 8 KiB, like that of common
     /// servers and proxies; Chrome sends some 500 bytes and its cookies.
     pub head_bytes: usize,
-    /// The most headers. The default is 64, like that of [`HeaderSlots::new`](super::HeaderSlots::new); Chrome sends 14,
-    /// and proxies add a few.
+    /// The most headers. The default is 64, like that of [`HeaderSlots::new`](super::HeaderSlots::new); Chrome sends
+    /// 14, and proxies add a few.
     pub headers: usize,
 }
 
@@ -29,8 +29,8 @@ impl Default for HeadLimits {
 /// Collects the head of a request or a response as it arrives, and says where the frames begin.
 ///
 /// A head that arrives whole is returned as a part of the input: nothing is copied or allocated. A head that is cut is
-/// collected in at most [`HeadLimits::head_bytes`] of memory. After a whole head, the next bytes begin another: a client
-/// needs that for responses with status 1xx.
+/// collected in at most [`HeadLimits::head_bytes`] of memory. After a whole head, the next bytes begin another: a
+/// client needs that for responses with status 1xx.
 ///
 /// ```
 /// use framewire::handshake::{HandshakeError, HeadBuffer, HeadLimits};
@@ -57,8 +57,8 @@ pub struct HeadBuffer {
 pub struct Head<'a> {
     /// The head with its empty line.
     pub bytes: &'a [u8],
-    /// How many bytes of the last input belong to the head. The bytes after them are frames of a peer that did not wait,
-    /// or the body of a response other than 101; the host passes them on.
+    /// How many bytes of the last input belong to the head. The bytes after them are frames of a peer that did not
+    /// wait, or the body of a response other than 101; the host passes them on.
     pub consumed: usize,
 }
 
@@ -110,12 +110,12 @@ impl HeadBuffer {
     }
 }
 
-/// Finds the end of a head that arrives in pieces, without keeping them: for a host with a buffer of its own. Each piece
-/// is passed in once, in order.
+/// Finds the end of a head that arrives in pieces, without keeping them: for a host with a buffer of its own. Each
+/// piece is passed in once, in order.
 ///
 /// It also checks what it can before the head is whole, so that a peer that does not speak HTTP is refused at once: the
-/// limits, the line endings, and that each line begins like a token. A TLS client on a plain port is refused by its first
-/// byte.
+/// limits, the line endings, and that each line begins like a token. A TLS client on a plain port is refused by its
+/// first byte.
 ///
 /// ```
 /// use framewire::handshake::{HandshakeError, HeadScanner, HeadLimits};
@@ -157,16 +157,16 @@ impl HeadScanner {
         Self { limits, len: 0, lines: 0, line: 0, last: 0, state: State::Open }
     }
 
-    /// Reads the next bytes. `Some(n)`: the head ends with the first `n` of them. `None`: all of them belong to the head.
-    /// After the end, every further call returns `Some(0)`.
+    /// Reads the next bytes. `Some(n)`: the head ends with the first `n` of them. `None`: all of them belong to the
+    /// head. After the end, every further call returns `Some(0)`.
     ///
     /// # Errors
     /// Every further call returns the same error.
     ///
     /// - [`HandshakeError::HeadTooLong`], [`HandshakeError::TooManyHeaders`]: the head exceeds the limits.
     /// - [`HandshakeError::InvalidLineEnding`]: a line does not end with CR LF (RFC 9112 §2.2).
-    /// - [`HandshakeError::InvalidRequestLine`], [`HandshakeError::FoldedHeader`], [`HandshakeError::InvalidHeader`]: the
-    ///   first line, or a header, does not begin with a token (RFC 9112 §3, §5.2, §5.1).
+    /// - [`HandshakeError::InvalidRequestLine`], [`HandshakeError::FoldedHeader`], [`HandshakeError::InvalidHeader`]:
+    ///   the first line, or a header, does not begin with a token (RFC 9112 §3, §5.2, §5.1).
     pub fn feed(&mut self, input: &[u8]) -> Result<Option<usize>, HandshakeError> {
         match self.state {
             State::Open => {}

@@ -102,8 +102,8 @@ impl fmt::Debug for Headers<'_, '_> {
     }
 }
 
-/// Whether one of these comma-separated lists has this element, in any case (RFC 9110 §5.6.1). It is how `Connection` and
-/// `Upgrade` are read.
+/// Whether one of these comma-separated lists has this element, in any case (RFC 9110 §5.6.1). It is how `Connection`
+/// and `Upgrade` are read.
 ///
 /// ```
 /// use framewire::handshake::list_contains;

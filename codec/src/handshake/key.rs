@@ -1,5 +1,5 @@
-//! `Sec-WebSocket-Key`, and `Sec-WebSocket-Accept`, which is computed from it (RFC 6455 §1.3). They prove that the server
-//! speaks WebSocket; they are not secrets.
+//! `Sec-WebSocket-Key`, and `Sec-WebSocket-Accept`, which is computed from it (RFC 6455 §1.3). They prove that the
+//! server speaks WebSocket; they are not secrets.
 
 use core::{fmt, ops, str};
 

@@ -8,7 +8,8 @@ use super::target::{AbsoluteForm, is_target, path_and_query};
 use super::{ClientKey, HandshakeError, UpgradeResponse};
 use crate::extension::{self, DeflatePolicy, DeflateResponse};
 
-/// A request with a valid head of HTTP/1 (RFC 9112 §3). [`upgrade`](Self::upgrade) says whether it asks for a WebSocket.
+/// A request with a valid head of HTTP/1 (RFC 9112 §3). [`upgrade`](Self::upgrade) says whether it asks for a
+/// WebSocket.
 ///
 /// ```
 /// use framewire::handshake::{HandshakeError, HeaderSlots, Request};
@@ -48,8 +49,8 @@ impl<'h, 'b> Request<'h, 'b> {
     /// - [`HandshakeError::InvalidLineEnding`], [`HandshakeError::FoldedHeader`], [`HandshakeError::InvalidHeader`]: a
     ///   header is malformed (RFC 9112 §5).
     /// - [`HandshakeError::TooManyHeaders`]: there are more headers than `slots`.
-    /// - [`HandshakeError::InvalidTarget`], [`HandshakeError::InvalidHost`], [`HandshakeError::HostMismatch`]: the target
-    ///   or `Host` is invalid, or they name different hosts (RFC 9112 §3.2).
+    /// - [`HandshakeError::InvalidTarget`], [`HandshakeError::InvalidHost`], [`HandshakeError::HostMismatch`]: the
+    ///   target or `Host` is invalid, or they name different hosts (RFC 9112 §3.2).
     pub fn parse<const N: usize>(
         bytes: &'b [u8],
         slots: &'h mut HeaderSlots<'b, N>,
@@ -75,8 +76,8 @@ impl<'h, 'b> Request<'h, 'b> {
         Self { method, target, version, headers, head_len: head.len() }.checked()
     }
 
-    /// Takes the request that an HTTP stack has parsed; each header is a name and a value. `target` is the whole target of
-    /// the request line.
+    /// Takes the request that an HTTP stack has parsed; each header is a name and a value. `target` is the whole target
+    /// of the request line.
     ///
     /// # Errors
     /// [`HandshakeError::TooManyHeaders`], [`HandshakeError::InvalidTarget`], [`HandshakeError::InvalidHost`] and
@@ -107,8 +108,8 @@ impl<'h, 'b> Request<'h, 'b> {
         Self { method, target, version, headers, head_len: 0 }.checked()
     }
 
-    /// The upgrade to a WebSocket that this request asks for. `None`: its `Upgrade` does not list `websocket`, so the host
-    /// responds as to any request.
+    /// The upgrade to a WebSocket that this request asks for. `None`: its `Upgrade` does not list `websocket`, so the
+    /// host responds as to any request.
     ///
     /// # Errors
     /// The request asks for a WebSocket and breaks a rule of RFC 6455 §4.2.1:
@@ -119,8 +120,9 @@ impl<'h, 'b> Request<'h, 'b> {
     /// - [`HandshakeError::MissingConnectionUpgrade`]: `Connection` does not list `Upgrade`.
     /// - [`HandshakeError::UnsupportedVersion`], [`HandshakeError::InvalidKey`]: `Sec-WebSocket-Version` or
     ///   `Sec-WebSocket-Key` is missing, repeated or invalid.
-    /// - [`HandshakeError::InvalidSubprotocols`], [`HandshakeError::InvalidExtensions`], [`HandshakeError::InvalidOrigin`]:
-    ///   `Sec-WebSocket-Protocol`, `Sec-WebSocket-Extensions` or `Origin` is malformed.
+    /// - [`HandshakeError::InvalidSubprotocols`], [`HandshakeError::InvalidExtensions`],
+    ///   [`HandshakeError::InvalidOrigin`]: `Sec-WebSocket-Protocol`, `Sec-WebSocket-Extensions` or `Origin` is
+    ///   malformed.
     pub fn upgrade(&self) -> Result<Option<Upgrade<'h, 'b>>, HandshakeError> {
         let headers = self.headers;
         if !list_contains(headers.get_all("upgrade"), "websocket") {
@@ -272,8 +274,8 @@ impl<'h, 'b> Upgrade<'h, 'b> {
         subprotocols(self.headers.get_all("sec-websocket-protocol")).filter_map(Result::ok)
     }
 
-    /// The first of the client's subprotocols that is `supported`; names are compared byte for byte. For another order of
-    /// preference, iterate over [`subprotocols`](Self::subprotocols).
+    /// The first of the client's subprotocols that is `supported`; names are compared byte for byte. For another order
+    /// of preference, iterate over [`subprotocols`](Self::subprotocols).
     ///
     /// A server may choose none (RFC 6455 §4.2.2), but many clients then close the connection.
     #[must_use]

@@ -1,4 +1,5 @@
-//! A response as a client reads it: any response of HTTP/1. [`ClientHandshake::check`] says whether it opens a WebSocket.
+//! A response as a client reads it: any response of HTTP/1. [`ClientHandshake::check`] says whether it opens a
+//! WebSocket.
 //!
 //! [`ClientHandshake::check`]: super::ClientHandshake::check
 

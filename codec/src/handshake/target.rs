@@ -53,8 +53,8 @@ impl<'b> AbsoluteForm<'b> {
     }
 }
 
-/// Whether `target` has only characters that a target may have: those of a URI (RFC 3986 §2), except `#`, which begins a
-/// fragment, and those that browsers send in a query as they are (WHATWG URL, "query percent-encode set").
+/// Whether `target` has only characters that a target may have: those of a URI (RFC 3986 §2), except `#`, which begins
+/// a fragment, and those that browsers send in a query as they are (WHATWG URL, "query percent-encode set").
 pub(super) fn is_target(target: &str) -> bool {
     !target.is_empty() && target.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"#<>".contains(&byte))
 }

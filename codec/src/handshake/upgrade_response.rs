@@ -97,7 +97,8 @@ impl<'a> UpgradeResponse<'a> {
     /// # Errors
     /// - [`BuildError::BufferTooSmall`]: do not send what `buffer` then contains.
     /// - [`BuildError::InvalidSubprotocol`]: the subprotocol is not a token, or the client did not ask for it.
-    /// - [`BuildError::InvalidExtension`]: the response to permessage-deflate is invalid, or fits no offer of the client.
+    /// - [`BuildError::InvalidExtension`]: the response to permessage-deflate is invalid, or fits no offer of the
+    ///   client.
     /// - [`BuildError::InvalidHeader`], [`BuildError::ReservedHeader`]: an extra header may not be sent.
     ///
     /// None of these is the client's fault: [`PlainResponse::from`](super::PlainResponse) turns each into a 500.

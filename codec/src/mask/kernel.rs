@@ -26,8 +26,8 @@ impl Kernel {
     ///
     /// # Safety
     ///
-    /// `run` does what [`Run`] says, on each CPU for which `available` is `None` or returns true. On one CPU, the answer
-    /// of `available` never changes.
+    /// `run` does what [`Run`] says, on each CPU for which `available` is `None` or returns true. On one CPU, the
+    /// answer of `available` never changes.
     pub(super) const unsafe fn new(name: &'static str, available: Option<fn() -> bool>, run: Run) -> Self {
         Self { name, available, run }
     }

@@ -27,8 +27,8 @@ impl Backlog {
         self.len == 0
     }
 
-    /// Appends these bytes, except the first `skip`, which are written already. Borrowed bytes are copied, and so are few
-    /// owned bytes; many owned bytes are kept without a copy.
+    /// Appends these bytes, except the first `skip`, which are written already. Borrowed bytes are copied, and so are
+    /// few owned bytes; many owned bytes are kept without a copy.
     pub fn push(&mut self, bytes: Cow<'_, [u8]>, skip: usize) {
         let fresh = bytes.len().saturating_sub(skip);
         self.len += fresh;
@@ -53,12 +53,12 @@ impl Backlog {
         }
     }
 
-    /// Writes as much as the socket takes now. A socket that would block is no error. The memory of pieces that are written
-    /// goes to `freed`.
+    /// Writes as much as the socket takes now. A socket that would block is no error. The memory of pieces that are
+    /// written goes to `freed`.
     ///
     /// # Errors
-    /// Those of the socket; [`WriteZero`](io::ErrorKind::WriteZero) if it took nothing without an error. Bytes that were
-    /// not written stay in the backlog.
+    /// Those of the socket; [`WriteZero`](io::ErrorKind::WriteZero) if it took nothing without an error. Bytes that
+    /// were not written stay in the backlog.
     pub fn flush(&mut self, socket: &mut impl Write, mut freed: impl FnMut(Vec<u8>)) -> io::Result<()> {
         while self.len > 0 {
             let mut slices = [IoSlice::new(&[]); 64];

@@ -16,8 +16,8 @@ use bytes::{Bytes, BytesMut};
 use core::mem;
 use core::ops;
 
-/// A message that a server encodes once and sends to any number of peers. Its header and payload are one piece of shared
-/// memory, so a clone copies no bytes.
+/// A message that a server encodes once and sends to any number of peers. Its header and payload are one piece of
+/// shared memory, so a clone copies no bytes.
 ///
 /// ```
 /// use framewire::{Connection, Server, owned::{PreparedFrame, SendQueue}};
@@ -48,7 +48,8 @@ impl PreparedFrame {
         Self::new(Kind::Binary, Rsv::NONE, payload)
     }
 
-    /// A message that an extension encoded if `rsv` has its bits. The caller promises that a text is UTF-8 once decoded.
+    /// A message that an extension encoded if `rsv` has its bits. The caller promises that a text is UTF-8 once
+    /// decoded.
     pub fn new(kind: Kind, rsv: Rsv, payload: &[u8]) -> Self {
         let opcode = match kind {
             Kind::Text => Opcode::Text,
@@ -95,8 +96,8 @@ impl ops::Deref for EncodedFrame {
 }
 
 impl SendHalf<Server> {
-    /// Returns a prepared message, which the host writes unchanged. The state of the connection is checked as for any other
-    /// message.
+    /// Returns a prepared message, which the host writes unchanged. The state of the connection is checked as for any
+    /// other message.
     ///
     /// # Errors
     /// [`SendError::Closed`], [`SendError::MessageOpen`], [`SendError::ReservedBit`].
@@ -106,8 +107,8 @@ impl SendHalf<Server> {
     }
 }
 
-/// A message for many peers, some of which agreed on permessage-deflate (RFC 7692). It is compressed once for each size of
-/// window, and does not change afterwards, so any number of tasks and threads can send it without a lock.
+/// A message for many peers, some of which agreed on permessage-deflate (RFC 7692). It is compressed once for each size
+/// of window, and does not change afterwards, so any number of tasks and threads can send it without a lock.
 ///
 /// ```
 /// use framewire::deflate::{DeflatePool, Deflater};
@@ -141,9 +142,9 @@ pub struct PreparedMessage {
 #[cfg(feature = "deflate")]
 impl PreparedMessage {
     /// A message, compressed for peers that agreed on these parameters. Of the parameters, only
-    /// [`server_max_window_bits`](DeflateParams::server_max_window_bits) counts; each different value takes one more copy.
-    /// Other peers get the message uncompressed, and so do all peers if it is
-    /// [too short](crate::deflate::DeflateConfig::min_len) or does not become shorter. The caller promises that a text is
+    /// [`server_max_window_bits`](DeflateParams::server_max_window_bits) counts; each different value takes one more
+    /// copy. Other peers get the message uncompressed, and so do all peers if it is [too
+    /// short](crate::deflate::DeflateConfig::min_len) or does not become shorter. The caller promises that a text is
     /// UTF-8.
     pub fn new<'a>(
         kind: Kind,
@@ -172,9 +173,9 @@ impl PreparedMessage {
 
     /// Returns the message for a peer that agreed on permessage-deflate. The host writes it unchanged.
     ///
-    /// The compressed message does not refer to earlier messages, so it is longer than one that [`Deflater::message`] makes
-    /// for this peer. Later messages may refer to it only if the deflater has a window already. So a peer that is sent
-    /// nothing but prepared messages needs no window.
+    /// The compressed message does not refer to earlier messages, so it is longer than one that [`Deflater::message`]
+    /// makes for this peer. Later messages may refer to it only if the deflater has a window already. So a peer that is
+    /// sent nothing but prepared messages needs no window.
     ///
     /// # Errors
     /// As [`SendHalf::prepared`].

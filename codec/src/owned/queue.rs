@@ -14,8 +14,8 @@ use crate::{
 use alloc::{collections::VecDeque, vec::Vec};
 use bytes::{Buf, Bytes};
 
-/// Frames that wait to be written. The queue is a [`Buf`]: it lends its bytes to vectored writes, and drops as many as a
-/// write took.
+/// Frames that wait to be written. The queue is a [`Buf`]: it lends its bytes to vectored writes, and drops as many as
+/// a write took.
 ///
 /// Headers, control frames and small payloads are copied into one buffer; larger payloads are referenced. A client's
 /// payload is masked here: in its own memory if nothing else refers to it, otherwise in a copy.
@@ -108,8 +108,8 @@ impl SendQueue {
         self.push_message(connection, Kind::Binary, Rsv::NONE, payload, key)
     }
 
-    /// Queues a message, for example one that an extension encoded with the bits `rsv`. The caller promises that a text is
-    /// UTF-8 once decoded.
+    /// Queues a message, for example one that an extension encoded with the bits `rsv`. The caller promises that a text
+    /// is UTF-8 once decoded.
     ///
     /// # Errors
     /// As [`SendHalf::message_header`]; nothing is queued then.
@@ -180,7 +180,8 @@ impl SendQueue {
         mask::apply(key, &mut self.copied[start..]);
     }
 
-    /// Gives memory back. An empty queue keeps little. Another queue drops its written bytes once they are more than half.
+    /// Gives memory back. An empty queue keeps little. Another queue drops its written bytes once they are more than
+    /// half.
     fn release(&mut self) {
         if self.written == self.copied.len() && self.pieces.is_empty() {
             self.copied.clear();

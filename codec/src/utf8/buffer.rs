@@ -24,8 +24,9 @@ impl TextBuffer {
     pub(crate) fn finish(self) -> Result<String, Utf8Error> {
         self.text.finish()?;
         debug_assert!(super::validate(&self.bytes).is_ok());
-        // SAFETY: the validator has accepted these bytes: `push` feeds it what it appends, nothing else changes either of
-        // the two, a byte that it refuses keeps it from ever accepting again, and so `finish` says that all is UTF-8.
+        // SAFETY: the validator has accepted these bytes: `push` feeds it what it appends, nothing else changes either
+        // of the two, a byte that it refuses keeps it from ever accepting again, and so `finish` says that all is
+        // UTF-8.
         Ok(unsafe { String::from_utf8_unchecked(self.bytes) })
     }
 }
