@@ -166,7 +166,7 @@ impl<R: Role> Connection<R> {
     }
 
     /// Returns how many bytes of the current data frame's payload have not arrived yet; 0 after the connection failed.
-    /// The host can read them straight into [`Assembler::spare`](crate::Assembler::spare).
+    /// The host can read them straight into `Assembler::spare`.
     #[inline]
     pub fn remaining(&self) -> u64 {
         if self.error.is_none() { self.decoder.remaining_data() } else { 0 }

@@ -1,9 +1,8 @@
 //! A WebSocket codec (RFC 6455, and permessage-deflate of RFC 7692) for servers and clients that do their own I/O.
 //!
-//! The program that uses the codec, its *host*, passes in the bytes that it read, as `&mut [u8]`. It gets messages that
-//! borrow those bytes, and headers to write. The codec uses no socket, no clock, no randomness and no executor, and it
-//! allocates only if the host uses a stage that needs to. So it fits into an epoll or io_uring loop, into tokio, and
-//! into a device without an operating system.
+//! The program that uses the codec is its *host*. It passes in the bytes that it read, as `&mut [u8]`, and gets messages
+//! that borrow those bytes, and headers to write. The codec uses no socket, no clock, no randomness and no executor. It
+//! fits into an epoll or io_uring loop, into tokio, and into a device without an operating system.
 //!
 //! # Three levels, each usable alone
 //!
@@ -19,45 +18,22 @@
 //!
 //! | stage | feature | contains |
 //! |---|---|---|
-#![cfg_attr(
-    feature = "alloc",
-    doc = "| [`Assembler`] | `alloc` | whole messages from parts, within a limit |"
-)]
-#![cfg_attr(
-    not(feature = "alloc"),
-    doc = "| `Assembler` | `alloc` | whole messages from parts, within a limit |"
-)]
-#![cfg_attr(feature = "std", doc = "| [`vectored`] | `std` | one write for many pieces |")]
-#![cfg_attr(not(feature = "std"), doc = "| `vectored` | `std` | one write for many pieces |")]
-#![cfg_attr(
-    feature = "std",
-    doc = "| [`outbox`] | `std` | the replies of one read, and what a socket did not take |"
-)]
-#![cfg_attr(
-    not(feature = "std"),
-    doc = "| `outbox` | `std` | the replies of one read, and what a socket did not take |"
-)]
-#![cfg_attr(
-    feature = "bytes",
-    doc = "| [`owned`] | `bytes` | messages as `Bytes`, a send queue, frames encoded once for many peers |"
-)]
-#![cfg_attr(
-    not(feature = "bytes"),
-    doc = "| `owned` | `bytes` | messages as `Bytes`, a send queue, frames encoded once for many peers |"
-)]
-#![cfg_attr(
-    feature = "deflate",
-    doc = "| [`deflate`] | `deflate` | permessage-deflate, in both directions |"
-)]
-#![cfg_attr(
-    not(feature = "deflate"),
-    doc = "| `deflate` | `deflate` | permessage-deflate, in both directions |"
-)]
+//! | [`Assembler`] | `alloc` | whole messages from parts, within a limit |
+//! | [`vectored`] | `std` | one write for many pieces |
+//! | [`outbox`] | `std` | the replies to one read, and the bytes that a socket did not take |
+//! | [`owned`] | `bytes` | messages as `Bytes`, a send queue, frames encoded once for many peers |
+//! | [`deflate`] | `deflate` | permessage-deflate, in both directions |
 //!
-//! A connection begins with the opening
-#![cfg_attr(feature = "handshake", doc = "[`handshake`]")]
-#![cfg_attr(not(feature = "handshake"), doc = "`handshake`")]
-//! (feature `handshake`), which negotiates the parameters of permessage-deflate ([`extension`], in every build).
+//! A connection begins with the opening [`handshake`] (feature `handshake`), which also negotiates the parameters of
+//! permessage-deflate; [`extension`] has them as values, in every build.
+//!
+// Documentation without a feature links to the list of features instead.
+#![cfg_attr(not(feature = "alloc"), doc = "[`Assembler`]: #features")]
+#![cfg_attr(not(feature = "std"), doc = "[`vectored`]: #features")]
+#![cfg_attr(not(feature = "std"), doc = "[`outbox`]: #features")]
+#![cfg_attr(not(feature = "bytes"), doc = "[`owned`]: #features")]
+#![cfg_attr(not(feature = "deflate"), doc = "[`deflate`]: #features")]
+#![cfg_attr(not(feature = "handshake"), doc = "[`handshake`]: #features")]
 //!
 //! # Programs to start from
 //!
