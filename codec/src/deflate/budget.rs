@@ -82,7 +82,7 @@ mod tests {
     use super::{Clock, Tally};
 
     #[test]
-    fn a_tally_gets_back_what_is_dropped() {
+    fn a_dropped_grant_is_subtracted() {
         let tally = Tally::default();
         let (six, four) = (tally.grant(6, 10), tally.clone().grant(4, 10));
         assert!(six.is_some() && four.is_some() && tally.grant(1, 10).is_none());

@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_is_read_in_only_where_somebody_else_had_the_decompressor() {
+    fn a_window_is_read_in_only_if_another_connection_used_the_decompressor() {
         let mut pool = InflatePool::new(InflateConfig { messages: 1, ..InflateConfig::default() });
         let mut other = InflatePool::default();
         let mut one = Inflater::new(&params(15), &pool).unwrap();

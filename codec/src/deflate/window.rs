@@ -74,7 +74,7 @@ mod tests {
     use alloc::vec::Vec;
 
     #[test]
-    fn a_window_is_the_last_bytes_however_they_came() {
+    fn a_window_has_the_last_bytes_in_any_steps() {
         for step in [1, 2, 7, 100, 255, 256, 257, 600, 2000] {
             let all: Vec<u8> = (0..2000_u32).map(|i| (i * 7 % 251) as u8).collect();
             let mut window = Window::new(8);

@@ -36,7 +36,7 @@ mod tests {
     use super::TextBuffer;
 
     #[test]
-    fn what_comes_out_is_what_is_text() {
+    fn only_whole_text_comes_out() {
         let text = "aé€\u{10348}z".as_bytes();
         for cut in 0..=text.len() {
             for end in cut..=text.len() {
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_refused_does_not_become_text() {
+    fn refused_bytes_do_not_become_text() {
         for (start, end) in [(&b"a\xff"[..], &b"b"[..]), (b"\xc3", b"("), (b"\xe2\x82", b"\xe2\x82\xac")] {
             let mut buffer = TextBuffer::default();
             let refused = buffer.push(start).is_err() | buffer.push(end).is_err();

@@ -513,7 +513,7 @@ fn limits_at_their_boundary() {
 
 /// A peer that does not speak HTTP is refused at its first bytes.
 #[test]
-fn strangers_are_refused_at_once() {
+fn other_protocols_are_refused_at_once() {
     use HandshakeError::*;
     let cases: [(&[u8], HandshakeError); 5] = [
         (b"\x16\x03\x01\x02\x00\x01", InvalidRequestLine), // TLS
@@ -603,7 +603,7 @@ fn choices_of_a_server() {
 }
 
 #[test]
-fn other_statuses_are_handed_over() {
+fn other_statuses_are_returned() {
     let cases = [
         ("HTTP/1.1 301 Moved Permanently\r\nLocation: wss://b/\r\n\r\n", 301, "Moved Permanently", ""),
         ("HTTP/1.1 401 \r\nWWW-Authenticate: Basic\r\n\r\nno", 401, "", "no"),
@@ -666,7 +666,7 @@ fn client_and_server_back_to_back() {
 
 /// What a host with an HTTP stack of its own hands over is judged alike.
 #[test]
-fn parts_are_judged_like_heads() {
+fn parsed_requests_are_checked_like_heads() {
     for head in
         [RFC, UPGRADE, &UPGRADE.replace("13", "8"), &UPGRADE.replace("Host", "X"), &RFC.replace("GET", "PUT")]
     {
@@ -788,7 +788,7 @@ fn build_errors_become_500() {
 }
 
 #[test]
-fn nothing_is_injected() {
+fn headers_cannot_be_injected() {
     use BuildError::*;
     let handshake = handshake();
     let accept = UpgradeResponse::new(accept_key(KEY));
@@ -939,7 +939,7 @@ quickcheck! {
         ClientKey::parse(key) == Ok(key) && key.accept().len() == 28
     }
 
-    fn openings_are_accepted(random: u64, path: String, names: Vec<String>, value: String) -> bool {
+    fn client_requests_are_accepted(random: u64, path: String, names: Vec<String>, value: String) -> bool {
         let path = format!("/{path}");
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let extra = [("X-Value", value.as_str())];

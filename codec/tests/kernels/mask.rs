@@ -220,7 +220,7 @@ quickcheck! {
 
 /// Payloads cut anywhere, at any alignment, masked by one key, taken to another by both, unmasked by that.
 #[test]
-fn remasking_in_any_pieces_comes_home() {
+fn changing_keys_in_any_pieces_gives_the_payload_back() {
     fn holds(a: u32, b: u32, clear: Vec<u8>, align: usize, cuts: Vec<usize>) -> bool {
         let (a, b) = (key_of(a), key_of(b));
         maskers().all(|masker| {

@@ -162,7 +162,7 @@ fn spoil(bytes: &mut [u8], at: usize, how: usize) {
 /// The validator has one byte of state, and after every sequence it is in it: so once all sequences are walked from
 /// the start to where they are accepted or rejected, there are none left.
 #[test]
-fn every_sequence_there_is() {
+fn every_sequence() {
     fn walk(validator: Validator, oracle: Oracle, text: &mut Vec<u8>, count: &mut usize) {
         for byte in 0..=u8::MAX {
             let (mut validator, mut oracle) = (validator, oracle);
@@ -400,7 +400,7 @@ fn every_cut() {
 /// Blocks of ASCII are passed over, but not by a character that is still open: a lead, ASCII just long enough to fill
 /// blocks, and only then the continuation, or nothing.
 #[test]
-fn ascii_closes_nothing() {
+fn ascii_does_not_complete_a_character() {
     let mut room = Room::new();
     for way in ways() {
         for at in 0..140 {

@@ -7,7 +7,7 @@ use framewire_testing::{host::*, rfc6455::*, wire::*};
 /// Every first byte in every state that it may meet, with lengths of each kind: reserved bits, reserved opcodes and masks
 /// in every combination and place. (Every second byte there is: header.rs.)
 #[test]
-fn every_first_byte_everywhere() {
+fn every_first_byte_in_every_state() {
     fn role<S: Role>() {
         let states: [&[Vec<u8>]; 5] = [
             &[],

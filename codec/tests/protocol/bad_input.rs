@@ -291,7 +291,7 @@ fn a_client_refuses_every_row() {
 
 /// After our own close there is nothing left to say, but what is wrong is wrong still.
 #[test]
-fn errors_after_our_close_go_unsaid() {
+fn errors_after_our_close_send_nothing() {
     fn role<S: Role>() {
         for Row { name, wire, error, .. } in rows::<S>() {
             let mut conn = Connection::<S>::new().with_limits(LIMITS);
@@ -495,7 +495,7 @@ fn nothing_after_a_close_is_interpreted() {
 
 /// `fail` with an error of the host's own stages: what arrives from then on is refused as well.
 #[test]
-fn a_failure_of_the_hosts_own() {
+fn a_failure_by_the_host() {
     fn role<S: Role>() {
         for error in [ProtocolError::MessageTooBig, ProtocolError::InvalidUtf8, ProtocolError::ReservedBit] {
             let mut conn = Connection::<S>::new();
@@ -527,7 +527,7 @@ fn a_failure_of_the_hosts_own() {
 /// A failure inside a fragmented message of ours: that it is closed is what the verbs say, not that the message is
 /// open, which could not be mended any more.
 #[test]
-fn closed_is_said_before_anything_else() {
+fn closed_is_the_first_error() {
     fn role<S: Role>() {
         for fail in [false, true] {
             let mut conn = Connection::<S>::new();
@@ -552,7 +552,7 @@ fn closed_is_said_before_anything_else() {
 
 /// Every error has words that fit a close frame, and a code that may be sent unless nobody can be told.
 #[test]
-fn every_error_can_be_said() {
+fn every_error_fits_a_close() {
     use ProtocolError::*;
     let all = [
         (ReservedOpcode, 1002),

@@ -81,7 +81,7 @@ fn every_first_pair_of_bytes_reads_as_the_rfc_says() {
 
 /// `None` until it is decided; once decided, for good; decided at the last byte of the header at the latest.
 #[test]
-fn no_further_byte_changes_a_verdict() {
+fn no_further_byte_changes_the_result() {
     for wire in headers() {
         let verdict = Header::parse(&wire);
         let enough = match read_head(&wire) {

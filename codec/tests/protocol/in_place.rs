@@ -66,7 +66,7 @@ fn payload_stays_where_it_is() {
 
 /// All events of a read are held at once, while the connection receives on, answers and sends.
 #[test]
-fn a_host_may_gather() {
+fn events_and_replies_can_be_gathered() {
     fn role<S: Role>() {
         let mut buffer = cat(&[
             to::<S>(TEXT, b"one"),

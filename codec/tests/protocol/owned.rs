@@ -155,7 +155,7 @@ fn bad_text_is_an_error_after_the_whole_messages() {
 }
 
 #[test]
-fn a_buffer_that_the_host_emptied_is_no_panic() {
+fn a_buffer_that_the_host_emptied_does_not_panic() {
     let wire = frame(true, Rsv::NONE, Opcode::Binary, &[1; 100]);
     let mut connection = Connection::<Server>::new();
     let (mut reader, mut buffer) = (Reader::new(), BytesMut::from(&wire[..50]));
@@ -296,7 +296,7 @@ fn the_queue_gives_its_memory_back() {
 }
 
 #[test]
-fn a_prepared_frame_is_what_the_verbs_send_and_obeys_the_same_rules() {
+fn a_prepared_frame_obeys_the_rules_of_the_send_methods() {
     for len in [0, 5, 125, 126, 65535, 65536] {
         let text = "x".repeat(len);
         let mut one = Connection::<Server>::new();

@@ -22,7 +22,7 @@ fn within_the_promised_sizes() {
 }
 
 #[test]
-fn exactly_as_they_are_today() {
+fn exact_sizes() {
     let connection = if cfg!(feature = "alloc") { 64 } else { 184 };
     assert_eq!(size_of::<Connection<Server>>(), connection);
     assert_eq!(size_of::<Connection<Client>>(), connection);

@@ -36,7 +36,7 @@ fn frames_to_be_sent() {
 }
 
 #[test]
-fn closes_that_came() {
+fn received_closes() {
     for (payload, code, reason) in
         [(closing(1000, "bye"), 1000, "bye"), (closing(4999, ""), 4999, ""), (vec![], 1005, "")]
     {
@@ -81,7 +81,7 @@ fn chunks_tell_the_key_from_one_side_to_the_other() {
 
 #[cfg(feature = "alloc")]
 #[test]
-fn messages_keep_their_bytes_to_themselves() {
+fn messages_are_printed_without_their_bytes() {
     use framewire::{Assembler, Part};
     fn push<'a>(to: &'a mut Assembler, bytes: &'a mut [u8], last: bool) -> Option<framewire::Assembled<'a>> {
         to.push(Part::new(Kind::Text, Rsv::NONE, bytes, last)).unwrap()

@@ -122,7 +122,7 @@ fn every_agreement_back_to_back() {
 
 /// A window that is taken over makes the second of two like messages short; one that is not, does not.
 #[test]
-fn what_is_taken_over() {
+fn context_takeover_makes_messages_shorter() {
     fn role<S: Role, P: Role>(params: DeflateParams) -> (usize, usize) {
         let mut pools = Pools::default();
         let mut link = Link::<S, P>::new(&params, &pools.inflate);
@@ -148,7 +148,7 @@ fn what_is_taken_over() {
 }
 
 #[test]
-fn another_implementation_reads_it() {
+fn another_implementation_inflates_our_messages() {
     for level in [0, 1, 2, 3, 6, 9, 77] {
         let mut pool = DeflatePool::new(DeflateConfig { level, ..DeflateConfig::default() });
         for params in [TAKEOVER, DeflateParams { server_max_window_bits: 9, ..TAKEOVER }, NO_TAKEOVER] {
@@ -172,7 +172,7 @@ fn another_implementation_reads_it() {
 }
 
 #[test]
-fn what_is_not_worth_it_goes_uncompressed() {
+fn short_or_dense_messages_go_uncompressed() {
     let mut pools = pools(DeflateConfig { min_len: 100, ..DeflateConfig::default() });
     let mut link = Link::<Server, Client>::new(&TAKEOVER, &pools.inflate);
     assert!(!link.pass(&mut pools, Kind::Binary, &[b'x'; 99]));
@@ -212,7 +212,7 @@ fn messages_of_every_size() {
 /// Messages and fragments of every texture, at every level, given up or not, by one compressor: a message that zlib-rs
 /// panics over would end a server.
 #[test]
-fn whatever_is_compressed() {
+fn any_input_is_compressed_correctly() {
     let scale = if cfg!(debug_assertions) { 1 } else { 20 };
     let texture = |random: &mut dyn FnMut() -> u64| {
         let mut bytes = Vec::new();
@@ -284,7 +284,7 @@ fn connections_that_take_turns() {
 /// The same beside another implementation, which has each peer's whole window: messages of all lengths, so that more or
 /// less of it is read in before them, some of which repeat what went long before, and some that are given up.
 #[test]
-fn whatever_is_read_in_the_peer_has() {
+fn windows_match_those_of_another_implementation() {
     for (level, compressors) in [(1, 1), (2, 1), (2, 3), (4, 2), (6, 1), (7, 1), (9, 3)] {
         for (takes_over, bits) in (9..=15).map(|bits| (true, bits)).chain([(false, 15)]) {
             let mut pool = DeflatePool::new(DeflateConfig { level, compressors, ..DeflateConfig::default() });

@@ -92,7 +92,7 @@ fn a_long_masked_payload_does_not_stay_in_memory() {
 
 /// What docs/deflate.md adds up, weighed.
 #[test]
-fn what_it_holds_is_what_was_said() {
+fn memory_is_as_documented() {
     #[cfg(target_pointer_width = "64")]
     {
         assert!(size_of::<Inflater<Server>>() <= 24);

@@ -204,14 +204,14 @@ quickcheck! {
         Host::<Server>::new(&TAKEOVER, &pool).play(&mut pool, &wire, &cuts) == (messages, None)
     }
 
-    fn noise_is_read_as_another_reads_it(payload: Vec<u8>) -> bool {
-        as_another_reads_it(&payload);
+    fn noise_is_read_as_by_another_implementation(payload: Vec<u8>) -> bool {
+        compare_with_another_implementation(&payload);
         true
     }
 }
 
 /// Holds what becomes of a payload against RFC 1951 read slowly, and against another implementation of it.
-fn as_another_reads_it(payload: &[u8]) {
+fn compare_with_another_implementation(payload: &[u8]) {
     let mut pool = pool(777);
     let got = inflate::<Server>(&NO_TAKEOVER, &mut pool, Kind::Binary, payload, &[]);
     let cut = inflate::<Client>(&TAKEOVER, &mut pool, Kind::Binary, payload, &[payload.len() / 2]);
@@ -229,14 +229,14 @@ fn as_another_reads_it(payload: &[u8]) {
 }
 
 #[test]
-fn streams_are_read_as_another_reads_them() {
+fn streams_are_read_as_by_another_implementation() {
     let mut random = random(5);
     let scale = if cfg!(debug_assertions) { 1 } else { 10 };
     for round in 0..300 * scale {
         let len = (random() % 3000) as usize;
         let bytes = if round % 4 == 0 { noise(len, random()) } else { prose(len, random()) };
         let compressed = compress(&bytes);
-        as_another_reads_it(&compressed);
+        compare_with_another_implementation(&compressed);
         for _ in 0..20 {
             let mut bad = compressed.clone();
             for _ in 0..=random() % 3 {
@@ -247,13 +247,13 @@ fn streams_are_read_as_another_reads_them() {
                     _ => bad.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= 1 << (random() % 8)),
                 }
             }
-            as_another_reads_it(&bad);
+            compare_with_another_implementation(&bad);
         }
     }
 }
 
 #[test]
-fn windows_are_taken_over_as_another_takes_them() {
+fn windows_are_taken_over_as_by_another_implementation() {
     for seed in 0..20 {
         let (mut random, mut compressor) = (random(seed), Compressor::default());
         let mut pool = pool(1 << (seed % 17));
@@ -681,7 +681,7 @@ fn a_budget_is_kept_by_threads_together() {
 }
 
 #[test]
-fn what_cannot_be_agreed_on_does_no_harm() {
+fn invalid_parameters_do_no_harm() {
     for bits in 0..=u8::MAX {
         let params = DeflateParams { client_max_window_bits: bits, server_max_window_bits: bits, ..TAKEOVER };
         let mut pool = pool(64);
@@ -696,7 +696,7 @@ fn what_cannot_be_agreed_on_does_no_harm() {
 
 /// Whatever a decompressor still knows from the message before, and whoever had it since: the same comes out.
 #[test]
-fn connections_that_take_turns_do_not_meet() {
+fn connections_that_take_turns_do_not_mix() {
     // Messages that end in every way there is, some of them truncated. All but the last refer to what came before.
     let ends: [&[u8]; 6] =
         [b"", b"\0\0\xff\xff\0", b"\0\0\xff\xff\x01", b"\0\0\xff\xff\x03\0", b"\x02\0", b"\x06"];
