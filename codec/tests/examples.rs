@@ -1,5 +1,5 @@
-//! The examples, run. Each is a module here, unchanged: cargo does not build examples for `--test`, or for `--tests`, and
-//! tells a test neither that it built them nor where they are; and as modules they share one test program.
+//! Runs the examples. Each is a module here, unchanged: cargo does not build examples for `--test`, or for `--tests`,
+//! and does not tell a test where they are. As modules they also share one test program.
 #![allow(dead_code, reason = "nothing calls their `main`")]
 
 #[path = "../examples/broadcast.rs"]
@@ -65,7 +65,7 @@ fn proxy() {
     let mut sockets: Vec<_> = (0..3).map(|_| raw::open(&relay)).collect();
     sockets.iter_mut().for_each(|socket| echoes(socket, 3 << 20));
     sockets.into_iter().for_each(end);
-    // What is no frame ends both directions.
+    // A bad frame ends both directions.
     let mut stream = raw::connect(&relay);
     stream.write_all(&[REQUEST, b"\x83\x80\0\0\0\0"].concat()).unwrap(); // opcode 3
     let mut rest = Vec::new();
@@ -83,7 +83,7 @@ fn broadcast() {
     let waiting = |at: usize| room.peers[at].queue.remaining();
     assert_eq!(waiting(0), 3 * (4 + text.len())); // the one in ten that does not compress
     assert!(waiting(1) < 3 * text.len() / 10, "{} bytes", waiting(1));
-    // Whoever does not read is sent no more.
+    // A peer that does not read gets no more messages.
     let large = "0123456789abcdef".repeat(10_000);
     assert_eq!(room.broadcast(Kind::Binary, large.as_bytes()).unwrap(), 1_000);
     assert_eq!(room.broadcast(Kind::Binary, large.as_bytes()).unwrap(), 900);
@@ -91,14 +91,14 @@ fn broadcast() {
 
 #[test]
 fn huge_upload() {
-    /// Holds what it is given against what was sent, and keeps nothing.
+    /// Compares the bytes that it gets with those that were sent, and keeps nothing.
     struct Check {
         offset: u64,
         longest: usize,
     }
     impl io::Write for &mut Check {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            // `fill` begins at a word's start.
+            // `fill` begins at the start of a word.
             let before = (self.offset % 8) as usize;
             let mut expected = vec![0; before + bytes.len()];
             huge_upload::fill(&mut expected, self.offset - before as u64);
@@ -155,7 +155,7 @@ fn embedded() {
     }
 }
 
-/// Starts a server on a free port, which lives as long as the test program does; its address.
+/// Starts a server on a free port, which runs as long as the test program. Returns its address.
 fn spawn(serve: impl FnOnce(TcpListener) -> io::Result<()> + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -178,7 +178,7 @@ fn echoes(socket: &mut TcpStream, longest: usize) {
     assert_eq!(receive(socket), (PONG, b"there?".to_vec()));
 }
 
-/// The closing handshake, and the end that the server sees to.
+/// The closing handshake, after which the server closes the socket.
 fn end(mut socket: TcpStream) {
     let close = closing(1000, "");
     send(&mut socket, CLOSE, &close);

@@ -1,4 +1,4 @@
-//! Levels 1 to 3 allocate nothing, but one box while the payload of a control frame is cut; without `alloc`, not
+//! Levels 1–3 do not allocate, except one small box while a control frame is split across reads; without `alloc`, not
 //! even that.
 
 use framewire::{
@@ -13,18 +13,18 @@ use framewire_testing::{
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// What `work` allocated, and gave back.
+/// How often `work` allocated, and gave memory back.
 fn counted<T>(work: impl FnOnce() -> T) -> (T, (usize, usize)) {
     let (result, counts) = allocations::counted(work);
     (result, (counts.allocated, counts.freed))
 }
 
-/// The compiler is to believe that somebody wants this.
+/// Keeps the compiler from removing the work for this value.
 fn seen<T>(value: T) {
     drop(core::hint::black_box(value));
 }
 
-/// How many boxes a control payload that is cut costs.
+/// How many boxes a control payload takes if it is split across reads.
 const BOX: usize = if cfg!(feature = "alloc") { 1 } else { 0 };
 
 fn everything<S: Role>() -> Vec<u8> {
@@ -50,7 +50,7 @@ fn the_counter_counts() {
     assert_eq!(counts, (1, 1));
 }
 
-/// A host that keeps nothing; gives the number of events.
+/// A host that keeps nothing. Returns the number of events.
 fn host<S: Role>(conn: &mut Connection<S>, input: &mut [u8]) -> Result<usize, ProtocolError> {
     let mut input = input;
     let mut events = 0;
@@ -85,7 +85,7 @@ fn receiving_whole_and_byte_by_byte() {
     role::<Client>();
 }
 
-/// The box comes with the first byte of a payload that is cut, and goes with the last.
+/// The box is allocated with the first byte of a payload that is cut, and freed with the last.
 #[test]
 fn one_box_while_a_control_payload_is_cut() {
     fn role<S: Role>() {
@@ -94,18 +94,18 @@ fn one_box_while_a_control_payload_is_cut() {
             let body = wire.len() - 22;
             for (at, byte) in wire.clone().iter().enumerate() {
                 let mut conn = Connection::<S>::new();
-                // Up to here, and no further.
+                // The bytes before this one.
                 let (_, counts) = counted(|| host(&mut conn, &mut wire[..at]).unwrap());
                 let boxes = if at > body { BOX } else { 0 };
                 assert_eq!(counts, (boxes, 0), "cut at {at}");
-                // One byte more.
+                // This byte.
                 let mut byte = [*byte];
                 let (events, counts) = counted(|| host(&mut conn, &mut byte).unwrap());
                 let last = at + 1 == wire.len();
                 assert_eq!(events, usize::from(last));
                 let (new, gone) = (usize::from(at == body) * BOX, usize::from(last) * BOX);
                 assert_eq!(counts, (new, gone), "the byte at {at}");
-                // A connection that is dropped gives it back.
+                // A connection that is dropped frees the box.
                 let held = if last { 0 } else { boxes.max(new) };
                 assert_eq!(
                     counted(|| {

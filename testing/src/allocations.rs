@@ -17,16 +17,16 @@ use std::alloc::System;
 #[derive(Clone, Copy, Debug)]
 pub struct Counting;
 
-/// What some work did to the memory of its thread.
+/// How some work changed the memory of its thread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// How often it allocated.
     pub allocated: usize,
     /// How often it gave memory back.
     pub freed: usize,
-    /// By how many bytes its thread holds more than before.
+    /// How many bytes more than before its thread holds.
     pub held: isize,
-    /// By how many bytes its thread held more than before, at most.
+    /// How many bytes more than before its thread held at most.
     pub peak: isize,
 }
 
@@ -34,7 +34,7 @@ thread_local! {
     static COUNTS: Cell<Counts> = const { Cell::new(Counts { allocated: 0, freed: 0, held: 0, peak: 0 }) };
 }
 
-/// Does some work, and counts what it allocates and gives back.
+/// Does some work, and counts its allocations.
 pub fn counted<T>(work: impl FnOnce() -> T) -> (T, Counts) {
     let outer = COUNTS.take();
     let result = work();
@@ -48,14 +48,14 @@ pub fn counted<T>(work: impl FnOnce() -> T) -> (T, Counts) {
     (result, counts)
 }
 
-/// The bytes that this thread has allocated and not given back. Memory that another thread allocated counts below zero
-/// when it is given back here, so only the difference of two such numbers means something.
+/// How many bytes this thread has allocated and not freed. Memory of another thread that is freed here is subtracted,
+/// so only the difference of two such numbers means something.
 pub fn held() -> isize {
     COUNTS.get().held
 }
 
 fn count(allocated: usize, freed: usize, bytes: isize) {
-    // A thread that ends gives memory back after its counters are gone.
+    // A thread that ends frees memory after its counters are gone.
     let _ = COUNTS.try_with(|counts| {
         let now = counts.get();
         let held = now.held + bytes;
@@ -69,8 +69,8 @@ fn count(allocated: usize, freed: usize, bytes: isize) {
 }
 
 #[allow(unsafe_code, reason = "an allocator can be written in no other way")]
-// SAFETY: all work is the system allocator's, which keeps the contract; counting touches no memory of its callers, and
-// allocates nothing: a `Cell` without a destructor, constant at first.
+// SAFETY: the system allocator does all work, and keeps the contract. Counting touches no memory of the callers, and
+// does not allocate: the counters are `Cell`s without a destructor and with a constant start.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(1, 0, layout.size() as isize);

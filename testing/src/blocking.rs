@@ -1,4 +1,4 @@
-//! A blocking client on `std::net`: all that a host adds to the codec, with compression.
+//! A blocking client on `std::net`: a host of the codec, with compression.
 
 use core::time::Duration;
 use framewire::{
@@ -13,10 +13,10 @@ use std::{
     net::TcpStream,
 };
 
-/// How long the other end may be silent before the client gives up.
+/// How long the other end may send nothing before the client gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A connection that is open, and its socket.
+/// An open connection and its socket.
 #[derive(Debug)]
 pub struct Socket {
     stream: TcpStream,
@@ -25,11 +25,11 @@ pub struct Socket {
     compression: Option<Compression>,
     /// Parts of a message that is not whole yet.
     assembler: Assembler,
-    /// What was read; `start..end` is not decoded yet.
+    /// The bytes that were read. Those in `start..end` are not decoded yet.
     rx: Vec<u8>,
     start: usize,
     end: usize,
-    /// A frame before it is written. Kept, so that a message costs no allocation.
+    /// The frame to be written. It is kept, so that a message costs no allocation.
     tx: Vec<u8>,
     /// Bytes read and written since the handshake.
     pub traffic: (u64, u64),
@@ -45,19 +45,19 @@ struct Compression {
     deflate: DeflatePool,
 }
 
-/// What the other end sent.
+/// An item that the other end sent.
 #[derive(Debug)]
 pub enum Received {
     /// A message.
     Message(Kind, Vec<u8>),
-    /// A pong. (Pings are answered, and not worth telling of.)
+    /// A pong. (Pings are answered, and not returned.)
     Pong(Vec<u8>),
-    /// A close, with its code and reason. It has been answered, and the other end has closed the socket.
+    /// A close, with its code and reason. It was answered, and the other end has closed the socket.
     Close(CloseCode, String),
 }
 
 impl Socket {
-    /// Connects to `url`, which is `ws://HOST:PORT/PATH`. Also gives the subprotocol that the server chose. Without
+    /// Connects to `url`, which is `ws://HOST:PORT/PATH`. Also returns the subprotocol that the server chose. Without
     /// `offers`, nothing is compressed.
     pub fn connect(
         url: &str,
@@ -80,7 +80,7 @@ impl Socket {
             .deflate(offers);
         stream.write_all(&handshake.to_vec().map_err(io::Error::other)?)?;
 
-        // The head may arrive in pieces, and frames right behind it.
+        // The head may arrive in pieces, and frames with it.
         let mut rx = vec![0; 64 << 10];
         let mut buffer = HeadBuffer::new(HeadLimits::default());
         let (head, start, end) = loop {
@@ -101,7 +101,7 @@ impl Socket {
         let compression = negotiated.deflate.map(Compression::new).transpose().map_err(io::Error::other)?;
         let mut connection = Connection::new();
         if compression.is_some() {
-            connection = connection.with_extension_bits(Rsv::RSV1); // compressed messages are marked with it
+            connection = connection.with_extension_bits(Rsv::RSV1); // the mark of compressed messages
         }
 
         let socket = Self {
@@ -168,13 +168,13 @@ impl Socket {
         self.stream.write_all(&frame)
     }
 
-    /// Sends a close. What still arrives, up to the other end's close, is received as before.
+    /// Sends a close. Items up to the other end's close are still received.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> io::Result<()> {
         let frame = self.connection.close(code, reason, key()).map_err(io::Error::other)?;
         self.stream.write_all(&frame)
     }
 
-    /// Waits for what the other end sends next.
+    /// Waits for the next item from the other end.
     pub fn receive(&mut self) -> io::Result<Received> {
         loop {
             let mut input = &mut self.rx[self.start..self.end];
@@ -232,7 +232,7 @@ impl Socket {
         io::Error::other(error)
     }
 
-    /// The server closes first (RFC 6455 §7.1.1); the client waits for that, for a while.
+    /// Waits a while for the server to close the socket first (RFC 6455 §7.1.1).
     fn wait_for_end(&mut self) {
         debug_assert_eq!(self.connection.state(), State::Closed);
         let _ = self.stream.set_read_timeout(Some(Duration::from_secs(2)));
@@ -260,7 +260,7 @@ impl Compression {
     }
 }
 
-/// Appends a frame whose payload is masked already.
+/// Appends a frame whose payload is already masked.
 fn put(tx: &mut Vec<u8>, header: &[u8], payload: &[u8]) {
     tx.extend_from_slice(header);
     tx.extend_from_slice(payload);
@@ -291,7 +291,7 @@ fn assemble(
     Ok(whole)
 }
 
-/// A new masking key: unpredictable for whoever provides the payload (RFC 6455 §10.3).
+/// A new masking key, which the author of the payload cannot predict (RFC 6455 §10.3).
 fn key() -> Key {
     Key::new(random())
 }

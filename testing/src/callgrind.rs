@@ -6,13 +6,13 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-/// The compiler that the budgets were recorded with. Another one has other ideas, a little.
+/// The compiler with which the budgets were recorded. Another one gives slightly different counts.
 const COMPILER: &str = "rustc 1.95";
 
-/// More than a budget by this much is too much, in percent: for another compiler, and for the recorded one.
+/// By how many percent a count may exceed its budget: with another compiler, and with the recorded one.
 const ROOM: (f64, f64) = (10.0, 1.0);
 
-/// A program to be run under callgrind, which takes these options as well.
+/// A command that runs a program under callgrind, with these further options.
 pub fn command(program: &Path, options: &[&str]) -> Command {
     let mut command = Command::new("valgrind");
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).args(options).arg(program);
@@ -20,7 +20,7 @@ pub fn command(program: &Path, options: &[&str]) -> Command {
     command
 }
 
-/// The instructions that it took, once it has ended by itself.
+/// Waits for the end of such a command. Returns the number of instructions.
 pub fn instructions(program: &mut Child) -> u64 {
     let mut said = String::new();
     program.stderr.take().expect("it is piped").read_to_string(&mut said).expect("text");
@@ -30,7 +30,7 @@ pub fn instructions(program: &mut Child) -> u64 {
     count.trim().parse().expect("a number")
 }
 
-/// Holds paths against their budgets, prints a line for each, and remembers whether one was over it.
+/// Compares paths with their budgets, prints a line for each, and counts those that exceed theirs.
 #[derive(Debug)]
 pub struct Gate {
     room: f64,
@@ -38,7 +38,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Says which compiler this is, and how much room it gets.
+    /// Prints the compiler, and by how much it may exceed the budgets.
     pub fn open() -> Self {
         let version = Command::new("rustc").arg("-V").output().expect("rustc is installed");
         let version = String::from_utf8_lossy(&version.stdout).into_owned();
@@ -49,7 +49,7 @@ impl Gate {
         Self { room, over: 0 }
     }
 
-    /// Holds one path against its budget.
+    /// Compares one path with its budget.
     pub fn judge(&mut self, name: &str, taken: f64, budget: u64) {
         let percent = 100.0 * (taken / budget as f64 - 1.0);
         let verdict = if percent > self.room {

@@ -24,20 +24,20 @@ pub const TAKEOVER: DeflateParams = DeflateParams {
 pub const NO_TAKEOVER: DeflateParams =
     DeflateParams { server_no_context_takeover: true, client_no_context_takeover: true, ..TAKEOVER };
 
-/// A host: messages, whole; and the error that ended it.
+/// A host that collects whole messages, and the error that ended it.
 pub struct Host<S: Role> {
     /// The connection.
     pub conn: Connection<S>,
-    /// The stage behind it.
+    /// The stage after it.
     pub inflater: Inflater<S>,
-    /// The stage behind that.
+    /// The stage after that.
     pub assembler: Assembler,
-    /// The messages that have come.
+    /// The messages that have arrived.
     pub messages: Vec<(Kind, Vec<u8>)>,
 }
 
 impl<S: Role> Host<S> {
-    /// With these parameters, and no limits but the pool's.
+    /// A host with these parameters, and no limits but the pool's.
     pub fn new(params: &DeflateParams, pool: &InflatePool) -> Self {
         Self {
             conn: Connection::new().with_limits(Limits::NONE).with_extension_bits(Rsv::RSV1),
@@ -47,7 +47,7 @@ impl<S: Role> Host<S> {
         }
     }
 
-    /// One read.
+    /// Receives the bytes of one read.
     pub fn read(&mut self, pool: &mut InflatePool, wire: &[u8]) -> Result<(), ProtocolError> {
         let mut ready = self.inflater.ready(pool).expect("a decompressor is free");
         let mut rx = wire.to_vec();
@@ -62,7 +62,7 @@ impl<S: Role> Host<S> {
                         assert!(part.rsv.is_none());
                         if let Some(message) = self.assembler.push(part)? {
                             self.messages.push((message.kind, message.bytes().to_vec()));
-                            message.into_bytes().fill(b'#'); // the host's own now: nothing may depend on it
+                            message.into_bytes().fill(b'#'); // it belongs to the host now: nothing may depend on it
                         }
                     }
                 }
@@ -72,7 +72,7 @@ impl<S: Role> Host<S> {
         Ok(())
     }
 
-    /// All of a wire, cut at the rising places `cuts`.
+    /// Receives all of a wire, cut at the places `cuts`, which rise.
     pub fn play(
         mut self,
         pool: &mut InflatePool,
@@ -92,7 +92,7 @@ impl<S: Role> Host<S> {
     }
 }
 
-/// What one message inflates to, in parts of this size, fed in pieces cut at the rising places `cuts`.
+/// Inflates one message, in parts of this size, fed in pieces that are cut at the places `cuts`, which rise.
 pub fn inflate<S: Role>(
     params: &DeflateParams,
     pool: &mut InflatePool,

@@ -1,4 +1,4 @@
-//! A host that plays a wire in pieces, and records what comes of it.
+//! A host that receives a wire in pieces, and records the outcome.
 
 use crate::wire::{CLOSE, PING, TEXT, cat, closing, fixed, frame, is_client, key, masked, to};
 use core::str;
@@ -39,7 +39,7 @@ pub fn fragment<R: Role>(
     Ok([&header[..], &masked(if is_client::<R>() { key } else { [0; 4] }, payload)].concat())
 }
 
-/// What came, however it was cut: parts are joined to messages.
+/// An item that arrived. Parts are joined to messages, so that it does not depend on the cuts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
     /// A message with the reserved bits of its first frame.
@@ -62,14 +62,14 @@ pub fn binary(bytes: &[u8]) -> Item {
     Item::Message(Kind::Binary, Rsv::NONE, bytes.into())
 }
 
-/// Joins the parts of a message, and holds them to what `Part` promises.
+/// Joins the parts of a message, and checks that they keep the promises of `Part`.
 #[derive(Debug, Default)]
 pub struct Joiner {
     open: Option<(Kind, Rsv, Vec<u8>)>,
 }
 
 impl Joiner {
-    /// The next event of a connection; gives what is whole now.
+    /// Takes the next event of a connection. Returns an item if it is whole.
     pub fn push(&mut self, event: Event<'_>) -> Option<Item> {
         let (whole, bytes) = match event {
             Event::Text(text) => (Kind::Text, text.as_bytes().to_vec()),
@@ -95,28 +95,28 @@ impl Joiner {
     }
 }
 
-/// What a host sees and sends from the first byte to the last.
+/// All that a host receives and sends, from the first byte to the last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// Messages and control frames, in order.
     pub items: Vec<Item>,
-    /// What `reply` returned.
+    /// The frames that `reply` returned.
     pub replies: Vec<u8>,
     /// The error that ended it.
     pub error: Option<ProtocolError>,
-    /// What `fail` returned.
+    /// The frame that `fail` returned.
     pub farewell: Option<Vec<u8>>,
 }
 
-/// Plays `wire` to `conn`, cut at the rising places `cuts`, as a host would; holds it to the promises that need no
-/// expectation: after `Ok(None)` the input is empty, errors stay, and the failed connection sends nothing.
+/// Lets `conn` receive `wire`, cut at the places `cuts`, which rise, as a host would. Checks the promises that hold for
+/// any wire: after `Ok(None)` the input is empty, errors stay, and a connection that failed sends nothing.
 pub fn play<S: Role>(conn: &mut Connection<S>, wire: &[u8], cuts: &[usize]) -> Outcome {
     let mut outcome = Outcome::default();
     let mut joiner = Joiner::default();
     let mut from = 0;
     for &cut in cuts.iter().chain([&wire.len()]) {
         let cut = cut.min(wire.len());
-        let mut piece = wire[from..cut].to_vec(); // its own memory: nothing behind it is in reach
+        let mut piece = wire[from..cut].to_vec(); // its own memory, so that a read past its end is found
         from = cut;
         let mut input = &mut piece[..];
         let result = loop {
@@ -146,7 +146,7 @@ pub fn play<S: Role>(conn: &mut Connection<S>, wire: &[u8], cuts: &[usize]) -> O
     outcome
 }
 
-/// Nothing may come out of a connection that failed.
+/// Checks that a connection that failed returns no event and no frame.
 pub fn assert_failed<S: Role>(conn: &mut Connection<S>, error: ProtocolError) {
     assert_eq!((conn.state(), conn.close_expected(), conn.remaining()), (State::Closed, true, 0));
     assert_eq!(conn.receive_eof(), Err(error));
@@ -161,7 +161,7 @@ pub fn assert_failed<S: Role>(conn: &mut Connection<S>, error: ProtocolError) {
     }
 }
 
-/// Every send method says that the connection is closed, also if something else is wrong with its arguments.
+/// Checks that every send method returns `Closed`, also if its arguments are wrong.
 pub fn assert_sends_closed<S: Role>(conn: &mut Connection<S>) {
     let closed = Err(SendError::Closed);
     for kind in [Kind::Text, Kind::Binary] {
@@ -191,7 +191,7 @@ pub fn events() -> Vec<Event<'static>> {
     events
 }
 
-/// Frames, each with its payload so far and whether that is all of it; and the error.
+/// Frames, each with its payload so far and whether it is whole; and the error.
 pub type Frames = (Vec<(Header, Vec<u8>, bool)>, Option<ProtocolError>);
 
 /// Reads a wire with a decoder.

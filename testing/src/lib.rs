@@ -1,11 +1,11 @@
-//! What the tests of framewire share, in this repository only.
+//! Code that the tests of framewire share, in this repository only.
 //!
-//! Below are frames ([`wire`]) and payloads ([`payload`]). The oracles say what the codec should do, and share no code
-//! with it: [`rfc6455`], [`utf8`], [`rfc1951`], and `miniz` for DEFLATE once more. The hosts run the codec and record what comes
-//! out: [`host`], and `deflate` with compression. [`callgrind`] and [`allocations`] count.
+//! [`wire`] has frames and [`payload`] has payloads. The oracles compute the right results, and share no code with the
+//! codec: [`rfc6455`], [`utf8`], [`rfc1951`], and `miniz` as a second one for DEFLATE. The hosts run the codec and
+//! record the outcome: [`host`], and `deflate` with compression. [`callgrind`] and [`allocations`] count.
 //!
-//! [`raw`], `peer` and `blocking` are clients with sockets: the first without the codec, the second for the tests of a
-//! server, which `program` runs, the third with compression, for the interoperability tests.
+//! [`raw`], `peer` and `blocking` are clients with sockets. `raw` does not use the codec. `peer` is for the tests of a
+//! server, which `program` runs. `blocking` has compression, for the interoperability tests.
 
 pub mod allocations;
 #[cfg(feature = "clients")]

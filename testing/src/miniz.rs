@@ -2,7 +2,7 @@
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-/// Another compressor, which takes its context over.
+/// Another compressor, with context takeover.
 #[derive(Debug)]
 pub struct Compressor(Compress);
 
@@ -36,18 +36,18 @@ pub fn compress(bytes: &[u8]) -> Vec<u8> {
     Compressor::default().compress(bytes)
 }
 
-/// What this implementation makes of a payload.
+/// The result of this implementation for a payload.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// All of a message.
     Whole(Vec<u8>),
-    /// A final block ended here, and something follows it, which this implementation does not read.
+    /// A final block ended after these bytes, and more follows, which this implementation does not read.
     Final(Vec<u8>),
     /// It is not DEFLATE.
     Corrupt,
 }
 
-/// Another decompressor, which takes its context over.
+/// Another decompressor, with context takeover.
 #[derive(Debug)]
 pub struct Decompressor(Decompress);
 

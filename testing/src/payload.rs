@@ -1,6 +1,6 @@
-//! Payloads, the same each time.
+//! Payloads that are the same in each run.
 
-/// Numbers that differ (SplitMix64).
+/// Pseudo-random numbers (SplitMix64).
 #[derive(Clone, Debug)]
 pub struct Random(pub u64);
 

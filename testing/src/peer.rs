@@ -1,4 +1,4 @@
-//! A blocking client on the codec that a server is tested with. Everything here gives up after [`PATIENCE`].
+//! A blocking client on the codec, to test a server. Everything here gives up after [`PATIENCE`].
 
 use crate::{
     payload::Random,
@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-/// How long anything may take before a test fails. It is never reached if all is well.
+/// How long anything may take before a test fails.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Bytes.
@@ -52,7 +52,7 @@ impl Socket {
         }
     }
 
-    /// Ends what is sent.
+    /// Closes the sending direction.
     pub fn shutdown_write(&self) {
         match self {
             Self::Tcp(socket) => socket.shutdown(Shutdown::Write).unwrap(),
@@ -83,7 +83,7 @@ impl Write for Socket {
     }
 }
 
-/// What comes back.
+/// An item from the server.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Got {
     /// A text message.
@@ -94,7 +94,7 @@ pub enum Got {
     Ping(Vec<u8>),
     /// A pong.
     Pong(Vec<u8>),
-    /// Code (1005: none) and reason.
+    /// A close: its code (1005 if it has none) and reason.
     Close(u16, String),
     /// The server closed its side.
     End,
@@ -114,12 +114,12 @@ pub struct Client {
 }
 
 impl Client {
-    /// Over TCP.
+    /// Connects over TCP.
     pub fn connect(address: &str) -> Self {
         Self::on(Socket::Tcp(tcp(address)), &[], b"")
     }
 
-    /// Over a Unix socket.
+    /// Connects over a Unix socket.
     pub fn connect_unix(path: &str) -> Self {
         let stream = UnixStream::connect(path).expect("the server accepts");
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -127,7 +127,7 @@ impl Client {
         Self::on(Socket::Unix(stream), &[], b"")
     }
 
-    /// The opening handshake, with frames right behind the head.
+    /// Does the opening handshake, and sends frames with the head.
     pub fn on(mut socket: Socket, subprotocols: &[&str], frames: &[u8]) -> Self {
         let handshake =
             ClientHandshake::new("test.example", "/", ClientKey::new([7; 16])).subprotocols(subprotocols);
@@ -174,7 +174,7 @@ impl Client {
         self.send(&frame(TEXT, payload.as_bytes()));
     }
 
-    /// The next thing that comes.
+    /// Waits for the next item.
     #[allow(clippy::should_implement_trait, reason = "it does not end with the stream")]
     pub fn next(&mut self) -> Got {
         loop {
@@ -192,7 +192,7 @@ impl Client {
         }
     }
 
-    /// Whatever comes up to the end, or the reset, of the stream.
+    /// All items up to the end or the reset of the stream.
     pub fn all(&mut self) -> Vec<Got> {
         let mut all: Vec<Got> = self.came.drain(..).collect();
         loop {
@@ -239,13 +239,13 @@ impl Client {
         }
     }
 
-    /// One small echo.
+    /// Sends a small message, and expects its echo.
     pub fn check(&mut self) {
         self.text("still here?");
         self.expect_text("still here?");
     }
 
-    /// The closing handshake, from this side.
+    /// Does the closing handshake, from this side.
     pub fn close(mut self) {
         self.send(&close(1000, "bye"));
         self.expect_close(1000);
@@ -308,7 +308,7 @@ pub fn close(code: u16, reason: &str) -> Vec<u8> {
     frame(CLOSE, &closing(code, reason))
 }
 
-/// Bytes without a pattern; they repeat, but at no distance that a buffer has.
+/// Bytes without a pattern. They repeat, but not at the length of any buffer.
 pub fn noise(len: usize, seed: u64) -> Vec<u8> {
     const PERIOD: usize = 65_521;
     let mut random = Random(seed);
@@ -333,7 +333,7 @@ pub fn words(len: usize) -> String {
     text
 }
 
-/// Sends a head, or what pretends to be one, and gives all that comes back.
+/// Sends a head, or something else, and returns the whole answer.
 pub fn ask(address: &str, request: &[u8]) -> String {
     let mut stream = tcp(address);
     stream.write_all(request).unwrap();

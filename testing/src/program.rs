@@ -15,13 +15,13 @@ use std::{
 #[derive(Debug)]
 pub struct Program {
     child: Child,
-    /// Where it listens, in the order of its options.
+    /// The addresses at which it listens, in the order of its options.
     pub addresses: Vec<String>,
     lines: Receiver<String>,
 }
 
 impl Program {
-    /// Starts the file `path` on a port of the loopback interface that is free.
+    /// Starts the file `path` on a free port of the loopback interface.
     pub fn start(path: &str, options: &[&str]) -> Self {
         Self::start_with(path, "", &[&["--listen", "127.0.0.1:0"], options].concat())
     }
@@ -58,7 +58,7 @@ impl Program {
         self.lines.recv_timeout(PATIENCE).expect("a line on its standard output")
     }
 
-    /// Where it listens first.
+    /// The first address at which it listens.
     pub fn address(&self) -> &str {
         &self.addresses[0]
     }
@@ -102,12 +102,12 @@ impl Program {
         self.child.id()
     }
 
-    /// Bytes of memory of its own that are resident: heap and stacks, not the program's text.
+    /// How many bytes of its own memory are resident: heap and stacks, not the program's code.
     pub fn memory(&self) -> usize {
         memory(self.pid())
     }
 
-    /// CPU time that it has used, in ticks of 10 ms.
+    /// The CPU time that it has used, in ticks of 10 ms.
     pub fn cpu(&self) -> u64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("procfs");
         let (_, behind_name) = stat.rsplit_once(')').expect("a name");
@@ -115,26 +115,26 @@ impl Program {
         fields[11].parse::<u64>().expect("utime") + fields[12].parse::<u64>().expect("stime")
     }
 
-    /// How often it has gone to sleep, waiting for something.
+    /// How often it went to sleep to wait for something.
     pub fn sleeps(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("procfs");
         let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
         line.expect("a count").trim().parse().expect("a number")
     }
 
-    /// File descriptors that it holds.
+    /// How many file descriptors it has open.
     pub fn descriptors(&self) -> usize {
         self.descriptors_below(usize::MAX)
     }
 
-    /// Those with lower numbers than this. (Higher than a limit may be what it has inherited.)
+    /// How many of them have numbers below `limit`. (It may have inherited higher ones.)
     pub fn descriptors_below(&self, limit: usize) -> usize {
         let entries = fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("procfs");
         let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<usize>().ok());
         numbers.filter(|&number| number < limit).count()
     }
 
-    /// Whether it serves somebody else, as it should whatever happens.
+    /// Checks that it still serves another client.
     pub fn check(&self) {
         self.connect().check();
     }
@@ -147,17 +147,17 @@ impl Drop for Program {
     }
 }
 
-/// Bytes of memory of its own that a process has resident.
+/// How many bytes of a process's own memory are resident.
 pub fn memory(pid: u32) -> usize {
     if cfg!(framewire_asan) {
-        return 0; // AddressSanitizer keeps what is freed for a while: that is not the server's
+        return 0; // AddressSanitizer keeps freed memory for a while, which would count here
     }
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("procfs");
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("RssAnon");
     line.trim().trim_end_matches("kB").trim().parse::<usize>().expect("a number") << 10
 }
 
-/// Waits until something holds.
+/// Waits until a condition holds.
 pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {

@@ -7,7 +7,7 @@ use std::{
     net::TcpStream,
 };
 
-/// A request for a WebSocket, and no more than it needs.
+/// The smallest request for a WebSocket.
 pub const REQUEST: &[u8] =
     b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -51,7 +51,7 @@ pub fn send(stream: &mut TcpStream, first: u8, payload: &[u8]) {
     stream.write_all(&frame(first, Some(KEY), payload)).expect("the server reads");
 }
 
-/// The next frame: its first byte and its payload.
+/// Reads the next frame, and returns its first byte and its payload.
 ///
 /// # Panics
 /// If none comes, or one that is masked.

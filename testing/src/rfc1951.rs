@@ -1,22 +1,22 @@
-//! RFC 1951, read slowly: what the payload of a compressed message inflates to (RFC 7692 §7.2.2).
+//! A slow, literal reader of RFC 1951. It inflates the payload of a compressed message (RFC 7692 §7.2.2).
 
-/// What is read, and how far it may reach.
+/// The settings of a reading.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a> {
-    /// What came before the message and may be referred to.
+    /// The bytes before the message, to which it may refer.
     pub window: &'a [u8],
-    /// How far back, in bytes, a reference may reach.
+    /// How many bytes back a reference may reach.
     pub reach: usize,
-    /// No more than this comes out, and one byte that shows that there is more.
+    /// The most bytes of output, plus one that shows that there are more.
     pub limit: usize,
 }
 
 /// How a reading ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// All of the message is there.
+    /// The message is whole.
     Whole,
-    /// The bytes so far are no error yet, and not the whole message.
+    /// The bytes so far are valid, but not the whole message.
     Truncated,
     /// It is not DEFLATE.
     Corrupt,
@@ -24,17 +24,17 @@ pub enum End {
     TooBig,
 }
 
-/// What a message's payload inflates to, by itself; `None` if it is corrupt, or not whole.
+/// Inflates a message's payload by itself. `None` if it is corrupt or not whole.
 pub fn message(payload: &[u8]) -> Option<Vec<u8>> {
     let (bytes, end) = Reader::ALONE.whole(payload);
     (end == End::Whole).then_some(bytes)
 }
 
 impl Reader<'_> {
-    /// Of a message without a window or a limit.
+    /// Settings for a message without a window or a limit.
     pub const ALONE: Self = Self { window: &[], reach: 1 << 15, limit: usize::MAX };
 
-    /// Of the whole payload of a message.
+    /// Reads the whole payload of a message.
     pub fn whole(self, payload: &[u8]) -> (Vec<u8>, End) {
         if payload.is_empty() {
             return (Vec::new(), End::Whole);
@@ -42,12 +42,12 @@ impl Reader<'_> {
         self.read(&[payload, &[0, 0, 0xff, 0xff]].concat(), Some(payload.len()))
     }
 
-    /// Of the start of a payload.
+    /// Reads the start of a payload.
     pub fn start(self, payload: &[u8]) -> (Vec<u8>, End) {
         self.read(payload, None)
     }
 
-    /// `whole`: all of a message is there, of this many bytes and the tail behind them.
+    /// `whole`: the input is a whole message of this many bytes, and the tail after them.
     fn read(self, wire: &[u8], whole: Option<usize>) -> (Vec<u8>, End) {
         let mut bits = Bits { wire, at: 0, ran_out: false };
         let mut out = Out { bytes: self.window.to_vec(), reader: self };
@@ -84,7 +84,7 @@ fn blocks(bits: &mut Bits<'_>, out: &mut Out<'_>, whole: Option<usize>) -> Optio
             bits.align();
             let payload = whole.unwrap_or(bits.wire.len()) * 8;
             if bits.at <= payload {
-                // What the crate promises (`deflate`, on work): a new stream costs something.
+                // As the documentation of `deflate` says under "Work": new streams are bounded by the input.
                 finals += 1;
                 if finals > 64 + bits.at / 8 / 64 {
                     return None;
@@ -126,7 +126,7 @@ impl Bits<'_> {
 }
 
 struct Out<'a> {
-    /// The window, and the message behind it.
+    /// The window, and the message after it.
     bytes: Vec<u8>,
     reader: Reader<'a>,
 }
@@ -143,7 +143,7 @@ impl Out<'_> {
     }
 }
 
-/// §3.2.2. As zlib has it: of codes that leave something free, only that of a single bit will do.
+/// §3.2.2. As in zlib, an incomplete code is refused unless it is a single code of one bit.
 struct Code {
     /// By length.
     symbols: Vec<Vec<usize>>,

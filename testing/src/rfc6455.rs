@@ -1,4 +1,4 @@
-//! RFC 6455, read slowly, with all of the wire at once: what becomes of it.
+//! A slow, literal reader of RFC 6455, which gets the whole wire at once and computes the outcome.
 
 use crate::{
     host::{Frames, Item, Outcome},
@@ -20,7 +20,7 @@ pub struct Head {
     pub wire_len: usize,
 }
 
-/// RFC 6455 §5.2 and §5.5, on a header that is whole, or on as much of it as is wrong.
+/// Applies RFC 6455 §5.2 and §5.5 to a whole header, or to the start of one that is already wrong.
 pub fn read_head(wire: &[u8]) -> Result<Option<Head>, ProtocolError> {
     let at = |i: usize| wire.get(i).copied();
     let Some(first) = at(0) else { return Ok(None) };
@@ -62,7 +62,7 @@ pub fn read_head(wire: &[u8]) -> Result<Option<Head>, ProtocolError> {
     Ok(Some(Head { first, key, len: len as u64, wire_len }))
 }
 
-/// What a role should make of `wire`.
+/// The outcome that a role should have for `wire`.
 pub fn oracle<S: Role>(wire: &[u8], limits: Limits, extension_bits: Rsv) -> Outcome {
     let mut outcome = Outcome::default();
     if let Err(error) = oracle_frames::<S>(wire, limits, extension_bits, &mut outcome) {
@@ -163,7 +163,7 @@ fn oracle_frames<S: Role>(
     Ok(())
 }
 
-/// What a decoder should make of a wire, frame by frame.
+/// The frames and the error that a decoder should return for a wire.
 pub fn decoded(mut wire: &[u8], unmask: bool) -> Frames {
     let mut frames = vec![];
     loop {
@@ -172,7 +172,7 @@ pub fn decoded(mut wire: &[u8], unmask: bool) -> Frames {
             Ok(None) => return (frames, None),
             Err(error) => return (frames, Some(error)),
         };
-        let header = Header::parse(wire).unwrap().unwrap(); // the tests of headers hold it to `read_head`
+        let header = Header::parse(wire).unwrap().unwrap(); // the tests of headers compare it with `read_head`
         let behind = &wire[head.wire_len..];
         let have = head.len.min(behind.len() as u64) as usize;
         let whole = have as u64 == head.len;

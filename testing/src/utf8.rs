@@ -1,7 +1,7 @@
-//! UTF-8, read a byte at a time, and by simdutf8.
+//! Two oracles for UTF-8: one that reads a byte at a time, and simdutf8.
 
-/// The decoder of the WHATWG Encoding Standard, §8.1.1, which keeps bounds for the next byte, where the code under
-/// test keeps a state: nothing is shared.
+/// The decoder of the WHATWG Encoding Standard, §8.1.1. It keeps bounds for the next byte, while the code under test
+/// keeps a state, so they share nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Oracle {
     needed: u8,
@@ -10,10 +10,10 @@ pub struct Oracle {
 }
 
 impl Oracle {
-    /// Before the first byte.
+    /// A decoder before the first byte.
     pub const START: Self = Self { needed: 0, lower: 0x80, upper: 0xBF };
 
-    /// Whether the byte can stand here.
+    /// Takes the next byte. Returns whether it is possible here.
     pub fn take(&mut self, byte: u8) -> bool {
         if self.needed == 0 {
             *self = Self::START;
@@ -51,8 +51,8 @@ impl Oracle {
     }
 }
 
-/// The first byte that cannot stand where it stands, and whether the text may end after the last one. The decoder of
-/// the WHATWG says so, and simdutf8 the same.
+/// The position of the first impossible byte, and whether the text may end after the last byte. The WHATWG decoder and
+/// simdutf8 must agree.
 ///
 /// # Panics
 /// If they do not agree.
@@ -64,14 +64,14 @@ pub fn judge(bytes: &[u8]) -> (Option<usize>, bool) {
     verdict
 }
 
-/// The same from simdutf8, which tells, as `core` does, where the character starts that is wrong, and how many of its
-/// bytes are right.
+/// The same from simdutf8. Like `core`, it returns the start of the invalid character, and how many of its bytes are
+/// valid.
 fn simdutf8(bytes: &[u8]) -> (Option<usize>, bool) {
     let Err(error) = simdutf8::compat::from_utf8(bytes) else { return (None, true) };
     let start = error.valid_up_to();
     match error.error_len() {
         None => (None, false), // it ends inside a character
         Some(right) if matches!(bytes[start], 0xC2..=0xF4) => (Some(start + right), false),
-        Some(_) => (Some(start), false), // no character starts so
+        Some(_) => (Some(start), false), // no character starts with this byte
     }
 }

@@ -1,5 +1,5 @@
-//! Frames as RFC 6455 §5.2 describes them, written without the codec's help: what the codec gets wrong in both directions
-//! would otherwise not be seen.
+//! Frames as RFC 6455 §5.2 describes them, written without the codec. Otherwise a mistake that it makes in both
+//! directions would not be found.
 
 use framewire::{Role, mask::Key};
 
@@ -17,18 +17,18 @@ pub const PING: u8 = 0x89;
 pub const PONG: u8 = 0x8A;
 /// Sets RSV1 in the first byte of a frame: its message is compressed.
 pub const RSV1: u8 = 0x40;
-/// Takes the FIN bit off the first byte of a frame.
+/// Clears the FIN bit in the first byte of a frame.
 pub const MORE: u8 = 0x7F;
 
 /// The key of the RFC's examples; clients under test mask control frames with it.
 pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// A key that differs from one payload length to the next, so that a key kept too long shows.
+/// A key that differs for each payload length, so that a key that is used too long is found.
 pub fn key(len: usize) -> [u8; 4] {
     (len as u32).wrapping_mul(0x9E37_79B9).wrapping_add(0x1234_5678).to_be_bytes()
 }
 
-/// XOR as RFC 6455 §5.3 spells it.
+/// XOR as RFC 6455 §5.3 writes it.
 pub fn masked(key: [u8; 4], payload: &[u8]) -> Vec<u8> {
     payload.iter().enumerate().map(|(i, byte)| byte ^ key[i % 4]).collect()
 }
@@ -77,7 +77,7 @@ pub fn closing(code: u16, reason: &str) -> Vec<u8> {
     [&code.to_be_bytes(), reason.as_bytes()].concat()
 }
 
-/// Frames, one behind the other.
+/// Joins frames.
 pub fn cat(frames: &[Vec<u8>]) -> Vec<u8> {
     frames.concat()
 }

@@ -58,7 +58,7 @@ fn grammar() {
     }
 }
 
-/// What a server answers, by what it is set up for.
+/// The responses of a server, for each policy.
 #[test]
 fn answers() {
     let free = DeflatePolicy::default();
@@ -125,7 +125,7 @@ fn answers() {
     }
 }
 
-/// What a client accepts, by what it offered.
+/// The responses that a client accepts, for each offer.
 #[test]
 fn checks() {
     use ExtensionError::*;
@@ -147,22 +147,22 @@ fn checks() {
         ("D, D", &[plain], Err(Unexpected)),
         ("D; x", &[plain], Err(InvalidParameter)),
         ("D;", &[plain], Err(Malformed)),
-        // Unasked, and allowed.
+        // Not asked for, and allowed.
         (
             "D; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=8",
             &[plain],
             Ok(Some(params(true, true, 8, 15))),
         ),
-        // Unasked, and not.
+        // Not asked for, and not allowed.
         ("D; client_max_window_bits=15", &[plain], Err(InvalidParameter)),
         ("D; client_max_window_bits=15", &[plain, limits], Ok(Some(params(false, false, 15, 15)))),
         ("D; client_max_window_bits=8", &[limits], Ok(Some(params(false, false, 15, 8)))),
         ("D; client_max_window_bits", &[limits], Err(InvalidParameter)),
         ("D; client_max_window_bits=16", &[limits], Err(InvalidParameter)),
-        // A hint binds even where the answer does not repeat it.
+        // A hint binds even if the response does not repeat it.
         ("D", &[hints], Ok(Some(params(false, true, 15, 12)))),
         ("D; client_max_window_bits=13", &[hints], Err(InvalidParameter)),
-        // What was asked of the server has to be granted.
+        // The server must grant all that was asked of it.
         ("D", &[asks], Err(InvalidParameter)),
         ("D; server_no_context_takeover", &[asks], Err(InvalidParameter)),
         ("D; server_max_window_bits=10", &[asks], Err(InvalidParameter)),

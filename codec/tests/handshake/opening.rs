@@ -17,21 +17,21 @@ const RFC: &str = "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: we
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://example.com\r\n\
     Sec-WebSocket-Protocol: chat, superchat\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
-/// A least upgrade.
+/// The smallest upgrade.
 const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
-/// A least 101 to [`KEY`].
+/// The smallest 101 to [`KEY`].
 const SWITCHED: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
-/// What a server makes of a head: `Ok(true)` an upgrade, `Ok(false)` another request.
+/// The result of a server for a head: `Ok(true)` an upgrade, `Ok(false)` another request.
 fn judge(head: impl AsRef<[u8]>) -> Result<bool, HandshakeError> {
     let mut slots = HeaderSlots::new();
     Ok(Request::parse(head.as_ref(), &mut slots)?.upgrade()?.is_some())
 }
 
-/// What a client makes of a head.
+/// The result of a client for a head.
 fn judge_response(
     handshake: &ClientHandshake<'_>,
     head: &str,
@@ -70,7 +70,7 @@ fn example_of_the_rfc() {
     assert_eq!(ClientKey::new(*b"the sample nonce").to_string(), KEY);
 }
 
-/// Each rule of RFC 6455 §4.2.1 and of HTTP/1.1, broken by one change to an upgrade that is sound.
+/// Each rule of RFC 6455 §4.2.1 and of HTTP/1.1, broken by one change to a valid upgrade.
 #[test]
 fn rules_of_a_request() {
     use HandshakeError::*;
@@ -157,7 +157,7 @@ fn rules_of_a_request() {
         ),
         ("Host: a", "Host: a\r\nSec-WebSocket-Extensions: a; b=\"c", InvalidExtensions, 400),
         ("Host: a", "Host: a\r\nOrigin: http://a\r\nOrigin: http://b", InvalidOrigin, 400),
-        // Shapes that two parsers read in two ways.
+        // Heads that two parsers could read in two ways.
         ("Host: a\r\n", "Host: a\n", InvalidLineEnding, 400),
         ("Host: a\r\n", "Host: a\r\nX: y\n\r\n", InvalidLineEnding, 400),
         ("Host: a\r\n", "Host: a\r\n\n", InvalidLineEnding, 400),
@@ -184,7 +184,7 @@ fn rules_of_a_request() {
     assert_eq!(judge(""), Err(Incomplete));
 }
 
-/// What differs between real heads and means the same.
+/// Heads that differ and mean the same.
 #[test]
 fn variants_of_an_upgrade() {
     let cases = [
@@ -219,7 +219,7 @@ fn variants_of_an_upgrade() {
     }
 }
 
-/// RFC 9112 §3.2.2: the host is that of the target; a `Host` that says something else is refused.
+/// RFC 9112 §3.2.2: the host is that of the target, and a `Host` that names another is refused.
 #[test]
 fn host_of_a_request() {
     use HandshakeError::{HostMismatch, InvalidHost, InvalidTarget};
@@ -295,7 +295,7 @@ fn requests_that_are_no_upgrade() {
     }
 }
 
-/// What programs send, as they send it.
+/// Heads exactly as real programs send them.
 #[test]
 fn real_heads() {
     let offer = "permessage-deflate; client_max_window_bits";
@@ -406,7 +406,8 @@ fn real_heads() {
     }
 }
 
-/// A head and what follows it, fed to a buffer in these pieces: the head, and the offset where frames begin.
+/// Feeds a head and the bytes after it to a buffer, in these pieces. Returns the head, and the offset at which frames
+/// begin.
 fn collect(limits: HeadLimits, pieces: &[&[u8]]) -> Result<Option<(Vec<u8>, usize)>, HandshakeError> {
     let mut buffer = HeadBuffer::new(limits);
     let mut before = 0;
@@ -443,7 +444,7 @@ fn every_cut() {
     }
 }
 
-/// A whole head is lent from the input; a cut one costs memory only within the limit.
+/// A whole head is lent from the input; one that is cut takes memory up to the limit.
 #[test]
 fn memory_of_a_head() {
     let mut buffer = HeadBuffer::new(HeadLimits::default());
@@ -451,7 +452,7 @@ fn memory_of_a_head() {
     assert_eq!(head.bytes.as_ptr(), RFC.as_ptr());
     assert!(buffer.is_empty());
 
-    // The next bytes begin the next head: a client meets 1xx before its 101.
+    // The next bytes begin another head: a client may get a 1xx before its 101.
     assert_eq!(buffer.push(b"HTTP/1.1 103 Early Hints\r\n\r"), Ok(None));
     let received = [b"\n", SWITCHED.as_bytes()].concat();
     let interim = buffer.push(&received).unwrap().unwrap();
@@ -460,7 +461,7 @@ fn memory_of_a_head() {
     assert_eq!(buffer.push(&received[1..]).unwrap().unwrap().bytes, SWITCHED.as_bytes());
 }
 
-/// Each byte is looked at once: the scanner keeps no bytes, and is never given one again.
+/// Each byte is read once: the scanner keeps no bytes, and gets none of them again.
 #[test]
 fn cost_is_linear() {
     let head = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(7000));
@@ -497,7 +498,7 @@ fn limits_at_their_boundary() {
     }
     assert_eq!((HeadTooLong.status(), TooManyHeaders.status()), (431, 431));
 
-    // The verdict falls on the byte that fills the limit, and stays.
+    // The error comes with the byte that fills the limit, and stays.
     let mut buffer = HeadBuffer::new(HeadLimits { head_bytes: 100, headers: 1 });
     assert_eq!(buffer.push(&[b'x'; 99]), Ok(None));
     assert_eq!(buffer.push(b"x"), Err(HeadTooLong));
@@ -664,7 +665,7 @@ fn client_and_server_back_to_back() {
     assert_eq!(&response_bytes[response.head_len()..], b"\x81\x02hi");
 }
 
-/// What a host with an HTTP stack of its own hands over is judged alike.
+/// A request or response that an HTTP stack has parsed passes the same checks.
 #[test]
 fn parsed_requests_are_checked_like_heads() {
     for head in
@@ -765,7 +766,7 @@ fn headers_are_those_that_are_written() {
         }
     }
 
-    // What may not be written is not given away either.
+    // Headers that may not be written are not returned either.
     let invalid = [("X", "a\r\nY: z")];
     assert_eq!(plain.extra_headers(&invalid).headers().err(), Some(BuildError::InvalidHeader));
     assert_eq!(upgrade.accept().extra_headers(&invalid).headers().err(), Some(BuildError::InvalidHeader));
@@ -776,7 +777,7 @@ fn headers_are_those_that_are_written() {
     assert_eq!(PlainResponse::new(101).headers().err(), Some(BuildError::InvalidStatus));
 }
 
-/// A response that cannot be written is the server's fault, and does not say more.
+/// A response that cannot be written is the server's fault: it becomes a 500 without details.
 #[test]
 fn build_errors_become_500() {
     let mut slots = HeaderSlots::new();
@@ -843,7 +844,7 @@ fn headers_cannot_be_injected() {
     }
 }
 
-/// An response to a request that is known is held against it.
+/// If the request is known, the response is checked against it.
 #[test]
 fn responses_fit_the_request() {
     let mut slots = HeaderSlots::new();
@@ -911,12 +912,12 @@ quickcheck! {
         }
         for bytes in [&head, &edited] {
             let (a, b) = bytes.split_at(cut % (bytes.len() + 1));
-            // However the head is cut, its end and the errors are the same.
+            // The end of the head and the errors do not depend on how the head is cut.
             let whole = collect(HeadLimits::default(), &[bytes]);
             if whole != collect(HeadLimits::default(), &[a, b]) || whole != collect(HeadLimits::default(), &bytes.chunks(1).collect::<Vec<_>>()) {
                 return false;
             }
-            // What the buffer lets pass is whole for the parser, and what it refuses the parser refuses.
+            // A head that the buffer returns is whole for the parser; one that it refuses, the parser refuses as well.
             let judged = judge(bytes);
             let agree = match whole {
                 Ok(Some(_)) => judged != Err(HandshakeError::Incomplete),

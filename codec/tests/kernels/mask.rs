@@ -7,13 +7,13 @@ use quickcheck::{Gen, QuickCheck, quickcheck};
 
 const KEY: Key = Key::new([0x37, 0xfa, 0x21, 0x3d]);
 
-/// Lengths that every test of every kernel covers without a gap: several blocks of the widest kernel.
+/// Every test of every kernel covers all lengths up to this one: several blocks of the widest kernel.
 const SMALL: usize = 600;
 
-/// Lengths around those where a kernel could come to a page, a long loop, or a length that does not fit 16 bits.
+/// Lengths around a page, the start of a long loop, and the largest length of 16 bits.
 const LARGE: [usize; 11] = [1023, 1024, 1025, 4095, 4096, 4097, 8191, 8192, 8193, 16_384, 65_539];
 
-/// Lengths either side of where a kernel changes its ways.
+/// Lengths on both sides of those at which a kernel changes its method.
 const EDGES: [usize; 28] = [
     0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 159, 160, 161, 192, 193,
     256, 257,
@@ -64,7 +64,7 @@ fn apply_to_at_every_length_alignment_and_phase() {
             let (clear, masked) = sample(key, SMALL);
             for len in 0..=SMALL {
                 for align in 0..64 {
-                    // 29 has no factor in common with 64: over the lengths, each alignment meets every other.
+                    // 29 and 64 have no common factor, so over the lengths each alignment is combined with every other.
                     let from = source.place((align + 29 * len) % 64, &clear[..len]);
                     arena.check(align, &masked[..len], |to| {
                         assert_eq!(masker.apply_to(key, from, to), len);
@@ -145,8 +145,8 @@ fn any_split_gives_the_same() {
     }
 }
 
-/// Reads outside the slice leave no trace in it; but where each slice is an allocation of its own, the sanitizers and
-/// valgrind see them.
+/// A read outside the slice does not change it. But if each slice is its own allocation, the sanitizers and valgrind
+/// find such a read.
 #[test]
 fn slices_that_are_whole_allocations() {
     for masker in maskers() {
@@ -171,8 +171,8 @@ fn each_kernel_has_a_name_of_its_own() {
     }
 }
 
-/// A kernel that the CPU cannot run would be undefined behaviour. std detects the same sets in its own way; an emulated
-/// CPU that lacks some makes the difference (`.ci/run x86`).
+/// A kernel that the CPU cannot run would be undefined behaviour. std detects the same sets independently. `.ci/run
+/// x86` runs this on emulated CPUs that lack some of them.
 #[test]
 #[cfg(framewire_x86_vectors)]
 fn the_kernels_are_those_that_the_cpu_can_run() {
@@ -218,7 +218,7 @@ quickcheck! {
     }
 }
 
-/// Payloads cut anywhere, at any alignment, masked by one key, taken to another by both, unmasked by that.
+/// Payloads cut anywhere, at any alignment, are masked by one key, changed to another key, and unmasked by that.
 #[test]
 fn changing_keys_in_any_pieces_gives_the_payload_back() {
     fn holds(a: u32, b: u32, clear: Vec<u8>, align: usize, cuts: Vec<usize>) -> bool {
@@ -244,7 +244,7 @@ fn changing_keys_in_any_pieces_gives_the_payload_back() {
     QuickCheck::new().rng(Gen::new(2000)).quickcheck(holds as fn(_, _, _, _, _) -> _);
 }
 
-/// What is tested: the public functions, and each kernel by itself.
+/// The functions under test: the public ones, and each kernel by itself.
 #[derive(Clone, Copy)]
 enum Masker {
     Public,
@@ -278,7 +278,7 @@ impl Masker {
     }
 }
 
-/// Bytes that do not repeat with any power of two, and what the oracle makes of them.
+/// Bytes that do not repeat at any power of two, and the same bytes masked by the oracle.
 fn sample(key: Key, len: usize) -> (Vec<u8>, Vec<u8>) {
     let clear: Vec<u8> = (0..=250).cycle().take(len).collect();
     let masked = masked(key.to_bytes(), &clear);
@@ -289,7 +289,7 @@ fn key_of(word: u32) -> Key {
     Key::new(word.to_be_bytes())
 }
 
-/// Memory in which slices lie at a chosen alignment, between guards that must not change.
+/// Memory for slices at a chosen alignment, between guards that must not change.
 struct Arena {
     bytes: Vec<u8>,
 }
@@ -303,7 +303,7 @@ impl Arena {
         Self { bytes: vec![Self::GUARD; Self::MARGIN + 64 + capacity + Self::MARGIN] }
     }
 
-    /// Lets `fill` write a slice that lies `align` bytes behind a multiple of 64, compares it, and restores the guard.
+    /// Lets `fill` write a slice that starts `align` bytes after a multiple of 64, compares it, and restores the guard.
     fn check(&mut self, align: usize, expected: &[u8], fill: impl FnOnce(&mut [u8])) {
         let start = self.start(align);
         let end = start + expected.len();
@@ -315,7 +315,7 @@ impl Arena {
         self.bytes[start..end].fill(Self::GUARD);
     }
 
-    /// A copy of `bytes` that lies `align` bytes behind a multiple of 64.
+    /// A copy of `bytes` that starts `align` bytes after a multiple of 64.
     fn place(&mut self, align: usize, bytes: &[u8]) -> &mut [u8] {
         let start = self.start(align);
         let slice = &mut self.bytes[start..start + bytes.len()];

@@ -1,5 +1,5 @@
-//! Every way to validate agrees with an oracle that reads a byte at a time: the same verdict, the same position, the
-//! same unmasked bytes, and not a byte beyond the slice touched.
+//! Every way to validate agrees with an oracle that reads a byte at a time: on the result, the position of the error,
+//! and the unmasked bytes. No byte outside the slice changes.
 
 use framewire::internal::{Utf8Kernel, utf8_kernels};
 use framewire::mask::Key;
@@ -101,7 +101,7 @@ impl Way {
     }
 }
 
-/// Room for a text at any alignment, with bytes around it that nobody may touch.
+/// Memory for a text at any alignment, with bytes around it that must not change.
 struct Room(Vec<u8>);
 
 impl Room {
@@ -112,7 +112,7 @@ impl Room {
         Self(vec![Self::GUARD; 4096])
     }
 
-    /// Lends the text, masked. It must come back plain, and its surroundings untouched.
+    /// Lends the masked text. It must come back unmasked, and the bytes around it unchanged.
     fn masked(&mut self, plain: &[u8], align: usize, key: Key, run: impl FnOnce(&mut [u8])) {
         let needed = plain.len() + 4 * Self::MARGIN;
         if self.0.len() < needed {
@@ -130,7 +130,7 @@ impl Room {
     }
 }
 
-/// The first `len` bytes of a text that repeats `unit`, cut where that may be.
+/// The first `len` bytes of a text that repeats `unit`. They may end inside a character.
 fn text(unit: &str, len: usize) -> Vec<u8> {
     unit.bytes().cycle().take(len).collect()
 }
@@ -138,7 +138,7 @@ fn text(unit: &str, len: usize) -> Vec<u8> {
 const UNITS: [&str; 5] =
     ["plain old ASCII, ", "Съешь ещё этих ", "日本語のテキスト", "😀😃👩‍🚀", "naïve: 12 € 日本, and more 😀. "];
 
-/// Something wrong at about this place, in one of several ways.
+/// Puts an error at about this place, of one of several kinds.
 fn spoil(bytes: &mut [u8], at: usize, how: usize) {
     const WRONG: [&[u8]; 12] = [
         b"\xFF",
@@ -159,8 +159,8 @@ fn spoil(bytes: &mut [u8], at: usize, how: usize) {
     }
 }
 
-/// The validator has one byte of state, and after every sequence it is in it: so once all sequences are walked from
-/// the start to where they are accepted or rejected, there are none left.
+/// The validator's whole state is one byte. So this walks all sequences from the start until they are accepted or
+/// rejected, and by that covers every text.
 #[test]
 fn every_sequence() {
     fn walk(validator: Validator, oracle: Oracle, text: &mut Vec<u8>, count: &mut usize) {
@@ -190,8 +190,8 @@ fn every_sequence() {
     assert!(count > 4_000_000, "{count}");
 }
 
-/// The automaton in one call, and `core`, on all that is one or two bytes long, and on what is at a boundary of three
-/// and four.
+/// Compares the automaton in one call with `core`: for all sequences of one and two bytes, and for those of three and
+/// four bytes at the boundaries of the rules.
 #[test]
 fn short_sequences_in_one_call() {
     const EDGES: [u8; 20] = [
@@ -222,7 +222,7 @@ fn short_sequences_in_one_call() {
     }
 }
 
-/// All four-byte sequences, in one call each. A minute in a release build: on request.
+/// All four-byte sequences, one call each. It takes a minute in a release build, so it runs only on request.
 #[test]
 #[ignore = "2^32 sequences"]
 fn all_four_bytes_in_one_call() {
@@ -247,8 +247,8 @@ fn each_kernel_has_a_name_of_its_own() {
     }
 }
 
-/// A kernel that the CPU cannot run would be undefined behaviour. std detects the same sets in its own way; an emulated
-/// CPU that lacks some makes the difference (`.ci/run x86`).
+/// A kernel that the CPU cannot run would be undefined behaviour. std detects the same sets independently. `.ci/run
+/// x86` runs this on emulated CPUs that lack some of them.
 #[test]
 #[cfg(framewire_x86_vectors)]
 fn the_kernels_are_those_that_the_cpu_can_run() {
@@ -261,12 +261,13 @@ fn the_kernels_are_those_that_the_cpu_can_run() {
     }
 }
 
-/// All three-byte sequences, and all of four that a lead of four and a continuation begin, in ASCII and across the
-/// edges of vectors, by every kernel. A minute in a release build: on request.
+/// All three-byte sequences, and all four-byte sequences that begin with a lead of four and a continuation, inside
+/// ASCII and across the edges of vectors, by every kernel. It takes a minute in a release build, so it runs only on
+/// request.
 #[test]
 #[ignore = "80 million sequences"]
 fn all_sequences_in_vectors() {
-    // In the middle of vectors, across what they are made of (16 bytes each), across their edges, and at the end.
+    // In the middle of vectors, across their parts of 16 bytes, across their edges, and at the end.
     const PLACES: [usize; 16] = [13, 14, 15, 29, 30, 31, 45, 46, 61, 62, 63, 77, 110, 125, 190, 194];
     let kernels: Vec<_> = utf8_kernels().collect();
     let threes = (0..1_u32 << 24).map(|word| word << 8 | u32::from(b'x'));
@@ -283,8 +284,8 @@ fn all_sequences_in_vectors() {
     }
 }
 
-/// What the tables of the vector kernels say of two neighbours, and of numbers of continuations, at each place that
-/// differs: in the middle of a vector, and across an edge between two.
+/// Checks the rules of the vector kernels for two neighbours and for the number of continuations, in the middle of a
+/// vector and across the edge between two.
 #[test]
 fn sequences_in_vectors() {
     let mut room = Room::new();
@@ -313,7 +314,7 @@ fn every_length_with_an_error_at_every_position() {
             for way in &ways {
                 way.check(&plain, &mut room, len + u, KEY.advance(len / 4));
             }
-            // Every position up to where the widest vectors begin; beyond, each length has a share of them.
+            // Every position in short texts. In longer ones, each length has a share of the positions.
             let step = if len <= 128 {
                 1
             } else if len <= 280 {
@@ -346,7 +347,7 @@ fn every_alignment_and_key_phase() {
                 }
             }
         }
-        // A single byte that is not ASCII, in every place of what is otherwise passed over.
+        // A single byte that is not ASCII, at every place of text that would be skipped.
         let mut plain = text(UNITS[0], 400);
         for at in 0..plain.len() - 1 {
             plain[at..at + 2].copy_from_slice("é".as_bytes());
@@ -397,8 +398,8 @@ fn every_cut() {
     }
 }
 
-/// Blocks of ASCII are passed over, but not by a character that is still open: a lead, ASCII just long enough to fill
-/// blocks, and only then the continuation, or nothing.
+/// Blocks of ASCII are skipped, but not while a character is open: here a lead is followed by ASCII that just fills
+/// blocks, and then by the continuation or by nothing.
 #[test]
 fn ascii_does_not_complete_a_character() {
     let mut room = Room::new();
@@ -416,7 +417,7 @@ fn ascii_does_not_complete_a_character() {
     }
 }
 
-/// As soon as the impossible byte is there, whatever may still come.
+/// The error comes with the impossible byte, whatever follows.
 #[test]
 fn fails_at_the_first_impossible_byte() {
     let tails: [(&[u8], usize); 12] = [
@@ -467,7 +468,7 @@ fn long_text() {
             way.check(&plain, &mut room, 9, KEY);
             way.check_cut(&plain, &[2222, 4500], &mut room, 0, KEY);
         }
-        // ASCII and not, in turns, so that the kernels change their pace at every distance.
+        // ASCII and other text take turns, so that the kernels change their method at every distance.
         for run in 1..200 {
             let mut plain: Vec<u8> = Vec::new();
             while plain.len() < 700 {
@@ -480,7 +481,7 @@ fn long_text() {
     }
 }
 
-/// Long ASCII goes by in large steps; none of them may pass over what is not ASCII, nor unmask it twice.
+/// Long ASCII is taken in large steps. None may skip a byte that is not ASCII, or unmask one twice.
 #[test]
 fn long_ascii_with_a_character_anywhere() {
     let mut room = Room::new();

@@ -1,5 +1,5 @@
-//! Whatever arrives and whatever the host calls, in any order: nothing panics, overflow checks included, and what
-//! each call promises holds.
+//! Any bytes and any calls of the host, in any order: nothing panics, with overflow checks on, and each call keeps its
+//! promises.
 
 use crate::sending::message;
 use core::str;
@@ -10,7 +10,7 @@ use framewire::{
 use framewire_testing::{host::*, rfc6455::*, wire::*};
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 
-/// Bytes that look like frames more often than chance would have it.
+/// Bytes that look like frames more often than random ones do.
 #[derive(Clone, Debug)]
 struct Bytes(Vec<u8>);
 
@@ -45,11 +45,11 @@ const ERRORS: [ProtocolError; 4] = [
     ProtocolError::ReservedOpcode,
 ];
 
-/// One public call, with whatever arguments.
+/// One public call, with any arguments.
 #[derive(Clone, Debug)]
 enum Call {
     Receive(Bytes),
-    /// Through the assembler: so much missing, so much read.
+    /// Through the assembler, with this many bytes missing and this many read.
     #[cfg_attr(not(feature = "alloc"), allow(dead_code))]
     Direct(u64, usize),
     Anew,
@@ -123,7 +123,7 @@ fn call<S: Role>(host: &mut Host<S>, call: &Call) {
             let before = conn.remaining();
             let _ = host.assembler.receive(conn, n);
             assert!(conn.state() == State::Closed || before - conn.remaining() <= 100);
-            // What went there is not the joiner's.
+            // The joiner does not see these parts.
             host.joiner = Joiner::default();
         }
         #[cfg(feature = "alloc")]
@@ -195,7 +195,7 @@ fn any_sequence_of_calls() {
     QuickCheck::new().tests(4000).quickcheck(check as fn(Vec<Call>, u8, u64, u64));
 }
 
-/// A connection in two halves does what it does in one piece.
+/// A connection that is split does the same as one that is not.
 #[test]
 fn any_wire_in_halves() {
     fn same<S: Role>(pieces: &[Bytes], close: bool, error: Option<usize>) {
@@ -262,7 +262,7 @@ fn any_bytes_at_any_level() {
                     assert_eq!(first, chunk.offset == 0);
                     assert_eq!(last, decoder.remaining() == 0);
                 }
-                // Also after an error: nonsense, but no panic.
+                // After an error the results mean nothing, but nothing may panic.
             }
         }
         for limits in [Limits::NONE, Limits::SERVER, Limits { frame: 10, message: 20 }] {
@@ -280,7 +280,7 @@ fn connection<S: Role>(limits: Limits, bits: u8) -> Connection<S> {
     Connection::new().with_limits(limits).with_extension_bits(rsv(bits))
 }
 
-/// Headers that no wire could have given, and the other values that anybody can make.
+/// Headers that cannot arrive, and other values that a caller can make.
 #[test]
 fn any_value() {
     fn check(fin: bool, bits: u8, opcode: u8, payload_len: u64, key: Option<u32>, offset: u64, code: u16) {

@@ -1,11 +1,11 @@
-//! What a stranger can send, in places where nothing but trying all of them will do. (With a socket, and measured:
-//! server-mio/tests/measured/attack.rs.)
+//! Bytes that an attacker can send, where only trying all of them is enough. (server-mio/tests/measured/attack.rs does
+//! this with a socket, and measures.)
 
 use framewire::{Client, Connection, Event, Kind, Limits, ProtocolError, Role, Rsv, Server, mask::Key};
 use framewire_testing::{host::*, rfc6455::*, wire::*};
 
-/// Every first byte in every state that it may meet, with lengths of each kind: reserved bits, reserved opcodes and masks
-/// in every combination and place. (Every second byte there is: header.rs.)
+/// Every first byte in every state of a connection, with lengths of each kind: reserved bits, reserved opcodes and
+/// masks in every combination and place. (header.rs tests every second byte.)
 #[test]
 fn every_first_byte_in_every_state() {
     fn role<S: Role>() {
@@ -23,7 +23,7 @@ fn every_first_byte_in_every_state() {
                 let pairs =
                     (0..=u8::MAX).flat_map(|first| seconds.clone().map(move |second| [first, second]));
                 for pair in pairs {
-                    // A key, or the beginning of a payload; and something of one.
+                    // A key, or the first bytes of a payload, and some bytes more.
                     let wire = [&before[..], &pair, &[0x20, 0x21, 0x22, 0x23, 0x24]].concat();
                     let mut conn = Connection::<S>::new().with_limits(LIMITS).with_extension_bits(bits);
                     let expected = oracle::<S>(&wire, LIMITS, bits);
@@ -42,7 +42,7 @@ fn every_first_byte_in_every_state() {
     role::<Client>();
 }
 
-/// A text in fragments of a few bytes, and behind each byte of it one that cannot be: it is refused there.
+/// A text in fragments of a few bytes, with an impossible byte after each of its bytes: it is refused there.
 fn text_fails_at_each_byte(len: usize) {
     const IMPOSSIBLE: [u8; 3] = [0xFF, 0xC0, 0xF5];
     let text = "framewire, größer, € 5, 👋 — ".repeat(len / 36 + 1);
@@ -65,7 +65,7 @@ fn text_fails_at_each_byte(len: usize) {
             assert_eq!(failed, Err(ProtocolError::InvalidUtf8), "behind {i} bytes");
         };
         fails(&[&text[from..i], &[wrong]].concat());
-        // A character that is begun may not be left, and one that is not may not be gone on with.
+        // An open character must be continued, and a continuation needs an open character.
         let whole = byte & 0xC0 != 0x80;
         let other = if whole { 0x80 } else { b'x' };
         fails(&[&text[from..i], &[other]].concat());
@@ -87,7 +87,7 @@ fn text_that_fails_at_each_byte_of_a_mib() {
     text_fails_at_each_byte(1 << 20);
 }
 
-/// Keys that mask nothing, or little.
+/// Keys of zeros, which mask nothing or little.
 #[test]
 fn keys_with_zeros() {
     for bytes in 0..16 {
@@ -109,7 +109,7 @@ fn keys_with_zeros() {
     }
 }
 
-/// Whatever length is declared: without bytes, nothing comes of it, and no memory is asked for.
+/// Any declared length: without payload bytes there is no event, and no memory is allocated.
 #[test]
 fn declared_lengths() {
     fn role<S: Role>() {
@@ -128,7 +128,7 @@ fn declared_lengths() {
                     let mut assembler = framewire::Assembler::new(u64::MAX);
                     assert!(assembler.spare(conn.remaining()).len() <= 16 << 10, "{len}");
                 }
-                // Over a limit of one byte less, it is refused at once.
+                // If the limit is one byte less, it is refused at once.
                 let Some(most) = len.checked_sub(1) else { continue };
                 for limits in
                     [Limits { frame: most, ..Limits::NONE }, Limits { message: most, ..Limits::NONE }]
@@ -146,7 +146,7 @@ fn declared_lengths() {
     role::<Client>();
 }
 
-/// Fragments without a byte give no event: the host has nothing to do for them.
+/// Empty fragments give no event, so the host has no work with them.
 #[test]
 fn empty_fragments() {
     fn role<S: Role>() {

@@ -1,14 +1,14 @@
-//! What a peer can do wrong, one row each: the error, its code, what came out before it, the close that tells the
-//! peer, and that nothing follows.
+//! The mistakes of a peer, one row each: the error, its code, the events before it, the close that tells the peer, and
+//! that no event follows.
 
 use framewire::{Client, CloseCode, Connection, Kind, Limits, ProtocolError, Role, Rsv, Server, State};
 use framewire_testing::{host::*, rfc6455::*, wire::*};
 
-/// A wire that goes wrong.
+/// A wire with a mistake.
 struct Row {
     name: &'static str,
     wire: Vec<u8>,
-    /// Messages and control frames that were whole before the bad byte.
+    /// The messages and control frames before the bad byte.
     before: Vec<Item>,
     error: ProtocolError,
     code: u16,
@@ -18,8 +18,8 @@ fn row(name: &'static str, frames: &[Vec<u8>], before: &[Item], error: ProtocolE
     Row { name, wire: frames.concat(), before: before.to_vec(), error, code }
 }
 
-/// The rows of "who checks what", as the peer of `S` sends them. `S` has limits of 1000 bytes a frame and 1500 a
-/// message, and no extension.
+/// The rows of "who checks what" in docs/architecture.md, as the peer of `S` sends them. `S` has limits of 1000 bytes a
+/// frame and 1500 a message, and no extension.
 fn rows<S: Role>() -> Vec<Row> {
     use ProtocolError as E;
     let mut rows = Vec::new();
@@ -59,7 +59,7 @@ fn rows<S: Role>() -> Vec<Row> {
             rows.push(row("127 for another length", &[wire], &[], error, 1002));
         }
     }
-    // §5.1: masks. The wrong way round, and on every kind of frame.
+    // §5.1: masks of the wrong role, on every kind of frame.
     let error = if is_client::<S>() { E::MaskUnexpected } else { E::MaskMissing };
     for first in [TEXT, BINARY, TEXT & MORE, CONTINUATION, CLOSE, PING, PONG] {
         for payload in [&b""[..], b"hello"] {
@@ -127,7 +127,7 @@ fn rows<S: Role>() -> Vec<Row> {
             1002,
         ));
     }
-    // Limits: the header alone, and no byte of payload.
+    // Limits: the header alone, without payload.
     for first in [TEXT, BINARY, TEXT & MORE] {
         for len in [1001, 65535, 65536, u64::from(u32::MAX), 1 << 32, i64::MAX as u64] {
             rows.push(row("frame over its limit", &[head_to::<S>(first, len)], &[], E::FrameTooBig, 1009));
@@ -153,19 +153,19 @@ fn rows<S: Role>() -> Vec<Row> {
             1009,
         ));
     }
-    // §8.1: text. `bad` are the bytes up to the first impossible one: nothing of what the frame declares behind
-    // them is in hand.
+    // §8.1: text. `bad` are the bytes up to the first impossible one: the bytes that the frame declares after them have
+    // not arrived.
     for bad in [
         &b"\x80"[..],        // a continuation byte first
-        b"ok\xFF",           // never a byte of UTF-8
+        b"ok\xFF",           // not a byte of UTF-8
         b"\xC0",             // overlong
-        b"\xC3\xC3",         // a head in the place of a tail
+        b"\xC3\xC3",         // a lead instead of a continuation
         b"\xE0\x9F",         // overlong
         b"\xED\xA0",         // a surrogate
         b"\xF0\x8F",         // overlong
         b"\xF4\x90",         // over U+10FFFF
-        b"\xF0\x9F\x98x",    // a tail that is missing
-        b"\xCE\xBA\xED\xBE", // after a good character, the other half of the surrogates
+        b"\xF0\x9F\x98x",    // a continuation is missing
+        b"\xCE\xBA\xED\xBE", // after a good character, a low surrogate
     ] {
         let started = |first, declared: u64, payload: &[u8]| {
             let mut wire = head_to::<S>(first, declared);
@@ -236,7 +236,7 @@ const LIMITS: Limits = Limits { frame: 1000, message: 1500 };
 fn every_row<S: Role>() {
     for Row { name, wire: bad, before, error, code } in rows::<S>() {
         assert_eq!(error.close_code(), CloseCode::new(code), "{name}");
-        // A message and a ping before, which must come out; a message behind, which must not.
+        // A message and a ping before, which must come out; a message after, which must not.
         let good = cat(&[to::<S>(TEXT, "gänge".as_bytes()), to::<S>(PING, b"before")]);
         let wire = [&good, &bad[..], &to::<S>(TEXT, b"behind")].concat();
         let mut items = vec![text("gänge"), Item::Ping(b"before".to_vec())];
@@ -250,7 +250,7 @@ fn every_row<S: Role>() {
         let farewell = Some(from::<S>(CLOSE, &closing(code, &error.to_string())));
         let expected = Outcome { items, replies, error: Some(error), farewell };
 
-        // All at once; the error judged before anything behind it is there; byte by byte, and as early then.
+        // All at once; with nothing after the error; and byte by byte, with the error just as early.
         let behind = good.len() + bad.len();
         let each: Vec<usize> = (1..wire.len()).collect();
         for (wire, cuts) in [(&wire[..], &[][..]), (&wire[..behind], &[]), (&wire[..], &each)] {
@@ -259,7 +259,7 @@ fn every_row<S: Role>() {
         }
         assert_eq!(oracle::<S>(&wire, LIMITS, Rsv::NONE), expected, "the oracle on {name}: {bad:02x?}");
 
-        // Without its last byte there is nothing to complain of yet.
+        // Without the bad byte there is no error yet.
         if !matches!(error, ProtocolError::LengthOutOfRange | ProtocolError::LengthNotMinimal) {
             let early = &wire[..first_bad_byte(&wire, error)];
             let mut conn = Connection::<S>::new().with_limits(LIMITS);
@@ -269,7 +269,7 @@ fn every_row<S: Role>() {
     }
 }
 
-/// Where `error` is first due, by the oracle's word for the server and client alike.
+/// The position of the byte with which the oracle first reports `error`, for either role.
 fn first_bad_byte(wire: &[u8], error: ProtocolError) -> usize {
     let due = |n: usize| {
         [oracle::<Server>(&wire[..n], LIMITS, Rsv::NONE), oracle::<Client>(&wire[..n], LIMITS, Rsv::NONE)]
@@ -289,7 +289,7 @@ fn a_client_refuses_every_row() {
     every_row::<Client>();
 }
 
-/// After our own close there is nothing left to say, but what is wrong is wrong still.
+/// After our own close no other close is sent, but errors are still returned.
 #[test]
 fn errors_after_our_close_send_nothing() {
     fn role<S: Role>() {
@@ -304,7 +304,8 @@ fn errors_after_our_close_send_nothing() {
     role::<Client>();
 }
 
-/// Exactly at a limit is within it; one over is not; whole, in fragments, in pieces, as text and as bytes.
+/// A message exactly at the limit is accepted, and one byte more is not: whole, in fragments, in pieces, as text and as
+/// binary.
 #[test]
 fn limits_to_the_byte() {
     fn role<S: Role>() {
@@ -322,21 +323,21 @@ fn limits_to_the_byte() {
                 let bad = head_to::<S>(first, limit + 1);
                 let new = || Connection::<S>::new().with_limits(limits);
                 for cuts in [&[][..], &[1], &[2], &[5]] {
-                    // Twice, so that what the first message used up is given back.
+                    // Twice, to check that the first message does not count for the second.
                     let twice = cat(&[good.clone(), good.clone()]);
                     let outcome = play(&mut new(), &twice, cuts);
                     assert_eq!((outcome.items.len(), outcome.error), (2, None), "{limits:?}");
                     let outcome = play(&mut new(), &cat(&[good.clone(), bad.clone()]), cuts);
                     assert_eq!((outcome.items.len(), outcome.error), (1, Some(over)), "{limits:?}");
                 }
-                // The last byte of the header is enough to judge it by, and no less is.
+                // The error comes with the last byte of the header, and not before.
                 assert_eq!(play(&mut new(), &bad[..bad.len() - 1], &[]).error, None);
                 assert_eq!(play(&mut new(), &bad, &[]).error, Some(over));
-                // The whole frame, in hand: the straight path refuses as well.
+                // The whole frame in the buffer: the straight path refuses it as well.
                 let whole = to::<S>(first, &vec![b'x'; limit as usize + 1]);
                 assert_eq!(play(&mut new(), &whole, &[]).error, Some(over), "{limits:?}");
             }
-            // A message over all its fragments.
+            // The sum of a message's fragments.
             let (a, b) = (limit / 3, limit - limit / 3);
             let fragments = |b: u64| {
                 let first = to::<S>(BINARY & MORE, &vec![1; a as usize]);
@@ -355,14 +356,14 @@ fn limits_to_the_byte() {
     role::<Client>();
 }
 
-/// The largest length that a frame can declare, alone and behind other fragments. (A sum over u64::MAX is out of
-/// reach: more than 2⁶³ bytes would have to have arrived before.)
+/// The largest length that a frame can declare, alone and behind other fragments. (The sum cannot exceed u64::MAX: more
+/// than 2⁶³ bytes would have to arrive first.)
 #[test]
 fn lengths_near_the_end_of_u64() {
     fn role<S: Role>() {
         let most = i64::MAX as u64;
         let header = head_to::<S>(BINARY & MORE, most);
-        // Allowed, and waiting for 2⁶³ − 1 bytes; what comes is passed on and nothing overflows.
+        // Allowed: the connection waits for 2⁶³ − 1 bytes, returns those that arrive, and nothing overflows.
         let mut conn = Connection::<S>::new().with_limits(Limits::NONE);
         assert_eq!(play(&mut conn, &header, &[]).error, None);
         assert_eq!(conn.remaining(), most);
@@ -370,7 +371,7 @@ fn lengths_near_the_end_of_u64() {
         let mut input = &mut some[..];
         assert!(conn.receive(&mut input).unwrap().is_some());
         assert_eq!(conn.remaining(), most - 1000);
-        // One byte less allowed than declared.
+        // The limit is one byte less than the declared length.
         let limits = Limits { frame: u64::MAX, message: most - 1 };
         let mut conn = Connection::<S>::new().with_limits(limits);
         assert_eq!(play(&mut conn, &header, &[]).error, Some(ProtocolError::MessageTooBig));
@@ -406,14 +407,15 @@ fn the_limits_that_a_role_starts_with() {
     role::<Client>(Limits::CLIENT, 64 << 20);
 }
 
-/// An extension's bits: allowed on the first frame of a message, and nowhere else (RFC 7692 §6).
+/// The bits of an extension are allowed only on the first frame of a message (RFC 7692 §6).
 #[test]
 fn extension_bits() {
     fn role<S: Role>() {
         let rsv1 = 0x40;
         let new = || Connection::<S>::new().with_extension_bits(Rsv::RSV1);
         let coded = Item::Message(Kind::Text, Rsv::RSV1, b"\xFF\xC3".to_vec());
-        // Coded text is not judged as UTF-8, comes as parts also where it is whole, and leaves nothing behind.
+        // Compressed text is not validated as UTF-8, comes as parts even if it is whole, and does not affect later
+        // text.
         let wire = cat(&[
             to::<S>(TEXT | rsv1, b"\xFF\xC3"),
             to::<S>((TEXT | rsv1) & MORE, b"\xFF"),
@@ -457,7 +459,7 @@ fn extension_bits() {
     role::<Client>();
 }
 
-/// §5.5.1: what follows a close is discarded, whatever it is, in the same read or later.
+/// §5.5.1: all bytes after a close are discarded, in the same read or later.
 #[test]
 fn nothing_after_a_close_is_interpreted() {
     fn role<S: Role>() {
@@ -493,7 +495,7 @@ fn nothing_after_a_close_is_interpreted() {
     role::<Client>();
 }
 
-/// `fail` with an error of the host's own stages: what arrives from then on is refused as well.
+/// `fail` with an error of a stage: bytes that arrive later are refused as well.
 #[test]
 fn a_failure_by_the_host() {
     fn role<S: Role>() {
@@ -507,7 +509,7 @@ fn a_failure_by_the_host() {
             assert_eq!(conn.fail(ProtocolError::CloseTooShort, fixed::<S>), None);
             assert_failed(&mut conn, error);
         }
-        // Between a close that arrived and its answer: the answer is the failure.
+        // After the peer's close and before its answer: the answer is the close of the failure.
         let mut conn = Connection::<S>::new();
         let mut wire = to::<S>(CLOSE, &closing(1000, ""));
         let mut input = &mut wire[..];
@@ -524,8 +526,8 @@ fn a_failure_by_the_host() {
     role::<Client>();
 }
 
-/// A failure inside a fragmented message of ours: that it is closed is what the verbs say, not that the message is
-/// open, which could not be mended any more.
+/// After a failure inside our own fragmented message, the send methods return `Closed`, and not `MessageOpen`: the
+/// message cannot be finished any more.
 #[test]
 fn closed_is_the_first_error() {
     fn role<S: Role>() {
@@ -550,7 +552,7 @@ fn closed_is_the_first_error() {
     assert_eq!(client.header_in_place(Kind::Text, &mut broken, framewire::mask::Key::new(KEY)), closed);
 }
 
-/// Every error has words that fit a close frame, and a code that may be sent unless nobody can be told.
+/// Every error has a text that fits a close frame, and a code that may be sent, unless the stream has ended.
 #[test]
 fn every_error_fits_a_close() {
     use ProtocolError::*;

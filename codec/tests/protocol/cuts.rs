@@ -1,4 +1,4 @@
-//! Any way of cutting the input gives the same messages, the same replies and the same error.
+//! The same bytes give the same messages, replies and error, however reads cut them.
 
 use framewire::{Client, Connection, Decoder, Limits, ProtocolError, Role, Rsv, Server};
 use framewire_testing::{host::*, rfc6455::*, wire::*};
@@ -7,7 +7,7 @@ use quickcheck::{Arbitrary, Gen, QuickCheck};
 const LIMITS: Limits = Limits { frame: 1 << 20, message: 1 << 20 };
 const RSV1: u8 = 0x40;
 
-/// Plays `wire` whole and in pieces; what comes of it must be the same.
+/// Plays `wire` whole and in pieces. The outcome must be the same.
 fn same<S: Role>(wire: &[u8], cuts: &[usize], whole: &Outcome) {
     let mut conn = connection::<S>();
     let outcome = play(&mut conn, wire, cuts);
@@ -114,7 +114,7 @@ fn everything_in_pieces_of_every_size() {
     role::<Client>();
 }
 
-/// Two- and eight-byte lengths: cut everywhere near the ends of frames, and here and there inside.
+/// Lengths of two and eight bytes: cut everywhere near the ends of frames, and at some places inside.
 #[test]
 fn long_frames_cut_where_it_matters() {
     fn role<S: Role>() {
@@ -149,7 +149,7 @@ fn long_frames_cut_where_it_matters() {
     role::<Client>();
 }
 
-/// Wires that end in each error, with messages before and bytes behind.
+/// Wires with each error, with messages before it and bytes after it.
 #[test]
 fn every_error_cut_at_every_place() {
     fn role<S: Role>() {
@@ -220,7 +220,7 @@ fn the_decoder_cut_at_every_place() {
     }
 }
 
-/// A proxy takes each chunk from one side's key to the other's in one pass.
+/// A proxy changes each chunk from one side's key to the other's in one pass.
 #[test]
 fn chunks_are_masked_anew_in_one_pass() {
     let payload = bytes(1000);
@@ -241,7 +241,7 @@ fn chunks_are_masked_anew_in_one_pass() {
     }
 }
 
-/// Frames that follow each other as they may, mostly; then some bytes are changed, sometimes; then cuts.
+/// Frames in an order that is mostly valid, of which sometimes some bytes are changed, in random cuts.
 #[derive(Clone, Debug)]
 struct Wire {
     bytes: Vec<u8>,

@@ -1,9 +1,9 @@
-//! Errors are read by people, in logs and in what a refused client gets: each says something, and something of its
-//! own; and what it tells the peer is right.
+//! People read errors, in logs and in the response to a refused client. So each has a text of its own, and it tells the
+//! peer the right code or status.
 use framewire::{CloseCode, ProtocolError, SendError};
 use std::{collections::HashSet, error::Error};
 
-/// Each has a text of its own, of one line, which is short enough for the reason of a close.
+/// Each has a text of its own: one line that is short enough for the reason of a close.
 fn told_apart(errors: &[&dyn Error]) {
     let texts: HashSet<_> = errors.iter().map(|error| error.to_string()).collect();
     assert_eq!(texts.len(), errors.len(), "{texts:?}");
@@ -112,7 +112,7 @@ fn of_the_handshake() {
     ]);
 }
 
-/// A status has its words of RFC 9110, or at least those of its class.
+/// Each status has its phrase of RFC 9110, or at least that of its class.
 #[cfg(all(feature = "handshake", feature = "alloc"))]
 #[test]
 fn of_any_status() {

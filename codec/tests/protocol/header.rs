@@ -1,10 +1,10 @@
-//! Level 1 exhaustively: every first pair of bytes against a reader written from the RFC, every close code.
+//! Level 1, exhaustively: every first pair of bytes, compared with a reader written from the RFC, and every close code.
 
 use framewire::{Close, CloseCode, Header, Opcode, ProtocolError, Rsv, mask::Key};
 use framewire_testing::{rfc6455::*, wire::*};
 
-/// All first pairs of bytes, each with extended lengths on both sides of every border, and a key; behind them,
-/// bytes that belong to a payload.
+/// All first pairs of bytes, each with extended lengths on both sides of every boundary and a key, followed by bytes of
+/// a payload.
 fn headers() -> impl Iterator<Item = Vec<u8>> {
     const SHORT: [u16; 8] = [0, 1, 125, 126, 127, 0xFF, 0x100, 0xFFFF];
     const LONG: [u64; 15] = [
@@ -65,7 +65,7 @@ fn every_first_pair_of_bytes_reads_as_the_rfc_says() {
         assert_eq!(parsed, expected.map(|head| head.map(value)), "{wire:02x?}");
         match expected {
             Ok(head) => {
-                // encode ∘ parse is the identity on the wire, and the value knows its length.
+                // Parsing and encoding gives the same bytes, and the value has the right length.
                 let (head, header) = (head.unwrap(), parsed.unwrap().unwrap());
                 assert_eq!(header.wire_len(), head.wire_len, "{wire:02x?}");
                 assert_eq!(header.encode()[..], wire[..head.wire_len], "{wire:02x?}");
@@ -79,7 +79,7 @@ fn every_first_pair_of_bytes_reads_as_the_rfc_says() {
     assert!(good > 10_000 && bad > 40_000, "{good} {bad}: the table is lopsided");
 }
 
-/// `None` until it is decided; once decided, for good; decided at the last byte of the header at the latest.
+/// The result is `None` until it is decided, at the latest with the last byte of the header. Then it stays the same.
 #[test]
 fn no_further_byte_changes_the_result() {
     for wire in headers() {
@@ -103,7 +103,7 @@ fn no_further_byte_changes_the_result() {
     }
 }
 
-/// parse ∘ encode is the identity on values.
+/// Encoding and parsing gives the same value.
 #[test]
 fn every_value_survives_the_wire() {
     for first in 0..=u8::MAX {
@@ -150,7 +150,7 @@ fn reserved_bits() {
     assert_eq!(format!("{:?} {:?}", Rsv::RSV1, Rsv::RSV3), "Rsv(100) Rsv(001)");
 }
 
-/// RFC 6455 §7.4 and the registry: what may stand in a close frame, of all there is.
+/// RFC 6455 §7.4 and the registry: which of all codes a close frame may carry.
 #[test]
 fn every_close_code() {
     for number in 0..=u16::MAX {
@@ -177,6 +177,6 @@ fn close_payloads() {
     for reason in [&b"caf\xc3"[..], b"\xff", b"\xed\xa0\x80", b"\xc0\xaf"] {
         assert_eq!(Close::parse(&[b"\x03\xe8", reason].concat()), Err(ProtocolError::InvalidUtf8));
     }
-    // The code is judged before the reason.
+    // The code is checked before the reason.
     assert_eq!(Close::parse(b"\x03\xed\xff"), Err(ProtocolError::InvalidCloseCode));
 }

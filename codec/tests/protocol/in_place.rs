@@ -1,11 +1,11 @@
-//! Payload is lent where it lies in the host's buffer, never moved; and an event borrows that buffer alone, so that
-//! a host can gather events, answers and further events before it writes anything.
+//! Payload stays in its place in the host's buffer. An event borrows only that buffer, so a host can gather events and
+//! answers before it writes.
 
 use crate::sending::message;
 use framewire::{Client, Connection, Decoder, Event, Kind, Role, Server, frame};
 use framewire_testing::{host::*, wire::*};
 
-/// Where `bytes` lie in a buffer that begins at `start`.
+/// The position of `bytes` in a buffer that begins at `start`.
 fn at(start: *const u8, bytes: &[u8]) -> core::ops::Range<usize> {
     let from = bytes.as_ptr() as usize - start as usize;
     from..from + bytes.len()
@@ -21,7 +21,7 @@ fn payload_stays_where_it_is() {
             to::<S>(CONTINUATION, "é€".as_bytes()),
             to::<S>(BINARY, &[2; 70_000]),
         ];
-        // Of each frame: where its payload lies on the wire.
+        // The position of each frame's payload on the wire.
         let lens = [4, 300, 2, 5, 70_000];
         let mut end = 0;
         let places = [0, 1, 2, 3, 4].map(|i: usize| {
@@ -64,7 +64,7 @@ fn payload_stays_where_it_is() {
     role::<Client>();
 }
 
-/// All events of a read are held at once, while the connection receives on, answers and sends.
+/// The host holds all events of a read at once, while the connection receives more, replies and sends.
 #[test]
 fn events_and_replies_can_be_gathered() {
     fn role<S: Role>() {

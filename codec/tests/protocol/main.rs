@@ -1,4 +1,4 @@
-//! RFC 6455 behind the handshake: frames, connections, and the stages behind them.
+//! RFC 6455 after the handshake: frames, connections, and stages.
 
 mod arbitrary;
 mod attack;

@@ -1,4 +1,4 @@
-//! The outbox and the backlog: every byte once and in order, whatever the socket takes; and their memory.
+//! The outbox and the backlog: every byte is written once and in order, whatever the socket takes. Also their memory.
 
 use framewire::{
     Client, Connection, Kind, SendError, Server, Unmasked,
@@ -10,13 +10,13 @@ use std::io::{self, IoSlice, Write};
 const L: usize = Outbox::REFERENCE_FROM;
 const PIECE: usize = 16 << 10;
 
-/// A socket that takes so many bytes, at most so many at once, and no more.
+/// A socket that takes a limited number of bytes, and at most some at once.
 #[derive(Debug, Default)]
 struct Sink {
     taken: Vec<u8>,
     room: usize,
     at_once: usize,
-    /// Where the first slice of each write was.
+    /// The address of the first slice of each write.
     at: Vec<*const u8>,
 }
 
@@ -51,7 +51,7 @@ impl Write for Sink {
     }
 }
 
-/// A socket that a signal interrupts before each write, and that fails in the end.
+/// A socket of which a signal interrupts each write, and which fails in the end.
 struct Broken {
     interruptions: usize,
 }
@@ -68,7 +68,7 @@ impl Write for Broken {
     }
 }
 
-/// Replies of every kind, and the bytes that they are.
+/// Replies of every kind, and their bytes.
 fn replies<'b>(memory: &'b mut Memory, rx: &'b [u8], sizes: &[usize]) -> (Outbox<'b>, Vec<u8>) {
     let mut connection = Connection::<Server>::new();
     let (mut outbox, mut wire) = (Outbox::new(memory), Vec::new());
@@ -120,7 +120,7 @@ fn more_pieces_than_one_write_takes() {
     assert!(sink.taken == wire);
 }
 
-/// A client's payloads are masked, small and large, lent and owned; the lent ones stay as they are.
+/// A client's payloads are masked: small and large, borrowed and owned. Borrowed ones do not change.
 #[test]
 fn a_client_masks() {
     let key = Key::new([1, 2, 3, 4]);
@@ -145,7 +145,7 @@ fn a_client_masks() {
     assert_eq!((refused, outbox.len()), (Err(SendError::Closed), len));
 }
 
-/// The memory is used again and comes back empty, whatever became of the outbox; what it owned is handed back.
+/// The memory is used again and comes back empty, even if the outbox was dropped. Owned payloads are returned.
 #[test]
 fn recycling() {
     let rx = vec![5; L + 9];
@@ -174,7 +174,7 @@ fn every_order_of_pushes_and_writes() {
             let piece = &bytes[i..i + len];
             wire.extend_from_slice(piece);
             let skip = if backlog.is_empty() { len / 3 } else { 0 };
-            sink.taken.extend_from_slice(&piece[..skip]); // by the write before
+            sink.taken.extend_from_slice(&piece[..skip]); // the write before wrote it
             backlog.push(if i % 2 == 0 { piece.into() } else { piece.to_vec().into() }, skip);
             assert_eq!(backlog.len(), wire.len() - sink.taken.len());
             sink.room = at_once.min(i * 3001);
@@ -188,7 +188,7 @@ fn every_order_of_pushes_and_writes() {
     }
 }
 
-/// Many small pieces wait in few large ones, and those are handed back once they are written.
+/// Many small pieces wait in few large ones, which are returned once they are written.
 #[test]
 fn the_pieces_of_a_backlog() {
     let mut backlog = Backlog::default();

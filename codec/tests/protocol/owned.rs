@@ -1,4 +1,4 @@
-//! The stage on `Bytes`: messages cut out of the host's buffer, and the send queue, at every cut.
+//! The stage on `Bytes`: messages that are split off the host's buffer, and the send queue, at every cut.
 
 use bytes::{Buf, Bytes, BytesMut};
 use framewire::{
@@ -63,7 +63,7 @@ fn everything() -> (Vec<u8>, Vec<Message>) {
     (wire, messages)
 }
 
-/// Feeds the pieces one by one; `keep` holds on to the messages while more is read, which must not change them.
+/// Feeds the pieces one by one. With `keep`, the messages are held while more is read, which must not change them.
 fn run(pieces: &[Vec<u8>], keep: bool) -> Result<Vec<Message>, ProtocolError> {
     let mut connection = Connection::<Server>::new().with_extension_bits(Rsv::RSV1);
     let (mut reader, mut buffer, mut messages) = (Reader::new(), BytesMut::new(), Vec::new());
@@ -125,7 +125,7 @@ fn a_message_of_one_frame_is_not_copied() {
     assert!((4..=8).contains(&at), "behind its header, where it was read: {at}");
 }
 
-/// The reader holds on to nothing behind a message: where the host has dropped it, its memory is read into again.
+/// The reader holds nothing after a message: once the host drops the message, its memory is used again.
 #[test]
 fn the_buffer_is_used_again_whatever_the_cuts() {
     let payload = vec![b'x'; 20_000];
@@ -182,7 +182,7 @@ fn the_queue_gives_the_bytes_in_order_for_every_partial_write() {
             expected.extend_from_slice(&ping);
             queue.push_control(&ping);
 
-            // A client's: masked in a copy, if somebody else has the payload, and in place.
+            // A client's payload is masked in place, or in a copy if it is shared.
             let shared = Bytes::from(payload);
             for payload in [shared.clone(), Bytes::from(shared.to_vec())] {
                 client.append_binary(&mut expected, &payload, KEY).unwrap();
@@ -255,7 +255,7 @@ fn the_queue_takes_more_while_it_is_written() {
             connection.append_binary(&mut expected, &payload, Unmasked).unwrap();
             queue.push_binary(&mut connection, payload, Unmasked).unwrap();
         }
-        // Now and then all of it, and sometimes more than there is.
+        // Sometimes all bytes are written, and sometimes more than there are.
         let n = if below(50) == 0 { usize::MAX } else { below(2 * len + 500) };
         let mut written = Vec::new();
         while written.len() < n && queue.has_remaining() {
@@ -271,7 +271,7 @@ fn the_queue_takes_more_while_it_is_written() {
     assert!(!queue.has_remaining() && queue.chunk().is_empty());
 }
 
-/// However much waited once, a queue with nothing in it holds a few KiB.
+/// An empty queue holds a few KiB, however many bytes waited before.
 #[test]
 fn the_queue_gives_its_memory_back() {
     let mut connection = Connection::<Server>::new();
@@ -286,7 +286,7 @@ fn the_queue_gives_its_memory_back() {
         assert!(queue.capacity() <= 4 << 20);
     }
     assert!(queue.capacity() <= 16 << 10, "{}", queue.capacity());
-    // What never runs empty does not grow for ever either.
+    // A queue that is never empty does not grow without limit either.
     queue.push_text(&mut connection, "ahead".into(), Unmasked).unwrap();
     for _ in 0..100_000 {
         queue.push_text(&mut connection, "a small message".into(), Unmasked).unwrap();

@@ -1,22 +1,22 @@
-//! A client and a server back to back, without sockets: scripts, and then whatever chance thinks of.
+//! A client and a server back to back, without sockets: scripts, and then random actions.
 
 use crate::sending::message;
 use framewire::{Client, CloseCode, Connection, Event, Kind, ProtocolError, Role, SendError, Server, State};
 use framewire_testing::{host::*, wire::*};
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 
-/// One end, its host, and the bytes that are on their way to the other.
+/// One end, its host, and the bytes on their way to the other end.
 struct Peer<S: Role> {
     conn: Connection<S>,
     out: Vec<u8>,
-    /// What arrived, and what was sent as the other end is to see it.
+    /// The items that arrived, and those that were sent, as the other end should see them.
     seen: Vec<Item>,
     sent: Vec<Item>,
     joiner: Joiner,
-    /// The data of the message that is being sent.
+    /// The payload so far of the message that is being sent.
     sending: Option<(Kind, Vec<u8>)>,
     error: Option<ProtocolError>,
-    /// Whether the host answers at once.
+    /// Whether the host replies at once.
     replies: bool,
 }
 
@@ -116,7 +116,7 @@ impl<S: Role> Peer<S> {
     }
 }
 
-/// The first `n` bytes under way from one end arrive at the other.
+/// Delivers the first `n` bytes that are on their way from one end to the other.
 fn flow<A: Role, B: Role>(from: &mut Peer<A>, to: &mut Peer<B>, n: usize) {
     let n = n.min(from.out.len());
     to.read(from.out.drain(..n).collect());
@@ -126,7 +126,7 @@ fn flow_all<A: Role, B: Role>(from: &mut Peer<A>, to: &mut Peer<B>) {
     flow(from, to, usize::MAX);
 }
 
-/// Runs a script with either role as the one that begins.
+/// Runs a script twice, with each role as the first end.
 macro_rules! both_ways {
     ($(#[$doc:meta])* $name:ident: |$a:ident, $b:ident| $script:block) => {
         $(#[$doc])*
@@ -162,7 +162,7 @@ both_ways!(echo: |a, b| {
 });
 
 both_ways!(
-/// Fragments with pings between them, and what may not go between.
+/// Fragments with pings between them, and frames that may not be sent between them.
 fragments_and_pings: |a, b| {
     a.fragment(Kind::Text, &"né".as_bytes()[..2], false).unwrap();
     a.ping(b"first").unwrap();
@@ -192,7 +192,7 @@ both_ways!(close: |a, b| {
     b.replies = false;
     flow_all(&mut a, &mut b);
     b.is(State::CloseReceived, false);
-    // The host takes its time: a message may still go out, and arrives.
+    // The host answers later: a message may still be sent before, and arrives.
     b.text("one more").unwrap();
     b.close(3999, "the host's own answer").unwrap();
     b.is(State::Closed, true);
@@ -204,7 +204,7 @@ both_ways!(close: |a, b| {
 });
 
 both_ways!(
-/// The reply to a close: its code, or nothing where it had none.
+/// The reply to a close has its code, or no payload if it had none.
 close_and_reply: |a, b| {
     for (code, reason) in [(1000, "bye"), (4000, ""), (1005, "")] {
         a = Peer::new();
@@ -222,7 +222,7 @@ close_and_reply: |a, b| {
 });
 
 both_ways!(
-/// Both close before either hears of it: nobody answers.
+/// Both ends close before either receives the other's close: neither answers.
 closes_cross: |a, b| {
     a.close(1000, "a").unwrap();
     b.text("still").unwrap();
@@ -238,7 +238,7 @@ closes_cross: |a, b| {
 });
 
 both_ways!(
-/// Data, fragments and pings that were under way when we closed still arrive; our pong goes out, our data does not.
+/// Data, fragments and pings that were on their way when we closed still arrive. We may send a pong, but no data.
 under_way_when_we_close: |a, b| {
     b.fragment(Kind::Text, b"be", false).unwrap();
     b.ping(b"there?").unwrap();
@@ -258,7 +258,7 @@ under_way_when_we_close: |a, b| {
 });
 
 both_ways!(
-/// A fragmented message may be finished between the peer's close and the answer to it (§5.5.1), and a close may cut
+/// A fragmented message may be finished after the peer's close and before our answer (§5.5.1), and a close may also cut
 /// one off.
 close_inside_a_message: |a, b| {
     b.replies = false;
@@ -281,7 +281,7 @@ both_ways!(
 /// A ping that is answered late.
 late_pongs: |a, b| {
     let ping = || events().remove(0);
-    // after our own close: still owed
+    // after our own close: still required
     a.close(1000, "").unwrap();
     assert!(a.reply(&ping()));
     // between the peer's close and ours: still possible
@@ -289,7 +289,7 @@ late_pongs: |a, b| {
     flow_all(&mut a, &mut b);
     b.is(State::CloseReceived, false);
     assert!(b.reply(&ping()));
-    // after both: no more
+    // after both closes: not possible
     b.close(1000, "").unwrap();
     assert!(!b.reply(&ping()));
     flow_all(&mut b, &mut a);
@@ -297,7 +297,7 @@ late_pongs: |a, b| {
 });
 
 both_ways!(
-/// What is no question gets no answer.
+/// Events that need no answer get none.
 only_pings_and_closes_are_answered: |a, b| {
     b.text("t").unwrap();
     b.message(Kind::Binary, b"b").unwrap();
@@ -309,7 +309,7 @@ only_pings_and_closes_are_answered: |a, b| {
 });
 
 both_ways!(
-/// The stream ends: in order only behind the peer's close.
+/// The end of the stream is an error unless it follows the peer's close.
 eof_in_every_state: |a, b| {
     let eof = |state: State, a: &mut Peer<A>| {
         assert_eq!(a.conn.state(), state);
@@ -361,11 +361,11 @@ fn failed<S: Role>(peer: &mut Peer<S>, error: ProtocolError) {
 }
 
 both_ways!(
-/// One end fails: the other learns why, answers, and is done; the answer goes unread.
+/// One end fails: the other learns why, answers, and is closed. The answer is not read.
 fail: |a, b| {
     a.text("sent before").unwrap();
     b.text("good").unwrap();
-    b.out.extend([0x83, 0x00]); // what no conforming end sends
+    b.out.extend([0x83, 0x00]); // bytes that no conforming end sends
     b.text("unheard").unwrap();
     flow_all(&mut b, &mut a);
     assert_eq!(a.seen, [text("good")]);
@@ -382,7 +382,7 @@ fail: |a, b| {
 });
 
 both_ways!(
-/// How much of a data frame is missing, at each step.
+/// How many bytes of a data frame are missing, at each step.
 remaining: |a, b| {
     a.message(Kind::Binary, &[7; 300]).unwrap();
     a.ping(&[7; 100]).unwrap();
@@ -403,7 +403,7 @@ remaining: |a, b| {
     assert_eq!(b.seen, a.sent);
 });
 
-/// A clone goes its own way, also in the middle of a control frame.
+/// A clone is independent, also in the middle of a control frame.
 #[test]
 fn a_clone_is_a_connection_of_its_own() {
     let mut a = Peer::<Client>::new();
@@ -417,7 +417,7 @@ fn a_clone_is_a_connection_of_its_own() {
     assert_eq!((b.seen, other.seen), (a.sent.clone(), a.sent));
 }
 
-/// One thing that one of the ends does.
+/// One action of one of the ends.
 #[derive(Clone, Debug)]
 enum Op {
     Message(Kind, usize),
@@ -425,7 +425,7 @@ enum Op {
     Ping(usize),
     Pong(usize),
     Close(u16, usize),
-    /// So many of its bytes arrive at the other end.
+    /// This many of its bytes arrive at the other end.
     Flow(usize),
 }
 
@@ -451,7 +451,7 @@ impl Arbitrary for Step {
     }
 }
 
-/// `n` bytes of text from `at`, and more where it must end with a character.
+/// `n` bytes of text from `at`, or more, so that it ends with a whole character.
 fn poem(at: usize, n: usize, ends: bool) -> Vec<u8> {
     let verse = "aé€𝒳".as_bytes();
     let mut bytes: Vec<u8> = (at..at + n).map(|i| verse[i % verse.len()]).collect();
@@ -461,7 +461,7 @@ fn poem(at: usize, n: usize, ends: bool) -> Vec<u8> {
     bytes
 }
 
-/// Does what `op` says, and says what should have come of it.
+/// Does the action `op`, and checks its result.
 fn act<A: Role, B: Role>(a: &mut Peer<A>, b: &mut Peer<B>, op: &Op) {
     let closed = a.sent.iter().any(|item| matches!(item, Item::Close(_)));
     let open = a.sending.as_ref().map(|(kind, bytes)| (*kind, bytes.len()));
@@ -491,7 +491,7 @@ fn act<A: Role, B: Role>(a: &mut Peer<A>, b: &mut Peer<B>, op: &Op) {
     assert_eq!(result, expected);
 }
 
-/// What both ends know of each other at any time.
+/// Checks at any time that the states of both ends agree.
 fn check<A: Role, B: Role>(a: &Peer<A>, b: &Peer<B>) {
     assert_eq!(a.error, None);
     let closes = |items: &[Item]| items.iter().any(|item| matches!(item, Item::Close(_)));
@@ -501,7 +501,7 @@ fn check<A: Role, B: Role>(a: &Peer<A>, b: &Peer<B>) {
         (_, true) => State::Closed, // the host answers at once
     };
     a.is(state, state != State::Open);
-    // What arrived is what was sent, in order, up to the close.
+    // The items that arrived are those that were sent, in order, up to the close.
     let upto =
         b.sent.iter().position(|item| matches!(item, Item::Close(_))).map_or(b.sent.len(), |at| at + 1);
     assert!(a.seen.len() <= upto && a.seen == b.sent[..a.seen.len()], "{:?} of {:?}", a.seen, b.sent);

@@ -12,7 +12,7 @@ struct Example {
     name: &'static str,
     wire: Vec<u8>,
     frames: Vec<Frame>,
-    /// What the application gets.
+    /// The event that the application gets.
     item: Item,
 }
 
@@ -74,7 +74,7 @@ fn examples() -> Vec<Example> {
             frames: vec![one(true, Binary, None, long(65536))],
             item: binary(&long(65536)),
         },
-        // Not in the RFC: the same with the mask turned round, so that each role has each.
+        // Not in the RFC: the same examples with the other role's masking, so that each role has all.
         Example {
             name: "a fragmented masked text message",
             wire: [
@@ -186,7 +186,7 @@ fn s5_7_examples_at_level_2() {
     }
 }
 
-/// The role that the example is for takes it; the other refuses its mask (§5.1).
+/// The role that the example is for accepts it. The other role refuses its mask (§5.1).
 #[test]
 fn s5_7_examples_at_level_3() {
     fn role<S: Role, Other: Role>(example: &Example, pong: &[u8], other: ProtocolError) {
@@ -209,7 +209,7 @@ fn s5_7_examples_at_level_3() {
     }
 }
 
-/// The verbs give the bytes of §5.7.
+/// The send methods make the bytes of §5.7.
 #[test]
 fn s5_7_examples_sent() {
     let mut server = Connection::<Server>::new().with_extension_bits(Rsv::RSV1);
@@ -225,7 +225,7 @@ fn s5_7_examples_sent() {
     );
     assert_eq!(server.message_header(Kind::Binary, Rsv::RSV1, 125, Unmasked).unwrap()[..], [0xC2, 0x7D]);
 
-    // A bit that means nothing to the peer would fail the connection (§5.2); on a continuation none is ever set.
+    // A bit that no extension uses would make the peer fail the connection (§5.2). A continuation never has a bit set.
     assert_eq!(server.message_header(Kind::Binary, Rsv::RSV2, 1, Unmasked), Err(SendError::ReservedBit));
     assert_eq!(
         server.fragment_header(Kind::Binary, Rsv::RSV1 | Rsv::RSV3, 1, false, Unmasked),
@@ -267,7 +267,7 @@ fn s5_7_examples_sent() {
     assert_eq!(broken, *b"Hell\xff");
 }
 
-/// §5.2: the first bit of a 64-bit length is 0. What is refused has not begun a message.
+/// §5.2: the first bit of a 64-bit length is 0. A refused frame does not begin a message.
 #[test]
 fn s5_2_the_longest_frame() {
     let most = i64::MAX as u64;
@@ -331,7 +331,7 @@ fn s5_4_fragmentation() {
     role::<Client>();
 }
 
-/// §5.5: 125 bytes are the most, to receive and to send.
+/// §5.5: a control frame has at most 125 bytes, received or sent.
 #[test]
 fn s5_5_control_frames() {
     fn role<S: Role>() {
@@ -357,7 +357,7 @@ fn s5_5_control_frames() {
 #[test]
 fn s7_1_closing() {
     fn role<S: Role>() {
-        // The peer begins, with a code and a reason, with a code, with nothing; the answer echoes the code.
+        // The peer closes first: with a code and a reason, with a code, with neither. The answer repeats the code.
         let longest = "r".repeat(123);
         for (payload, answer) in [
             (closing(1000, "bye"), closing(1000, "")),
@@ -377,7 +377,7 @@ fn s7_1_closing() {
             assert_sends_closed(&mut conn);
             assert_eq!(conn.receive_eof(), Ok(()));
         }
-        // We begin; the answer needs no answer.
+        // We close first. The answer needs no answer.
         for (code, reason, payload) in [
             (1000, "bye", closing(1000, "bye")),
             (3000, "", closing(3000, "")),
@@ -396,7 +396,7 @@ fn s7_1_closing() {
             assert!(outcome.replies.is_empty());
             assert_eq!((conn.state(), conn.receive_eof()), (State::Closed, Ok(())));
         }
-        // What may not be sent changes nothing.
+        // A frame that may not be sent changes nothing.
         let mut conn = Connection::<S>::new();
         for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535] {
             assert_eq!(
@@ -416,7 +416,7 @@ fn s7_1_closing() {
     role::<Client>();
 }
 
-/// §7.1.5: without a close frame the code is 1006, and there is nobody to tell.
+/// §7.1.5: without a close frame the code is 1006, and no close is sent.
 #[test]
 fn s7_1_5_the_stream_ends_without_a_close() {
     fn role<S: Role>() {

@@ -1,4 +1,4 @@
-//! What the send methods make, which has to be the same.
+//! All send methods make the same bytes for the same message.
 
 use framewire::{Connection, Kind, Role, SendError};
 use framewire_testing::host;

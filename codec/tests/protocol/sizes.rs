@@ -1,5 +1,5 @@
-//! What the pieces weigh on a 64-bit machine, and that they may go anywhere. A connection is what an idle peer
-//! costs: whoever makes one heavier is to notice.
+//! The sizes of types on a 64-bit machine, and that they may move between threads. An idle peer costs one connection,
+//! so a change of its size must be noticed.
 
 use core::mem::size_of;
 use framewire::{
@@ -38,7 +38,7 @@ fn exact_sizes() {
     assert_eq!(size_of::<CloseCode>(), 2);
     #[cfg(feature = "alloc")]
     {
-        // Handed through by value, for every message.
+        // Passed by value for every message.
         assert_eq!(size_of::<Event<'_>>(), 24);
         assert_eq!(size_of::<Control<'_>>(), 16);
         assert_eq!(size_of::<framewire::Assembler>(), 48);

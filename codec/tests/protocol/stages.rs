@@ -1,4 +1,4 @@
-//! The stages behind a connection: parts to whole messages, frames to the slices of a vectored write.
+//! The stages after a connection: whole messages from parts, and the slices of a vectored write.
 
 use core::str;
 use framewire::{
@@ -28,20 +28,20 @@ fn parts_to_messages() {
     let message = assembler.push(part(&mut [], true)).unwrap().unwrap();
     assert_eq!(item(message), binary(&[1, 2, 3]));
     assert_eq!((assembler.len(), assembler.is_empty()), (0, true));
-    // The next: its kind and bits are those of its first part, its bytes its own.
+    // The next message has the kind and bits of its own first part, and only its own bytes.
     let first = assembler.push(Part::new(Kind::Text, Rsv::RSV1, &mut [0xFF], false));
     assert_eq!(first, Ok(None));
     let rest = assembler.push(Part::new(Kind::Text, Rsv::RSV1, &mut [0xC3], true));
     let message = rest.unwrap().unwrap();
     assert!(message.as_str().is_err());
     assert_eq!(item(message), Item::Message(Kind::Text, Rsv::RSV1, vec![0xFF, 0xC3]));
-    // An empty one, and one of a single part.
+    // An empty message, and a message of one part.
     assert_eq!(assembler.push(part(&mut [], true)).map(|m| m.map(item)), Ok(Some(binary(&[]))));
     assert_eq!(assembler.push(part(&mut [9; 10], true)).map(|m| m.map(item)), Ok(Some(binary(&[9; 10]))));
 }
 
-/// Exactly the limit is a message, one byte more is not, wherever the cut; what was collected is dropped, the rest of
-/// the message does not pass for another, and the next one starts afresh.
+/// A message of exactly the limit is accepted, and one byte more is refused, wherever it is cut. The collected bytes
+/// are dropped, the rest of the message is not taken for another, and the next message starts empty.
 #[test]
 fn the_limit_to_the_byte() {
     for limit in 0..20 {
@@ -79,14 +79,14 @@ fn a_message_is_taken_without_its_memory_being_copied() {
     let bytes = message.into_vec();
     assert_eq!((&bytes[..], bytes.as_ptr()), (&[1, 2, 3][..], at));
     assert_eq!((assembler.capacity(), assembler.len(), assembler.is_empty()), (0, 0, true));
-    // Behind longer ones; and worked on in place.
+    // After longer ones; and changed in place.
     assembler.push(part(&mut [4; 50], true)).unwrap();
     let message = assembler.push(part(&mut [5; 2], true)).unwrap().unwrap();
     assert_eq!(message.into_vec(), [5; 2]);
     let bytes = assembler.push(part(&mut [6; 3], true)).unwrap().unwrap().into_bytes();
     bytes[1] = 7;
     assert_eq!(bytes, [6, 7, 6]);
-    // With memory that is there already: it is used, and nothing of what was in it comes out.
+    // With given memory: it is used, and its old contents do not come out.
     let memory = vec![9; 80];
     let at = memory.as_ptr();
     let mut assembler = Assembler::with_memory(100, memory);
@@ -97,8 +97,8 @@ fn a_message_is_taken_without_its_memory_being_copied() {
     assert_eq!(assembler.push(part(&mut [], true)).unwrap().map(item), Some(binary(&[])));
 }
 
-/// What was validated as one text is a text without a second look; anything else is looked at, whatever it is called and
-/// from wherever its parts come.
+/// A message that was validated as one text is not validated again. Any other is, whatever its kind and wherever its
+/// parts come from.
 #[test]
 fn only_what_was_validated_is_taken_for_text() {
     /// The parts of a text that a connection receives in these pieces.
@@ -120,7 +120,7 @@ fn only_what_was_validated_is_taken_for_text() {
         assert_eq!(message.into_string().as_deref(), Ok("a\u{20AC}b"));
     }
 
-    // Each part is in order by itself, and from another text: in the middle of another character.
+    // Each part is valid by itself, but they come from two texts, cut inside different characters.
     let mut other = frame(TEXT, None, "a\u{1F980}b".as_bytes()); // 61 F0 9F A6 80 62
     for (cut, other_cut) in (3..7).flat_map(|cut| (3..8).map(move |other| (cut, other))) {
         let [first, _] = parts(&mut Connection::new(), &mut wire, cut);
@@ -132,7 +132,7 @@ fn only_what_was_validated_is_taken_for_text() {
         assert_eq!(message.into_string().is_ok(), str::from_utf8(&joined).is_ok());
     }
 
-    // Made by the host, or called a text by it.
+    // Parts that the host made, or to which it gave the kind `Text`.
     let mut broken = [0xFF];
     let message = assembler.push(Part::new(Kind::Text, Rsv::NONE, &mut broken, true)).unwrap().unwrap();
     assert!(message.as_str().is_err() && message.into_string().is_err());
@@ -143,7 +143,7 @@ fn only_what_was_validated_is_taken_for_text() {
     let message = assembler.push(rest).unwrap().unwrap();
     assert!(message.kind == Kind::Text && message.as_str().is_err());
 
-    // Decoded in the assembler's own memory, and in part pushed there.
+    // Decoded partly in the assembler's memory, and partly pushed.
     let mut conn = Connection::<Client>::new();
     let mut wire = frame(TEXT, None, euro);
     let mut input = &mut wire[..4];
@@ -156,14 +156,14 @@ fn only_what_was_validated_is_taken_for_text() {
     assert_eq!(message.into_string().as_deref(), Ok("a\u{20AC}b"));
 }
 
-/// The most memory that an assembler may hold after `len` bytes of a message, whatever was declared: twice what is
-/// there and the spare room behind it (as much again, or 16 KiB), since a vector grows by doubling.
+/// The most memory that an assembler may hold after `len` bytes of a message, whatever length was declared: twice the
+/// sum of those bytes and the spare room (as much again, or 16 KiB), because a vector grows by doubling.
 const fn most_memory(len: usize) -> usize {
     let spare = if len < 16 << 10 { 16 << 10 } else { len };
     2 * (len + spare)
 }
 
-/// A frame that declares all there is costs what has arrived of it.
+/// A frame that declares the largest length takes memory only for the bytes that have arrived.
 #[test]
 fn memory_follows_what_arrived() {
     for limit in [usize::MAX, 1 << 20] {
@@ -208,7 +208,7 @@ fn memory_is_used_again() {
     assert_eq!(assembler.capacity(), capacity);
 }
 
-/// Spare room ends where the limit does.
+/// Spare room ends at the limit.
 #[test]
 fn spare_room_ends_with_the_limit() {
     for limit in [0, 1, 100, 20_000] {
@@ -275,7 +275,7 @@ fn host<S: Role>(wire: &[u8], rx: usize, direct: usize) -> Outcome {
     outcome
 }
 
-/// Whatever the sizes of the reads, into either buffer, the same comes out as from the connection alone.
+/// The messages are those of the connection alone, whatever the sizes of the reads into either buffer.
 #[test]
 fn large_frames_read_in_place() {
     fn role<S: Role>() {
@@ -339,8 +339,8 @@ fn reads_of_random_sizes() {
     QuickCheck::new().tests(100).quickcheck(check as fn(Vec<u16>, u8, u16));
 }
 
-/// A message over the assembler's own limit, which the connection allows: no room is lent past the limit, and the
-/// part that goes over it is refused.
+/// A message that is over the assembler's limit, but within the connection's: no room is lent past the limit, and the
+/// part that exceeds it is refused.
 #[test]
 fn a_limit_tighter_than_the_connections() {
     let mut conn = Connection::<Client>::new();
@@ -359,10 +359,10 @@ fn a_limit_tighter_than_the_connections() {
     assert_eq!(assembler.push(part), Err(ProtocolError::MessageTooBig));
 }
 
-/// Nonsense from the host is no panic.
+/// Wrong calls of the host do not panic.
 #[test]
 fn misuse() {
-    // Nothing missing, nothing lent.
+    // If nothing is missing, nothing is lent.
     let mut conn = Connection::<Server>::new();
     let mut assembler = Assembler::new(100);
     for n in [0, 1, usize::MAX] {
@@ -370,7 +370,7 @@ fn misuse() {
     }
     assert_eq!(assembler.spare(0), b"");
 
-    // More than was lent: as much as was.
+    // More than was lent counts as what was lent.
     play(&mut conn, &head_to::<Server>(BINARY, 50), &[]);
     assert_eq!(assembler.receive(&mut conn, 10), Ok(None), "nothing was lent");
     assert_eq!(conn.remaining(), 50);
@@ -379,20 +379,20 @@ fn misuse() {
     assert_eq!((conn.remaining(), assembler.len()), (30, 20));
     assert_eq!(assembler.receive(&mut conn, usize::MAX), Ok(None));
     assert_eq!((conn.remaining(), assembler.len()), (30, 20));
-    // More than is missing: as much as is.
+    // More than is missing counts as what is missing.
     assert_eq!(assembler.spare(u64::MAX).len(), 80);
     let message = assembler.receive(&mut conn, 80).unwrap().unwrap();
     assert_eq!((message.kind, message.bytes().len()), (Kind::Binary, 50));
     assert_eq!(assembler.receive(&mut conn, 80), Ok(None));
 
-    // Room lent, and then taken away.
+    // Room is lent, and then the memory is taken.
     play(&mut conn, &head_to::<Server>(BINARY, 50), &[]);
     assembler.spare(50);
     assembler = Assembler::new(100);
     assert_eq!(assembler.receive(&mut conn, 50), Ok(None));
     assert_eq!(conn.remaining(), 50);
 
-    // A connection that failed says so.
+    // A connection that failed returns its error.
     let mut conn = Connection::<Server>::new();
     play(&mut conn, &[0x83], &[]);
     assembler.spare(50);
@@ -409,7 +409,8 @@ mod vectored {
         slices.iter().flat_map(|slice| slice.iter().copied()).collect()
     }
 
-    /// From every count of written bytes, with every number of slices: as much of the rest as fits, no slice empty.
+    /// After every number of written bytes, with every number of slices: as much of the rest as fits, and no empty
+    /// slice.
     #[test]
     fn every_partial_write() {
         let payloads: [&[u8]; 7] = [b"", b"one", b"", b"a longer payload", &[7; 126], b"", b"z"];

@@ -1,5 +1,5 @@
-//! What values are apart from what they do on the wire: compared, copied into a host's buffer, printed. What is printed
-//! may end in a log, so a message's payload is not.
+//! Values apart from the wire: compared, copied into a host's buffer, printed. A printed value may end in a log, so a
+//! message is printed without its payload.
 
 use framewire::{Close, Connection, ControlFrame, Decoder, Event, HeaderBytes, Kind, Rsv, Server, Unmasked};
 use framewire_testing::wire::*;
@@ -53,7 +53,7 @@ fn received_closes() {
             other => panic!("{other:?}"),
         }
     }
-    // What is no close has no code.
+    // A payload that is not a close has no code.
     let mut wire = to::<Server>(PING, b"\xFF\xFF\xFF");
     match Connection::<Server>::new().receive(&mut &mut wire[..]) {
         Ok(Some(Event::Ping(control))) => assert_eq!(control.as_close(), Close::parse(b"").unwrap()),
@@ -171,7 +171,7 @@ fn heads() {
     let key = ClientKey::new([0; 16]);
     assert_eq!(format!("{key:?}"), "ClientKey(AAAAAAAAAAAAAAAAAAAAAA==)");
 
-    // Into a buffer of the host's, as into memory; and not into one that is too small.
+    // Written into a buffer of the host as into a new `Vec`, but not into a buffer that is too small.
     let response = UpgradeResponse::new(accept_key(key));
     let reply = PlainResponse::new(404);
     for (bytes, write) in [
@@ -205,7 +205,7 @@ fn pools_can_be_shown() {
     let inflater = Inflater::<Client>::new(&params, &inflate).unwrap();
     let shown = format!("{deflate:?} {deflater:?} {inflate:?} {inflater:?}");
     assert!(!shown.contains("secret") && shown.contains("Pool"), "{shown}");
-    // No memory, no window; and it says so.
+    // Without a budget for windows there is an error with a text.
     let none = InflatePool::new(InflateConfig { windows: 0, ..InflateConfig::default() });
     let refused = Inflater::<Client>::new(&DeflateParams::default(), &none).map(|_| ()).unwrap_err();
     assert_eq!(refused.to_string(), "no window is left for a peer with context takeover");

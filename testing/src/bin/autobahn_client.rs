@@ -1,10 +1,10 @@
-//! The client that an Autobahn fuzzing server puts to the test: it echoes every message of every case.
+//! The client that an Autobahn fuzzing server tests: it echoes every message of every case.
 //!
 //! ```text
 //! cargo run --release -p framewire-testing --bin autobahn_client ws://127.0.0.1:9001
 //! ```
 //!
-//! `interop/run conformance` runs it, and judges.
+//! `interop/run conformance` runs it, and checks the results.
 
 use core::error::Error;
 use framewire::extension::DeflateOffer;
@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let count: u32 = String::from_utf8(count)?.trim().parse()?;
 
     for case in 1..=count {
-        // How a case ends is for the server to judge: many end with an error, as they must.
+        // The server checks how a case ends. Many must end with an error.
         let _ = echo(&format!("{url}/runCase?case={case}&agent={AGENT}"));
     }
     println!("{count} cases");
@@ -31,9 +31,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Sends back what comes, until the server closes.
+/// Echoes every message, until the server closes.
 fn echo(url: &str) -> io::Result<()> {
-    // The cases of 13.* limit the client's window, and have it take no context over, where an offer says that they may.
+    // If an offer allows it, cases 13.* limit the client's window, and forbid its context takeover.
     let offer = DeflateOffer { client_max_window_bits: Some(15), ..DeflateOffer::default() };
     let offers = [offer, DeflateOffer { client_no_context_takeover: true, ..offer }];
     let (mut socket, _) = Socket::connect(url, &[], &offers)?;

@@ -1,14 +1,14 @@
-//! Sends one of everything to an echo server and checks what comes back.
+//! Sends messages and frames of every kind to an echo server, and checks the answers.
 //!
 //! ```text
 //! cargo run --release -p framewire-testing --bin echo_check ws://127.0.0.1:9001
 //! ```
 //!
-//! Prints a line of JSON for each scenario; `interop/run servers` makes a table of them. With `--asked`, also those
-//! in which the server has to do something of its own accord when it is asked to: the servers in `interop/peers`.
+//! Prints a line of JSON for each scenario; `interop/run servers` makes a table of them. With `--asked`, it also runs
+//! those in which the server must send a ping or a close on request, as the servers in `interop/peers` do.
 //!
-//! With `--deflate OFFERS AGREED`, it offers permessage-deflate and checks that: `interop/run compression` has it do so
-//! with all parameters. Both are written as in the header Sec-WebSocket-Extensions.
+//! With `--deflate OFFERS AGREED`, it offers permessage-deflate and checks the result. Both arguments are written as in
+//! the header Sec-WebSocket-Extensions. `interop/run compression` does this with all parameters.
 
 use core::error::Error;
 use framewire::{
@@ -27,7 +27,7 @@ type Scenario = fn(&Server) -> Outcome;
 struct Server {
     url: String,
     offers: Vec<DeflateOffer>,
-    /// What must be agreed on.
+    /// The parameters that must be agreed on.
     agreed: Option<DeflateParams>,
 }
 
@@ -146,7 +146,7 @@ fn ping(server: &Server) -> Outcome {
 }
 
 fn pinged(server: &Server) -> Outcome {
-    // It pings each time, and echoes once the pong is there.
+    // The server pings each time, and echoes once it has the pong.
     let mut socket = server.connect("/ping")?;
     for _ in 0..3 {
         echoed(&mut socket, Kind::Text, b"ping me")?;
@@ -166,7 +166,7 @@ fn close(server: &Server) -> Outcome {
     let mut socket = server.connect("/")?;
     socket.close(CloseCode::NO_STATUS, "")?;
     match socket.receive()? {
-        // Without a code, or with the 1000 that some put in its place.
+        // Without a code, or with 1000, which some servers send instead.
         Received::Close(CloseCode::NO_STATUS | CloseCode::NORMAL, _) => Ok(()),
         other => Err(format!("an empty close was answered by {}", show(&other)).into()),
     }
@@ -276,7 +276,7 @@ fn show(received: &Received) -> String {
     }
 }
 
-/// Bytes without a pattern that a codec could get right by chance; the same each time.
+/// Bytes without a pattern, the same in each run.
 fn noise(len: usize) -> Vec<u8> {
     payload::noise(len, len as u64)
 }

@@ -1,5 +1,5 @@
-//! permessage-deflate, sending, and both ends back to back (RFC 7692): every agreement that two ends can come to, what
-//! is sent staying what the peer's window holds, and memory: none per message, and no more than was said.
+//! permessage-deflate, sending, and both ends back to back (RFC 7692): every agreement between two ends, windows that
+//! always hold the same at both ends, and budgets.
 
 use bytes::BytesMut;
 use framewire::{
@@ -17,7 +17,7 @@ use framewire_testing::{
     wire::*,
 };
 
-/// One end that sends and the other that receives.
+/// One end that sends, and the other that receives.
 struct Link<S: Role, P: Role> {
     conn: Connection<S>,
     deflater: Deflater<S>,
@@ -37,7 +37,7 @@ impl<S: Role, P: Role> Link<S, P> {
         deflate(&mut self.deflater, &mut self.conn, pool, kind, payload).unwrap()
     }
 
-    /// Sends, receives, compares; whether it went compressed.
+    /// Sends, receives and compares a message. Returns whether it was compressed.
     fn pass(&mut self, pools: &mut Pools, kind: Kind, payload: &[u8]) -> bool {
         let wire = self.send(&mut pools.deflate, kind, payload);
         self.arrive(pools, &wire, kind, payload);
@@ -62,7 +62,7 @@ fn pools(config: DeflateConfig) -> Pools {
     Pools { inflate: InflatePool::default(), deflate: DeflatePool::new(config) }
 }
 
-/// Messages of all sorts, similar ones among them, so that a window that is wrong shows.
+/// Messages of many kinds. Some are similar, so that a wrong window is found.
 fn messages() -> Vec<(Kind, Vec<u8>)> {
     let prose = prose(6000, 9);
     let text = |from: usize, to: usize| {
@@ -85,7 +85,7 @@ fn messages() -> Vec<(Kind, Vec<u8>)> {
     ]
 }
 
-/// Every agreement, both ways, from the words on the wire.
+/// Every agreement, in both directions, parsed from headers.
 #[test]
 fn every_agreement_back_to_back() {
     fn exchange<S: Role, P: Role>(params: &DeflateParams, pools: &mut Pools, compresses: bool) {
@@ -120,7 +120,7 @@ fn every_agreement_back_to_back() {
     assert_eq!(seen, 7 * 8 * 4);
 }
 
-/// A window that is taken over makes the second of two like messages short; one that is not, does not.
+/// With context takeover, the second of two equal messages is short; without, it is not.
 #[test]
 fn context_takeover_makes_messages_shorter() {
     fn role<S: Role, P: Role>(params: DeflateParams) -> (usize, usize) {
@@ -209,8 +209,8 @@ fn messages_of_every_size() {
     }
 }
 
-/// Messages and fragments of every texture, at every level, given up or not, by one compressor: a message that zlib-rs
-/// panics over would end a server.
+/// Messages and fragments of many kinds, at every level, compressed or given up, by one compressor. A message on which
+/// zlib-rs panics would end a server.
 #[test]
 fn any_input_is_compressed_correctly() {
     let scale = if cfg!(debug_assertions) { 1 } else { 20 };
@@ -255,7 +255,7 @@ fn any_input_is_compressed_correctly() {
     }
 }
 
-/// Many connections, few compressors: whoever comes, it is his own window that counts.
+/// Many connections and few compressors: each message uses the window of its own connection.
 #[test]
 fn connections_that_take_turns() {
     for compressors in [0, 1, 2, 7] {
@@ -281,8 +281,8 @@ fn connections_that_take_turns() {
     }
 }
 
-/// The same beside another implementation, which has each peer's whole window: messages of all lengths, so that more or
-/// less of it is read in before them, some of which repeat what went long before, and some that are given up.
+/// The same, compared with another implementation that keeps each peer's whole window. Messages have all lengths, so
+/// that more or less of the window is read in before them. Some repeat much earlier ones, and some are given up.
 #[test]
 fn windows_match_those_of_another_implementation() {
     for (level, compressors) in [(1, 1), (2, 1), (2, 3), (4, 2), (6, 1), (7, 1), (9, 3)] {
@@ -324,11 +324,11 @@ fn windows_match_those_of_another_implementation() {
     }
 }
 
-/// What a compressor that had others' messages since is made to know again: before a short message, what went last; before
-/// a long one, and at the levels that are for size, all that the peer knows. That the one before was short is no matter.
+/// How much of a window is read in by a compressor that had other messages since: before a short message, the last
+/// bytes; before a long one, or at the high levels, all of it. This does not depend on the message before.
 #[test]
 fn how_far_back_a_message_refers() {
-    // Digits: what does not repeat goes in half of its length, what does in next to nothing.
+    // Digits: without repetition they compress to half their length, with it to almost nothing.
     let digits = |len: usize, seed| {
         let mut random = random(seed);
         (0..len).map(|_| b"0123456789abcdef"[random() as usize % 16]).collect::<Vec<u8>>()
@@ -371,7 +371,7 @@ fn windows_for_sending_are_kept_within_the_budget() {
     };
     let [a, b, c, d] = lens(&mut pools, &mut links);
     assert!(a < 50 && b < 50 && c > 100 && d > 100, "two have a window, and two have none");
-    // One lets go of its window, and another has it: both go on.
+    // One connection frees its window, and another gets it: both continue.
     links[0].deflater.release();
     let [a, b, c, d] = lens(&mut pools, &mut links);
     assert!(a > 100 && b < 50 && c > 100 && d > 100); // the first took it again, with its next message
@@ -384,8 +384,8 @@ fn windows_for_sending_are_kept_within_the_budget() {
     assert_eq!(pools.deflate.windows(), 0);
 }
 
-/// The caps hold for all pools of a budget together, and a connection may go from one to another, on another thread: what
-/// the peer's window holds goes with it.
+/// The caps hold for all pools of a budget together. A connection may move to another pool, on another thread, with its
+/// window.
 #[test]
 fn pools_for_sending_share_a_budget() {
     let config = DeflateConfig { windows: 3 << 15, compressors: 3, ..DeflateConfig::default() };
@@ -407,7 +407,7 @@ fn pools_for_sending_share_a_budget() {
         assert_eq!(link.host.messages.pop(), Some((Kind::Text, text)));
         assert_eq!(pools[0].windows(), pools[1].windows());
         assert!(pools[0].windows() <= 3 << 15);
-        // Three in all, and the first of each pool all the same.
+        // Three in all, but always one for each pool.
         assert!(pools[0].compressors() <= 3 + 3);
     }
     assert!(short > 150, "{short}: three connections in five refer to what went before");
@@ -434,7 +434,7 @@ fn fragments() {
             (&text, &[500, 600]),
         ];
         for (bytes, cuts) in cases {
-            // A message of its own before each, for the window.
+            // Another message before each, to fill the window.
             link.pass(&mut pools, Kind::Text, &text[..300]);
             let mut from = 0;
             for (i, &cut) in cuts.iter().chain([&bytes.len()]).enumerate() {
@@ -446,7 +446,7 @@ fn fragments() {
                 assert_eq!(wire[0] & 0x40 != 0, i == 0 && !(last && bytes.len() < 64), "RSV1 is the first's");
                 assert!(wire.len() <= cut - from + 14 + 11);
                 if !last {
-                    // Another message is refused, and does no harm.
+                    // Another message is refused, and changes nothing.
                     let refused = deflate(deflater, conn, pool, Kind::Text, &text);
                     assert_eq!(refused, Err(SendError::MessageOpen));
                     let refused = deflate_fragment(deflater, conn, pool, Kind::Text, &text, last);
@@ -464,7 +464,7 @@ fn fragments() {
     }
 }
 
-/// A fragment can be read as soon as it is there.
+/// A fragment can be inflated as soon as it arrives.
 #[test]
 fn a_fragment_does_not_wait_for_the_next() {
     let mut pools = Pools::default();
@@ -477,7 +477,7 @@ fn a_fragment_does_not_wait_for_the_next() {
     assert_eq!(link.host.assembler.len(), "onetwothree".len());
 }
 
-/// The connection's own send methods send uncompressed, also fragments, in any order.
+/// The connection's own send methods do not compress. They may be mixed in, also for fragments.
 #[test]
 fn the_connections_send_methods_may_be_mixed_in() {
     let mut pools = Pools::default();
@@ -487,7 +487,7 @@ fn the_connections_send_methods_may_be_mixed_in() {
         assert!(link.pass(&mut pools, Kind::Text, &text));
         let wire = host::message(&mut link.conn, Kind::Text, &text).unwrap();
         link.arrive(&mut pools, &wire, Kind::Text, &text);
-        // A message that the connection began, the deflater goes on with: uncompressed.
+        // If the connection began a message, the deflater continues it uncompressed.
         let mut wire = host::fragment(&mut link.conn, Kind::Text, &text, false).unwrap();
         let Link { conn, deflater, .. } = &mut link;
         for last in [false, true] {
@@ -510,7 +510,7 @@ fn one_message_for_many_peers() {
         NO_TAKEOVER,
         DeflateParams { server_max_window_bits: 9, ..TAKEOVER },
         DeflateParams { server_max_window_bits: 8, ..TAKEOVER },
-        DeflateParams { server_max_window_bits: 12, ..TAKEOVER }, // nobody says that there are such
+        DeflateParams { server_max_window_bits: 12, ..TAKEOVER }, // no peer agreed on these
     ];
     let mut links: Vec<_> = kinds
         .iter()
@@ -523,11 +523,11 @@ fn one_message_for_many_peers() {
         let news = PreparedMessage::new(Kind::Binary, &bytes, &kinds[..4], &mut pools.deflate);
         let mut wires = Vec::new();
         for (i, link) in links.iter_mut().enumerate() {
-            link.pass(&mut pools, Kind::Text, &prose(700, i as u64 / 5)); // a message of its own, before
+            link.pass(&mut pools, Kind::Text, &prose(700, i as u64 / 5)); // another message before
             let wire = news.send(&mut link.conn, &mut link.deflater).unwrap();
             assert_eq!(wire[0] & 0x40 != 0, round != 3 && i % 5 < 3);
             link.arrive(&mut pools, &wire, Kind::Binary, &bytes);
-            // Behind it, the window holds it: to send it again costs nothing.
+            // After it, it is in the window: sending it again takes few bytes.
             let again = link.send(&mut pools.deflate, Kind::Binary, &bytes);
             link.arrive(&mut pools, &again, Kind::Binary, &bytes);
             assert!(round == 3 || i % 5 != 0 || again.len() < 30);
@@ -539,7 +539,7 @@ fn one_message_for_many_peers() {
         let conn = &mut links[0].conn;
         assert_eq!(conn.prepared(news.plain()).unwrap()[4..], bytes);
     }
-    // Refused, it is not in the window.
+    // If it is refused, it is not in the window.
     let link = &mut links[0];
     let news = PreparedMessage::new(Kind::Text, &prose(900, 77), &kinds, &mut pools.deflate);
     let first =
@@ -553,7 +553,7 @@ fn one_message_for_many_peers() {
     link.arrive(&mut pools, &wire, Kind::Text, &[b"first", &text[..]].concat());
 }
 
-/// Threads send one message, each to peers of its own; those that are sent nothing else take no window.
+/// Threads send one message, each to its own peers. Peers that get nothing else need no window.
 #[test]
 fn threads_send_one_message() {
     let (bytes, mut pool) = (prose(1000, 1), DeflatePool::default());
@@ -577,7 +577,7 @@ fn threads_send_one_message() {
     });
 }
 
-/// What is too short to be compressed by itself is not compressed for many.
+/// A message that is too short to be compressed is not compressed for many peers either.
 #[test]
 fn short_messages_for_many_stay_as_they_are() {
     let mut pools = pools(DeflateConfig { min_len: 100, ..DeflateConfig::default() });

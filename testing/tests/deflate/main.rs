@@ -1,5 +1,5 @@
-//! permessage-deflate (RFC 7692). These tests are here, and not in the codec, as they need what is shared with `deflate`
-//! on: the codec's own tests are also run without it.
+//! permessage-deflate (RFC 7692). These tests are not in the codec: they need the shared code with the feature
+//! `deflate`, and the codec's own tests also run without it.
 
 use framewire_testing::allocations::Counting;
 

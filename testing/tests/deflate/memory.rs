@@ -1,4 +1,4 @@
-//! Memory: none per message, and no more than was said.
+//! Memory: no allocation for a message, and no more than documented.
 
 use framewire::{
     Client, Connection, Kind, Part, ProtocolError, Role, Rsv, Server, Unmasked,
@@ -29,7 +29,7 @@ fn no_allocation_per_message() {
                 let compressed = out.payload;
                 let bytes = &mut wire[..compressed.len()];
                 bytes.copy_from_slice(compressed);
-                // In two parts, so that the message waits in between.
+                // In two parts, so that the message stays open between them.
                 let (one, two) = bytes.split_at_mut(compressed.len() / 2);
                 let mut ready = inflater.ready(&mut inflate).unwrap();
                 for (bytes, last) in [(one, false), (two, true)] {
@@ -45,13 +45,14 @@ fn no_allocation_per_message() {
         assert_eq!(allocations, 0, "{params:?}");
     }
     for params in [TAKEOVER, NO_TAKEOVER] {
-        // What a server sends, a client receives; here also a server, of the same parameters both ways.
+        // A client receives what a server sends. Here a server does so as well, because the parameters are equal in
+        // both directions.
         role::<Client>(&params);
         role::<Server>(&params);
     }
 }
 
-/// A message that is here whole, and not larger than a part: its memory, and no more.
+/// A message that is whole and not larger than a part takes one allocation of its size.
 #[test]
 fn one_allocation_for_a_whole_message() {
     let mut pool = InflatePool::default();
@@ -71,7 +72,7 @@ fn one_allocation_for_a_whole_message() {
     }
 }
 
-/// A client's payload that does not compress is masked in the pool's buffer, which does not stay that large.
+/// A client's payload that does not compress is masked in the pool's buffer. The buffer does not stay that large.
 #[test]
 fn a_long_masked_payload_does_not_stay_in_memory() {
     let (noise, mut pool) = (noise(3 << 20, 1), DeflatePool::default());
@@ -90,7 +91,7 @@ fn a_long_masked_payload_does_not_stay_in_memory() {
     assert!(held() - before < 100_000);
 }
 
-/// What docs/deflate.md adds up, weighed.
+/// Measures the memory that docs/deflate.md adds up.
 #[test]
 fn memory_is_as_documented() {
     #[cfg(target_pointer_width = "64")]
@@ -148,7 +149,7 @@ fn memory_is_as_documented() {
     assert!(most >= 3 * DeflatePool::COMPRESSOR + 8 * (1 << 15) - 10_000, "{most}");
 }
 
-/// One compressor for windows of all sizes: it makes room for the next before that is there.
+/// One compressor for windows of all sizes: it is dropped before the next one is made.
 #[test]
 fn the_cap_on_compressors_holds_while_one_is_replaced() {
     let mut pool = DeflatePool::new(DeflateConfig { compressors: 1, ..DeflateConfig::default() });
@@ -165,8 +166,8 @@ fn the_cap_on_compressors_holds_while_one_is_replaced() {
     assert!(most <= DeflatePool::COMPRESSOR + 10_000, "{most}");
 }
 
-/// A thousand and more to one, of zeros, and of the densest that there is: no more memory than the limit says, no more
-/// work than its length asks for.
+/// Zeros, and the densest input there is, inflate to more than a thousand times their size: memory stays within the
+/// limit, and work within a share of the length.
 #[test]
 fn bombs() {
     let limit = 1 << 20;

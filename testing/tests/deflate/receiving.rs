@@ -1,5 +1,5 @@
-//! permessage-deflate, receiving (RFC 7692): the RFC's examples, a corpus of what real and hostile peers send, any cut,
-//! another implementation, and limits that hold.
+//! permessage-deflate, receiving (RFC 7692): the RFC's examples, a corpus of real and hostile payloads, any cut, other
+//! implementations, and limits.
 
 use framewire::{
     Client, CloseCode, Kind, Part, ProtocolError, Role, Rsv, Server,
@@ -17,7 +17,7 @@ use quickcheck::quickcheck;
 
 /// "Hello", as the RFC compresses it (§7.2.3.1).
 const HELLO: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
-/// "Hello" again, all of it by reference to the one before (§7.2.3.2).
+/// "Hello" again, as a reference to the message before (§7.2.3.2).
 const AGAIN: &[u8] = b"\xf2\x00\x11\x00\x00";
 /// "Hello" in a stored block (§7.2.3.3), in one marked as final (§7.2.3.4), in two blocks (§7.2.3.5).
 const STORED: &[u8] = b"\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00";
@@ -53,14 +53,14 @@ fn examples_of_the_rfc() {
     role::<Client>();
 }
 
-/// A payload, and what becomes of it; `None` for corrupt.
+/// A payload, and the message that it inflates to; `None` if it is corrupt.
 type Case = (&'static str, Vec<u8>, Option<Vec<u8>>);
 
 fn corpus() -> Vec<Case> {
     let hello = || Some(b"Hello".to_vec());
     let twice = || Some(b"HelloHello".to_vec());
     let cat = |parts: &[&[u8]]| parts.concat();
-    // A match of length 3 at distance 1, before which nothing stands: 1 | 01 | 0000001 | 00000 | 0000000
+    // A match of length 3 at distance 1, with no byte before it: 1 | 01 | 0000001 | 00000 | 0000000
     let too_far = b"\x03\x02\x00\x00".to_vec();
     let mut cases = vec![
         ("no byte at all: some send an empty message so", vec![], Some(vec![])),
@@ -138,7 +138,7 @@ fn close_codes() {
     assert_eq!(ProtocolError::MessageTooBig.close_code(), CloseCode::TOO_BIG);
 }
 
-/// Everything that may stand on a wire, and what comes of it.
+/// A wire with everything that may be sent, and its messages.
 fn everything<S: Role>() -> (Vec<u8>, Vec<(Kind, Vec<u8>)>) {
     let mut compressor = Compressor::default();
     let (long, plain) = (prose(3000, 2), prose(300, 3));
@@ -210,7 +210,7 @@ quickcheck! {
     }
 }
 
-/// Holds what becomes of a payload against RFC 1951 read slowly, and against another implementation of it.
+/// Compares the result for a payload with that of a slow reader of RFC 1951, and with that of another implementation.
 fn compare_with_another_implementation(payload: &[u8]) {
     let mut pool = pool(777);
     let got = inflate::<Server>(&NO_TAKEOVER, &mut pool, Kind::Binary, payload, &[]);
@@ -219,10 +219,10 @@ fn compare_with_another_implementation(payload: &[u8]) {
     let expected = rfc1951::message(payload).ok_or(ProtocolError::CorruptDeflate);
     assert_eq!(got, expected, "{payload:x?}");
     match (Decompressor::default().read(payload), got) {
-        // It cannot go on behind a final block.
+        // That implementation cannot continue after a final block.
         (Verdict::Final(bytes), Ok(got)) => assert!(got.starts_with(&bytes)),
         (Verdict::Whole(bytes), Ok(got)) => assert_eq!(got, bytes),
-        // It says less about where a message ends, and takes a reference to before the start for one to zeros.
+        // It does not report where a message ends, and reads a reference to before the start as zeros.
         (_, Err(_)) => {}
         (Verdict::Corrupt, Ok(_)) => panic!("corrupt, it says: {payload:x?}"),
     }
@@ -271,7 +271,7 @@ fn windows_are_taken_over_as_by_another_implementation() {
     }
 }
 
-/// Messages that are here whole: the same comes of them as of parts, and whatever was taken over before.
+/// Whole messages give the same result as messages in parts, whatever context was taken over.
 #[test]
 fn whole_messages_are_inflated_as_parts_are() {
     fn whole<S: Role>(
@@ -291,9 +291,9 @@ fn whole_messages_are_inflated_as_parts_are() {
         let mut cases: Vec<_> = corpus().into_iter().map(|(_, payload, _)| payload).collect();
         cases.extend([text("größer".as_bytes()), text(b"gr\xc3"), text(b"gr\xff"), text(&[b'x'; 5001])]);
         let mut cut_text = text(&[&[b'x'; 100][..], b"\xff", &[b'x'; 6000]].concat());
-        cases.push(cut_text.clone()); // not text, and then too big
+        cases.push(cut_text.clone()); // first not text, then too big
         cut_text.truncate(cut_text.len() - 4);
-        cases.push(cut_text); // not text, and then corrupt
+        cases.push(cut_text); // first not text, then corrupt
         for payload in cases {
             for params in [TAKEOVER, NO_TAKEOVER] {
                 for part in [1, 64, 1 << 16] {
@@ -331,8 +331,8 @@ fn whole_messages_are_inflated_as_parts_are() {
     }
 }
 
-/// A text with a byte that is wrong, everywhere, in stored blocks, so that its place on the wire is known: it fails
-/// with that byte, not later, and not before.
+/// A text with a wrong byte at every place, in stored blocks, so that its position on the wire is known. It fails
+/// exactly with that byte.
 #[test]
 fn text_fails_at_the_first_impossible_byte() {
     let text = "aé€\u{10348}z".as_bytes();
@@ -345,7 +345,7 @@ fn text_fails_at_the_first_impossible_byte() {
             }
             let head = [0, bytes.len() as u8, 0, !(bytes.len() as u8), 0xff];
             let wire = [&head[..], &bytes, &[0]].concat();
-            // How many bytes no continuation makes text of; none, where only the end is missing.
+            // How many bytes are needed to see the error; none if only the end is missing.
             let impossible = (1..=bytes.len())
                 .find(|&n| core::str::from_utf8(&bytes[..n]).is_err_and(|error| error.error_len().is_some()));
             for part in [1, 2, 64] {
@@ -356,7 +356,7 @@ fn text_fails_at_the_first_impossible_byte() {
                     let got = inflate::<Client>(&TAKEOVER, &mut pool, Kind::Binary, &wire, &[cut]);
                     assert_eq!(got.as_ref(), Ok(&bytes), "binary is not text");
                 }
-                // What has come so far, of a message that goes on.
+                // The bytes so far of a message that continues.
                 for came in 0..wire.len() {
                     let mut inflater = Inflater::<Server>::new(&TAKEOVER, &pool).unwrap();
                     let mut wire = wire.clone();
@@ -409,7 +409,8 @@ fn a_message_over_the_limit_is_an_error_however_it_is_cut() {
             assert_eq!(inflate::<Server>(&TAKEOVER, &mut pool, Kind::Text, b"\0", &[]), Ok(vec![]));
         }
     }
-    // Corrupt behind the limit: the limit comes first. Not text before it: that does.
+    // If it is corrupt after the limit, the error is the limit's. If it is not text before the limit, the error is
+    // that.
     let mut bad = wire.clone();
     bad.truncate(wire.len() - 3);
     let mut pool = InflatePool::new(InflateConfig { message: 100, ..InflateConfig::default() });
@@ -426,7 +427,8 @@ fn a_message_over_the_limit_is_an_error_however_it_is_cut() {
     }
 }
 
-/// A message that ends inside a block, as if what tells so were data: it is corrupt, not text or too big by that.
+/// A message that ends inside a block, so that the probe is taken for data: it is corrupt, and not invalid text or too
+/// big because of the probe.
 #[test]
 fn a_truncated_message_is_corrupt_whatever_the_limit() {
     let stored = b"\xf8\xff"; // with the tail, the head of a stored block, and the first of its 255 bytes
@@ -443,14 +445,14 @@ fn a_truncated_message_is_corrupt_whatever_the_limit() {
     }
 }
 
-/// A new stream costs the copying of a window: of two bytes each, a frame could ask for half a million.
+/// Each new stream copies a window. With two bytes each, one frame could ask for half a million.
 #[test]
 fn final_blocks_are_bounded_by_the_input() {
     let mut pool = pool(1 << 16);
     let mut inflate = |wire: &[u8]| inflate::<Server>(&TAKEOVER, &mut pool, Kind::Binary, wire, &[]);
     assert_eq!(inflate(&b"\x03\x00".repeat(64)), Ok(vec![]));
     assert_eq!(inflate(&b"\x03\x00".repeat(100)), Err(ProtocolError::CorruptDeflate));
-    // As many as one likes, of a size that is worth it.
+    // Any number of streams is allowed if they are large enough.
     let block = [&b"\x01\x40\x00\xbf\xff"[..], &[b'x'; 64]].concat();
     assert_eq!(inflate(&block.repeat(10_000)), Ok(vec![b'x'; 640_000]));
 }
@@ -472,7 +474,7 @@ fn a_part_that_is_not_pulled_to_its_end_ends_the_stream() {
         assert_eq!(parts.next_part(), Err(ProtocolError::CorruptDeflate));
         assert_eq!(parts.next_part(), Err(ProtocolError::CorruptDeflate));
     }
-    // What is not compressed still comes through; the host has failed the connection by then.
+    // Uncompressed messages still come through; the host has failed the connection by then.
     let mut plain = *b"plain";
     let mut parts = ready.feed(Part::new(Kind::Text, Rsv::NONE, &mut plain, true));
     assert_eq!(parts.next_part().unwrap().unwrap().bytes(), b"plain");
@@ -496,7 +498,7 @@ fn at_its_cap_the_pool_is_ready_for_those_inside_a_message_only() {
     assert!(hosts[2].inflater.ready(&mut pool).is_none());
     assert!(hosts[3].inflater.ready(&mut pool).is_none());
 
-    // The end of a message makes room; so does the end of a connection, without a word.
+    // The end of a message frees a place, and so does the drop of a connection.
     hosts[0].read(&mut pool, &[end, &wire, &wire].concat()).unwrap();
     assert_eq!(hosts[0].messages.len(), 4);
     hosts[2].read(&mut pool, begin).unwrap();
@@ -524,7 +526,7 @@ fn windows_are_set_aside_within_the_budget() {
     assert_eq!(new(&TAKEOVER, &pool).unwrap_err(), NoWindow);
     let two = [new(&small, &pool).unwrap(), new(&small, &pool).unwrap()];
     assert!(pool.has_window(9) && pool.has_window(8) && !pool.has_window(10));
-    // 8 bits are kept as 9: zlib sends as with 9.
+    // 8 bits count as 9: zlib compresses with 9.
     let third = new(&DeflateParams { client_max_window_bits: 8, ..TAKEOVER }, &pool).unwrap();
     assert_eq!((pool.windows(), pool.has_window(9)), (3 << 9, false));
     assert_eq!(new(&small, &pool).unwrap_err(), NoWindow);
@@ -534,7 +536,7 @@ fn windows_are_set_aside_within_the_budget() {
     assert!(Host::<Server>::new(&small, &pool).read(&mut pool, &to::<Server>(TEXT1, HELLO)).is_ok());
 }
 
-/// Inside a message, a connection may come to another pool.
+/// A connection may move to another pool inside a message.
 #[test]
 fn a_connection_may_move_between_pools() {
     let new = || InflatePool::new(InflateConfig { messages: 1, ..InflateConfig::default() });
@@ -545,7 +547,7 @@ fn a_connection_may_move_between_pools() {
     for _ in 0..3 {
         moving.read(&mut here, &wire[..8]).unwrap();
         staying.read(&mut there, &wire[..8]).unwrap();
-        // `there` is at its cap, and yet must let this one go on, to the next message, too.
+        // `there` is at its cap, but must let this connection continue, also with its next message.
         moving.read(&mut there, &[&wire[8..], &wire].concat()).unwrap();
         staying.read(&mut there, &wire[8..]).unwrap();
         staying.read(&mut there, &wire).unwrap();
@@ -576,14 +578,14 @@ fn pools_share_a_budget() {
     assert_eq!((here.decompressors(), there.decompressors()), (3, 3));
     assert!(late.inflater.ready(&mut here).is_none() && late.inflater.ready(&mut there).is_none());
 
-    // A message that goes on in another pool makes room there, and for all, by its end.
+    // A message that continues in another pool frees a place there when it ends, for all pools.
     hosts[0].read(&mut there, &[end, &wire, begin].concat()).unwrap();
     assert!(late.inflater.ready(&mut here).is_none() && late.inflater.ready(&mut there).is_none());
     hosts[0].read(&mut there, end).unwrap();
     late.read(&mut there, &wire).unwrap();
     assert_eq!((hosts[0].messages.len(), late.messages.len()), (3, 1));
 
-    // So does the end of a connection, wherever it comes from.
+    // So does the drop of a connection, from any pool.
     hosts[0].read(&mut there, begin).unwrap();
     assert!(late.inflater.ready(&mut here).is_none());
     let [moved, open @ ..] = hosts;
@@ -598,7 +600,7 @@ fn pools_share_a_budget() {
     assert_eq!((probe.decompressors(), probe.windows()), (0, 0), "all came back");
 }
 
-/// More pools than messages: none waits for one that has nothing to do, also after connections ended inside messages.
+/// With more pools than messages, no pool waits for an idle one, also after connections ended inside messages.
 #[test]
 fn each_pool_of_a_budget_can_begin_a_message() {
     let budget = InflateBudget::new(InflateConfig { messages: 2, ..InflateConfig::default() });
@@ -618,7 +620,7 @@ fn each_pool_of_a_budget_can_begin_a_message() {
     assert_eq!(pools[0].decompressors(), 0);
 }
 
-/// The same by threads, whose connections come from and go to other threads, inside their messages, too.
+/// The same with threads: their connections move to other threads, also inside messages.
 #[test]
 fn a_budget_is_kept_by_threads_together() {
     use std::collections::VecDeque;
@@ -636,7 +638,7 @@ fn a_budget_is_kept_by_threads_together() {
     };
     let texts: Vec<_> = (0..40).map(|i| prose(300, i % 7)).collect();
     let wires: Vec<_> = {
-        let mut compressor = Compressor::default(); // all connections say the same, each in its own time
+        let mut compressor = Compressor::default(); // all connections send the same messages, each at its own pace
         texts.iter().map(|text| to::<Server>(TEXT1, &compressor.compress(text))).collect()
     };
     std::thread::scope(|scope| {
@@ -653,7 +655,7 @@ fn a_budget_is_kept_by_threads_together() {
                         assert!(host.messages.iter().map(|(_, bytes)| bytes).eq(texts));
                         continue;
                     }
-                    // The rest of a message that has begun, or a message, the end of which may stay out.
+                    // The rest of an open message, or a message that may stay open.
                     let was_open = host.inflater.is_open();
                     let wire = if was_open { rest } else { wires[done].clone() };
                     let cut = if random() % 2 == 0 { wire.len() } else { wire.len() / 2 };
@@ -663,7 +665,7 @@ fn a_budget_is_kept_by_threads_together() {
                     }
                     let whole = cut == wire.len();
                     if was_open && whole {
-                        open.fetch_sub(1, Ordering::SeqCst); // before there is room for another
+                        open.fetch_sub(1, Ordering::SeqCst); // before a place is free for another
                     }
                     host.read(&mut pool, &wire[..cut]).unwrap();
                     assert_eq!(host.inflater.is_open(), !whole);
@@ -694,10 +696,11 @@ fn invalid_parameters_do_no_harm() {
     }
 }
 
-/// Whatever a decompressor still knows from the message before, and whoever had it since: the same comes out.
+/// The result does not depend on what a decompressor still holds from an earlier message, or on which connection used
+/// it since.
 #[test]
 fn connections_that_take_turns_do_not_mix() {
-    // Messages that end in every way there is, some of them truncated. All but the last refer to what came before.
+    // Messages that end in every possible way, some of them truncated. All but the last refer to earlier bytes.
     let ends: [&[u8]; 6] =
         [b"", b"\0\0\xff\xff\0", b"\0\0\xff\xff\x01", b"\0\0\xff\xff\x03\0", b"\x02\0", b"\x06"];
     let mut random = random(5);
@@ -720,7 +723,8 @@ fn connections_that_take_turns_do_not_mix() {
             if params.client_max_window_bits < 15 {
                 payload = compress(&prose(len, random()));
             }
-            // The compressor ends a message with the header of an empty block: it may go on from there in other ways.
+            // The compressor ends a message with the header of an empty block, which may also be continued in other
+            // ways.
             if random() % 4 == 0 {
                 payload.extend_from_slice(ends[random() as usize % ends.len()]);
             }
@@ -729,7 +733,7 @@ fn connections_that_take_turns_do_not_mix() {
                 payload.truncate(end);
             }
             let wire = to::<Server>(BINARY1, &payload);
-            // In a pool that none of them is known in, each reads its window in.
+            // In a pool that is new to all of them, each reads its window in.
             let [first, second, third] = &mut hosts;
             let expected = third[who].read(&mut strange, &wire);
             assert_eq!(first[who].read(&mut one, &wire), expected);
@@ -741,7 +745,7 @@ fn connections_that_take_turns_do_not_mix() {
                 continue;
             }
             if random() % 8 == 0 {
-                // Somebody else begins a message in `two`, and is gone in the middle of it.
+                // Another connection begins a message in `two`, and is dropped in the middle of it.
                 let mut gone = Host::<Server>::new(&params, &two);
                 gone.read(&mut two, &to::<Server>(BINARY1 & MORE, &compress(b"something else")[..3]))
                     .unwrap();
