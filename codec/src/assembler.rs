@@ -187,12 +187,13 @@ impl Assembler {
 
     /// Lends memory behind the message so far, for the host to read the rest of the current frame into. `missing` is
     /// the number of its bytes that have not arrived yet ([`Receive::remaining`]). The length of the slice is the
-    /// smallest of three numbers: `missing`; what the limit still allows; and the length of the message so far, or if
-    /// one of these is larger, 16 KiB or the memory that is already allocated. The contents of the slice mean nothing.
+    /// smallest of three numbers: `missing`; the bytes that the limit still allows; and the length of the message so
+    /// far, or if one of these is larger, 16 KiB or the memory that is already allocated. The contents of the slice
+    /// mean nothing.
     ///
     /// If the slice is empty, nothing is missing or the limit is reached. Then read into the receive buffer, as for any
-    /// other frame; [`push`](Self::push) refuses what is too much. (A read into an empty slice would look like the end
-    /// of the stream.)
+    /// other frame; [`push`](Self::push) refuses bytes over the limit. (A read into an empty slice would look like the
+    /// end of the stream.)
     pub fn spare(&mut self, missing: u64) -> &mut [u8] {
         let start = self.len();
         let there = self.memory.len().saturating_sub(start);

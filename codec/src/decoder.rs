@@ -114,7 +114,7 @@ impl Decoder {
     /// Takes the next chunk off the front of `input`. After `Ok(None)`, `input` is empty.
     ///
     /// # Errors
-    /// As [`Header::parse`]. Where the next frame begins is then unknown, so the rest of the stream is useless. `input`
+    /// As [`Header::parse`]. The start of the next frame is then unknown, so the rest of the stream is useless. `input`
     /// is unchanged, and a further call with it returns the same error.
     #[inline]
     pub fn decode<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Chunk<'b>>, ProtocolError> {

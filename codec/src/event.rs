@@ -2,8 +2,8 @@
 
 use crate::{control::Control, frame::Rsv, utf8::Validator};
 
-/// What arrived. An event borrows the host's receive buffer and nothing else, so the connection can send a reply while
-/// the host holds the event.
+/// An item that arrived. An event borrows the host's receive buffer and nothing else, so the connection can send a
+/// reply while the host holds the event.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event<'b> {
     /// A whole text message: one frame, all of it in the buffer.

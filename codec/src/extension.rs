@@ -1,6 +1,6 @@
-//! The parameters of permessage-deflate (RFC 7692) as values: what a client offers, what a server responds, and what
-//! both then agree on. Nothing is compressed or allocated here, and the feature `handshake` is not needed: a host that
-//! has an HTTP stack passes in the value of `Sec-WebSocket-Extensions`.
+//! The parameters of permessage-deflate (RFC 7692) as values: the offers of a client, the response of a server, and the
+//! parameters that both then agree on. Nothing is compressed or allocated here, and the feature `handshake` is not
+//! needed: a host that has an HTTP stack passes in the value of `Sec-WebSocket-Extensions`.
 //!
 //! A server responds to the first offer that it can accept:
 //!
@@ -173,12 +173,12 @@ impl DeflateOffer {
         })
     }
 
-    /// Checks a server's response to this offer, and returns what both now agree on. What the offer says about the
-    /// client binds the client even if the response does not repeat it: the server may rely on it.
+    /// Checks a server's response to this offer, and returns the parameters that both now agree on. The parts of the
+    /// offer about the client bind it even if the response does not repeat them: the server may rely on them.
     ///
     /// # Errors
-    /// [`ExtensionError::InvalidParameter`]: the response does not grant what the offer asks of the server, or limits the
-    /// client's window although the offer does not allow it (RFC 7692 §7.1).
+    /// [`ExtensionError::InvalidParameter`]: the response does not grant all that the offer asks of the server, or limits
+    /// the client's window although the offer does not allow it (RFC 7692 §7.1).
     pub fn check(&self, response: &DeflateResponse) -> Result<DeflateParams, ExtensionError> {
         let server_takeover = response.server_no_context_takeover || !self.server_no_context_takeover;
         let server_bits = match (self.server_max_window_bits, response.server_max_window_bits) {
@@ -224,7 +224,7 @@ impl fmt::Display for DeflateOffer {
 }
 
 /// A server's response to an offer of permessage-deflate (RFC 7692 §7.1): the parameters as they are sent.
-/// [`params`](Self::params) says what they mean.
+/// [`params`](Self::params) returns their meaning.
 ///
 /// Its `Display` writes it as the value of `Sec-WebSocket-Extensions`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -256,7 +256,8 @@ impl DeflateResponse {
         })
     }
 
-    /// What both sides agree on by this response: a window that it does not limit has 15 bits (RFC 7692 §7.1.2).
+    /// The parameters on which both sides agree by this response. A window that it does not limit has 15 bits (RFC 7692
+    /// §7.1.2).
     #[must_use]
     pub fn params(&self) -> DeflateParams {
         DeflateParams {
@@ -287,7 +288,8 @@ impl fmt::Display for DeflateResponse {
     }
 }
 
-/// What both sides have agreed on about permessage-deflate (RFC 7692 §7): all that a compressor and an inflater need.
+/// The parameters of permessage-deflate on which both sides agreed (RFC 7692 §7): all that a deflater and an inflater
+/// need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DeflateParams {
     /// The server compresses every message with an empty window (§7.1.1.1).
@@ -307,8 +309,8 @@ impl Default for DeflateParams {
     }
 }
 
-/// What a server demands of every permessage-deflate, whatever the client offers. The default demands nothing: windows
-/// have 15 bits, and are kept from message to message.
+/// The demands of a server on permessage-deflate, whatever the client offers. The default demands nothing: windows have
+/// 15 bits, and are kept from message to message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DeflatePolicy {
     /// The server compresses every message with an empty window: it keeps no memory between messages, and compresses
@@ -316,10 +318,10 @@ pub struct DeflatePolicy {
     pub server_no_context_takeover: bool,
     /// The client must compress every message with an empty window: the server keeps no window between its messages.
     pub client_no_context_takeover: bool,
-    /// The largest window for what the server sends, 9–15 bits; a value outside counts as the nearest of these.
+    /// The largest window for the server's messages, 9–15 bits; a value outside counts as the nearest of these.
     pub server_max_window_bits: u8,
-    /// The largest window for what the client sends, 9–15 bits; a value outside counts as the nearest of these.
-    /// If it is below 15, an offer without `client_max_window_bits` is declined: see [`DeflateOffer::respond`].
+    /// The largest window for the client's messages, 9–15 bits; a value outside counts as the nearest of these. If it
+    /// is below 15, an offer without `client_max_window_bits` is declined: see [`DeflateOffer::respond`].
     pub client_max_window_bits: u8,
 }
 
@@ -334,13 +336,13 @@ impl Default for DeflatePolicy {
     }
 }
 
-/// What is wrong with the value of a `Sec-WebSocket-Extensions`.
+/// The error in a value of `Sec-WebSocket-Extensions`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExtensionError {
     /// The value is not in the grammar of RFC 6455 §9.1.
     Malformed,
-    /// A parameter is unknown, repeated, out of range, or does not fit what was offered (RFC 7692 §7.1).
+    /// A parameter is unknown, repeated, out of range, or does not fit the offer (RFC 7692 §7.1).
     InvalidParameter,
     /// The extension was not offered, or is named twice (RFC 6455 §4.1).
     Unexpected,

@@ -18,7 +18,7 @@ use crate::{
 };
 use core::{fmt, mem, ops};
 
-/// What a frame is (RFC 6455 §5.2).
+/// The kind of a frame (RFC 6455 §5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Opcode {
@@ -137,7 +137,7 @@ pub struct Header {
     pub fin: bool,
     /// The reserved bits.
     pub rsv: Rsv,
-    /// What the frame is.
+    /// The kind of the frame.
     pub opcode: Opcode,
     /// The key that masks the payload. Frames from a client have one, frames from a server do not.
     pub key: Option<Key>,

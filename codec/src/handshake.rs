@@ -1,9 +1,9 @@
 //! The opening handshake of both roles (RFC 6455 §4), without sockets: it takes the bytes that were received, and
-//! returns values and the bytes to send. There are three ways in, by what the host already has.
+//! returns values and the bytes to send. There are three ways to use it, depending on what the host has.
 //!
-//! **A socket.** Give what is read to a [`HeadBuffer`]. It collects the head, however it is cut, within [`HeadLimits`],
-//! and says where the head ends and the frames begin. (Without alloc: a [`HeadScanner`] over a buffer of the host.) A
-//! server:
+//! **A socket.** Give the bytes that are read to a [`HeadBuffer`]. It collects the head, however it is cut, within
+//! [`HeadLimits`], and says where the head ends and the frames begin. (Without alloc: a [`HeadScanner`] over a buffer
+//! of the host.) A server:
 //!
 //! ```
 //! # #[cfg(feature = "alloc")] {

@@ -1,8 +1,8 @@
 //! A WebSocket codec (RFC 6455, and permessage-deflate of RFC 7692) for servers and clients that do their own I/O.
 //!
-//! The program that uses the codec is its *host*. It passes in the bytes that it read, as `&mut [u8]`, and gets messages
-//! that borrow those bytes, and headers to write. The codec uses no socket, no clock, no randomness and no executor. It
-//! fits into an epoll or io_uring loop, into tokio, and into a device without an operating system.
+//! The program that uses the codec is its *host*. It passes in the bytes that it read, as `&mut [u8]`, and gets
+//! messages that borrow those bytes, and headers to write. The codec uses no socket, no clock, no randomness and no
+//! executor. It fits into an epoll or io_uring loop, into tokio, and into a device without an operating system.
 //!
 //! # Three levels, each usable alone
 //!
@@ -66,12 +66,12 @@
 //!                     out.extend_from_slice(&frame); // the protocol asks for it: a pong, or the answer to a close
 //!                 }
 //!                 if let Event::Text(text) = event {
-//!                     // The host's own answer: an echo. It is refused only after our own close: nobody waits for it then.
+//!                     // The host's own answer, an echo: it is refused only after our own close.
 //!                     let _ = connection.append_text(&mut out, text, Unmasked);
 //!                 }
 //!             }
 //!             Ok(None) => break Ok(()), // all of the input is taken
-//!             Err(error) => break Err(error), // not `?`: what was whole before the bad byte is still answered
+//!             Err(error) => break Err(error), // not `?`: the events before the bad byte are still answered
 //!         }
 //!     };
 //!     if let Err(error) = outcome {
@@ -117,7 +117,7 @@
 //!    the caller.
 //! 4. After `Ok(None)` the input is empty: the host need not keep any of its bytes.
 //! 5. The same bytes give the same messages, replies and error, however reads cut them.
-//! 6. Levels 1–3 unmask a message's payload where it is, and never move it.
+//! 6. Levels 1–3 unmask a message's payload in place, and never move it.
 //! 7. Memory and work are bounded by the configuration, never by a length that a peer claims.
 //!
 //! # Features

@@ -1,5 +1,5 @@
-//! A stage (feature `std`): gathers the replies to one read for one vectored write, and keeps what the socket did not
-//! take.
+//! A stage (feature `std`): gathers the replies to one read for one vectored write, and keeps the bytes that the socket
+//! did not take.
 //!
 //! An [`Outbox`] copies headers, control frames and small payloads into one buffer, and references large payloads, also
 //! those in the receive buffer, which it borrows. Then it is [written](Outbox::write). If the socket does not take
@@ -274,7 +274,7 @@ impl<'b> Outbox<'b> {
                 freed(bytes);
             }
         }
-        // Collecting in place keeps the vector's memory: only the lifetime of what it could hold changes.
+        // Collecting in place keeps the vector's memory: only the lifetime in its type changes.
         self.memory.large =
             mem::take(&mut self.large).into_iter().map(|_| (0, Cow::Borrowed(&[][..]))).collect();
     }

@@ -1,8 +1,8 @@
 //! Validation of UTF-8 (RFC 6455 §8.1), and unmasking in the same pass.
 //!
-//! A text message must be UTF-8, and an endpoint must fail the connection if it is not. Here, validation does not wait
-//! for the end of the message: it fails at the **first byte that cannot follow those before it**, as soon as that byte
-//! has arrived, wherever the network cut the stream.
+//! A text message must be UTF-8, and an endpoint must fail the connection if it is not. This validation does not wait
+//! for the end of the message. It fails at the **first byte that cannot follow those before it**, as soon as that byte
+//! has arrived, however the network cuts the stream.
 //!
 //! | the text | whole | in chunks |
 //! |---|---|---|
@@ -26,7 +26,7 @@
 // From the top down: `dispatch` chooses the fastest kernel that the CPU can run. `kernels` is the table of them, with a
 // file for each. They share one method, generic over the operations of a `vector`: `walk` takes a text apart, `lookup`
 // checks what is not ASCII, and `overlap` takes ASCII of up to 128 bytes. `kernel` is the contract between a kernel and
-// its callers, and `dfa` defines what UTF-8 is. ASCII of up to 32 bytes is validated without a kernel, in `short`.
+// its callers, and `dfa` defines UTF-8. ASCII of up to 32 bytes is validated without a kernel, in `short`.
 
 #[cfg(feature = "deflate")]
 mod buffer;

@@ -5,8 +5,8 @@ use std::io::{self, IoSlice};
 /// Fills `slices` with the bytes of `pieces` that follow the first `written` ones, and returns the slices that it
 /// filled. Empty pieces take no slice.
 ///
-/// If `slices` is too short, write what was returned, and call again for the rest. The count of the bytes written is
-/// all that the host has to keep.
+/// If `slices` is too short, write what was returned, and call again for the rest. The host only has to keep the count
+/// of the bytes written.
 ///
 /// ```
 /// use framewire::{Connection, Server, Unmasked, vectored::io_slices};

@@ -221,7 +221,7 @@ impl Socket {
         Ok(())
     }
 
-    /// Tells the other end what it did wrong.
+    /// Fails the connection, and tells the other end why.
     fn fail(&mut self, error: ProtocolError) -> io::Error {
         if let Some(frame) = self.connection.fail(error, key) {
             if let Err(error) = self.stream.write_all(&frame) {

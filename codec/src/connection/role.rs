@@ -1,4 +1,4 @@
-//! The two ends of a connection, and how each masks what it sends.
+//! The two ends of a connection, and how each masks its frames.
 
 use super::limits::Limits;
 use crate::mask::Key;

@@ -25,7 +25,7 @@ use core::{fmt, marker::PhantomData};
 /// that the connection failed.
 ///
 /// Each method takes the key of its frame last: [`Unmasked`](crate::Unmasked) for a server, a
-/// a [`Key`] for a client. So a host that serves both roles is generic over [`Role`].
+/// [`mask::Key`] for a client. So a host that serves both roles is generic over [`Role`].
 ///
 /// ```
 /// # #[cfg(feature = "alloc")] {

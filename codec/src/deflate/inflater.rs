@@ -52,8 +52,7 @@ impl<R: Role> Inflater<R> {
     /// peer's message has ended: see [waiting](super#waiting-for-a-decompressor).
     ///
     /// A decompressor is lent only when a message begins, so idle connections hold none. The `Ready` borrows the pool
-    /// as long as it lives. The pool may be another than at the last call, such as another thread's: see [the
-    /// costs](super#threads).
+    /// as long as it lives. Each call may use another pool, such as another thread's: see [the costs](super#threads).
     pub fn ready<'a>(&'a mut self, pool: &'a mut InflatePool) -> Option<Ready<'a>> {
         let can = self.core.lent.is_some() || pool.reserve();
         can.then_some(Ready { core: &mut self.core, pool })
@@ -259,7 +258,7 @@ mod tests {
         }
     }
 
-    /// Whether the connection's next message begins where its last one left a decompressor.
+    /// Whether the connection's next message can continue after its last one, in an idle decompressor.
     fn goes_on(inflater: &Inflater<Server>, pool: &InflatePool) -> bool {
         let last = inflater.core.kept.as_ref().and_then(|kept| kept.last);
         last.is_some() && pool.idle.iter().any(|idle| idle.left_by == last)
@@ -279,27 +278,27 @@ mod tests {
         assert!(goes_on(&two, &pool) && !goes_on(&one, &pool));
         read(&mut one, &mut pool, AGAIN);
         assert!(goes_on(&one, &pool) && !goes_on(&two, &pool));
-        // Its last block may be marked as final: then it begins anew at once.
+        // If the last block is a final one, a new stream begins at once.
         for wire in [FINAL, &[FINAL, &[0]].concat(), AGAIN] {
             read(&mut one, &mut pool, wire);
             assert!(goes_on(&one, &pool), "{wire:x?}");
         }
-        // But not where a final block ends only with what the peer left out.
+        // But not if a final block ends only with the bytes that the peer removed.
         read(&mut one, &mut pool, b"\x01");
         assert!(!goes_on(&one, &pool));
         read(&mut one, &mut pool, AGAIN);
-        // In another pool it reads its window in, and goes on there. Back here, it is a stranger.
+        // In another pool it reads its window in, and continues there. Then it must read it in here again.
         read(&mut one, &mut other, AGAIN);
         assert!(goes_on(&one, &other) && !goes_on(&one, &pool));
         read(&mut one, &mut pool, AGAIN);
         assert!(goes_on(&one, &pool) && !goes_on(&one, &other));
-        // A decompressor knows 32 KiB: with less, it would understand what must not be.
+        // A decompressor has 32 KiB. For a smaller window, it would accept references that reach too far.
         let mut small = Inflater::new(&params(14), &pool).unwrap();
         read(&mut small, &mut pool, HELLO);
         assert!(!goes_on(&small, &pool));
     }
 
-    /// As if as much had come as zlib-rs can count on this target.
+    /// Pretends that almost as many bytes have arrived as zlib-rs can count on this target.
     #[test]
     fn a_message_that_cannot_be_counted_is_too_big() {
         for cut in 0..=HELLO.len() {

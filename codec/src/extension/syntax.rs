@@ -32,8 +32,8 @@ pub fn parse(value: &str) -> Extensions<'_> {
     Extensions { cursor: Cursor { rest: value } }
 }
 
-/// The iterator that [`parse`] returns. Its items are [`ExtensionError::Malformed`] for what is not in the grammar, and
-/// nothing follows such an item.
+/// The iterator that [`parse`] returns. If the value is not in the grammar, the last item is
+/// [`ExtensionError::Malformed`].
 #[derive(Clone, Debug)]
 pub struct Extensions<'a> {
     cursor: Cursor<'a>,

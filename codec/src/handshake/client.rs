@@ -47,7 +47,7 @@ pub struct ClientHandshake<'a> {
     extra: Extra<'a>,
 }
 
-/// What client and server have agreed on by a 101 that was checked (RFC 6455 §4.1).
+/// The result of a 101 that was checked (RFC 6455 §4.1): all that client and server have agreed on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[must_use = "the connection must be set up for what was negotiated"]
 pub struct Negotiated<'b> {
@@ -99,7 +99,7 @@ impl<'a> ClientHandshake<'a> {
     /// Writes the request at the start of `buffer`, and returns its length.
     ///
     /// # Errors
-    /// - [`BuildError::BufferTooSmall`]: do not send what `buffer` then contains.
+    /// - [`BuildError::BufferTooSmall`]: do not send the contents of `buffer` then.
     /// - [`BuildError::InvalidHost`], [`BuildError::InvalidTarget`]: the host or the target is not one of a URI.
     /// - [`BuildError::InvalidSubprotocol`]: a subprotocol is not a token, or is named twice (RFC 6455 §4.1).
     /// - [`BuildError::InvalidExtension`]: an offer has window bits other than 8–15.

@@ -113,16 +113,15 @@ impl HeadBuffer {
 /// Finds the end of a head that arrives in pieces, without keeping them: for a host with a buffer of its own. Each
 /// piece is passed in once, in order.
 ///
-/// It also checks what it can before the head is whole, so that a peer that does not speak HTTP is refused at once: the
-/// limits, the line endings, and that each line begins like a token. A TLS client on a plain port is refused by its
-/// first byte.
+/// Before the head is whole, it already checks the limits, the line endings, and that each line begins like a token. So
+/// a peer that does not speak HTTP is refused at once. A TLS client on a plain port is refused by its first byte.
 ///
 /// ```
 /// use framewire::handshake::{HandshakeError, HeadScanner, HeadLimits};
 ///
 /// let mut scanner = HeadScanner::new(HeadLimits::default());
 /// assert_eq!(scanner.feed(b"GET / HTTP/1.1\r\nHost: example.com\r\n\r")?, None);
-/// assert_eq!(scanner.feed(b"\n\x81\x80")?, Some(1)); // frames begin behind the first byte
+/// assert_eq!(scanner.feed(b"\n\x81\x80")?, Some(1)); // frames begin after the first byte
 /// assert_eq!(scanner.head_len(), 37);
 ///
 /// let tls = HeadScanner::new(HeadLimits::default()).feed(&[0x16, 0x03, 0x01]);

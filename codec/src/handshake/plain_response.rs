@@ -84,7 +84,7 @@ impl<'a> PlainResponse<'a> {
     /// Writes the response at the start of `buffer`, and returns its length.
     ///
     /// # Errors
-    /// - [`BuildError::BufferTooSmall`]: do not send what `buffer` then contains.
+    /// - [`BuildError::BufferTooSmall`]: do not send the contents of `buffer` then.
     /// - [`BuildError::InvalidStatus`]: the status is not that of a final response with a body.
     /// - [`BuildError::InvalidHeader`], [`BuildError::ReservedHeader`]: an extra header may not be sent.
     #[must_use = "the response is only this many bytes of the buffer"]
@@ -178,7 +178,7 @@ impl fmt::Display for Body<'_> {
     }
 }
 
-/// Counts what is written.
+/// Counts the bytes that are written to it.
 struct Length(usize);
 
 impl Write for Length {

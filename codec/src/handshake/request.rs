@@ -325,7 +325,7 @@ impl<'h, 'b> ops::Deref for Upgrade<'h, 'b> {
 /// (RFC 6455 §4.2.2): for a host that has no [`Upgrade`].
 ///
 /// # Errors
-/// [`HandshakeError::InvalidSubprotocols`]: what precedes the first supported one is not a list of tokens.
+/// [`HandshakeError::InvalidSubprotocols`]: the list is malformed before the first supported one.
 ///
 /// ```
 /// let values: [&[u8]; 2] = [b"mqtt, chat.v2", b"chat.v1"];

@@ -38,7 +38,7 @@ pub struct UpgradeResponse<'a> {
 
 impl<'a> UpgradeResponse<'a> {
     /// A response with this `Sec-WebSocket-Accept`, for a host that has computed it. If there is an [`Upgrade`], use
-    /// [`Upgrade::accept`]: its response is also checked against what the client asked for.
+    /// [`Upgrade::accept`]: its response is also checked against the client's request.
     pub fn new(accept: AcceptKey) -> Self {
         Self { accept, upgrade: None, subprotocol: None, deflate: None, extra: &[] }
     }
@@ -95,7 +95,7 @@ impl<'a> UpgradeResponse<'a> {
     /// Writes the response at the start of `buffer`, and returns its length.
     ///
     /// # Errors
-    /// - [`BuildError::BufferTooSmall`]: do not send what `buffer` then contains.
+    /// - [`BuildError::BufferTooSmall`]: do not send the contents of `buffer` then.
     /// - [`BuildError::InvalidSubprotocol`]: the subprotocol is not a token, or the client did not ask for it.
     /// - [`BuildError::InvalidExtension`]: the response to permessage-deflate is invalid, or fits no offer of the
     ///   client.

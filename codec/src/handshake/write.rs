@@ -1,5 +1,5 @@
-//! Writing a head into a buffer or a new `Vec`. What is written, and what [`HeaderValue`]s a host with an HTTP stack
-//! gets, come from one place, so they cannot differ.
+//! Writing a head into a buffer or a new `Vec`. The bytes written, and the [`HeaderValue`]s for a host with an HTTP
+//! stack, come from one place, so they cannot differ.
 
 use core::fmt::{self, Write};
 
@@ -9,7 +9,7 @@ use crate::extension::{DeflateOffer, DeflateResponse};
 
 /// The value of a header that this crate writes. Its `Display` writes the value, without allocating.
 ///
-/// It is what [`UpgradeResponse::headers`](super::UpgradeResponse::headers) and its siblings return beside each name.
+/// [`UpgradeResponse::headers`](super::UpgradeResponse::headers) and its siblings return it beside each name.
 #[derive(Clone, Copy, Debug)]
 pub struct HeaderValue<'a>(pub(super) Value<'a>);
 
@@ -135,7 +135,7 @@ fn write_list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, list: &[T]) -> fmt::R
     Ok(())
 }
 
-/// Writes what fits and counts all of it.
+/// Writes as much as fits, and counts all of it.
 struct Bounded<'a> {
     buffer: &'a mut [u8],
     needed: usize,

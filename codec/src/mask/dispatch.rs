@@ -101,7 +101,7 @@ const CHOICE: bool = LAST != BASELINE;
 
 /// The index of the fastest kernel that this CPU can run, or a number beyond the table until that is known.
 ///
-/// Relaxed is enough: the number stands for nothing else in memory, and every thread finds the same.
+/// Relaxed is enough: no other memory depends on the number, and every thread finds the same one.
 static FASTEST: AtomicUsize = AtomicUsize::new(usize::MAX);
 
 /// The fastest kernel that this CPU can run.

@@ -3,7 +3,7 @@
 
 use super::key::Key;
 
-/// A way to mask, and the question whether this CPU can run it.
+/// A way to mask, and a check whether this CPU can run it.
 pub(crate) struct Kernel {
     name: &'static str,
     available: Option<fn() -> bool>,

@@ -14,7 +14,7 @@
 //!       [ head ][ head ]              [ tail ][ tail ]
 //! ```
 //!
-//! With `a = 0` the two vectors of an end are the same one. This work is wasted, and still cheaper than a branch: if
+//! With `a = 0` the two vectors of an end are the same one. This wastes work, but less than a branch would cost: if
 //! lengths vary, a branch in the middle of the range is mispredicted every second time, which costs as much as many
 //! vectors.
 //!
@@ -58,7 +58,7 @@ pub(super) unsafe fn four<V: Vector>(key: Key, from: *const u8, to: *mut u8, len
     debug_assert!((width..=4 * width).contains(&len));
     let second = ((len - 1) / 2) & width; // 0 up to two vectors, else `width`, which is a power of two
     let last = len - width;
-    // SAFETY: the caller promises the CPU, and memory for `len` bytes. No vector ends behind them: `second` is 0 unless
+    // SAFETY: the caller promises the CPU, and memory for `len` bytes. No vector ends after them: `second` is 0 unless
     // there is room for two, and `last` is one vector before the end.
     unsafe {
         let head = V::splat(key);
@@ -188,8 +188,8 @@ mod tests {
     const LEN: usize = 5000;
     const GUARD: usize = 128;
 
-    /// Few CPUs have AVX-512, and the emulator has not. On every other, its method runs with words in place of vectors,
-    /// which shows where it reads and writes.
+    /// Few CPUs have AVX-512, and the emulator does not. So this runs the same method with words in place of vectors,
+    /// on any CPU, and checks its reads and writes.
     #[test]
     fn the_method_of_the_widest_vectors() {
         type Half = Pair<Pair<u64>>;

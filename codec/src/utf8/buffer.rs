@@ -3,16 +3,16 @@
 use super::{Utf8Error, Validator};
 use alloc::{string::String, vec::Vec};
 
-/// Pieces of a text, put together, each of whose bytes is validated once: as it is appended.
+/// A text that is collected in pieces. Each byte is validated once, as it is appended.
 #[derive(Debug, Default)]
 pub(crate) struct TextBuffer {
     bytes: Vec<u8>,
-    /// Has been fed all of `bytes`, in order, and nothing else.
+    /// The state of validation after `bytes`.
     text: Validator,
 }
 
 impl TextBuffer {
-    /// Appends what comes next. A piece may end inside a character.
+    /// Appends the next piece, which may end inside a character.
     pub(crate) fn push(&mut self, piece: &[u8]) -> Result<(), Utf8Error> {
         self.text.feed(piece)?;
         self.bytes.extend_from_slice(piece);
@@ -24,9 +24,9 @@ impl TextBuffer {
     pub(crate) fn finish(self) -> Result<String, Utf8Error> {
         self.text.finish()?;
         debug_assert!(super::validate(&self.bytes).is_ok());
-        // SAFETY: the validator has accepted these bytes: `push` feeds it what it appends, nothing else changes either
-        // of the two, a byte that it refuses keeps it from ever accepting again, and so `finish` says that all is
-        // UTF-8.
+        // SAFETY: the validator has accepted these bytes. `push` feeds it every piece that it appends, nothing else
+        // changes either of the two, and after a refused byte the validator never accepts again. So if `finish` returns
+        // no error, all bytes are UTF-8.
         Ok(unsafe { String::from_utf8_unchecked(self.bytes) })
     }
 }

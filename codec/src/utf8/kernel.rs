@@ -4,7 +4,7 @@
 use super::dfa::State;
 use crate::mask::Key;
 
-/// A way to validate, and the question whether this CPU can run it.
+/// A way to validate, and a check whether this CPU can run it.
 pub(crate) struct Kernel {
     name: &'static str,
     available: Option<fn() -> bool>,

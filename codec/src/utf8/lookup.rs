@@ -39,7 +39,7 @@ pub(super) struct Checker<V> {
 }
 
 impl<V: Lookup> Checker<V> {
-    /// A checker at the start of a text. Zeros before it are as good as any ASCII.
+    /// A checker at the start of a text. The zeros before it count as ASCII.
     #[inline(always)]
     pub(super) unsafe fn new() -> Self {
         // SAFETY: the caller promises the CPU.

@@ -20,7 +20,7 @@ use crate::mask::{self, Key};
 /// # Ok::<(), framewire::utf8::Utf8Error>(())
 /// ```
 ///
-/// After an error, every further byte is an error, and so is the end.
+/// After an error, every further byte is an error, and so is [`finish`](Self::finish).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Validator {
     state: State,

@@ -1,4 +1,4 @@
-//! How a text is taken apart: unmasked and validated in one pass, a few vectors at a time.
+//! How a text is unmasked and validated in one pass, a few vectors at a time.
 //!
 //! ```text
 //!    ├────── 4 vectors ──────┼────── 4 vectors ──────┼── … ──┼────── front ──────────┤    │
@@ -421,8 +421,8 @@ mod tests {
         }
     }
 
-    /// Few CPUs have AVX-512, and the emulator has not. On every other, its method runs with arrays of bytes in place
-    /// of vectors, which shows how it takes a text apart and where it writes.
+    /// Few CPUs have AVX-512, and the emulator does not. So this runs the same method with arrays of bytes in place of
+    /// vectors, on any CPU, and checks its reads and writes.
     #[test]
     fn the_walk_of_the_widest_vectors() {
         const GUARD: usize = 64;

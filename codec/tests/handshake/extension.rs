@@ -1,4 +1,5 @@
-//! The parameters of permessage-deflate: the grammar, what a server answers, what a client accepts.
+//! The parameters of permessage-deflate: the grammar, the responses of a server, and the responses that a client
+//! accepts.
 
 use core::str;
 

@@ -356,7 +356,7 @@ fn limits_to_the_byte() {
     role::<Client>();
 }
 
-/// The largest length that a frame can declare, alone and behind other fragments. (The sum cannot exceed u64::MAX: more
+/// The largest length that a frame can declare, alone and after other fragments. (The sum cannot exceed u64::MAX: more
 /// than 2⁶³ bytes would have to arrive first.)
 #[test]
 fn lengths_near_the_end_of_u64() {

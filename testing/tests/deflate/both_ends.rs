@@ -187,7 +187,7 @@ fn short_or_dense_messages_go_uncompressed() {
     assert!(link.pass(&mut pools, Kind::Text, b"aaaaaaaaaaaaaaaaaa"));
 }
 
-/// Sizes around those of buffers, blocks and windows; and in turn with them such as are given up half-way. Where the
+/// Sizes around those of buffers, blocks and windows, in turn with messages whose compression is given up. If the
 /// processor is emulated (`.ci/run cross`), one level for each of the four ways in which zlib-rs looks for matches.
 #[test]
 fn messages_of_every_size() {
