@@ -168,7 +168,7 @@
 //!             + part, and as much as 4 messages if pools share a budget              (each pool)
 //! sending     compressors × 372 KiB + windows                                        (DeflateConfig, all pools)
 //!             + the longest payload as it is sent, and 372 KiB for a pool that
-//!               comes when all compressors are taken                                 (each pool)
+//!               starts when all compressors are taken                                (each pool)
 //! ```
 //!
 //! `messages` counts at least one for each pool. At the cap on `windows` for receiving, a server asks further clients

@@ -247,7 +247,7 @@ impl Header {
 /// An encoded header: up to 14 bytes by value. It dereferences to the bytes.
 // The last byte is the length. Sixteen bytes fit one register, so they take one store.
 #[derive(Clone, Copy)]
-#[must_use = "a header that is not written loses its frame"]
+#[must_use = "the connection counts this frame as sent: write the header, and then the payload"]
 pub struct HeaderBytes([u8; Self::LEN + 1]);
 
 impl HeaderBytes {

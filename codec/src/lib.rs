@@ -113,8 +113,8 @@
 //! 1. Levels 1–3 use no clock and no randomness, and do no I/O.
 //! 2. Levels 1–3 do not allocate, except one small box while a control frame is split across reads. (A `Vec` that the
 //!    host passes in may grow.)
-//! 3. Nothing panics, whatever a peer sends. An error says who is to blame: [`ProtocolError`] the peer, [`SendError`]
-//!    the caller.
+//! 3. No function panics, whatever a peer sends and in whatever order the host calls. An error says who is to blame:
+//!    [`ProtocolError`] the peer, [`SendError`] the caller.
 //! 4. After `Ok(None)` the input is empty: the host need not keep any of its bytes.
 //! 5. The same bytes give the same messages, replies and error, however reads cut them.
 //! 6. Levels 1–3 unmask a message's payload in place, and never move it.
