@@ -1,4 +1,4 @@
-//! What this server does: it sends every message back, and gives a browser a page to try that with.
+//! The handler: echoes every message, and serves a page to try it in a browser.
 
 use framewire::{
     Kind,
@@ -7,17 +7,17 @@ use framewire::{
 use framewire_mio::{Handler, Reply};
 use std::borrow::Cow;
 
-/// Sends every message back.
+/// Echoes every message unchanged.
 #[derive(Debug)]
 pub(crate) struct Echo;
 
-/// The page that a browser gets: one file, which loads nothing else.
+/// The page for browsers: one file that loads no other.
 const PAGE: &str = include_str!("page.html");
 
 impl Handler for Echo {
     #[inline(always)]
     fn message<'b>(&mut self, kind: Kind, payload: Cow<'b, [u8]>, mut reply: Reply<'_, 'b>) {
-        // Refused only if a close was sent already: then the peer does not wait for an echo.
+        // Fails only after a close was sent: the peer does not wait for an echo then.
         let _ = reply.send(kind, payload);
     }
 

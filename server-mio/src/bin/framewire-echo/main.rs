@@ -3,8 +3,8 @@
 //! ```text
 //! options   the command line, and the banner
 //! echo      the handler
-//! signals   SIGINT and SIGTERM
-//! report    a line of figures every so often
+//! signals   SIGINT, SIGTERM and SIGQUIT
+//! report    the line of statistics
 //! ```
 
 mod echo;
@@ -40,11 +40,11 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> io::Result<()> {
-    // A connection is a file descriptor. The soft limit is low for the sake of programs that use select(2).
+    // Each connection is a file descriptor. The default soft limit is low only because select(2) needs that.
     #[cfg(unix)]
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(files) if files < options.max_connections.get() as u64 => {
-            log::info!("the limit on open files is {files}: further connections wait");
+            log::info!("at most {files} files can be open: more connections wait");
         }
         Ok(_) => {}
         Err(error) => log::warn!("cannot raise the limit on open files: {error}"),
@@ -56,15 +56,15 @@ fn run(options: &Options) -> io::Result<()> {
     }
     let stop = StopAll(servers.iter().map(Server::stop_handle).collect());
     signals::stop_at_the_first(&stop.0)?;
-    // A parent that closed the output does not want to know.
+    // If standard output is closed, the server runs all the same.
     let _ = io::stdout().write_all(options.banner(servers[0].listeners()).as_bytes());
     if let Some(period) = options.stats_period() {
         let stats: Vec<_> = servers.iter().map(Server::stats).collect();
-        // Not a server's work: it would stop when they are busiest.
+        // On a thread of its own: a busy server cannot delay it.
         thread::Builder::new().name("stats".into()).spawn(move || report::report(&stats, period))?;
     }
 
-    // One stays on this thread; usually it is the only one.
+    // The first server runs on this thread; usually it is the only one.
     let first = servers.remove(0);
     let mut others = Vec::new();
     for server in servers {
@@ -79,7 +79,7 @@ fn run(options: &Options) -> io::Result<()> {
     outcome
 }
 
-/// Serves until any of the servers ends. If an error or a panic ends one, the others stop, and the process tells.
+/// Runs one server. When it ends, also by an error or a panic, all others are stopped.
 fn serve(server: Server<Echo>, stop: &StopAll) -> io::Result<()> {
     struct StopOthers<'a>(&'a StopAll);
 
@@ -101,7 +101,7 @@ impl StopAll {
     fn stop(&self) {
         for handle in self.0.iter() {
             if let Err(error) = handle.stop() {
-                log::error!("a server cannot be told to stop: {error}");
+                log::error!("cannot stop a server: {error}");
             }
         }
     }

@@ -1,5 +1,5 @@
-//! What the command line says.
-// The comments on the options are the text of --help, and no Markdown.
+//! The command line, and the banner.
+// The comments on the options are the text of --help, not Markdown.
 #![allow(rustdoc::bare_urls, rustdoc::broken_intra_doc_links)]
 
 use clap::{CommandFactory, Parser};
@@ -7,133 +7,135 @@ use framewire::{Limits, extension};
 use framewire_mio::{Address, CompressionConfig, Config, Listener, Subprotocols};
 use std::{fmt::Write, num::NonZeroUsize, str::FromStr, time::Duration};
 
-/// A WebSocket echo server: every message comes back as it went. To test clients, proxies and browsers against, and
-/// to benchmark. A browser that opens its address gets a page to try it with.
+/// A WebSocket server that echoes every message unchanged, to test clients, proxies and browsers, or to measure a
+/// machine. A browser that opens its address gets a page to type, send and measure.
 #[derive(Clone, Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub(crate) struct Options {
-    /// Where to listen: HOST:PORT, [IPV6]:PORT, PORT for this machine only, or the path of a Unix socket. May be given
-    /// several times. Port 0 takes any that is free, and prints it.
+    /// Listen on HOST:PORT, [IPV6]:PORT, PORT (of 127.0.0.1) or the path of a Unix socket (with a / in it); port 0 means any
+    /// free port; may be given several times
     #[arg(long, alias = "port", value_name = "ADDR", default_value = "127.0.0.1:9001")]
     pub(crate) listen: Vec<Address>,
 
-    /// The most payload that a message may have, over all its fragments. Sizes take K, M or G: 64K is 65,536 bytes.
+    /// Close a connection (code 1009) if its peer sends a larger message; a size is a number of bytes, or a number with K, M
+    /// or G: 64K is 65,536 bytes
     #[arg(long, value_name = "SIZE", default_value = "16M", help_heading = "Limits")]
     pub(crate) max_message: Size,
 
-    /// The most payload that a frame may have; without it, as much as a message.
+    /// Close a connection (code 1009) if its peer sends a frame with a larger payload [default: as --max-message]
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
     pub(crate) max_frame: Option<Size>,
 
-    /// The most connections at once, over all threads; more wait in the kernel's queue.
+    /// Serve at most this many connections at once, an equal share on each thread; more wait in the kernel's queue
     #[arg(long, value_name = "N", default_value = "1000000", help_heading = "Limits")]
     pub(crate) max_connections: NonZeroUsize,
 
-    /// A peer for which more than this waits, because it does not read, is not read from either until half is gone.
+    /// Stop reading from a peer once this much is queued for it; resume at half
     #[arg(long, value_name = "SIZE", default_value = "1M", help_heading = "Limits")]
     pub(crate) high_water: Size,
 
-    /// How long the opening handshake may take.
+    /// Refuse a client (status 408) if its request takes longer than this many seconds
     #[arg(long, value_name = "SECONDS", default_value = "10", help_heading = "Time")]
     pub(crate) handshake_timeout: u32,
 
-    /// After how long a silence a peer is pinged; 0: never.
+    /// Ping a peer after this many seconds of silence; 0 never pings
     #[arg(long, value_name = "SECONDS", default_value = "120", help_heading = "Time")]
     pub(crate) idle_timeout: u32,
 
-    /// How long a pinged peer may go on being silent.
+    /// Drop a peer that stays silent for this many seconds after a ping
     #[arg(long, value_name = "SECONDS", default_value = "20", help_heading = "Time")]
     pub(crate) pong_timeout: u32,
 
-    /// How long a peer may take over its part of the closing handshake, and all of them when the server stops.
+    /// Wait at most this many seconds for a peer to finish closing or, when the server stops, for all peers
     #[arg(long, value_name = "SECONDS", default_value = "5", help_heading = "Time")]
     pub(crate) close_timeout: u32,
 
-    /// An origin whose pages may connect, such as https://example.com. May be given several times; without it, all
-    /// may. Programs that are no browsers send none, and may always.
+    /// Let browsers connect only from pages of this origin, such as https://example.com; may be given several times;
+    /// clients that send no origin may always connect [default: any origin]
     #[arg(long, value_name = "ORIGIN", value_parser = origin, help_heading = "Handshake")]
     pub(crate) allow_origin: Vec<String>,
 
-    /// A subprotocol to choose where a client asks for it; `any` chooses the client's first, `none` none. May be
-    /// given several times.
+    /// Choose this subprotocol if a client asks for it; `any` chooses the client's first, `none` chooses none; may be given
+    /// several times
     #[arg(long, value_name = "NAME", default_value = "any", help_heading = "Handshake")]
     pub(crate) subprotocol: Vec<String>,
 
-    /// Compress messages for clients that offer it: permessage-deflate, RFC 7692.
+    /// Compress messages for clients that offer permessage-deflate (RFC 7692) [default: off]
     #[arg(long, help_heading = "Compression")]
     pub(crate) compression: bool,
 
-    /// How hard to compress, 1 to 9.
+    /// Compress at this level, from 1 (fastest) to 9 (smallest)
     #[arg(long, value_name = "LEVEL", default_value = "2", value_parser = clap::value_parser!(u8).range(1..=9), help_heading = "Compression")]
     pub(crate) compression_level: u8,
 
-    /// Messages of fewer bytes go uncompressed.
+    /// Send messages smaller than this uncompressed
     #[arg(long, value_name = "SIZE", default_value = "64", help_heading = "Compression")]
     pub(crate) compression_min: Size,
 
-    /// Compress each message by itself: less compression, and no memory between messages.
+    /// Compress each message independently of earlier ones, which takes no memory between messages [default: off]
     #[arg(long, help_heading = "Compression")]
     pub(crate) server_no_context_takeover: bool,
 
-    /// Have clients compress each message by itself.
+    /// Make clients compress each message independently of earlier ones [default: off]
     #[arg(long, help_heading = "Compression")]
     pub(crate) client_no_context_takeover: bool,
 
-    /// The largest window that the server compresses with, 9 to 15 bits.
+    /// Compress with a window of at most 2^BITS bytes, BITS from 9 to 15
     #[arg(long, value_name = "BITS", default_value = "15", value_parser = clap::value_parser!(u8).range(9..=15), help_heading = "Compression")]
     pub(crate) server_max_window_bits: u8,
 
-    /// The largest window that clients may compress with, 9 to 15 bits. Below 15, clients that cannot be told so are
-    /// not compressed with.
+    /// Make clients compress with a window of at most 2^BITS bytes, BITS from 9 to 15; below 15, clients that do not offer
+    /// this parameter get no compression
     #[arg(long, value_name = "BITS", default_value = "15", value_parser = clap::value_parser!(u8).range(9..=15), help_heading = "Compression")]
     pub(crate) client_max_window_bits: u8,
 
-    /// The most memory for compression, beside that of messages, for each thread. At it, new connections get less of
-    /// it, and those that would begin a compressed message wait until another has ended one.
+    /// Use at most this much memory for compression on each thread, besides that of the messages; at the limit, new
+    /// connections get less of it, and new compressed messages wait until another one ends
     #[arg(long, value_name = "SIZE", default_value = "64M", help_heading = "Compression")]
     pub(crate) compression_memory: Size,
 
-    /// How long a compressed message may take to arrive while others wait.
+    /// Close a connection (code 1008) if its compressed message takes longer than this many seconds to arrive while others
+    /// wait to begin one
     #[arg(long, value_name = "SECONDS", default_value = "10", help_heading = "Compression")]
     pub(crate) compression_timeout: u32,
 
-    /// Independent single-threaded loops, between which the kernel spreads the connections (SO_REUSEPORT).
+    /// Run this many single-threaded servers; the kernel spreads new connections over them (SO_REUSEPORT)
     #[arg(long, value_name = "N", default_value = "1", help_heading = "Machine")]
     pub(crate) threads: NonZeroUsize,
 
-    /// The receive buffer of each TCP socket (SO_RCVBUF); without it, the kernel's choice.
+    /// Set the kernel's receive buffer of each TCP socket (SO_RCVBUF) [default: the kernel's choice]
     #[arg(long, value_name = "SIZE", help_heading = "Machine")]
     pub(crate) receive_buffer: Option<Size>,
 
-    /// The send buffer of each TCP socket (SO_SNDBUF); without it, the kernel's choice.
+    /// Set the kernel's send buffer of each TCP socket (SO_SNDBUF) [default: the kernel's choice]
     #[arg(long, value_name = "SIZE", help_heading = "Machine")]
     pub(crate) send_buffer: Option<Size>,
 
-    /// Print a line of figures every so many seconds; 0: never.
+    /// Print a line of statistics at intervals of this many seconds; 0 prints none
     #[arg(long, value_name = "SECONDS", default_value = "0", help_heading = "Output")]
     pub(crate) stats: u64,
 
-    /// What to log to standard error: off, error, warn, info, debug or trace. Nothing is logged for a message.
+    /// Log to standard error at this level: off, error, warn, info, debug or trace; RUST_LOG overrides it
     #[arg(long, value_name = "LEVEL", default_value = "warn", help_heading = "Output")]
     pub(crate) log: log::LevelFilter,
 }
 
 impl Options {
-    /// The command line; ends the program where it asks for help, or for what cannot be.
+    /// Parses the command line. Ends the program if it asks for help, or is wrong.
     pub(crate) fn parse_and_check() -> Self {
         let options = Self::parse();
         let named = |name: &str| options.subprotocol.iter().any(|given| given == name);
         let wrong = if options.max_frame.is_some_and(|frame| frame.get() > options.max_message.get()) {
-            "a frame cannot be larger than a message: --max-frame is more than --max-message"
+            "--max-frame cannot be larger than --max-message"
         } else if options.subprotocol.len() > 1 && (named("any") || named("none")) {
-            "--subprotocol any and --subprotocol none stand alone"
+            "--subprotocol any and --subprotocol none cannot be combined with others"
         } else {
             return options;
         };
         Self::command().error(clap::error::ErrorKind::ArgumentConflict, wrong).exit()
     }
 
-    /// How each server is configured.
+    /// The configuration of each server.
     pub(crate) fn config(&self) -> Config {
         let named = |name: &str| self.subprotocol.iter().any(|given| given == name);
         Config {
@@ -176,15 +178,15 @@ impl Options {
         self.max_frame.unwrap_or(self.max_message)
     }
 
-    /// How often to print figures, if at all.
+    /// How often to print statistics, if at all.
     pub(crate) fn stats_period(&self) -> Option<Duration> {
         (self.stats > 0).then(|| Duration::from_secs(self.stats))
     }
 
-    /// What is served, where, within which limits, and how to try it.
+    /// The lines that the program prints at its start: addresses, limits, and how to try it.
     pub(crate) fn banner(&self, listeners: &[Listener]) -> String {
         let mut text =
-            format!("framewire-echo {}: every message comes back as it went\n", env!("CARGO_PKG_VERSION"));
+            format!("framewire-echo {}: echoes every message unchanged\n", env!("CARGO_PKG_VERSION"));
         let mut browser = None;
         for listener in listeners {
             let _ = match listener.local_addr() {
@@ -202,7 +204,7 @@ impl Options {
             self.max_message,
             self.max_connections,
             self.threads,
-            if self.compression { "; compressed where clients offer it" } else { "" },
+            if self.compression { "; compressed if clients offer it" } else { "" },
         );
         let _ = match &*self.allow_origin {
             [] => writeln!(text, "  pages of any origin may connect (--allow-origin)"),
@@ -218,7 +220,7 @@ impl Options {
     }
 }
 
-/// What a browser sends as `Origin` (RFC 6454 §6.2): anything else could never match.
+/// Checks that a browser could send this as `Origin` (RFC 6454 §6.2): anything else would never match.
 fn origin(text: &str) -> Result<String, String> {
     match text.split_once("://") {
         Some((scheme, host)) if !scheme.is_empty() && !host.is_empty() && !host.contains('/') => {
@@ -252,7 +254,7 @@ impl FromStr for Size {
             .find_map(split)
             .and_then(|(number, unit)| number.trim_end().parse::<usize>().ok()?.checked_mul(unit));
         size.filter(|&size| size > 0).map(Self).ok_or_else(|| {
-            format!("a size is a number of bytes from 1 to {}, or one with K, M or G", usize::MAX)
+            format!("a size is a number of bytes from 1 to {}, or a number with K, M or G", usize::MAX)
         })
     }
 }
@@ -273,7 +275,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_defaults_are_the_library_s() {
+    fn defaults_match_the_library() {
         assert_eq!(Options::parse_from(["framewire-echo"]).config(), Config::default());
         let compression = Options::parse_from(["framewire-echo", "--compression"]).config().compression;
         assert_eq!(compression, Some(CompressionConfig::default()));

@@ -1,4 +1,4 @@
-//! A line of figures every so often.
+//! The line of statistics.
 
 use framewire_mio::{Counter, Stats};
 use std::{
@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Prints a line of all loops' counters each period, as long as somebody takes it.
+/// Prints the sums of all loops' counters once each period, until standard output is closed.
 pub(crate) fn report(loops: &[Arc<Stats>], period: Duration) {
     let sum = |counter: fn(&Stats) -> &Counter| loops.iter().map(|stats| counter(stats).get()).sum::<u64>();
     let (mut messages, mut bytes, mut at) = (0, 0, Instant::now());

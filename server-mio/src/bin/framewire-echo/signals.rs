@@ -16,17 +16,17 @@ mod unix {
         sync::{Arc, atomic::AtomicBool},
     };
 
-    /// Stops all servers when a signal comes. A second one ends the process at once, with the status that a shell expects.
+    /// Stops all servers at the first signal. A second one ends the process at once, with status 128 + the signal's number.
     ///
-    /// The handler itself does it: a thread that waits for signals would make each system call of a server with one
-    /// thread dearer, since the C library then has more than one to think of.
+    /// The signal handler itself writes to the stop handles. A thread that waits for signals would make the process
+    /// multi-threaded, and each system call of a server with one thread slower.
     pub(crate) fn stop_at_the_first(servers: &[StopHandle]) -> io::Result<()> {
         let armed = Arc::new(AtomicBool::new(false));
         for &signal in TERM_SIGNALS {
             for server in servers {
                 pipe::register(signal, server.as_fd().try_clone_to_owned()?)?;
             }
-            // In this order: the first signal finds the flag down, and raises it.
+            // In this order: the first signal finds the flag unset, and sets it.
             flag::register_conditional_shutdown(signal, 128 + signal, armed.clone())?;
             flag::register(signal, armed.clone())?;
         }
@@ -39,7 +39,7 @@ mod elsewhere {
     use framewire_mio::StopHandle;
     use std::io;
 
-    /// Elsewhere Ctrl-C ends the process, as it does by default.
+    /// Does nothing: Ctrl-C ends the process at once, as by default.
     pub(crate) fn stop_at_the_first(_: &[StopHandle]) -> io::Result<()> {
         Ok(())
     }
