@@ -1,4 +1,4 @@
-//! permessage-deflate (RFC 7692): what a peer has that agreed on it, and what the peers of a loop share.
+//! permessage-deflate (RFC 7692): the state of a peer that negotiated it, and the pools that all peers of a loop share.
 
 use crate::{
     config::{CompressionConfig, Config},
@@ -10,21 +10,21 @@ use framewire::{
     extension::{self, DeflateParams},
 };
 
-/// How much of one session's messages is inflated before others that wait have their turn. A message that has begun is
-/// always finished first.
+/// How much of one session's messages is inflated before waiting sessions get their turn. A message that has begun is always
+/// finished first.
 const SHARE: usize = 64 << 10;
 
-/// What the peers of a loop share.
+/// The pools that all peers of a loop share.
 #[derive(Debug)]
 pub(crate) struct Pools {
     pub(crate) inflate: InflatePool,
     pub(crate) deflate: DeflatePool,
-    /// Sessions that are not read, because a message of theirs could not be inflated.
+    /// Sessions that are not read, because no decompressor is free for their next message.
     pub(crate) line: Line,
 }
 
 impl Pools {
-    /// Pools for what is configured, if anything is.
+    /// Makes the pools, if compression is configured.
     pub(crate) fn new(config: &Config) -> Option<Self> {
         let (inflate, deflate) = budgets(config.compression.as_ref()?, config.limits.message);
         Some(Self {
@@ -34,32 +34,32 @@ impl Pools {
         })
     }
 
-    /// What a new peer may agree on: nothing if none could begin a message, and no context of its own if no window is
-    /// left for it.
+    /// The policy for a new peer: no compression if no decompressor is free, and no context between its messages if no
+    /// window is left for it.
     pub(crate) fn agreement(&self, config: &CompressionConfig) -> Option<extension::DeflatePolicy> {
         let mut agreement = config.policy;
         agreement.client_no_context_takeover |= !self.inflate.has_window(agreement.client_max_window_bits);
         self.can_begin(false).then_some(agreement)
     }
 
-    /// How many bytes of messages a session may put together before others have their turn: fewer if some of them wait for a
+    /// How many bytes of messages a session may assemble before others get their turn: fewer if sessions wait for a
     /// decompressor.
     pub(crate) fn share(&self, high_water: usize) -> usize {
         if self.line.is_empty() { high_water } else { high_water.min(SHARE) }
     }
 
-    /// Whether a session can begin a compressed message: the one that the line has called, or any if none waits.
+    /// Whether a session can begin a compressed message: a decompressor is free, and the line has called this session or is
+    /// empty.
     #[inline]
     pub(crate) fn can_begin(&self, called: bool) -> bool {
         (called || self.line.is_empty()) && self.inflate.has_decompressor()
     }
 }
 
-/// Bounds that keep a loop within the memory that is configured, in addition to messages themselves: a quarter each for
-/// messages that are being inflated, for compressors, and for the windows of both directions.
+/// Divides the configured memory: a quarter each for decompressors, for compressors, and for the windows of either direction.
 fn budgets(config: &CompressionConfig, message: u64) -> (InflateConfig, DeflateConfig) {
     let quarter = config.memory / 4;
-    // With what the message has inflated to, up to a window.
+    // If a message is cut, it also takes a window of up to 32 KiB.
     let inflating = InflatePool::DECOMPRESSOR + (32 << 10);
     let compressors = (quarter / DeflatePool::COMPRESSOR).min(DeflateConfig::default().compressors);
     (
@@ -68,16 +68,16 @@ fn budgets(config: &CompressionConfig, message: u64) -> (InflateConfig, DeflateC
     )
 }
 
-/// What one peer has.
+/// The state of one peer that negotiated compression.
 #[derive(Debug)]
 pub(crate) struct Compression {
     inflater: Inflater<Server>,
     pub(crate) deflater: Deflater<Server>,
-    /// When the message that is being inflated began, on the loop's clock.
+    /// The time, on the loop's clock, at which the message that is being inflated began.
     begun: u32,
-    /// Bytes of its messages that were put together since others had their turn.
+    /// Bytes of messages that were assembled since others had their turn.
     pub(crate) collected: usize,
-    /// Its place in the line, while it is in it.
+    /// The place in the line, if the session waits there.
     pub(crate) ticket: Ticket,
 }
 
@@ -93,7 +93,7 @@ impl Compression {
         })
     }
 
-    /// Begins a read, unless it would begin a message and cannot; see [`Pools::can_begin`].
+    /// Whether the session may be read: inside a message always, otherwise if it [can begin](Pools::can_begin) one.
     pub(crate) fn begin_read(&mut self, called: bool, pools: &Pools) -> bool {
         if self.is_open() {
             return true;
@@ -102,17 +102,17 @@ impl Compression {
         pools.can_begin(called)
     }
 
-    /// Whether a compressed message has begun and not ended.
+    /// Whether the session is inside a compressed message.
     pub(crate) const fn is_open(&self) -> bool {
         self.inflater.is_open()
     }
 
-    /// For how many seconds that has been so.
+    /// For how many seconds the session has been inside a compressed message.
     pub(crate) fn open_for(&self, now: u32) -> u32 {
         if self.is_open() { now.saturating_sub(self.begun) } else { 0 }
     }
 
-    /// Inflates a part of a message; gives the message once it is whole.
+    /// Inflates a part of a message, and returns the message with its last part.
     pub(crate) fn inflate(
         &mut self,
         part: Part<'_>,
@@ -123,7 +123,7 @@ impl Compression {
         if !self.inflater.is_open() {
             self.begun = now;
         }
-        // There is one: `begin_read` found it before the read, and no other session has been read in between.
+        // Not `None`: `begin_read` found a free decompressor before the read, and no other session was read since.
         let Some(mut ready) = self.inflater.ready(&mut pools.inflate) else {
             return Err(ProtocolError::CorruptDeflate);
         };

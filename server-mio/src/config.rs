@@ -1,10 +1,10 @@
-//! How a server is configured.
+//! The configuration of a server.
 
 use framewire::{Limits, extension, handshake};
 
-/// How a server is configured. The default is what `framewire-echo` does without options.
+/// The configuration of a server. The default is that of `framewire-echo` without options.
 ///
-/// Timeouts are whole seconds, since the server looks at each connection once a second.
+/// Timeouts are in whole seconds, because the server checks each connection once a second.
 ///
 /// ```
 /// use framewire::Limits;
@@ -18,32 +18,33 @@ use framewire::{Limits, extension, handshake};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The longest payload of a frame and of a message, compressed or not. 16 MiB each by default.
+    /// The longest payload of a frame and of a message. If a message is compressed, the limit holds before and after
+    /// decompression. 16 MiB each by default.
     pub limits: Limits,
-    /// The longest request head. More than [`MAX_HEADERS`](Self::MAX_HEADERS) headers are refused, whatever this allows.
+    /// The limits on a request head. More than [`MAX_HEADERS`](Self::MAX_HEADERS) headers are refused even if this allows
+    /// them.
     pub head_limits: handshake::HeadLimits,
-    /// The most connections of one server at once; more wait in the kernel's queue. A million by default.
+    /// The most connections that one server has at once; more wait in the kernel's queue. A million by default.
     pub max_connections: usize,
-    /// The server stops reading from a peer once so many bytes are queued for it, and resumes at half. 1 MiB by default.
+    /// The server stops reading from a peer once this many bytes are queued for it, and resumes at half. 1 MiB by default.
     pub high_water: usize,
-    /// How long the opening handshake may take. 10 seconds by default.
+    /// The most seconds that a client may take to send its request. 10 by default.
     pub handshake_timeout: u32,
-    /// After how many seconds of silence a peer is pinged; 0: never. 120 by default.
+    /// A peer is pinged after this many seconds of silence; 0: never. 120 by default.
     pub idle_timeout: u32,
-    /// How many seconds a pinged peer may remain silent. 20 by default.
+    /// A peer is dropped if it stays silent for this many seconds after a ping. 20 by default.
     pub pong_timeout: u32,
-    /// How many seconds a peer may take over its part of the closing handshake, and all of them when the server stops.
-    /// 5 by default.
+    /// The most seconds that a peer may take to finish closing, or all peers when the server stops. 5 by default.
     pub close_timeout: u32,
-    /// The origins whose pages may connect (RFC 6454 §6.2), such as `https://example.com`; by default none is named, and
-    /// all may. Clients that are not browsers send no origin, and may always connect.
+    /// The origins whose pages may connect (RFC 6454 §6.2), such as `https://example.com`. If the list is empty, as by
+    /// default, pages of any origin may. Clients that send no origin, such as programs, may always connect.
     pub origins: Vec<String>,
-    /// Which subprotocol is chosen (RFC 6455 §1.9).
+    /// The choice of a subprotocol (RFC 6455 §1.9).
     pub subprotocols: Subprotocols,
     /// Compresses messages for clients that offer permessage-deflate (RFC 7692). Off by default.
     pub compression: Option<CompressionConfig>,
-    /// The size of the one buffer into which a server reads all its connections, 1 KiB or more. 256 KiB by default: a power
-    /// of two that the cache holds twice, beside the messages that are put together.
+    /// The size of the one buffer into which a server reads all its connections, at least 1 KiB. 256 KiB by default: a power
+    /// of two that fits twice into the cache, together with the messages that are being assembled.
     pub receive_buffer: usize,
     /// The kernel's receive buffer of each TCP socket (`SO_RCVBUF`); the kernel's choice by default.
     pub socket_receive_buffer: Option<usize>,
@@ -51,35 +52,34 @@ pub struct Config {
     pub socket_send_buffer: Option<usize>,
 }
 
-/// Which of the subprotocols that a client asks for is chosen.
+/// The choice among the subprotocols for which a client asks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Subprotocols {
-    /// The client's first: many clients give up if they ask for some and none is chosen.
+    /// The client's first: many clients give up if they ask for subprotocols and none is chosen.
     #[default]
     Any,
-    /// The client's first that is in this list.
+    /// The client's first that is in this list, if any is.
     Only(Vec<String>),
 }
 
-/// How messages are compressed (RFC 7692).
+/// The configuration of compression (RFC 7692).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompressionConfig {
-    /// What the server asks for in the handshake.
+    /// The parameters that the server negotiates.
     pub policy: extension::DeflatePolicy,
-    /// How hard to compress, 1 to 9. 2 by default.
+    /// The level, from 1 (fastest) to 9 (smallest). 2 by default.
     pub level: u8,
     /// Messages of fewer bytes are sent uncompressed. 64 by default.
     pub min_len: usize,
-    /// The most memory that one server uses for compression, in addition to that of messages. At the limit, new
-    /// connections get less of it, and those that begin a compressed message wait until another ends one. 64 MiB by
-    /// default.
+    /// The most bytes of memory that one server uses for compression, besides that of messages. At the limit, new
+    /// connections get less of it, and new compressed messages wait until another one ends. 64 MiB by default.
     pub memory: usize,
-    /// How many seconds a compressed message may take to arrive while others wait to begin one. 10 by default.
+    /// The most seconds that a compressed message may take to arrive while others wait to begin one. 10 by default.
     pub message_timeout: u32,
 }
 
 impl Config {
-    /// The most headers of a request.
+    /// The most headers that a request may have.
     pub const MAX_HEADERS: usize = 64;
 }
 

@@ -1,4 +1,4 @@
-//! What a server does with requests and messages.
+//! The trait that an application implements.
 
 use crate::reply::Reply;
 use framewire::{
@@ -7,17 +7,17 @@ use framewire::{
 };
 use std::borrow::Cow;
 
-/// What a server does with requests and messages. One handler serves all connections of a server, on its thread: if it
-/// blocks, all of them wait, and its panic is the server's.
+/// Handles the messages and the plain HTTP requests of a server. One handler serves all connections of a server, on the
+/// server's thread: if it blocks, all of them wait; if it panics, [`Server::run`](crate::Server::run) does.
 pub trait Handler {
     /// Handles one whole message. The payload of a [`Kind::Text`] is valid UTF-8.
     ///
-    /// The payload is borrowed from the receive buffer if the message arrived whole, and owned if the server put it
-    /// together. Either can be [sent back](Reply::send) without a copy.
+    /// The payload is borrowed from the receive buffer if one read brought the whole message in one frame, and owned if the
+    /// server assembled it. Both can be [sent back](Reply::send) without a copy.
     fn message<'b>(&mut self, kind: Kind, payload: Cow<'b, [u8]>, reply: Reply<'_, 'b>);
 
-    /// Answers an HTTP request that does not ask for a WebSocket, after which the connection is closed. The server omits
-    /// the body if the method is `HEAD`. The default is 404 for everything.
+    /// Responds to an HTTP request that does not ask for a WebSocket. The connection is closed after the response. The
+    /// server omits the body if the method is `HEAD`. The default is 404 for every request.
     fn request(&mut self, request: &Request<'_, '_>) -> handshake::PlainResponse<'_> {
         let _ = request;
         handshake::PlainResponse::new(404)

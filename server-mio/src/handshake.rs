@@ -1,4 +1,4 @@
-//! What a request head gets: a 101 if the configuration allows it, the handler's answer, or the error that it asks for.
+//! The responses to requests: a 101 if the configuration allows it, the handler's response, or an error.
 
 use crate::{
     config::{Config, Subprotocols},
@@ -9,20 +9,20 @@ use framewire::{
     handshake::{HandshakeError, HeaderSlots, PlainResponse, Request, Upgrade},
 };
 
-/// What to send, and what follows it.
+/// A response, and the state of the connection after it.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) bytes: Vec<u8>,
-    /// Frames follow.
+    /// The connection is a WebSocket now.
     pub(crate) open: bool,
-    /// What was agreed on about compression.
+    /// The parameters of compression, if it was negotiated.
     pub(crate) deflate: Option<DeflateParams>,
-    /// The peer is to blame.
+    /// The request was wrong.
     pub(crate) error: bool,
 }
 
 impl Answer {
-    /// The answer to a head that could not be read.
+    /// The error response to a wrong request.
     pub(crate) fn refuse(error: HandshakeError) -> Self {
         log::debug!("a handshake was refused: {error}");
         Self { error: true, ..Self::close(&PlainResponse::from(error)) }
@@ -30,18 +30,18 @@ impl Answer {
 
     fn close(reply: &PlainResponse<'_>) -> Self {
         let bytes = reply.to_vec().unwrap_or_else(|error| {
-            log::error!("the handler's answer to a request is not valid: {error}");
+            log::error!("the handler's response to a request is not valid: {error}");
             INTERNAL_ERROR.to_vec()
         });
         Self { bytes, open: false, deflate: None, error: false }
     }
 }
 
-/// Needs no building that could fail.
+/// A constant, because building a response can fail.
 const INTERNAL_ERROR: &[u8] =
     b"HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
-/// The answer to a head; `deflate`: what may be agreed on about compression.
+/// The response to a request. Compression is negotiated only if `deflate` is present.
 pub(crate) fn answer(
     config: &Config,
     handler: &mut impl Handler,
@@ -55,7 +55,7 @@ pub(crate) fn answer(
     }
 }
 
-/// The answer to a peer that took too long over its head.
+/// The response to a peer whose request takes too long.
 pub(crate) fn too_slow() -> Vec<u8> {
     Answer::close(&PlainResponse::new(408)).bytes
 }
@@ -77,7 +77,7 @@ fn accept(
     upgrade: &Upgrade<'_, '_>,
     deflate: Option<&extension::DeflatePolicy>,
 ) -> Result<Answer, HandshakeError> {
-    // Only browsers send an origin, and only they can be made to connect by a page that their user did not mean.
+    // A page of any origin can make a browser connect, so browsers send the page's origin. Other clients need not.
     if let (Some(origin), false) = (upgrade.origin(), config.origins.is_empty()) {
         if !config.origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)) {
             return Err(HandshakeError::OriginForbidden);
@@ -92,7 +92,7 @@ fn accept(
     Ok(match upgrade.accept().subprotocol(subprotocol).deflate(deflate).to_vec() {
         Ok(bytes) => Answer { bytes, open: true, deflate: deflate_params, error: false },
         Err(error) => {
-            log::error!("an answer could not be made: {error}"); // not reached: all of it was the client's own choice
+            log::error!("a handshake's response is not valid: {error}"); // not reached: each value is one that the client sent
             Answer::close(&PlainResponse::new(500))
         }
     })

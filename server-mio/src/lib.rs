@@ -1,12 +1,12 @@
 //! A WebSocket server on the [framewire](https://docs.rs/framewire) codec and mio: one thread, one poll, any number of
-//! connections. A [`Handler`] says what happens to messages, a [`Config`] within which limits, and a [`Server`] serves.
+//! connections. A [`Handler`] handles messages, a [`Config`] sets limits, and a [`Server`] serves.
 //!
 //! ```
 //! use framewire::{Kind, handshake::{self, Request}};
 //! use framewire_mio::{Config, Handler, Reply, Server};
 //! use std::{borrow::Cow, io::{Read, Write}, net::TcpStream, thread};
 //!
-//! /// Sends every message back.
+//! /// Echoes every message unchanged.
 //! struct Echo;
 //!
 //! impl Handler for Echo {
@@ -34,26 +34,26 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The program `framewire-echo` is this library with a handler that echoes, behind the feature `program`, which is on by
-//! default. Without default features, the library depends on no more than the codec, log, mio, slab and socket2.
+//! The program `framewire-echo` is this library with a handler that echoes. It is behind the feature `program`, which is on
+//! by default. Without default features, the library depends only on the codec, log, mio, slab and socket2.
 //!
 //! # Modules
 //! Each imports only modules above it.
 //!
 //! ```text
-//! config        how a server is configured
-//! stats         what it counts
+//! config        the configuration of a server
+//! stats         the counters of a server
 //! stop          stops a server from outside its loop
-//! transport     connected sockets: the one place that reads and writes them
-//! listener      addresses, and the sockets that listen there
-//! line          sessions that wait for a decompressor
-//! compression   permessage-deflate: what a peer has, and what all share
-//! reply         how a handler replies
-//! handler       what a server does with requests and messages
-//! handshake     what a request head gets
+//! transport     connected sockets: the only module that reads and writes them
+//! listener      addresses and listening sockets
+//! line          the queue of sessions that wait for a decompressor
+//! compression   permessage-deflate: the state of one peer, and the pools for all
+//! reply         sends a handler's replies
+//! handler       the trait that an application implements
+//! handshake     responses to requests
 //! shared        the receive buffer, and pools of memory
-//! session       one peer
-//! sessions      all peers, and the order of their turns
+//! session       one connection
+//! sessions      all connections, and the order of their turns
 //! server        the loop: poll, accept, sweep
 //! ```
 

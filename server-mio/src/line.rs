@@ -1,8 +1,8 @@
-//! Sessions that wait for a decompressor: first come, first served.
+//! The queue of sessions that wait for a decompressor: first come, first served.
 
 use std::collections::BTreeMap;
 
-/// Sessions that wait for a decompressor, by their keys. Joining and leaving take logarithmic time, wherever in the line.
+/// The keys of sessions that wait for a decompressor. Joining and leaving take logarithmic time at any place in the line.
 #[derive(Debug, Default)]
 pub(crate) struct Line {
     keys: BTreeMap<Ticket, usize>,
@@ -23,7 +23,7 @@ impl Line {
         self.keys.len()
     }
 
-    /// A place at the end.
+    /// Adds a session at the end.
     pub(crate) fn join(&mut self, key: usize) -> Ticket {
         let ticket = self.next;
         self.next = Ticket(ticket.0 + 1);
@@ -31,12 +31,12 @@ impl Line {
         ticket
     }
 
-    /// Gives up a place.
+    /// Removes a session, unless it was called already.
     pub(crate) fn leave(&mut self, ticket: Ticket) {
         self.keys.remove(&ticket);
     }
 
-    /// Takes out the first.
+    /// Removes the first session and returns its key.
     pub(crate) fn call(&mut self) -> Option<usize> {
         self.keys.pop_first().map(|(_, key)| key)
     }

@@ -1,4 +1,4 @@
-//! The addresses to listen on, and the sockets that do.
+//! Addresses and listening sockets.
 
 use crate::{config::Config, transport::Socket};
 #[cfg(unix)]
@@ -15,11 +15,11 @@ use std::{
     str::FromStr,
 };
 
-/// Where to listen. Parses from `HOST:PORT`, `[IPV6]:PORT`, `PORT` (of the loopback interface), or the path of a Unix
-/// socket, which has a `/` in it.
+/// An address to listen on. Parses from `HOST:PORT`, `[IPV6]:PORT`, `PORT` (of 127.0.0.1), or the path of a Unix socket,
+/// which must have a `/` in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
-    /// `HOST:PORT`; as given, since a name may stand for several addresses.
+    /// `HOST:PORT`, not resolved: a name may have several addresses.
     Tcp(String),
     /// The path of a Unix socket.
     Unix(PathBuf),
@@ -33,7 +33,7 @@ impl FromStr for Address {
             return if cfg!(unix) {
                 Ok(Self::Unix(text.into()))
             } else {
-                Err("only Unix has Unix sockets".into())
+                Err("Unix sockets need Unix".into())
             };
         }
         if text.parse::<u16>().is_ok() {
@@ -72,7 +72,7 @@ enum Kind {
     Unix(UnixListener, Arc<SocketFile>),
 }
 
-/// The name of a Unix socket in the file system, removed when the last of its listeners closes.
+/// The file of a Unix socket. It is removed when the last of its listeners is dropped.
 #[cfg(unix)]
 #[derive(Debug)]
 struct SocketFile(PathBuf);
@@ -85,13 +85,14 @@ impl Drop for SocketFile {
 }
 
 impl Listener {
-    /// Binds every address once for each of so many servers; the outer list has an element for each. The kernel spreads
-    /// the connections of a TCP address between them (`SO_REUSEPORT`); from a Unix socket, all of them accept.
+    /// Binds every address once for each of `servers` servers, and returns a list of listeners for each of them. The kernel
+    /// spreads the connections of a TCP address over the servers (`SO_REUSEPORT`). All servers accept from the same Unix
+    /// socket.
     ///
-    /// A name is bound at each address that it resolves to. A Unix socket that a killed server left behind is replaced.
+    /// If a name has several addresses, all are bound. A Unix socket that a killed server left behind is replaced.
     ///
     /// # Errors
-    /// Those of resolving, binding and listening, with the address in their text.
+    /// Those of resolving, binding and listening; their text names the address.
     pub fn bind(addresses: &[Address], servers: NonZeroUsize, config: &Config) -> io::Result<Vec<Vec<Self>>> {
         let mut lists: Vec<Vec<Self>> = (0..servers.get()).map(|_| Vec::new()).collect();
         for address in addresses {
@@ -110,7 +111,7 @@ impl Listener {
         Ok(lists)
     }
 
-    /// The address of a TCP socket, with the port that the kernel chose if 0 was asked for; `None` of a Unix socket.
+    /// The address of a TCP socket; port 0 is replaced by the port that the kernel chose. `None` for a Unix socket.
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
         match &self.0 {
@@ -120,13 +121,13 @@ impl Listener {
         }
     }
 
-    /// The next connection that waits.
+    /// Accepts the next connection.
     pub(crate) fn accept(&self) -> io::Result<Socket> {
         match &self.0 {
             Kind::Tcp(listener) => {
                 let (socket, _) = listener.accept()?;
-                // Replies are gathered here: what is written is to leave at once. A peer that is gone already is
-                // found out at the first read.
+                // The outbox gathers replies, so the kernel need not wait for more. If the peer has gone and this fails, the
+                // first read tells.
                 let _ = socket.set_nodelay(true);
                 Ok(Socket::Tcp(socket))
             }
@@ -135,7 +136,7 @@ impl Listener {
         }
     }
 
-    /// What a poll watches.
+    /// The socket, for the poll.
     pub(crate) fn source(&mut self) -> &mut dyn Source {
         match &mut self.0 {
             Kind::Tcp(listener) => listener,
@@ -145,7 +146,7 @@ impl Listener {
     }
 }
 
-/// The address, as a person would type it.
+/// The address or path.
 impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
@@ -159,14 +160,14 @@ impl fmt::Display for Listener {
     }
 }
 
-/// One socket for each server.
+/// Binds one socket for each server.
 fn bind_tcp(mut address: SocketAddr, config: &Config, lists: &mut [Vec<Listener>]) -> io::Result<()> {
     let several = lists.len() > 1;
     for listeners in lists {
         let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         #[cfg(unix)]
         {
-            // A port whose last connections are in TIME_WAIT is free. (On Windows the option means something else.)
+            // Allows a port whose last connections are in TIME_WAIT. (On Windows the option means something else.)
             socket.set_reuse_address(true)?;
             if several {
                 socket.set_reuse_port(true)?;
@@ -181,7 +182,7 @@ fn bind_tcp(mut address: SocketAddr, config: &Config, lists: &mut [Vec<Listener>
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
         }
-        // Accepted sockets inherit these; set before listening, they also count for the window's scale.
+        // Accepted sockets inherit these. They are set before listening, so that they also determine TCP's window scale.
         if let Some(bytes) = config.socket_receive_buffer {
             socket.set_recv_buffer_size(bytes)?;
         }
@@ -198,7 +199,7 @@ fn bind_tcp(mut address: SocketAddr, config: &Config, lists: &mut [Vec<Listener>
     Ok(())
 }
 
-/// One socket, from which all servers accept.
+/// Binds one socket, from which all servers accept.
 #[cfg(unix)]
 fn bind_unix(path: &Path, lists: &mut [Vec<Listener>]) -> io::Result<()> {
     use std::os::unix::{fs::FileTypeExt, net};
@@ -206,7 +207,7 @@ fn bind_unix(path: &Path, lists: &mut [Vec<Listener>]) -> io::Result<()> {
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
     let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
     if is_socket && net::UnixStream::connect(path).is_err_and(refused) {
-        std::fs::remove_file(path)?; // left by a server that was killed: nobody listens
+        std::fs::remove_file(path)?; // left by a server that was killed
     }
     let listener = net::UnixListener::bind(path)?;
     let file = Arc::new(SocketFile(path.into()));

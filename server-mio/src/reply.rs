@@ -1,39 +1,38 @@
-//! How a handler replies.
+//! Sends a handler's replies.
 
 use crate::compression::{Compression, Pools};
 use framewire::{CloseCode, Connection, Kind, SendError, Server, Unmasked, outbox::Outbox};
 use std::borrow::Cow;
 
-/// Sends to the peer whose message is being handled.
+/// Replies to the peer whose message is being handled.
 #[derive(Debug)]
 pub struct Reply<'a, 'b> {
     pub(crate) connection: &'a mut Connection<Server>,
     pub(crate) outbox: &'a mut Outbox<'b>,
-    /// Where compression was agreed on.
+    /// Present if compression was negotiated.
     pub(crate) compression: &'a mut Option<Box<Compression>>,
     pub(crate) pools: &'a mut Option<Box<Pools>>,
 }
 
 impl<'b> Reply<'_, 'b> {
-    /// Sends a message, compressed if that was agreed on and makes it smaller. A [`Kind::Text`] must be UTF-8, which is not
-    /// checked.
+    /// Sends a message. It is compressed if compression was negotiated and makes it smaller. A [`Kind::Text`] must be UTF-8,
+    /// which is not checked.
     ///
-    /// A small payload is copied; a large one is written from where it is. The server writes all replies to what one read
-    /// brought at once.
+    /// A small payload is copied, a large one is not. The server writes the replies to all messages of one read together.
     ///
     /// # Errors
-    /// [`SendError::Closed`] after a close was sent. The peer does not wait for more then, so a handler may ignore it.
+    /// [`SendError::Closed`] after a close was sent. A handler may ignore it: the peer does not wait for a reply then.
     #[inline(always)]
     pub fn send(&mut self, kind: Kind, payload: Cow<'b, [u8]>) -> Result<(), SendError> {
-        // Both or neither: compression is agreed on only if there are pools.
+        // Both are present or neither: compression is negotiated only if there are pools.
         if let (Some(compression), Some(pools)) = (&mut *self.compression, &mut *self.pools) {
             return send_compressed(self.connection, self.outbox, compression, pools, kind, payload);
         }
         self.outbox.message(self.connection, kind, payload, Unmasked)
     }
 
-    /// Closes the connection (RFC 6455 §7.1.2): the last frame that is sent. Messages that the peer sends before its own
-    /// close are still handled. It has [`close_timeout`](crate::Config::close_timeout) for that.
+    /// Sends a close, which is the last frame to the peer (RFC 6455 §7.1.2). Messages that the peer sends before its own
+    /// close are still handled. The peer has [`close_timeout`](crate::Config::close_timeout) seconds to close.
     ///
     /// # Errors
     /// [`SendError::Closed`] after a close was sent, [`SendError::InvalidCloseCode`], and

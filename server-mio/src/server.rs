@@ -1,8 +1,8 @@
 //! The loop: one thread, one poll, any number of connections.
 //!
-//! Sockets are registered once, for reading and writing, edge-triggered: no system call per message but the receive
-//! and the send. A socket that may hold more than was read, of which no event will tell, is read again after the others
-//! had their turn.
+//! Each socket is registered once, for reading and writing, edge-triggered, so a message costs no system call but the receive
+//! and the send. If a socket may have more to read, no event reports that, so the loop reads it again after the others had
+//! their turn.
 
 use crate::{
     config::Config,
@@ -32,41 +32,41 @@ pub struct Server<H> {
     listeners: Vec<Listener>,
     stop: StopHandle,
     sessions: Sessions<H, Socket>,
-    /// Listeners, by number, that may have more connections, of which no event will tell.
+    /// The numbers of listeners that may have more connections, which no event will report.
     again: VecDeque<usize>,
-    /// Some connections could not be accepted. They are tried again when a session ends, and after each sweep.
+    /// Accepting failed. The server tries again when a session ends, and after each sweep.
     stuck: bool,
-    /// When that was last logged, on the loop's clock.
+    /// The time, on the loop's clock, at which this was last logged.
     complained: Option<u32>,
-    /// A connection that was accepted and could not be registered: it is tried before others.
+    /// A connection that was accepted, but not registered because that failed. It is tried before others.
     accepted: Option<Socket>,
     began: Instant,
-    /// When the next sessions are swept.
+    /// The time of the next sweep.
     sweep: Instant,
-    /// For how many turns of the loop the sweep was put off.
+    /// For how many turns of the loop the sweep was postponed.
     postponed: usize,
-    /// When the server ends at the latest, after it was stopped.
+    /// The latest time at which a stopped server ends.
     ending: Option<Instant>,
 }
 
-// Sessions have their slab's keys for tokens; these are far above any.
+// A session's token is its key in the slab. These are above any such key.
 const STOP: Token = Token(usize::MAX >> 1);
 const LISTENERS: usize = (usize::MAX >> 1) + 1;
 
-/// The most events of one turn of the loop.
+/// The most events in one turn of the loop.
 const EVENTS: usize = 1024;
 
-/// Each session is swept once a second.
+/// The time between two sweeps: each session is swept once a second.
 const SWEEP: Duration = Duration::from_millis(1000 / SWEEPS_FOR_ALL as u64);
 
-/// The most connections accepted at once, before sessions have their turn.
+/// The most connections accepted from one listener before sessions get their turn.
 const ACCEPT: usize = 256;
 
-/// That connections cannot be accepted is logged at most once in so many seconds.
+/// The seconds between two log lines that say that accepting failed.
 const COMPLAIN: u32 = 60;
 
 impl<H: Handler> Server<H> {
-    /// Listens at these addresses.
+    /// Makes a server that listens at these addresses.
     ///
     /// # Errors
     /// Those of [`Listener::bind`] and [`new`](Self::new).
@@ -75,10 +75,10 @@ impl<H: Handler> Server<H> {
         Self::new(Arc::new(config), lists.into_iter().flatten().collect(), handler)
     }
 
-    /// Listens with sockets that are bound already: one of several servers at one address.
+    /// Makes a server on sockets that are bound already. Several servers share an address in this way.
     ///
     /// # Errors
-    /// Those of making a poll (`epoll`, `kqueue`) and of registering the listeners with it.
+    /// An error of the operating system, if it cannot make a poll (`epoll`, `kqueue`) or register the listeners.
     pub fn new(config: Arc<Config>, listeners: Vec<Listener>, handler: H) -> io::Result<Self> {
         let now = Instant::now();
         let poll = Poll::new()?;
@@ -103,19 +103,19 @@ impl<H: Handler> Server<H> {
         Ok(server)
     }
 
-    /// Where it listens.
+    /// The listening sockets.
     #[must_use]
     pub fn listeners(&self) -> &[Listener] {
         &self.listeners
     }
 
-    /// What it counts.
+    /// The counters.
     #[must_use]
     pub fn stats(&self) -> Arc<Stats> {
         self.sessions.stats().clone()
     }
 
-    /// Stops it, from any thread.
+    /// A handle that stops the server from any thread.
     #[must_use]
     pub fn stop_handle(&self) -> StopHandle {
         self.stop.clone()
@@ -124,7 +124,7 @@ impl<H: Handler> Server<H> {
     /// Serves until a [`StopHandle`] stops it.
     ///
     /// # Errors
-    /// Those of the poll. Nothing that a peer does is one.
+    /// An error of the operating system, if polling fails. A peer cannot cause one.
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         loop {
@@ -148,7 +148,7 @@ impl<H: Handler> Server<H> {
             }
             if let Some(deadline) = self.ending {
                 if self.sessions.is_empty() || now >= deadline {
-                    log::info!("stopped; {} connections were left", self.sessions.len());
+                    log::info!("stopped; {} connections were still open", self.sessions.len());
                     return Ok(());
                 }
             }
@@ -159,7 +159,7 @@ impl<H: Handler> Server<H> {
         if self.sessions.has_more() || !self.again.is_empty() {
             return Some(Duration::ZERO);
         }
-        // Nothing to sweep: sleep until somebody comes.
+        // There is nothing to sweep: sleep until a client connects.
         if self.sessions.is_empty() && !self.stuck && self.ending.is_none() {
             return None;
         }
@@ -183,7 +183,8 @@ impl<H: Handler> Server<H> {
         }
     }
 
-    /// Gives the listeners that had more another turn, and all of them if there is room again.
+    /// Accepts again from listeners that may have more connections, and from all if accepting failed before and a session has
+    /// ended since.
     #[inline]
     fn accept_more(&mut self) {
         for _ in 0..self.again.len() {
@@ -201,19 +202,18 @@ impl<H: Handler> Server<H> {
         }
     }
 
-    /// Accepts the connections that wait. If that is not possible now (no file descriptors, too many connections), they go
-    /// on waiting, in the kernel's queue.
+    /// Accepts connections. If that fails (no file descriptors, too many connections), they wait in the kernel's queue.
     fn accept(&mut self, number: usize) {
         for _ in 0..ACCEPT {
             let Some(listener) = self.listeners.get(number) else { return };
             if self.sessions.len() >= self.sessions.config().max_connections {
-                return self.get_stuck(&"there are as many connections as may be");
+                return self.get_stuck(&"the limit on connections is reached");
             }
             let mut socket = match self.accepted.take().map_or_else(|| listener.accept(), Ok) {
                 Ok(socket) => socket,
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return,
-                    // The peer has gone meanwhile.
+                    // A signal came, or the peer has gone.
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => continue,
                     _ => return self.get_stuck(&error),
                 },
@@ -236,29 +236,29 @@ impl<H: Handler> Server<H> {
     #[cold]
     fn get_stuck(&mut self, why: &dyn fmt::Display) {
         self.stuck = true;
-        // Logged once, not for each connection.
+        // Not for each connection.
         let now = self.sessions.now();
         if self.complained.is_none_or(|at| now - at >= COMPLAIN) {
             self.complained = Some(now);
             self.sessions.stats().errors.add(1);
-            log::warn!("connections wait, none is accepted: {why}");
+            log::warn!("cannot accept connections, so they wait: {why}");
         }
     }
 
-    /// Puts a sweep off if more events may wait than one turn takes: no peer is judged by its silence before its event was
-    /// handled. Each session has one event at most, so that ends; after a long stop of the loop, it takes some turns.
+    /// Postpones a sweep if there may be more events than one turn takes: the event of a peer must be handled before its
+    /// silence is judged. Each session has at most one event, so the number of turns is bounded.
     fn postpone_sweep(&mut self, events: &Events) -> bool {
         let more = self.postponed < self.sessions.len() / EVENTS && events.iter().count() >= EVENTS;
         self.postponed = if more { self.postponed + 1 } else { 0 };
         more
     }
 
-    /// No new connections, a close for those that are there, and a bound on their time.
+    /// Stops: accepts no more connections, sends a close to all peers, and sets the time at which the server ends.
     fn end(&mut self) {
         if self.ending.is_some() {
             return;
         }
-        log::info!("stopping; {} connections are told", self.sessions.len());
+        log::info!("stopping; {} connections are open", self.sessions.len());
         let time = Duration::from_secs(self.sessions.config().close_timeout.into());
         self.ending = Some(Instant::now() + time);
         self.listeners.clear();

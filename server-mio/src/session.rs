@@ -1,43 +1,43 @@
-//! One peer: from its first byte to its last.
+//! One connection, from its first byte to its last.
 //!
 //! ```text
-//! Handshake ──101──▶ Open ──we close──▶ Closing ──the peer closes──▶ Draining ──all is written──▶ Shut ──▶ gone
+//! Handshake ──101──▶ Open ──we close──▶ Closing ──the peer closes──▶ Draining ──all is written──▶ Shut ──▶ dropped
 //!     │               └──────the peer closes, or an error───────────▶ ┘                            ▲
-//!     └──page, error────────────────────────────────────────────────▶ ┘       the peer's end, or its time is up
+//!     └──page, error────────────────────────────────────────────────▶ ┘       the peer's end of stream, or a timeout
 //! ```
 //!
-//! The phase says what is read, written and awaited:
+//! Each phase reads, writes and awaits something else:
 //!
-//! | phase | what arrives | what is written | how long |
+//! | phase | received bytes are | the server writes | for how long |
 //! |---|---|---|---|
-//! | `Handshake` | is the head | the answer | handshake timeout |
-//! | `Open` | is frames | replies, pings | while the peer lives: idle and pong timeouts |
-//! | `Closing` | is frames, up to the peer's close | replies to messages | close timeout |
-//! | `Draining` | is discarded | what is queued | close timeout, which starts anew when the peer takes something |
-//! | `Shut` | is discarded, up to the peer's end | nothing: our side is closed | what is left of that |
-//! | `Ended` | nothing: the peer's side is closed | what is queued | what is left of that |
+//! | `Handshake` | the request | the response | handshake timeout |
+//! | `Open` | frames | replies, pings | until the idle and pong timeouts end it |
+//! | `Closing` | frames, up to the peer's close | replies to messages | close timeout |
+//! | `Draining` | discarded | the backlog | close timeout; starts anew when the socket takes bytes |
+//! | `Shut` | discarded, up to the end of the stream | nothing: our side is closed | the rest of the close timeout |
+//! | `Ended` | none: the peer's side is closed | the backlog | close timeout; starts anew when the socket takes bytes |
 //!
-//! A session in any phase is dropped if its socket fails. The flags are independent of the phase, except as this says:
+//! In any phase, the session is dropped if its socket fails. The flags are independent of the phase, except as stated here:
 //!
 //! | flag | meaning | phases in which it counts |
 //! |---|---|---|
-//! | `paused` | the socket is not read until it has taken half of what is queued | any; set in `Open` and `Closing` |
-//! | `pinged` | a ping was sent, and nothing has arrived since | `Open` |
+//! | `paused` | the socket is not read until the backlog is down to half the high-water mark | any; set in `Open` and `Closing` |
+//! | `pinged` | a ping was sent, and the peer has neither sent nor taken anything since | `Open` |
 //! | `short` | a short read may not be the last: the peer closed its side, or sent urgent data | any but `Ended` |
-//! | `large` | the last message was larger than the receive buffer: only the start of the next is read to it | `Open`, `Closing` |
+//! | `large` | the last message was larger than the receive buffer, so only the start of the next one is read into that | `Open`, `Closing` |
 //!
-//! `queue` says where the session waits for a turn of which no event will tell. A session in `Again` is also read when an
-//! event comes. A session in `Line` is read only when the line calls it: it takes no decompressor from those before it.
+//! `queue` names the queue in which the session waits for a turn that no event will report. A session in `Again` is also read
+//! if an event comes. A session in `Line` is read only when the line calls it, so that it takes no decompressor from the
+//! sessions before it.
 //!
-//! An idle connection is a `Session` in the server's slab and nothing else. What a peer needs only while something
-//! is unfinished (a head, a message that is not whole, bytes that the socket would not take) is in [`Busy`], which
-//! is lent to it for as long.
+//! An idle connection is only a `Session` in the server's slab. Memory for unfinished work (a request head, a message in
+//! parts, a backlog) is in [`Busy`], which is lent to the session until the work is done.
 //!
-//! No peer can make that more than the high-water mark, two messages (one that is partly written keeps all its memory
-//! while the next arrives) and two receive buffers: at the mark it is not read any more, and of the messages that one read
-//! brings, all but the last were in the receive buffer. (Memory grows by doubling; the unused part of it is not
-//! resident.) If messages are compressed, a read may bring a thousand times as much: once as much as the mark has been
-//! inflated of it, the rest of it waits.
+//! The memory of one peer is bounded by the high-water mark, two messages and two receive buffers. The peer is not read once
+//! its backlog reaches the mark. Of the messages that one read brings, all but the last were in the receive buffer. A message
+//! that is partly written keeps all its memory while the next one arrives. (Memory grows by doubling; the unused part of it is
+//! not resident.) If messages are compressed, one read may inflate to a thousand times its size: once that reaches the mark,
+//! the rest of the read waits.
 
 mod frames;
 mod life;
@@ -52,15 +52,15 @@ use crate::{
 };
 use framewire::{Connection, Server};
 
-/// The state of one connection. `T` is its socket.
+/// The state of one connection. `T` is the type of its socket.
 #[derive(Debug)]
 pub(crate) struct Session<T> {
     connection: Connection<Server>,
     busy: Option<Box<Busy>>,
-    /// Present if compression was agreed on.
+    /// Present if compression was negotiated.
     compression: Option<Box<Compression>>,
     socket: T,
-    /// When the peer last showed a sign of life, was pinged, or the phase began, on the loop's clock.
+    /// The time, on the loop's clock, from which timeouts count: the peer's last activity, a ping, or the phase's begin.
     seen: u32,
     phase: Phase,
     queue: Queue,
@@ -70,54 +70,54 @@ pub(crate) struct Session<T> {
     large: bool,
 }
 
-/// How far a session has come. It never goes back.
+/// The phases of a session, in their order. A session never goes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
-    /// The head is awaited.
+    /// Waits for the request.
     Handshake,
     Open,
-    /// We sent a close; the peer's is awaited.
+    /// We sent a close, and wait for the peer's.
     Closing,
-    /// What is queued is written; then our side is closed.
+    /// The backlog is written; then our side of the socket is closed.
     Draining,
-    /// Our side is closed; the peer's end is awaited.
+    /// Our side is closed; the peer's end of stream is awaited.
     Shut,
-    /// The peer has closed its side, and all that it sent is read. What is queued is written; then it is over.
+    /// The peer has closed its side. The backlog is written; then the session is dropped.
     Ended,
 }
 
-/// Where a session waits for a turn of which no event will tell.
+/// The queue in which a session waits for a turn that no event will report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Queue {
     None,
-    /// Among those that may have more to read.
+    /// The sessions that may have more to read.
     Again,
-    /// In the line of those that wait for a decompressor.
+    /// The line of sessions that wait for a decompressor.
     Line,
 }
 
-/// Why a session has a turn.
+/// The reason for a session's turn.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Turn {
     pub(crate) readable: bool,
     pub(crate) writable: bool,
-    /// A read that brings less than it could is not the last: the peer has closed its side, which only a read that comes
-    /// back empty tells for sure, or has sent urgent data.
+    /// There may be more to read even after a read that does not fill the buffer: the peer has closed its side, which only an
+    /// empty read confirms, or has sent urgent data, at which a read stops.
     pub(crate) short: bool,
-    /// The line has called it.
+    /// The line has called the session.
     pub(crate) called: bool,
 }
 
-/// What a session needs after a turn.
+/// The next step of a session after a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// It waits for its socket.
+    /// Wait for an event.
     Wait,
-    /// There may be more to read, of which no event will tell: look again, after the others had their turn.
+    /// There may be more to read, which no event will report: take another turn after the others had theirs.
     Again,
-    /// There is more to read, but no decompressor for it: it [joins](Session::join) the line.
+    /// There is more to read, but no free decompressor: [join](Session::join) the line.
     Line,
-    /// It is over.
+    /// The session is over.
     Drop,
 }
 
@@ -138,7 +138,7 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// The turn that an event brings.
+    /// The turn for an event.
     #[inline]
     pub(crate) fn ready(
         &mut self,
@@ -150,7 +150,7 @@ impl<T: Transport> Session<T> {
         self.short |= short;
         if writable && self.busy.is_some() {
             match self.write_backlog(shared) {
-                Ok(resumed) => readable |= resumed, // no event will tell of what came meanwhile
+                Ok(resumed) => readable |= resumed, // no event will report bytes that came during the pause
                 Err(error) => return self.lost(&error, shared),
             }
         }
@@ -183,7 +183,7 @@ impl<T: Transport> Session<T> {
         self.ready(Turn { readable: true, ..Turn::default() }, buffers, shared)
     }
 
-    /// The turn for which the line has called it.
+    /// The turn for a session that the line has called.
     pub(crate) fn called(&mut self, buffers: &mut Buffers, shared: &mut Shared<impl Handler>) -> Next {
         self.queue = Queue::None;
         self.ready(Turn { readable: true, called: true, ..Turn::default() }, buffers, shared)
@@ -197,7 +197,7 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// Takes a session that is dropped out of what is counted, and out of the line.
+    /// Removes a session that is dropped from the counters and from the line.
     pub(crate) fn leave(&mut self, shared: &mut Shared<impl Handler>) {
         self.set_paused(false, shared);
         self.leave_line(shared);
@@ -212,7 +212,7 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// Whether the session may be read: whether what the read brings can be inflated.
+    /// Whether the session may be read: if messages are compressed, a decompressor must be free.
     #[inline]
     fn begin_read(&mut self, called: bool, shared: &Shared<impl Handler>) -> bool {
         match (&mut self.compression, &shared.compression) {
@@ -221,7 +221,7 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// Whether what arrives is frames that count.
+    /// Whether received bytes are frames.
     #[inline]
     const fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open | Phase::Closing)

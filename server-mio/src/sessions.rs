@@ -1,4 +1,5 @@
-//! All sessions of a loop, and the order of their turns. Knows no poll and no clock: the server tells of events and time.
+//! All sessions of a loop, and the order of their turns. This module has no poll and no clock: the server passes events and
+//! time to it.
 
 use crate::{
     compression::Pools,
@@ -12,21 +13,21 @@ use crate::{
 use slab::Slab;
 use std::{collections::VecDeque, mem, sync::Arc};
 
-/// All sessions of a loop. `T` is their sockets.
+/// All sessions of a loop. `T` is the type of their sockets.
 #[derive(Debug)]
 pub(crate) struct Sessions<H, T> {
     sessions: Slab<Session<T>>,
-    /// The keys of those that may have more to read, of which no event will tell.
+    /// The keys of sessions that may have more to read, which no event will report.
     again: VecDeque<usize>,
     buffers: Buffers,
     shared: Shared<H>,
-    /// Where the last sweep stopped.
+    /// The key at which the next sweep begins.
     swept: usize,
-    /// A session has ended since the server last asked.
+    /// A session has ended since the last [`take_ended`](Self::take_ended).
     ended: bool,
 }
 
-/// A sweep looks at a quarter of the sessions, so that no turn of the loop is long.
+/// How many sweeps check all sessions. One sweep checks only a part of them, so that no turn of the loop is long.
 pub(crate) const SWEEPS_FOR_ALL: usize = 4;
 
 /// The most sessions that the line calls in one turn of the loop.
@@ -65,26 +66,26 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
         self.shared.now
     }
 
-    /// The key that the next session gets.
+    /// The key of the next session.
     pub(crate) fn next_key(&self) -> usize {
         self.sessions.vacant_key()
     }
 
-    /// A session for a socket that was accepted.
+    /// Adds a session for an accepted socket, and returns its key.
     pub(crate) fn insert(&mut self, socket: T) -> usize {
         self.shared.stats.connections.add(1);
         self.shared.stats.accepted.add(1);
         self.sessions.insert(Session::new(socket, self.shared.now))
     }
 
-    /// A turn of the loop begins, `now` on its clock, with one event, or none, if it is `alone`.
+    /// Begins a turn of the loop. `now` is the time on the loop's clock. `alone`: the turn has at most one event.
     #[inline]
     pub(crate) fn begin_turn(&mut self, now: u32, alone: bool) {
         self.shared.now = now;
         self.buffers.turn(alone);
     }
 
-    /// An event for the session with this key.
+    /// Passes an event to the session with this key.
     #[inline]
     pub(crate) fn ready(&mut self, key: usize, turn: Turn) {
         let Some(session) = self.sessions.get_mut(key) else { return };
@@ -94,13 +95,13 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
         }
     }
 
-    /// What follows the events of a turn of the loop: sessions that had more get another turn, one each. What they still have
-    /// after that waits for the next turn of the loop.
+    /// Ends a turn of the loop, after its events: each session that may have more to read gets one more turn. If it has even
+    /// more, that waits for the next turn of the loop.
     #[inline]
     pub(crate) fn end_turn(&mut self) {
         for _ in 0..self.again.len() {
             let Some(key) = self.again.pop_front() else { break };
-            // It may be another session, at a key that was reused: then its turn finds nothing.
+            // If the key was reused, this is another session: one more read does no harm.
             if let Some(session) = self.sessions.get_mut(key) {
                 let next = session.again(&mut self.buffers, &mut self.shared);
                 self.follow(key, next);
@@ -109,19 +110,19 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
         self.call_line();
     }
 
-    /// Whether a session waits for another turn, of which no event will tell.
+    /// Whether a session waits for a turn that no event will report.
     #[inline]
     pub(crate) fn has_more(&self) -> bool {
         let calls = |pools: &Pools| !pools.line.is_empty() && pools.can_begin(true);
         !self.again.is_empty() || self.shared.compression.as_deref().is_some_and(calls)
     }
 
-    /// Whether a session has ended since this was last asked.
+    /// Whether a session has ended since the last call.
     pub(crate) fn take_ended(&mut self) -> bool {
         mem::take(&mut self.ended)
     }
 
-    /// Looks at the times of the next quarter of the sessions.
+    /// Checks the timeouts of the next quarter of the sessions.
     pub(crate) fn sweep(&mut self) {
         let len = self.sessions.capacity();
         let end = (self.swept + len.div_ceil(SWEEPS_FOR_ALL)).min(len);
@@ -158,7 +159,7 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
                 }
             }
             Next::Drop => {
-                // Closing the socket also ends its registration.
+                // Closing the socket also ends its registration with the poll.
                 self.sessions.remove(key).leave(&mut self.shared);
                 self.shared.stats.connections.subtract(1);
                 self.ended = true;
@@ -166,7 +167,7 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
         }
     }
 
-    /// Gives sessions that wait for a decompressor a turn, in their order, as long as one is free.
+    /// Gives sessions in the line a turn, in their order, as long as a decompressor is free.
     #[inline]
     fn call_line(&mut self) {
         for _ in 0..CALLED {

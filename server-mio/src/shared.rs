@@ -1,4 +1,4 @@
-//! What the sessions of one loop share, and what is lent to one of them while something of it is unfinished.
+//! The state that all sessions of one loop share, and the memory that it lends to a session with unfinished work.
 
 use crate::{compression::Pools, config::Config, stats::Stats};
 use framewire::{
@@ -8,7 +8,7 @@ use framewire::{
 };
 use std::{mem, sync::Arc};
 
-/// What the sessions of one loop share.
+/// The state that all sessions of one loop share.
 #[derive(Debug)]
 pub(crate) struct Shared<H> {
     pub(crate) handler: H,
@@ -21,27 +21,27 @@ pub(crate) struct Shared<H> {
     pub(crate) compression: Option<Box<Pools>>,
 }
 
-/// What each turn of a session finds empty.
+/// Buffers that are empty between two turns of a session.
 #[derive(Debug)]
 pub(crate) struct Buffers {
-    /// Every connection of the loop is read into this.
+    /// The receive buffer of all connections of the loop.
     pub(crate) rx: Vec<u8>,
-    /// Turns of the loop in a row with one event, or none.
+    /// How many turns of the loop in a row had at most one event.
     alone: u32,
     pub(crate) outbox: outbox::Memory,
 }
 
-/// What a session needs while something is unfinished.
+/// The memory of a session with unfinished work.
 #[derive(Debug)]
 pub(crate) struct Busy {
     pub(crate) head: HeadBuffer,
     pub(crate) assembler: Assembler,
     pub(crate) backlog: Backlog,
-    /// What was read and not looked at yet: that is left to a later turn.
+    /// Bytes that were read, and are left to a later turn.
     pub(crate) rest: Vec<u8>,
 }
 
-/// Once a message has so many bytes and lacks as many, it is received straight into its own memory.
+/// A message of which this many bytes have arrived and at least as many are missing is received into its own memory.
 pub(crate) const DIRECT_FROM: usize = 16 << 10;
 
 impl<H> Shared<H> {
@@ -56,12 +56,12 @@ impl<H> Shared<H> {
         }
     }
 
-    /// To be called about once a second.
+    /// Frees pooled memory that is not used. Called about once a second.
     pub(crate) fn rest(&mut self) {
         self.pool.rest();
     }
 
-    /// A session's place for what is unfinished.
+    /// The memory of a session with unfinished work, which is lent to it if it has none.
     pub(crate) fn busy<'s>(&mut self, slot: &'s mut Option<Box<Busy>>) -> &'s mut Busy {
         slot.get_or_insert_with(|| {
             self.pool.used = true;
@@ -76,11 +76,11 @@ impl<H> Shared<H> {
         })
     }
 
-    /// A session's place for a message that is not whole, and of which this frame is some.
+    /// The assembler of a session. `frame` is the payload length of the current frame.
     pub(crate) fn assembler<'s>(&mut self, slot: &'s mut Option<Box<Busy>>, frame: u64) -> &'s mut Assembler {
         let assembler = &mut self.busy(slot).assembler;
         if assembler.is_empty() {
-            // The large pieces of memory are for large messages.
+            // Pooled buffers are large, so only large messages get one.
             let large = frame >= DIRECT_FROM as u64;
             let memory = if large { self.pool.buffers.pop() } else { None };
             *assembler = Assembler::with_memory(self.config.limits.message, memory.unwrap_or_default());
@@ -90,11 +90,11 @@ impl<H> Shared<H> {
 }
 
 impl Buffers {
-    /// After so many turns in a row, one event a turn means that one peer is active. (Many peers may send one by one, too,
-    /// but not for so long.)
+    /// After this many turns in a row with one event each, only one peer is taken to be active. (Many peers may also send one
+    /// by one, but hardly for so long.)
     const ALONE: u32 = 16;
 
-    /// A read of half of it must bring something.
+    /// The size of the smallest receive buffer, of which one read may fill only half.
     const MIN: usize = 1 << 10;
 
     pub(crate) fn new(config: &Config) -> Self {
@@ -105,15 +105,15 @@ impl Buffers {
         }
     }
 
-    /// A turn of the loop begins. `alone`: it has one event at most.
+    /// Begins a turn of the loop. `alone`: it has at most one event.
     #[inline]
     pub(crate) fn turn(&mut self, alone: bool) {
         self.alone = if alone { self.alone.saturating_add(1) } else { 0 };
     }
 
-    /// How much of `rx` one read fills. A peer that has been alone for a while is read by halves: it works on the replies to
-    /// the first while the server is at the second; with all at once, each would wait for the other. If many peers are
-    /// active, a full buffer takes the fewest calls.
+    /// The size of one read into `rx`. If one peer has been active alone for a while, a read fills half: the peer handles the
+    /// replies to one half while the server handles the other. If many peers are active, a full buffer takes the fewest
+    /// system calls.
     #[inline]
     pub(crate) fn room(&self) -> usize {
         if self.alone < Self::ALONE { self.rx.len() } else { self.rx.len() / 2 }
@@ -126,13 +126,13 @@ impl Busy {
     }
 }
 
-/// Memory that was used and will be used again: little of it, and not for long after its last use.
+/// Memory for reuse: a bounded amount, which is freed soon after its last use.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
-    #[expect(clippy::vec_box, reason = "a session holds a box, so that it is small")]
+    #[expect(clippy::vec_box, reason = "a session holds a box to stay small")]
     busy: Vec<Box<Busy>>,
     buffers: Vec<Vec<u8>>,
-    /// Something was asked of it lately.
+    /// Memory was taken since the last [`rest`](Self::rest).
     used: bool,
 }
 
@@ -148,7 +148,7 @@ impl Pool {
         }
     }
 
-    /// Lets go of everything, unless something was asked of it since the last time.
+    /// Frees everything, unless memory was taken since the last call.
     fn rest(&mut self) {
         if !mem::take(&mut self.used) {
             self.busy = Vec::new();

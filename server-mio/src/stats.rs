@@ -1,25 +1,26 @@
-//! What a server counts.
+//! The counters of a server.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// The counters of one server. Only its loop writes them, so an addition needs no lock; any thread may read them.
+/// The counters of one server. Only its loop writes them, so counting needs no lock; any thread may read them.
 #[derive(Debug, Default)]
 pub struct Stats {
-    /// Connections at present.
+    /// Open connections.
     pub connections: Counter,
-    /// Connections since the start.
+    /// Connections accepted since the start.
     pub accepted: Counter,
     /// Whole messages received since the start.
     pub messages: Counter,
     /// Bytes of frames received since the start.
     pub bytes: Counter,
-    /// Connections that are not read at present, because they do not take what they are sent.
+    /// Open connections from which the server does not read, because too much is queued for them.
     pub paused: Counter,
-    /// Peers that broke the protocol, were lost or were silent for too long, since the start.
+    /// Errors since the start: refused handshakes, protocol errors, lost connections, timeouts (all but that of closing),
+    /// and times at which no connection could be accepted.
     pub errors: Counter,
 }
 
-/// A number with one writer.
+/// A number that only one thread writes.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
@@ -33,7 +34,7 @@ impl Counter {
         self.add(n.wrapping_neg());
     }
 
-    /// The number as of now.
+    /// The current number.
     #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)

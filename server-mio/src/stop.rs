@@ -3,28 +3,28 @@
 use mio::{Registry, Token};
 use std::{io, sync::Arc};
 
-/// Stops a [`Server`](crate::Server) from any thread; on Unix from a signal handler, too.
+/// Stops a [`Server`](crate::Server) from any thread and, on Unix, from a signal handler.
 #[derive(Clone, Debug)]
 pub struct StopHandle(Arc<Inner>);
 
 impl StopHandle {
-    /// Makes a poll tell of a stop with this token.
+    /// Registers with a poll, which reports a stop as an event with this token.
     pub(crate) fn new(registry: &Registry, token: Token) -> io::Result<Self> {
         Inner::new(registry, token).map(|inner| Self(Arc::new(inner)))
     }
 
     /// Stops the server: it accepts no more connections, sends those that are open a close with
     /// [`GOING_AWAY`](framewire::CloseCode::GOING_AWAY), and ends when all are closed, or after
-    /// [`close_timeout`](crate::Config::close_timeout). A second call, or one after the end, does nothing.
+    /// [`close_timeout`](crate::Config::close_timeout). A second call, or a call after the end, does nothing.
     ///
     /// # Errors
-    /// Those of waking a thread.
+    /// An error of the operating system, if it cannot wake the server's thread.
     pub fn stop(&self) -> io::Result<()> {
         self.0.stop()
     }
 }
 
-/// Any byte that is written here stops the server, and a signal handler may write one.
+/// A byte written to this descriptor stops the server. A signal handler may write it.
 #[cfg(unix)]
 impl std::os::fd::AsFd for StopHandle {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
@@ -43,11 +43,11 @@ mod unix {
         os::unix::net,
     };
 
-    /// A pipe that becomes readable at a stop.
+    /// A pair of sockets: a stop writes to one, and the poll watches the other.
     #[derive(Debug)]
     pub(super) struct Inner {
         pub(super) write: net::UnixStream,
-        /// Open for as long as `write`: a write never fails because the server has ended.
+        /// Kept open as long as `write`, so that a write does not fail after the server has ended.
         _read: UnixStream,
     }
 
@@ -63,7 +63,7 @@ mod unix {
 
         pub(super) fn stop(&self) -> io::Result<()> {
             match (&self.write).write(&[0]) {
-                // It is full of bytes that say the same.
+                // Full of earlier stops.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
                 other => other.map(drop),
             }

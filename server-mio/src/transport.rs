@@ -1,4 +1,4 @@
-//! Connected sockets: the one place that reads and writes them.
+//! Connected sockets: the only module that reads and writes them.
 
 #[cfg(unix)]
 use mio::net::UnixStream;
@@ -8,10 +8,10 @@ use std::{
     net::Shutdown,
 };
 
-/// What a session reads and writes: a socket, or what takes its place. Neither blocks: what is not possible now is
+/// A socket, or a replacement for one. It does not block: a call that would is an error of the kind
 /// [`WouldBlock`](io::ErrorKind::WouldBlock).
 pub(crate) trait Transport: Read + Write {
-    /// Tells the peer that nothing more will come.
+    /// Closes our side: the peer reads the end of the stream.
     fn shutdown_write(&mut self) -> io::Result<()>;
 }
 
@@ -34,7 +34,7 @@ macro_rules! each {
 }
 
 impl Socket {
-    /// What a poll watches.
+    /// The socket, for the poll.
     pub(crate) fn source(&mut self) -> &mut dyn Source {
         each!(self, socket => socket)
     }
@@ -74,7 +74,7 @@ impl Write for Socket {
     }
 }
 
-/// Reads again if a signal interrupted it. (Writes are the outbox's and the backlog's, which do the same.)
+/// Repeats a read that a signal interrupted. (The outbox and the backlog do that for writes.)
 #[inline]
 fn retry(mut read: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     loop {

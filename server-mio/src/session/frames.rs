@@ -1,4 +1,4 @@
-//! What frames become: messages for the handler, and the replies that the protocol owes.
+//! Frames: passes messages to the handler, and queues the replies that the protocol demands.
 
 use super::Session;
 use crate::{handler::Handler, reply::Reply, shared::Shared, transport::Transport};
@@ -6,8 +6,8 @@ use framewire::{Event, Kind, Part, ProtocolError, Unmasked, outbox::Outbox};
 use std::{borrow::Cow, mem};
 
 impl<T: Transport> Session<T> {
-    /// The host's loop (the front page of framewire's documentation). It is short: events other than a message that came
-    /// whole are rare, and [`collect`](Self::collect) takes them.
+    /// The host's loop (the front page of framewire's documentation). It is short: events other than whole messages are rare,
+    /// and [`collect`](Self::collect) handles them.
     #[inline(always)]
     pub(super) fn frames<'b>(
         &mut self,
@@ -82,9 +82,9 @@ impl<T: Transport> Session<T> {
         );
     }
 
-    /// An event that is not a whole message: the reply that is owed for it goes out, and the message of which it is the last
-    /// part is handled. If messages are compressed and that was its [share](crate::compression::Pools::share), `input`, which
-    /// is what follows, waits for another turn.
+    /// Handles an event that is not a whole message: queues the protocol's reply to it, and handles the message of which it is
+    /// the last part. If messages are compressed and the session has used its [share](crate::compression::Pools::share), the
+    /// rest of the `input` is left to a later turn.
     #[inline(never)]
     fn collect<'b>(
         &mut self,
@@ -118,13 +118,13 @@ impl<T: Transport> Session<T> {
         Ok(())
     }
 
-    /// Inflates a part of a message; gives the message once it is whole.
+    /// Inflates a part of a message, and returns the message with its last part.
     fn inflate(
         &mut self,
         part: Part<'_>,
         shared: &mut Shared<impl Handler>,
     ) -> Result<Option<(Kind, Vec<u8>)>, ProtocolError> {
-        // Both are present: the reserved bit is refused unless compression was agreed on.
+        // Both are present: the connection refuses the reserved bit unless compression was negotiated.
         let (Some(compression), Some(mut pools)) = (&mut self.compression, shared.compression.take()) else {
             return Err(ProtocolError::ReservedBit);
         };

@@ -1,4 +1,4 @@
-//! A session's life: the opening handshake, time, the closing handshake, and the end.
+//! A session's phases: the opening handshake, timeouts, the closing handshake, and the end.
 
 use super::{Next, Phase, Queue, Session};
 use crate::{
@@ -10,10 +10,10 @@ use framewire::{Assembler, CloseCode, Connection, ProtocolError, Rsv, State, Unm
 use std::{io, mem};
 
 impl<T: Transport> Session<T> {
-    /// Looks whether the peer's time is up, about once a second.
+    /// Checks the timeouts. Called about once a second.
     pub(crate) fn sweep(&mut self, shared: &mut Shared<impl Handler>) -> Next {
         let Config { handshake_timeout, idle_timeout, pong_timeout, close_timeout, .. } = *shared.config;
-        // Both times are rounded down, so the last second may not have been a whole one.
+        // Both times are rounded down, so the last second may not be over yet.
         let silent = shared.now.saturating_sub(self.seen).saturating_sub(1);
         match self.phase {
             Phase::Handshake if silent >= handshake_timeout => {
@@ -27,7 +27,7 @@ impl<T: Transport> Session<T> {
                 Next::Drop
             }
             Phase::Open if self.keeps_others_waiting(shared) => {
-                log::debug!("a peer takes too long over a compressed message, and others wait");
+                log::debug!("a compressed message takes too long while others wait");
                 shared.stats.errors.add(1);
                 self.say(shared, |session, outbox, shared| {
                     let close = session.connection.close(
@@ -40,11 +40,11 @@ impl<T: Transport> Session<T> {
                 })
             }
             Phase::Open if self.queue == Queue::Line => {
-                self.alive(shared); // it is not read, so its silence says nothing
+                self.alive(shared); // it is not read, so it only seems silent
                 Next::Wait
             }
             Phase::Open if self.pinged && silent >= pong_timeout => {
-                log::debug!("a peer shows no sign of life");
+                log::debug!("a peer does not answer a ping");
                 shared.stats.errors.add(1);
                 Next::Drop
             }
@@ -59,7 +59,7 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// Whether others wait for a decompressor, and it has held one for too long.
+    /// Whether the session has held a decompressor for too long while others wait for one.
     fn keeps_others_waiting(&self, shared: &Shared<impl Handler>) -> bool {
         match (&self.compression, &shared.compression, &shared.config.compression) {
             (Some(compression), Some(pools), Some(config)) => {
@@ -83,7 +83,7 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// The head, as far as it has come; then the frames of a peer that did not wait for the answer.
+    /// Handles received bytes of the request. If the peer did not wait for the response, its frames follow in the same read.
     #[cold]
     pub(super) fn handshake<'b>(
         &mut self,
@@ -113,7 +113,7 @@ impl<T: Transport> Session<T> {
             self.connection = Connection::new().with_limits(config.limits);
             self.phase = Phase::Open;
             if let (Some(params), Some(pools)) = (answer.deflate, &shared.compression) {
-                // There is a window: otherwise none would have been agreed on.
+                // Not refused: a context between messages was negotiated only if a window is left for it.
                 self.compression = Compression::new(&params, pools).ok().map(Box::new);
                 self.connection = mem::take(&mut self.connection).with_extension_bits(Rsv::RSV1);
             }
@@ -140,7 +140,7 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// A close was sent, ours or the reply to the peer's. If the peer's has not come, it is awaited.
+    /// Called after a close was sent, ours or the reply to the peer's. Waits for the peer's if it has not come.
     #[cold]
     pub(super) fn close(&mut self, shared: &mut Shared<impl Handler>) {
         if self.connection.state() == State::Closed {
@@ -151,8 +151,8 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// From here on, only what is queued is written. The peer's close of the socket is awaited, for a time: closing
-    /// first would make the kernel throw away what the peer has not read yet (RFC 6455 §7.1.1).
+    /// Stops reading frames: only the backlog is still written. The server then waits for the peer to close the socket, within
+    /// the close timeout: if it closed first, the kernel could discard bytes that the peer has not read (RFC 6455 §7.1.1).
     #[cold]
     pub(super) fn drain(&mut self, shared: &mut Shared<impl Handler>) {
         if self.phase < Phase::Draining {
@@ -167,7 +167,7 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// The peer has closed its side. What is queued for it is still written: it may read on.
+    /// Called when the peer has closed its side. The backlog is still written, because the peer may still read.
     #[cold]
     pub(super) fn end(&mut self, shared: &mut Shared<impl Handler>) {
         if self.is_open() && self.connection.receive_eof().is_err() {
@@ -184,7 +184,7 @@ impl<T: Transport> Session<T> {
         Next::Drop
     }
 
-    /// Sends something that no read has caused.
+    /// Sends frames outside a read. `what` queues them.
     #[cold]
     fn say<H: Handler>(
         &mut self,
@@ -206,7 +206,7 @@ impl<T: Transport> Session<T> {
         self.pinged = false;
     }
 
-    /// Ends a turn: gives back memory that is not needed any more, and closes our side if all is written.
+    /// Ends a turn: gives back memory that is not needed any more, and closes our side when the backlog is written.
     #[inline]
     pub(super) fn settle(&mut self, shared: &mut Shared<impl Handler>) -> Next {
         if self.busy.is_none() && self.phase == Phase::Open {

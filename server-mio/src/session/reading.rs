@@ -1,4 +1,4 @@
-//! Reading a socket: to the shared buffer, or straight to the memory of a large message.
+//! Reads a socket, into the shared buffer or directly into the memory of a large message.
 
 use super::{Phase, Session};
 use crate::{
@@ -15,12 +15,12 @@ use std::{
 /// How many more reads a large message gets before the others have their turn.
 const READS_ON: usize = 3;
 
-/// If a large message is expected, so many bytes of it are read to the shared buffer: its header, and enough that the rest
-/// is read to the message's own memory.
+/// How many bytes of an expected large message are read into the shared buffer: its header, and enough payload that the rest
+/// is read into the message's own memory.
 const LARGE_START: usize = DIRECT_FROM + 14;
 
 impl<T: Transport> Session<T> {
-    /// Reads once, or a few times inside a large message. Whether there may be more to receive.
+    /// Reads once, or a few times inside a large message. Returns whether there may be more to read.
     #[inline(always)]
     pub(super) fn read_turn(
         &mut self,
@@ -37,7 +37,7 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// One receive, and what follows from it. Whether there may be more to receive.
+    /// Reads once, handles the frames, and writes the replies. Returns whether the read filled its buffer.
     #[inline(always)]
     fn read(&mut self, buffers: &mut Buffers, shared: &mut Shared<impl Handler>) -> io::Result<bool> {
         let room = buffers.room();
@@ -52,8 +52,8 @@ impl<T: Transport> Session<T> {
         filled
     }
 
-    /// Receives more of a large message before the others have their turn, while its memory is in the cache. Whether there
-    /// may be more to receive.
+    /// Reads more of a large message before the others have their turn, while its memory is in the cache. Returns whether
+    /// there may be more to read.
     #[cold]
     fn read_on(&mut self, buffers: &mut Buffers, shared: &mut Shared<impl Handler>) -> io::Result<bool> {
         for _ in 0..READS_ON {
@@ -87,9 +87,9 @@ impl<T: Transport> Session<T> {
                 let input = &mut rx[..rest.len()];
                 input.copy_from_slice(&rest);
                 self.more_frames(input, outbox, shared);
-                return Ok(true); // the socket was not asked
+                return Ok(true); // the socket was not read
             }
-            // A compressed message is not: the assembler has what it inflates to.
+            // Not a compressed message: the assembler holds what it inflates to.
             let direct = busy.assembler.len() >= DIRECT_FROM && missing >= DIRECT_FROM as u64;
             if direct && !self.compression.as_ref().is_some_and(|compression| compression.is_open()) {
                 return self.read_direct(missing, rx, outbox, shared);
@@ -112,7 +112,7 @@ impl<T: Transport> Session<T> {
         Ok(n == room)
     }
 
-    /// Reads the start of a message that is expected to be large to the shared buffer: [`LARGE_START`].
+    /// Reads the start of a message that is expected to be large into the shared buffer: [`LARGE_START`] bytes.
     #[cold]
     fn read_start<'b>(
         &mut self,
@@ -130,12 +130,13 @@ impl<T: Transport> Session<T> {
             shared.stats.bytes.add(n as u64);
             self.more_frames(&mut rx[..n], outbox, shared);
         }
-        // Being inside a frame is not enough: small ones in a row are cut, too, and cost least in a full buffer.
+        // The frame must be large, too: a read may also cut a row of small frames, which cost least in a full buffer.
         self.large = self.connection.remaining() >= DIRECT_FROM as u64;
         Ok(n == room)
     }
 
-    /// Reads what a large frame lacks to its message's own memory, and what follows it to the shared buffer.
+    /// Reads the missing bytes of a large frame into its message's own memory, and bytes behind the frame into the shared
+    /// buffer.
     #[cold]
     fn read_direct<'b>(
         &mut self,
@@ -159,11 +160,11 @@ impl<T: Transport> Session<T> {
         let direct = n.min(room);
         shared.stats.bytes.add(n as u64);
         let received = busy.assembler.receive(&mut self.connection, direct);
-        // An error is final: `more_frames` gets it again.
+        // An error is final: `more_frames` meets it again, and handles it.
         if let Ok(Some(message)) = received {
             shared.stats.messages.add(1);
             let (kind, payload) = (message.kind, message.into_vec());
-            // Not if the next one may be compressed: then it has no memory to be read to.
+            // Not if the next message may be compressed: it is not read into its own memory.
             self.large = payload.len() > rx.len() && self.compression.is_none();
             self.handle_owned(kind, payload, outbox, shared);
         }
@@ -171,7 +172,7 @@ impl<T: Transport> Session<T> {
         Ok(n == room + rest)
     }
 
-    /// Whether there may be more to read, of which no event will tell. A read that filled the buffer may have left some.
+    /// Whether there may be more to read, which no event will report. A read that filled its buffer may have left bytes.
     #[inline]
     fn may_have_more(&self, filled: bool) -> bool {
         let rest = self.busy.as_ref().is_some_and(|busy| !busy.rest.is_empty());

@@ -1,4 +1,4 @@
-//! Writing a socket: replies at once, as far as it takes them, and the rest when it takes more.
+//! Writes a socket: replies at once, and the backlog when the socket takes more.
 
 use super::Session;
 use crate::{handler::Handler, shared::Shared, transport::Transport};
@@ -6,7 +6,7 @@ use framewire::outbox::Outbox;
 use std::io;
 
 impl<T: Transport> Session<T> {
-    /// Writes the replies as far as the socket takes them; the backlog keeps the rest.
+    /// Writes the replies. The backlog keeps what the socket does not take.
     #[inline(always)]
     pub(super) fn write(
         &mut self,
@@ -34,7 +34,7 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// Writes what waits, now that the socket takes bytes again. Whether this ends a pause: the peer is read again.
+    /// Writes the backlog when the socket takes bytes again. Returns whether that ends a pause, so that the peer is read again.
     #[cold]
     pub(super) fn write_backlog(&mut self, shared: &mut Shared<impl Handler>) -> io::Result<bool> {
         let Some(busy) = &mut self.busy else { return Ok(false) };
@@ -42,7 +42,7 @@ impl<T: Transport> Session<T> {
         busy.backlog.flush(&mut self.socket, |bytes| shared.pool.put_buffer(bytes))?;
         let now = busy.backlog.len();
         if now < before {
-            self.alive(shared); // it takes what it is sent
+            self.alive(shared); // the peer takes bytes
         }
         let resumed = self.paused && now <= shared.config.high_water / 2;
         if resumed {
