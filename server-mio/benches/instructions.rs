@@ -1,9 +1,9 @@
-//! What an echo costs the server in user instructions, against what it may: `cargo bench --bench instructions`. Needs
-//! valgrind.
+//! The user instructions that an echo costs the server, and their budgets: `cargo bench --bench instructions`. Needs valgrind.
 //!
-//! A client that goes in step (each connection sends its messages in one write, then all replies are awaited), and stops the
-//! server's process while it sends, makes the server do the same in each run. It is run under callgrind twice, with messages
-//! in all rounds and in half of them; the difference, start-up, handshakes and stops gone, is divided by the number of messages.
+//! The client makes the server do the same in each run: each connection sends its messages in one write, then the client waits
+//! for all replies; while it sends, it suspends the server's process. The server runs under callgrind twice, with messages in
+//! all rounds and in half of them. The difference, without start-up, handshakes and stops, is divided by the number of
+//! messages.
 
 use framewire_testing::{
     callgrind, raw,
@@ -20,8 +20,8 @@ use std::{
 
 /// Name, budget in instructions a message, and the load.
 ///
-/// How much of a message of 1 MiB a read finds is a matter of time, which is worth 7 %: of these, the least of some runs
-/// counts, and its budget is what that was most.
+/// How much of a message of 1 MiB one read brings depends on timing, and changes the count by 7 %. So the least of several
+/// runs counts, and the budget is the largest of such results.
 const LOADS: [(&str, u64, Load); 5] = [
     (
         "125 B, 100 connections",
@@ -50,16 +50,16 @@ const LOADS: [(&str, u64, Load); 5] = [
     ),
 ];
 
-/// What the kernel takes of a connection while nobody reads it, and more.
+/// Bytes that the kernel surely takes for a connection that the server does not read.
 const HELD: usize = 32 << 10;
 
-/// How often what depends on time is counted at most.
+/// The most runs of a load that depends on timing.
 const TRIES: usize = 10;
 
-/// How long a server may take to wait for events again, or to be stopped.
+/// How long the server may take until it waits for events, or is stopped.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A `rep movsb` counts as many times as it copies bytes, so the C library is to do without.
+/// The C library must not use `rep movsb`, which callgrind counts once for each byte.
 const NO_STRING_INSTRUCTIONS: (&str, &str) = ("GLIBC_TUNABLES", "glibc.cpu.hwcaps=-ERMS,-FSRM");
 
 #[derive(Clone, Copy)]
@@ -92,13 +92,13 @@ fn per_message(load: Load) -> f64 {
 }
 
 impl Load {
-    /// Whether the server is stopped while messages are sent: the kernel has to take them meanwhile.
+    /// Whether the server is suspended while messages are sent: the kernel must have room for them.
     fn is_held(&self) -> bool {
         self.size * self.in_flight <= HELD
     }
 }
 
-/// The instructions of a server that gets messages in so many of its rounds.
+/// The instructions of a server that gets messages in `rounds` of its rounds.
 fn cost(load: Load, rounds: usize) -> u64 {
     let mut command = callgrind::command(Path::new(env!("CARGO_BIN_EXE_framewire-echo")), &[]);
     let server = command
@@ -117,7 +117,7 @@ fn cost(load: Load, rounds: usize) -> u64 {
     callgrind::instructions(&mut server.0)
 }
 
-/// Ends with us, whatever happens.
+/// A server's process, which is killed when this is dropped.
 struct Server(Child);
 
 impl Server {
@@ -126,14 +126,14 @@ impl Server {
         assert!(sent.expect("kill is installed").success());
     }
 
-    /// Stops it as soon as it waits for events.
+    /// Suspends the process as soon as it waits for events.
     fn stop(&self) {
         self.wait_until(b'S');
         self.signal("-STOP");
         self.wait_until(b'T');
     }
 
-    /// Waits until it is in this state, as proc(5) has it: the field behind a name in parentheses.
+    /// Waits until the process is in this state, a letter of proc(5). The field comes after a name in parentheses.
     fn wait_until(&self, state: u8) {
         let begin = Instant::now();
         loop {
@@ -150,7 +150,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // What has ended by itself cannot be ended again.
+        // It fails if the process has already ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -1,4 +1,4 @@
-//! Sessions on sockets that are in memory, with the events in an order that a kernel may choose.
+//! Sessions on sockets in memory, with events in any order that a kernel may choose.
 
 use super::*;
 use crate::{Reply, config::CompressionConfig};
@@ -10,11 +10,12 @@ use std::{
     rc::Rc,
 };
 
-/// A socket: what has arrived, what was sent, and how much more it takes.
+/// The state of a socket in memory.
 #[derive(Default)]
 struct Ends {
     incoming: VecDeque<u8>,
     outgoing: Vec<u8>,
+    /// How many more bytes a write takes.
     room: usize,
     broken: bool,
 }
@@ -56,7 +57,7 @@ impl Transport for Wire {
     }
 }
 
-/// Echoes, and notes the length of each message.
+/// Echoes each message, and records its length.
 struct Log(Rc<RefCell<Vec<usize>>>);
 
 impl Handler for Log {
@@ -66,7 +67,7 @@ impl Handler for Log {
     }
 }
 
-/// Peers that agreed on compression, for all of which there is one decompressor.
+/// Peers that negotiated compression and share one decompressor.
 struct Peers {
     sessions: Sessions<Log, Wire>,
     wires: Vec<Wire>,
@@ -103,17 +104,17 @@ impl Peers {
         peers
     }
 
-    /// Bytes arrive; nobody is told.
+    /// Bytes arrive, without an event.
     fn arrives(&self, key: usize, bytes: &[u8]) {
         self.wires[key].0.borrow_mut().incoming.extend(bytes);
     }
 
-    /// What was sent since this was last asked.
+    /// The bytes that were sent since the last call.
     fn sent(&self, key: usize) -> Vec<u8> {
         mem::take(&mut self.wires[key].0.borrow_mut().outgoing)
     }
 
-    /// Turns without an event, until the loop would sleep.
+    /// Runs turns without events until the loop would sleep.
     fn settle(&mut self) {
         for _ in 0..1000 {
             self.sessions.end_turn();
@@ -134,14 +135,13 @@ impl Peers {
     }
 }
 
-/// A message of less than 64 KiB in one frame, compressed without making it shorter: in a stored block (RFC 1951 §3.2.4).
-/// Its mask is zero.
+/// A compressed message of less than 64 KiB in one frame. Its payload is a stored block (RFC 1951 §3.2.4), its mask zero.
 fn message(len: u16) -> Vec<u8> {
-    let mut coded = [&[0][..], &len.to_le_bytes(), &(!len).to_le_bytes()].concat();
-    coded.resize(coded.len() + usize::from(len), b'x');
-    coded.push(0); // of the empty block whose other bytes are left out (RFC 7692 §7.2.1)
+    let mut compressed = [&[0][..], &len.to_le_bytes(), &(!len).to_le_bytes()].concat();
+    compressed.resize(compressed.len() + usize::from(len), b'x');
+    compressed.push(0); // the first byte of an empty block, whose other bytes are left out (RFC 7692 §7.2.1)
     let mut frame = vec![0x80 | 0x40 | 0x02];
-    match coded.len() {
+    match compressed.len() {
         len @ 0..=125 => frame.push(0x80 | len as u8),
         len => {
             frame.push(0x80 | 126);
@@ -149,13 +149,13 @@ fn message(len: u16) -> Vec<u8> {
         }
     }
     frame.extend_from_slice(&[0; 4]);
-    frame.extend_from_slice(&coded);
+    frame.extend_from_slice(&compressed);
     frame
 }
 
-/// An event for a session that waits, right after the decompressor became free: it is neither forgotten nor overtaken.
+/// A waiting session gets an event just after the decompressor became free: it is neither forgotten nor overtaken.
 #[test]
-fn an_event_while_it_waits() {
+fn an_event_does_not_change_the_line() {
     let mut peers = Peers::new(3);
     let (first, second, third) = (message(3000), message(20_000), message(30_000));
     peers.arrives(0, &first[..1000]);
@@ -180,9 +180,9 @@ fn an_event_while_it_waits() {
     assert_eq!(peers.waiting(), 0);
 }
 
-/// Peers that send message after message take turns, also if a read ends one and begins the next.
+/// Peers that send message after message take turns, also if one read ends a message and begins the next.
 #[test]
-fn nobody_overtakes() {
+fn peers_take_turns() {
     const ROUNDS: usize = 8;
     const LEN: u16 = 40_000;
     let mut peers = Peers::new(4);
@@ -195,7 +195,7 @@ fn nobody_overtakes() {
             (0..4).for_each(|key| peers.sessions.ready(key, READ)); // more events than a kernel would send
             peers.sessions.end_turn();
         }
-        assert_ne!(peers.log.borrow().len(), before, "somebody is forgotten");
+        assert_ne!(peers.log.borrow().len(), before, "no message was handled");
     }
     let log = peers.log.borrow();
     for end in 0..=log.len() {
@@ -206,12 +206,12 @@ fn nobody_overtakes() {
     }
 }
 
-/// A session that was dropped does not wait, so no other is closed for its sake.
+/// A dropped session leaves the line, so no other session is closed because it waits.
 #[test]
 fn a_dropped_session_does_not_wait() {
     let mut peers = Peers::new(2);
     let first = message(3000);
-    // The other has an echo that its socket does not take.
+    // The socket of peer 1 does not take its echo.
     peers.wires[1].0.borrow_mut().room = 0;
     peers.arrives(1, &message(10));
     peers.sessions.ready(1, READ);
@@ -235,7 +235,7 @@ fn a_dropped_session_does_not_wait() {
     assert_eq!(*peers.log.borrow(), [10, 3000]);
 }
 
-/// A session that keeps others waiting for too long is closed, and they are served.
+/// A session that keeps others waiting for too long is closed, and the others are served.
 #[test]
 fn a_session_that_keeps_others_waiting_is_closed() {
     let mut peers = Peers::new(2);

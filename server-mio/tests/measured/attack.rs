@@ -1,8 +1,8 @@
-//! What strangers can do, and what it may cost: memory, CPU time as a ratio to what somebody honest takes, and nobody
-//! else's service. Each prints a row of docs/security.md's table.
+//! Attacks, and the most that each may cost the server: memory, and CPU time as a ratio to that of an honest client. Other
+//! clients must be served meanwhile. Each attack prints a row for the table in docs/security.md.
 //!
-//! They take a while, and measure: by `.ci/run attack`, optimised, one after the other. What the server has to answer
-//! is tested, smaller, in the other files.
+//! The attacks measure, and take a while, so `.ci/run attack` runs them in release mode, one after the other. Other files test
+//! the server's answers, with smaller inputs.
 
 use super::{
     siege::{Siege, Unit, exchange, pour},
@@ -15,25 +15,25 @@ use std::{
     time::Duration,
 };
 
-/// What a peer's unfinished business takes beside what the formula of docs/operations.md names.
+/// The memory of a peer with unfinished work, besides the bytes in the formula of docs/operations.md.
 const PLACE: usize = 600;
 
-/// What the allocator keeps, and the buffers that all connections share.
+/// Memory that the allocator keeps, and the buffers that all connections share.
 const SLACK: usize = 2 * MIB;
 
 /// The default of `--high-water`.
 const HIGH_WATER: usize = MIB;
 
-/// The default of a receive buffer, and the replies to what it holds.
+/// The default size of the receive buffer, and the replies to its messages.
 const BUFFERS: usize = 512 * KIB;
 
 #[test]
 #[ignore = "measures"]
 fn declared_lengths() {
     const PEERS: usize = 1000;
-    // No limit of the operator's either: the promise does not rest on it.
+    // Without a limit on messages: memory must not grow even then.
     let siege = Siege::new(Unit::Connection, &["--max-message", &i64::MAX.to_string()]);
-    let (toll, mut peers) = siege.stand(|program| {
+    let (cost, mut peers) = siege.run(|program| {
         let peers: Vec<Client> = (0..PEERS)
             .map(|i| {
                 let mut peer = program.connect();
@@ -43,14 +43,14 @@ fn declared_lengths() {
             .collect();
         (PEERS, peers)
     });
-    toll.is_within("declared lengths to 2^62, and no byte", PEERS * PLACE + SLACK, 2.0);
-    // It goes on waiting for them.
+    cost.is_within("declared lengths to 2^62, and no byte", PEERS * PLACE + SLACK, 2.0);
+    // The server still waits for the payload.
     let peer = &mut peers[0];
     peer.send(&[0; 1 << 17]);
     peer.expect_binary(&mask_away(1 << 17));
 }
 
-/// What so many zeros on the wire are.
+/// The payload that this many zero bytes are, unmasked.
 fn mask_away(len: usize) -> Vec<u8> {
     let frame = frame(0, &vec![0; len]);
     frame[frame.len() - len..].to_vec()
@@ -64,28 +64,28 @@ fn fragments() {
         [(&b""[..], "empty fragments of one message", 0), (b"x", "fragments of one byte", 2 * COUNT)]
     {
         let siege = Siege::new(Unit::Byte, &[]);
-        let (toll, mut client) = siege.stand(|program| {
+        let (cost, mut client) = siege.run(|program| {
             let mut client = program.connect();
             client.send(&frame(BINARY & MORE, b""));
             let wire = frame(CONTINUATION & MORE, payload).repeat(10_000);
             (0..COUNT / 10_000).for_each(|_| client.send(&wire));
             (COUNT * (6 + payload.len()), client)
         });
-        toll.is_within(&format!("4,000,000 {name}"), memory + SLACK, 20.0);
+        cost.is_within(&format!("4,000,000 {name}"), memory + SLACK, 20.0);
         client.send(&frame(CONTINUATION, b""));
         client.expect_binary(&payload.repeat(COUNT));
         client.close();
     }
 }
 
-/// So that the server gets to see each write by itself.
+/// A pause between two writes, so that the server reads each by itself.
 const PAUSE: Duration = Duration::from_micros(10);
 
 #[test]
 #[ignore = "measures"]
 fn byte_by_byte() {
     let siege = Siege::new(Unit::Write, &[]);
-    let (toll, ()) = siege.stand(|program| {
+    let (cost, ()) = siege.run(|program| {
         let mut sent = 0;
         for _ in 0..4 {
             let mut peer = program.tcp();
@@ -98,10 +98,10 @@ fn byte_by_byte() {
         }
         (sent, ())
     });
-    toll.is_within("a head, byte by byte", 4 * (8 * KIB + PLACE) + SLACK, 4.0);
+    cost.is_within("a head, byte by byte", 4 * (8 * KIB + PLACE) + SLACK, 4.0);
 
     let siege = Siege::new(Unit::Write, &[]);
-    let (toll, ()) = siege.stand(|program| {
+    let (cost, ()) = siege.run(|program| {
         let mut client = program.connect();
         client.send(&head(BINARY, 16 << 20));
         client.send(&[0; 64 * KIB]);
@@ -111,7 +111,7 @@ fn byte_by_byte() {
         }
         (30_000, ())
     });
-    toll.is_within("a frame of 16 MiB, byte by byte", 4 * 64 * KIB + SLACK, 4.0);
+    cost.is_within("a frame of 16 MiB, byte by byte", 4 * 64 * KIB + SLACK, 4.0);
 }
 
 #[test]
@@ -126,11 +126,11 @@ fn floods_of_control_frames_unread() {
     ] {
         let siege = Siege::new(Unit::Byte, &[]);
         let wire = wire.repeat(10_000);
-        let (toll, peers) = siege.stand(|program| {
+        let (cost, peers) = siege.run(|program| {
             let peers: Vec<Client> = (0..PEERS).map(|_| program.connect()).collect();
             (pour_all(&peers, &wire), peers)
         });
-        toll.is_within(&format!("20 peers: {name}"), PEERS * each + SLACK, 50.0);
+        cost.is_within(&format!("20 peers: {name}"), PEERS * each + SLACK, 50.0);
         drop(peers);
     }
 }
@@ -145,15 +145,15 @@ fn floods_after_the_end() {
         [("closes", None, &closes), ("noise after a close", Some(close(1000, "")), &noise(MIB, 1))]
     {
         let siege = Siege::new(Unit::Byte, &["--close-timeout", "60"]);
-        let (toll, _peer) = siege.stand(|program| {
+        let (cost, _peer) = siege.run(|program| {
             let mut client = program.connect();
             first.iter().for_each(|first| client.send(first));
             (pour(&client.socket, wire, 64 * MIB), client)
         });
-        toll.is_within(&format!("64 MiB of {name}, nothing read"), SLACK, 2.0);
+        cost.is_within(&format!("64 MiB of {name}, nothing read"), SLACK, 2.0);
     }
     let siege = Siege::new(Unit::Byte, &["--close-timeout", "60"]);
-    let (toll, mut peer) = siege.stand(|program| {
+    let (cost, mut peer) = siege.run(|program| {
         let mut peer = program.tcp();
         peer.write_all(start).unwrap();
         let mut sent = 0;
@@ -163,20 +163,20 @@ fn floods_after_the_end() {
         }
         (sent, peer)
     });
-    toll.is_within("64 MiB of headers", 8 * KIB + SLACK, 2.0);
+    cost.is_within("64 MiB of headers", 8 * KIB + SLACK, 2.0);
     let mut answer = [0; 12];
     peer.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"HTTP/1.1 431");
 }
 
-/// Nothing is saved by a key that masks nothing. (Nor spoilt: codec/tests/protocol/attack.rs.)
+/// A masking key of zero makes messages no more expensive. (codec/tests/protocol/attack.rs tests that they are correct.)
 #[test]
 #[ignore = "measures"]
 fn keys_of_zero() {
     let siege = Siege::new(Unit::Byte, &[]);
     let message = [&[BINARY, 0x80 | 125, 0, 0, 0, 0], &noise(125, 3)[..]].concat();
-    let (toll, ()) = siege.stand(|program| (exchange(program, &message) + exchange(program, &message), ()));
-    toll.is_within("keys of zero", HIGH_WATER + BUFFERS + SLACK, 3.0);
+    let (cost, ()) = siege.run(|program| (exchange(program, &message) + exchange(program, &message), ()));
+    cost.is_within("keys of zero", HIGH_WATER + BUFFERS + SLACK, 3.0);
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn connections_that_fail() {
     let wrong: Vec<Vec<u8>> = (1..8)
         .flat_map(|bits| [CONTINUATION, TEXT, PING].map(|first| frame(first | bits << 4, b"")))
         .collect();
-    let (toll, ()) = siege.stand(|program| {
+    let (cost, ()) = siege.run(|program| {
         for i in 0..COUNT {
             let mut client = program.connect();
             client.send(&wrong[i % wrong.len()]);
@@ -195,11 +195,11 @@ fn connections_that_fail() {
         }
         (COUNT, ())
     });
-    toll.is_within("connections that break the protocol", SLACK, 2.0);
+    cost.is_within("connections that break the protocol", SLACK, 2.0);
 
     let siege = Siege::new(Unit::Connection, &[]);
     let garbage = noise(300, 1);
-    let (toll, ()) = siege.stand(|program| {
+    let (cost, ()) = siege.run(|program| {
         for i in 0..COUNT {
             let mut peer = program.tcp();
             if i % 2 == 0 {
@@ -208,16 +208,16 @@ fn connections_that_fail() {
         }
         (COUNT, ())
     });
-    toll.is_within("connections of garbage, and of nothing", SLACK, 2.0);
+    cost.is_within("connections of garbage, and of nothing", SLACK, 2.0);
 }
 
-/// A text that goes wrong somewhere in its first MiB, in fragments of a few bytes.
+/// Text that becomes invalid within its first MiB, in fragments of a few bytes.
 #[test]
 #[ignore = "measures"]
 fn text_that_goes_wrong() {
     let siege = Siege::new(Unit::Byte, &[]);
     let text = words(MIB);
-    let (toll, ()) = siege.stand(|program| {
+    let (cost, ()) = siege.run(|program| {
         let (mut random, mut sent) = (Random(1), 0);
         for round in 0..40 {
             let mut bytes = text.clone().into_bytes();
@@ -234,7 +234,7 @@ fn text_that_goes_wrong() {
         }
         (sent, ())
     });
-    toll.is_within("text that goes wrong, in tiny fragments", 2 * MIB + SLACK, 30.0);
+    cost.is_within("text that goes wrong, in tiny fragments", 2 * MIB + SLACK, 30.0);
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn half_open_handshakes() {
     {
         let siege = Siege::new(Unit::Connection, &["--handshake-timeout", "20", "--close-timeout", "1"]);
         let descriptors = siege.program.descriptors();
-        let (toll, peers) = siege.stand(|program| {
+        let (cost, peers) = siege.run(|program| {
             let peers: Vec<TcpStream> = (0..PEERS)
                 .map(|_| {
                     let mut peer = program.tcp();
@@ -258,13 +258,13 @@ fn half_open_handshakes() {
             until("all of them are accepted", || program.descriptors() >= descriptors + PEERS);
             (PEERS, peers)
         });
-        toll.is_within(&format!("10,000 half-open handshakes {name}"), PEERS * each + SLACK, 2.0);
-        until("the server lets go of them", || siege.program.descriptors() <= descriptors + 1);
+        cost.is_within(&format!("10,000 half-open handshakes {name}"), PEERS * each + SLACK, 2.0);
+        until("the server closes their sockets", || siege.program.descriptors() <= descriptors + 1);
         drop(peers);
     }
 }
 
-/// They are owed megabytes, and take a byte a second.
+/// Megabytes are queued for these peers, and they read a byte a second.
 #[test]
 #[ignore = "measures"]
 fn slow_readers() {
@@ -273,22 +273,22 @@ fn slow_readers() {
     let siege = Siege::new(Unit::Byte, &options);
     let descriptors = siege.program.descriptors();
     let wire = frame(BINARY, &noise(100_000, 1));
-    let (toll, mut peers) = siege.stand(|program| {
+    let (cost, mut peers) = siege.run(|program| {
         let mut peers: Vec<Client> = (0..PEERS).map(|_| program.connect()).collect();
         let sent = pour_all(&peers, &wire);
         read_slowly(&mut peers, 3);
         (sent, peers)
     });
     let each = HIGH_WATER + 2 * 100_000 + BUFFERS;
-    toll.is_within("20 peers that read a byte a second", PEERS * each + SLACK, 3.0);
-    // A byte a second is no sign of life where the kernel has room for it.
-    until("they are given up", || {
+    cost.is_within("20 peers that read a byte a second", PEERS * each + SLACK, 3.0);
+    // If the kernel has room, the server does not see that a peer reads a byte a second.
+    until("the server drops them", || {
         read_slowly(&mut peers, 1);
         siege.program.descriptors() <= descriptors + 1
     });
 }
 
-/// Pours from all of them at once.
+/// Sends from all peers at once.
 fn pour_all(peers: &[Client], wire: &[u8]) -> usize {
     thread::scope(|scope| {
         let pouring: Vec<_> =
@@ -300,7 +300,7 @@ fn pour_all(peers: &[Client], wire: &[u8]) -> usize {
 fn read_slowly(peers: &mut [Client], seconds: usize) {
     for _ in 0..seconds {
         for peer in &mut *peers {
-            let _ = peer.socket.read(&mut [0]); // or it is given up
+            let _ = peer.socket.read(&mut [0]); // fails once the server has dropped the peer
         }
         thread::sleep(Duration::from_secs(1));
     }

@@ -1,4 +1,4 @@
-//! What compression adds to what strangers can do. As in attack.rs; what somebody honest takes is not compressed.
+//! Attacks with compression, as in attack.rs. The honest client does not compress.
 
 use super::{
     siege::{Siege, Unit},
@@ -15,7 +15,7 @@ use std::{
     net::TcpStream,
 };
 
-/// What the pools of compression hold at most, as set.
+/// The configured limit on the memory of the pools.
 const POOLS: usize = 16 * MIB;
 
 const OPTIONS: &[&str] = &["--compression", "--compression-memory", "16M"];
@@ -25,17 +25,17 @@ const MESSAGE: usize = 16 * MIB;
 
 const SLACK: usize = 2 * MIB;
 
-/// First bytes of a compressed message: of all of it, and of its first fragment.
+/// The first byte of a compressed message in one frame, and of its first fragment.
 const WHOLE: u8 = BINARY | RSV1;
 const FIRST: u8 = WHOLE & MORE;
 
-/// A thousand to one, just within the limit: it is inflated, compressed, and sent back.
+/// A message that inflates to a thousand times its size, within the limit: the server inflates it, and compresses the echo.
 #[test]
 #[ignore = "measures"]
 fn bombs_within_the_limit() {
     let bomb = bomb(MESSAGE);
     let siege = Siege::new(Unit::Byte, OPTIONS);
-    let (toll, ()) = siege.stand(|program| {
+    let (cost, ()) = siege.run(|program| {
         let mut peer = connect(program);
         for _ in 0..10 {
             peer.write_all(&bomb).unwrap();
@@ -46,17 +46,17 @@ fn bombs_within_the_limit() {
         }
         (10 * bomb.len(), ())
     });
-    toll.is_within("bombs of 16 MiB, echoed", POOLS + 4 * MESSAGE + SLACK, 6000.0);
+    cost.is_within("bombs of 16 MiB, echoed", POOLS + 4 * MESSAGE + SLACK, 6000.0);
 }
 
-/// Over the limit: given up there, at the price of inflating as much as the limit allows.
+/// A message that inflates beyond the limit: the server inflates up to the limit, then fails the connection.
 #[test]
 #[ignore = "measures"]
 fn bombs_over_the_limit() {
     const COUNT: usize = 200;
     let bomb = bomb(MIB + MIB / 8);
     let siege = Siege::new(Unit::Connection, &[OPTIONS, &["--max-message", "1M"]].concat());
-    let (toll, ()) = siege.stand(|program| {
+    let (cost, ()) = siege.run(|program| {
         for _ in 0..COUNT {
             let mut peer = connect(program);
             peer.write_all(&bomb).unwrap();
@@ -66,10 +66,10 @@ fn bombs_over_the_limit() {
         }
         (COUNT, ())
     });
-    toll.is_within("bombs of 1 KiB, for a limit of 1 MiB", POOLS + 4 * MIB + SLACK, 40.0);
+    cost.is_within("bombs of 1 KiB, for a limit of 1 MiB", POOLS + 4 * MIB + SLACK, 40.0);
 }
 
-/// Work without a byte of output: no limit on what comes out says anything about that.
+/// Compressed bytes that inflate to nothing: no limit on the inflated length bounds this work.
 #[test]
 #[ignore = "measures"]
 fn streams_that_inflate_to_nothing() {
@@ -79,16 +79,16 @@ fn streams_that_inflate_to_nothing() {
         ("empty blocks with a code each", code_tables(4000), 250.0),
     ] {
         let siege = Siege::new(Unit::Byte, OPTIONS);
-        let (toll, mut peer) = siege.stand(|program| {
+        let (cost, mut peer) = siege.run(|program| {
             let mut peer = connect(program);
             peer.write_all(&frame(FIRST, &[])).unwrap();
             let wire = frame(CONTINUATION & MORE, &blocks);
-            let times = 12 * MIB / wire.len(); // the limit counts what is received, too
+            let times = 12 * MIB / wire.len(); // the limit also counts compressed bytes
             (0..times).for_each(|_| peer.write_all(&wire).unwrap());
             (times * wire.len(), peer)
         });
-        toll.is_within(&format!("{name}, one message"), POOLS + SLACK, ratio);
-        // And the message is empty indeed.
+        cost.is_within(&format!("{name}, one message"), POOLS + SLACK, ratio);
+        // The message is empty.
         peer.write_all(&frame(CONTINUATION, b"\0")).unwrap();
         let mut echo = [0; 2];
         peer.read_exact(&mut echo).unwrap();
@@ -104,10 +104,10 @@ fn fragments() {
         [("empty fragments", &b""[..], 60.0), ("fragments of one byte", b"\0", 100.0)]
     {
         let siege = Siege::new(Unit::Byte, OPTIONS);
-        let (toll, _peer) = siege.stand(|program| {
+        let (cost, _peer) = siege.run(|program| {
             let mut peer = connect(program);
             peer.write_all(&frame(FIRST, &[])).unwrap();
-            // One byte at a time, these are stored blocks without content.
+            // The bytes of empty stored blocks, one in each fragment.
             let wire = match payload {
                 b"" => frame(CONTINUATION & MORE, b"").repeat(5000),
                 _ => [0, 0, 0, 0xFF, 0xFF]
@@ -118,7 +118,7 @@ fn fragments() {
             (0..COUNT / 5000).for_each(|_| peer.write_all(&wire).unwrap());
             (COUNT * (6 + payload.len()), peer)
         });
-        toll.is_within(&format!("1,000,000 {name}, compressed"), POOLS + SLACK, ratio);
+        cost.is_within(&format!("1,000,000 {name}, compressed"), POOLS + SLACK, ratio);
     }
 }
 
@@ -145,27 +145,27 @@ fn bomb(len: usize) -> Vec<u8> {
     [&sent.header[..], sent.payload].concat()
 }
 
-/// Blocks (RFC 1951 §3.2.7) that say at length how they are coded, and then that they end: 286 codes of lengths and
-/// literals, of 8 and 9 bits, and 30 of distances, of 4 and 5.
+/// Empty blocks with long code tables (RFC 1951 §3.2.7): 286 codes for literals and lengths, of 8 and 9 bits, and 30 codes for
+/// distances, of 4 and 5 bits.
 fn code_tables(blocks: usize) -> Vec<u8> {
     let mut bits = Bits::default();
     for _ in 0..blocks {
-        bits.push(0b100, 3); // not the last; with codes of its own
+        bits.push(0b100, 3); // not the last block; dynamic codes
         bits.push(286 - 257, 5);
         bits.push(30 - 1, 5);
         bits.push(12 - 4, 4);
-        // Lengths of the codes of lengths: of the lengths 8, 9, 5 and 4 two bits, of no other any.
+        // The code lengths of the code for code lengths: two bits for 4, 5, 8 and 9, and none for others.
         for length in [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4] {
             bits.push(if [4, 5, 8, 9].contains(&length) { 2 } else { 0 }, 3);
         }
-        // Codes count up with the length they stand for: 4 is 00, 5 is 01, 8 is 10, 9 is 11; first bit first.
+        // So the code for 4 is 00, for 5 is 01, for 8 is 10, for 9 is 11, most significant bit first.
         let lengths = [(226, 0b01), (60, 0b11), (2, 0b00), (28, 0b10)];
         lengths.into_iter().for_each(|(count, code)| (0..count).for_each(|_| bits.push(code, 2)));
-        // The end of a block is the symbol 256: of 9 bits, the thirty-first of those.
+        // The end of the block is symbol 256: the 31st code of 9 bits.
         let code: u32 = (226 << 1) + 30;
         (0..9).rev().for_each(|bit| bits.push(code >> bit & 1, 1));
     }
-    bits.push(0, 3); // an empty stored block brings it back to a whole byte
+    bits.push(0, 3); // an empty stored block, which ends at a byte boundary
     bits.bytes.extend([0, 0, 0xFF, 0xFF]);
     bits.bytes
 }
@@ -173,7 +173,7 @@ fn code_tables(blocks: usize) -> Vec<u8> {
 #[derive(Default)]
 struct Bits {
     bytes: Vec<u8>,
-    /// Bits that the last byte has room for.
+    /// Unused bits of the last byte.
     room: u32,
 }
 

@@ -1,5 +1,5 @@
-//! What the program takes of memory and CPU time, apart from the other tests so that it has the machine to itself. Attacks
-//! are run by `.ci/run attack`.
+//! Measures the program's memory and CPU time. These tests are separate from the others, so that they have the machine to
+//! themselves. `.ci/run attack` runs the attacks.
 
 use framewire_testing::{
     payload::Random,
@@ -13,12 +13,12 @@ mod attack_deflate;
 mod memory;
 mod siege;
 
-/// The program, on a port of the loopback interface that is free.
+/// Starts the program on a free port of the loopback interface.
 fn start(options: &[&str]) -> Program {
     Program::start(env!("CARGO_BIN_EXE_framewire-echo"), options)
 }
 
-/// The program with these options only, after `setup` has run in the shell that becomes it.
+/// Starts the program with only these options, from a shell that runs `setup` first.
 fn start_with(setup: &str, options: &[&str]) -> Program {
     Program::start_with(env!("CARGO_BIN_EXE_framewire-echo"), setup, options)
 }

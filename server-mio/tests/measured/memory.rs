@@ -1,4 +1,4 @@
-//! What an idle connection takes of the server's memory: its entry in the table of connections, and nothing else.
+//! The memory of connections that are idle, in their handshake, or in the middle of a message.
 
 use super::*;
 use std::{
@@ -10,14 +10,14 @@ use std::{
 
 const CONNECTIONS: usize = 10_000;
 
-/// The promise, in bytes.
+/// The most bytes that an idle connection may take.
 const MOST: usize = 200;
 
 #[test]
 fn an_idle_connection_takes_no_more_than_its_entry() {
     const RAISE: &str = "ulimit -n $(ulimit -Hn)";
     if env::var_os("FRAMEWIRE_RAISED").is_none() {
-        // A process cannot raise its own limit of descriptors with what std has; a shell that becomes it can.
+        // std cannot raise the limit on descriptors, so a shell raises it and becomes this test.
         let name = "memory::an_idle_connection_takes_no_more_than_its_entry";
         let output = Command::new("/bin/sh")
             .args(["-c", &format!("{RAISE} && exec \"$0\" --nocapture --exact {name}")])
@@ -37,7 +37,7 @@ fn an_idle_connection_takes_no_more_than_its_entry() {
     let limit: usize = limit.split_whitespace().nth(3).unwrap().parse().unwrap_or(usize::MAX);
     let count = CONNECTIONS.min(limit - 100);
 
-    // What the server needs once, whatever the number of connections.
+    // The server allocates some memory only once: not part of the measurement.
     for _ in 0..3 {
         let mut client = program.connect();
         for payload in [noise(125, 1), noise(100 * KIB, 2)] {
@@ -60,11 +60,11 @@ fn an_idle_connection_takes_no_more_than_its_entry() {
     let each = |what: &str, count: usize| {
         let each = || program.memory().saturating_sub(before) / count;
         println!("{what}: {} bytes a connection", each());
-        until("what was of use is let go of when it no longer is", || each() <= MOST);
+        until("the memory of a connection is within its limit", || each() <= MOST);
     };
     each("opened", count);
 
-    // In debug builds, the large echoes of all would take too long.
+    // In debug builds, large echoes on all connections would take too long.
     let some = if cfg!(debug_assertions) { count / 10 } else { count };
     for (what, len, some) in [("after an echo each", 125, count), ("after 100 KiB each", 100 * KIB, some)] {
         let payload = noise(len, 3);
@@ -78,7 +78,7 @@ fn an_idle_connection_takes_no_more_than_its_entry() {
         each(what, count);
     }
 
-    // In crowds, so that many are unfinished at once: what they needed meanwhile is not kept for each.
+    // 250 unfinished messages at once: the server does not keep their memory for each connection.
     let wire = frame(BINARY, &noise(8 * KIB, 4));
     let mut echo = vec![0; wire.len() - 4];
     let (first, second) = wire.split_at(5 * KIB);
@@ -90,7 +90,7 @@ fn an_idle_connection_takes_no_more_than_its_entry() {
     each("after crowds", count);
 }
 
-/// Heads that do not end cost what has come of them, and are given up in time.
+/// An unfinished request takes memory for the bytes that have arrived, and is refused after the handshake timeout.
 #[test]
 fn half_open_handshakes() {
     let program = start(&["--handshake-timeout", "1", "--close-timeout", "1"]);
@@ -106,11 +106,11 @@ fn half_open_handshakes() {
         .collect();
     let grown = program.memory().saturating_sub(before);
     assert!(grown < peers.len() * 10 * KIB, "{} half-open handshakes took {grown} bytes", peers.len());
-    until("the server lets go of them", || program.descriptors() <= descriptors);
+    until("the server closes their sockets", || program.descriptors() <= descriptors);
     program.check();
 }
 
-/// Fragments cost what they bring, however many they are.
+/// The memory of a fragmented message depends on its bytes, not on the number of its fragments.
 #[test]
 fn tiny_fragments() {
     let program = start(&[]);

@@ -1,4 +1,4 @@
-//! A server under attack: what it spends on that, against what it spends on somebody honest, and whether somebody else
+//! A server under attack: measures its memory, its CPU time as a ratio to that of an honest client, and whether another client
 //! is served meanwhile.
 
 use super::*;
@@ -10,32 +10,32 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What an attacker pays with.
+/// The unit in which an attacker's effort is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
-    /// Bytes sent. Honest are those of messages of 125 bytes, five hundred in each write.
+    /// Bytes sent. An honest client sends messages of 125 bytes, five hundred in each write.
     Byte,
-    /// Writes, each of which the server may have to read for itself. Honest is a message of 125 bytes, one at a time.
+    /// Writes, each of which may cost the server a read. An honest client sends one message of 125 bytes at a time.
     Write,
-    /// Connections. Honest are a handshake, an echo and a closing handshake.
+    /// Connections. An honest client makes a handshake, an echo and a closing handshake.
     Connection,
 }
 
-/// What the server spent.
+/// The cost of an attack to the server.
 #[derive(Debug)]
-pub(crate) struct Toll {
+pub(crate) struct Cost {
     unit: Unit,
     units: usize,
-    /// Nanoseconds of CPU time a unit; and a unit of the honest.
+    /// Nanoseconds of CPU time for each unit of the attacker, and for each unit of an honest client.
     cpu: (f64, f64),
-    /// The most by which its memory grew, in bytes.
+    /// The most by which the server's memory grew, in bytes.
     pub(crate) grown: usize,
-    /// Echoes that somebody else got meanwhile, and the longest that one took.
+    /// How many echoes another client received meanwhile, and how long the slowest took.
     echoes: usize,
     slowest: Duration,
 }
 
-/// The server, and the memory that it takes anyway.
+/// A server, its memory before an attack, and the cost of an honest client.
 pub(crate) struct Siege {
     pub(crate) program: Program,
     memory: usize,
@@ -44,7 +44,7 @@ pub(crate) struct Siege {
 }
 
 impl Siege {
-    /// Starts it, and sees what somebody honest costs.
+    /// Starts a server, and measures the cost of an honest client.
     pub(crate) fn new(unit: Unit, options: &[&str]) -> Self {
         let program = start(options);
         let honest = match unit {
@@ -59,8 +59,9 @@ impl Siege {
         Self { memory: program.memory(), program, unit, honest }
     }
 
-    /// Goes through an attack, which tells how many units it took; whoever it lends is there until its end.
-    pub(crate) fn stand<T>(&self, attack: impl FnOnce(&Program) -> (usize, T)) -> (Toll, T) {
+    /// Runs an attack, and measures it. The attack returns how many units it used, and values, such as connections, that are
+    /// kept until the measurement is over.
+    pub(crate) fn run<T>(&self, attack: impl FnOnce(&Program) -> (usize, T)) -> (Cost, T) {
         let (pid, address) = (self.program.pid(), self.program.address().to_owned());
         let (over, echoes, peak) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
         let (over, echoes, peak) = (&over, &echoes, &peak);
@@ -78,24 +79,24 @@ impl Siege {
                 }
                 slowest
             });
-            let ends = OnDrop(over); // also where the attack fails
-            until("somebody else is served", || echoes.load(SeqCst) > 0);
+            let ends = OnDrop(over); // also if the attack panics
+            until("another client is served", || echoes.load(SeqCst) > 0);
             echoes.store(0, SeqCst);
             let (units, lent) = attack(&self.program);
-            // What was sent last may wait still, in the kernel.
-            until("somebody else is served", || echoes.load(SeqCst) > 0);
+            // The last bytes of the attack may still be in the kernel.
+            until("another client is served", || echoes.load(SeqCst) > 0);
             let echoes = echoes.load(SeqCst);
             drop(ends);
-            let slowest = other.join().expect("somebody else is served");
+            let slowest = other.join().expect("another client is served");
             let cpu = (at_rest(&self.program) - before) as f64 / units as f64;
             let grown = peak.load(SeqCst).max(self.program.memory()).saturating_sub(self.memory);
-            (Toll { unit: self.unit, units, cpu: (cpu, self.honest), grown, echoes, slowest }, lent)
+            (Cost { unit: self.unit, units, cpu: (cpu, self.honest), grown, echoes, slowest }, lent)
         })
     }
 }
 
-impl Toll {
-    /// Holds it to this much memory, and this much CPU time as a ratio to the honest; prints it as a row of a table.
+impl Cost {
+    /// Prints the cost as a row of a table, and checks that its memory and its ratio of CPU time are within these limits.
     pub(crate) fn is_within(&self, what: &str, memory: usize, ratio: f64) {
         let Self { unit, units, cpu: (cpu, honest), grown, echoes, slowest } = self;
         let unit = format!("{unit:?}").to_lowercase();
@@ -110,13 +111,13 @@ impl Toll {
         assert!(*grown <= memory, "{what}: {grown} bytes of memory, {memory} are allowed");
         assert!(
             cpu / honest <= ratio,
-            "{what}: {cpu:.1} ns a {unit}, {:.1} times what somebody honest takes, {ratio} is allowed",
+            "{what}: {cpu:.1} ns a {unit}, {:.1} times what an honest client takes, {ratio} is allowed",
             cpu / honest
         );
     }
 }
 
-/// Writes as long as the server takes something, and tells how much it took.
+/// Writes until the server takes no more, or `most` bytes; returns how many bytes it took.
 pub(crate) fn pour(socket: &Socket, wire: &[u8], most: usize) -> usize {
     let Socket::Tcp(socket) = socket else { panic!("not over TCP") };
     let mut socket = socket.try_clone().unwrap();
@@ -135,17 +136,17 @@ pub(crate) fn pour(socket: &Socket, wire: &[u8], most: usize) -> usize {
     sent
 }
 
-/// CPU time that it has used, in its one thread.
+/// The CPU time that the server's one thread has used.
 fn nanoseconds(program: &Program) -> u64 {
-    program.check(); // it sleeps after that, and what it has used is counted
+    program.check(); // the server sleeps after this, and the kernel has counted its time
     let stat = fs::read_to_string(format!("/proc/{}/schedstat", program.pid())).expect("procfs");
     stat.split_whitespace().next().expect("a number").parse().expect("a number")
 }
 
-/// The same, once it has nothing left to do: a turn over a full receive buffer takes longer than three checks.
+/// The same, once the server has no work left: a turn over a full receive buffer takes longer than three checks.
 fn at_rest(program: &Program) -> u64 {
     let mut times = [nanoseconds(program); 3];
-    until("all is dealt with", || {
+    until("the server has no work left", || {
         times = [times[1], times[2], nanoseconds(program)];
         times[2] - times[0] < 500_000 && times[1] != times[0]
     });
@@ -156,7 +157,7 @@ fn bytes(program: &Program) -> usize {
     exchange(program, &frame(BINARY, &[b'h'; 125]))
 }
 
-/// Sends a message of 125 bytes again and again, and reads the echoes; tells how many bytes it sent.
+/// Sends a message of 125 bytes repeatedly, and reads the echoes. Returns how many bytes it sent.
 pub(crate) fn exchange(program: &Program, message: &[u8]) -> usize {
     const TIMES: usize = 400;
     let client = program.connect();

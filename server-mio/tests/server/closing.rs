@@ -1,10 +1,10 @@
-//! How connections end: by either side, in order and out of it.
+//! The ends of connections: by either side, with and without a closing handshake.
 
 use super::*;
 use std::{net::Shutdown, thread, time::Duration};
 
 #[test]
-fn codes_and_reasons_come_back() {
+fn the_reply_to_a_close_has_its_code() {
     let program = start(&[]);
     for code in [1000, 1001, 1002, 1003, 1007, 1011, 1014, 3000, 3999, 4000, 4999] {
         let mut client = program.connect();
@@ -32,9 +32,9 @@ fn what_follows_a_close_is_not_read() {
     program.check();
 }
 
-/// Each breach of the protocol: what was whole before it is answered, then the close says what was wrong.
+/// Messages before a protocol error are echoed; then the close has the error's code.
 #[test]
-fn breaches() {
+fn protocol_errors() {
     let program = start(&[]);
     let large = noise(30_000, 1);
     for (what, bytes, code) in [
@@ -46,7 +46,7 @@ fn breaches() {
         ("not masked", b"\x81\x05Hello".to_vec(), 1002),
         ("ping of 126 bytes", frame(PING, &[0; 126]), 1002),
         ("fragmented ping", frame(PING & MORE, b""), 1002),
-        ("continuation of nothing", frame(CONTINUATION, b"x"), 1002),
+        ("continuation without a start", frame(CONTINUATION, b"x"), 1002),
         ("a message in a message", [frame(TEXT & MORE, b"x"), frame(TEXT, b"y")].concat(), 1002),
         ("16-bit length of 5", b"\x82\xFE\x00\x05\0\0\0\0Hello".to_vec(), 1002),
         ("64-bit length of 5", b"\x82\xFF\0\0\0\0\0\0\0\x05\0\0\0\0Hello".to_vec(), 1002),
@@ -61,7 +61,7 @@ fn breaches() {
             [frame(TEXT & MORE, b"\xED"), frame(CONTINUATION, b"\xA0\x80")].concat(),
             1007,
         ),
-        ("a text that ends in a character", frame(TEXT, b"\xF0\x9F"), 1007),
+        ("a text that ends inside a character", frame(TEXT, b"\xF0\x9F"), 1007),
     ] {
         let mut client = program.connect();
         client.send(
@@ -80,7 +80,7 @@ fn breaches() {
     program.check();
 }
 
-/// The verdict falls on a head alone: no byte of payload is needed for it, nor taken.
+/// A frame header alone is enough to exceed a limit: no payload is needed.
 #[test]
 fn limits() {
     let program = start(&["--max-frame", "1000", "--max-message", "1500"]);
@@ -111,7 +111,7 @@ fn limits() {
 }
 
 #[test]
-fn what_is_claimed_costs_nothing() {
+fn an_announced_length_costs_no_memory() {
     let program = start(&["--max-message", "1G"]);
     program.check();
     let before = program.memory();
@@ -125,11 +125,11 @@ fn what_is_claimed_costs_nothing() {
         .collect();
     program.check();
     let grown = program.memory().saturating_sub(before);
-    assert!(grown < 2 * MIB, "50 claims of 1 GiB took {grown} bytes");
+    assert!(grown < 2 * MIB, "50 announced lengths of 1 GiB took {grown} bytes");
     drop(clients);
 }
 
-/// The client closes its side of the stream as soon as it has sent: all echoes still come.
+/// The client closes its side of the stream after sending: all echoes still come.
 #[test]
 fn half_close() {
     let program = start(&[]);
@@ -147,7 +147,7 @@ fn half_close() {
     client.expect_end();
     sending.join().unwrap();
 
-    // In one segment with the message, and with the head.
+    // The end of the stream right behind a message, and behind a message that came with the request.
     let mut client = program.connect();
     client.text("and gone");
     client.socket.shutdown_write();
@@ -165,7 +165,8 @@ fn abrupt_ends() {
     let mut other = program.connect();
     let before = program.descriptors();
     for round in 0..10 {
-        // EOF in a head, in a frame's head, in a payload, in a fragmented message, in what is received directly.
+        // The stream ends before a frame, in a header, in a payload, in a fragmented message, and in a large message that is
+        // read directly into its memory.
         for bytes in [
             vec![],
             vec![0x82],
@@ -182,7 +183,7 @@ fn abrupt_ends() {
                 assert_eq!(client.all(), []);
             }
         }
-        // A reset: the client closes while an echo that it has not read is in its buffer.
+        // A reset: the client closes before it has read an echo that arrived.
         let mut client = program.connect();
         client.send(&frame(BINARY, &[1; 50_000]));
         client.send(&head(BINARY, 100_000));
@@ -192,8 +193,8 @@ fn abrupt_ends() {
         stream.shutdown(Shutdown::Both).unwrap();
         other.check();
     }
-    program.check(); // and with that, all that came before is accepted
-    until("the server lets go of them", || program.descriptors() <= before);
+    program.check(); // after this, all earlier connections are accepted
+    until("the server closes their sockets", || program.descriptors() <= before);
     other.close();
 }
 
@@ -202,9 +203,9 @@ fn a_silent_peer_is_pinged_and_dropped() {
     let program = start(&["--idle-timeout", "1", "--pong-timeout", "1"]);
     let mut dead = program.connect();
     let mut alive = program.connect();
-    // The dead one gets a ping, does not answer, and is dropped.
+    // One peer gets a ping, does not answer, and is dropped.
     assert_eq!(dead.next(), Got::Ping(Vec::new()));
-    // The other answers, twice, and stays.
+    // The other answers twice, and stays.
     for _ in 0..2 {
         assert_eq!(alive.next(), Got::Ping(Vec::new()));
         alive.send(&frame(PONG, b""));
@@ -217,7 +218,7 @@ fn a_silent_peer_is_pinged_and_dropped() {
 fn a_peer_that_does_not_close_is_closed() {
     let program = start(&["--close-timeout", "1"]);
     let before = program.descriptors();
-    // One that closes and does not hang up, one that breaks the protocol and goes on sending.
+    // One peer sends a close, but does not close its socket. Another breaks the protocol, and continues to send.
     let mut client = program.connect();
     client.send(&close(1000, ""));
     client.expect_close(1000);
@@ -228,14 +229,14 @@ fn a_peer_that_does_not_close_is_closed() {
     let mut sender = flood.socket.try_clone();
     let flooding =
         thread::spawn(move || while std::io::Write::write_all(&mut sender, &[0xFF; 10_000]).is_ok() {});
-    until("the server lets go of them", || program.descriptors() <= before);
+    until("the server closes their sockets", || program.descriptors() <= before);
     flooding.join().unwrap();
     program.check();
     drop(client);
 }
 
 #[test]
-fn a_close_may_be_late() {
+fn a_close_may_come_inside_a_message() {
     let program = start(&[]);
     let mut client = program.connect();
     client.send(&frame(BINARY & MORE, b"unfinished"));
@@ -244,9 +245,10 @@ fn a_close_may_be_late() {
     client.expect_end();
 }
 
-/// A loop that was stopped for long (a debugger, a laptop's lid) has not heard its peers, and asks before it judges.
+/// A process that was suspended (by a debugger, or a closed laptop) has not read from its peers: it pings them before it drops
+/// them.
 #[test]
-fn a_stopped_server_asks_before_it_drops() {
+fn a_suspended_server_pings_before_it_drops() {
     let program = start(&["--idle-timeout", "1", "--pong-timeout", "1"]);
     let mut client = program.connect();
     program.signal("STOP");
@@ -257,10 +259,10 @@ fn a_stopped_server_asks_before_it_drops() {
     client.check();
 }
 
-/// The answers of more peers than the loop hears at one go had arrived while it was stopped.
+/// While the process is suspended, more peers send pongs than one turn of the loop handles.
 #[test]
 #[ignore = "takes 20 seconds"]
-fn a_stopped_server_hears_all_before_it_drops() {
+fn a_suspended_server_reads_all_peers_before_it_drops_any() {
     let program = start(&["--idle-timeout", "4", "--pong-timeout", "10"]);
     let mut clients: Vec<Client> = (0..2500).map(|_| program.connect()).collect();
     for client in &mut clients {
@@ -278,10 +280,9 @@ fn a_stopped_server_hears_all_before_it_drops() {
     }
 }
 
-/// What was received of a message that can never be whole is let go of at once, and the failure counted once, however
-/// much of it is still to come.
+/// When a message fails, its memory is freed at once. The error is counted once, although more of the message arrives.
 #[test]
-fn a_broken_message_is_not_kept() {
+fn a_failed_message_is_not_kept() {
     let program = start(&["--close-timeout", "1000", "--stats", "1"]);
     program.check();
     let before = program.memory();
@@ -296,7 +297,7 @@ fn a_broken_message_is_not_kept() {
         })
         .collect();
     let grown = program.memory().saturating_sub(before);
-    assert!(grown < 6 * MIB, "12 peers that were refused hold {grown} bytes");
-    until("figures", || program.line().ends_with(" 12 errors"));
+    assert!(grown < 6 * MIB, "12 failed messages take {grown} bytes");
+    until("a line of statistics with 12 errors", || program.line().ends_with(" 12 errors"));
     drop(clients);
 }

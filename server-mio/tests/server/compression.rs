@@ -1,5 +1,4 @@
-//! permessage-deflate through the server's sockets: what is agreed on, what comes back, who waits for whom, and what it
-//! takes of the server's memory.
+//! permessage-deflate through the server's sockets: negotiation, echoes, waiting for a decompressor, and memory.
 
 use super::*;
 use framewire::{
@@ -22,7 +21,7 @@ const OFFER: DeflateOffer = DeflateOffer {
     client_max_window_bits: Some(15),
 };
 
-/// A client that compresses what it can.
+/// A client that compresses its messages.
 struct Peer {
     socket: TcpStream,
     params: DeflateParams,
@@ -32,8 +31,8 @@ struct Peer {
     inflate: InflatePool,
     deflate: DeflatePool,
     assembler: Assembler,
-    /// Data frames that came compressed, and those that did not.
-    came: (usize, usize),
+    /// How many messages were received compressed, and how many uncompressed.
+    received: (usize, usize),
 }
 
 impl Peer {
@@ -63,7 +62,7 @@ impl Peer {
             inflate,
             deflate: DeflatePool::new(DeflateConfig::default()),
             assembler: Assembler::new(u64::MAX),
-            came: (0, 0),
+            received: (0, 0),
         })
     }
 
@@ -79,10 +78,10 @@ impl Peer {
         self.socket.write_all(&frame).unwrap();
     }
 
-    /// The next message; `None` where none comes in this time.
+    /// The next message; `None` if none comes in this time.
     fn next(&mut self, patience: Duration) -> Option<Vec<u8>> {
         self.socket.set_read_timeout(Some(patience)).unwrap();
-        // As much as has to do with one message: its header, and what it lacks.
+        // Each read stays within one message: a byte of its header, or at most the missing payload.
         loop {
             let mut rx = [0; 64 * KIB];
             let room = match usize::try_from(self.connection.remaining()).unwrap() {
@@ -103,17 +102,17 @@ impl Peer {
                 let part = match event {
                     Event::Part(part) => part,
                     Event::Binary(bytes) => {
-                        self.came.1 += 1;
+                        self.received.1 += 1;
                         return Some(bytes.to_vec());
                     }
                     Event::Close(close) => panic!("{:?}", close.as_close()),
                     other => panic!("{other:?}"),
                 };
-                let (coded, last) = (!part.rsv.is_none(), part.last);
+                let (compressed, last) = (!part.rsv.is_none(), part.last);
                 let mut parts = ready.feed(part);
                 while let Some(part) = parts.next_part().unwrap() {
                     if let Some(message) = self.assembler.push(part).unwrap() {
-                        let count = if coded { &mut self.came.0 } else { &mut self.came.1 };
+                        let count = if compressed { &mut self.received.0 } else { &mut self.received.1 };
                         *count += 1;
                         assert!(last && input.is_empty());
                         return Some(message.into_vec());
@@ -134,7 +133,7 @@ impl Peer {
     }
 }
 
-/// What compresses.
+/// Text that compresses well.
 fn prose(len: usize) -> Vec<u8> {
     let mut text = Vec::new();
     for i in 0.. {
@@ -148,7 +147,7 @@ fn prose(len: usize) -> Vec<u8> {
 }
 
 #[test]
-fn every_agreement_echoes() {
+fn echoes_with_every_parameter() {
     let cases: [(&[&str], DeflateOffer, DeflateParams); 4] = [
         (&[], OFFER, DeflateParams::default()),
         (
@@ -184,10 +183,10 @@ fn every_agreement_echoes() {
         let mut peer = Peer::connect(&program, offer).unwrap();
         assert_eq!(peer.params, params);
         for len in [0, 10, 300, 900, 1500, 70_000, 300, 1 << 20, 3 << 20] {
-            let before = peer.came.0;
+            let before = peer.received.0;
             peer.echo(&prose(len));
             let least = if options.contains(&"1000") { 1000 } else { 64 };
-            assert_eq!(peer.came.0 > before, len >= least, "{len} bytes with {options:?}");
+            assert_eq!(peer.received.0 > before, len >= least, "{len} bytes with {options:?}");
             peer.echo(&noise(len.min(1 << 20), len as u64));
         }
         // Many at once.
@@ -196,7 +195,7 @@ fn every_agreement_echoes() {
         let sender = std::thread::spawn(move || socket.write_all(&frames).unwrap());
         (0..500).for_each(|i| peer.expect(&prose(50 + 10 * i)));
         sender.join().unwrap();
-        // Cut anywhere, with a ping inside.
+        // One message in small pieces.
         let text = prose(2000);
         let frame = peer.frame(Kind::Binary, &text);
         for piece in frame.chunks(7) {
@@ -208,19 +207,19 @@ fn every_agreement_echoes() {
 }
 
 #[test]
-fn nothing_is_agreed_on_without_the_option_or_the_offer() {
+fn compression_needs_the_option_and_an_offer() {
     let program = start(&[]);
     assert!(Peer::connect(&program, OFFER).is_none());
     let program = start(&["--compression", "--client-max-window-bits", "12"]);
     assert!(Peer::connect(&program, DeflateOffer { client_max_window_bits: None, ..OFFER }).is_none());
-    program.check(); // who offers nothing is served as ever
+    program.check(); // a client without an offer is served uncompressed
     let mut client = program.connect();
     client.send(&frame(TEXT | RSV1, b"\xf2\x48\xcd\xc9\xc9\x07\x00"));
     client.expect_close(1002);
 }
 
 #[test]
-fn what_is_wrong_with_a_compressed_message() {
+fn bad_compressed_messages_fail() {
     let program = start(&["--compression", "--max-message", "1M"]);
     let bomb = Peer::connect(&program, OFFER).unwrap().frame(Kind::Binary, &vec![0; 100 << 20]);
     assert!(bomb.len() < 200 << 10);
@@ -248,16 +247,16 @@ fn what_is_wrong_with_a_compressed_message() {
     Peer::connect(&program, OFFER).unwrap().echo(&prose(1000));
 }
 
-/// The smallest memory: one decompressor, no window.
+/// The least memory that can be configured: one decompressor, and no window.
 const SMALLEST: [&str; 3] = ["--compression", "--compression-memory", "1"];
 
 #[test]
-fn at_the_cap_peers_wait_until_a_message_ends() {
+fn at_the_memory_limit_peers_wait_until_a_message_ends() {
     let program = start(&[&SMALLEST[..], &["--compression-timeout", "1000"]].concat());
     let mut peers = [(); 4].map(|()| Peer::connect(&program, OFFER).unwrap());
     assert!(peers.iter().all(|peer| peer.params.client_no_context_takeover));
     for peer in &mut peers {
-        peer.echo(&prose(500)); // one after the other, one decompressor serves all
+        peer.echo(&prose(500)); // one decompressor serves all, one after the other
     }
     let [holder, rest @ ..] = &mut peers;
     for round in 0..3 {
@@ -269,13 +268,13 @@ fn at_the_cap_peers_wait_until_a_message_ends() {
         for peer in rest.iter_mut() {
             assert_eq!(peer.next(Duration::from_millis(100)), None, "it waits");
         }
-        program.check(); // others are served, also new ones, uncompressed
+        program.check(); // uncompressed connections are served; a new one gets no compression
         assert!(Peer::connect(&program, OFFER).is_none());
         if round < 2 {
             holder.socket.write_all(&frame[100..]).unwrap();
             holder.expect(&text);
         } else {
-            holder.socket.shutdown(std::net::Shutdown::Both).unwrap(); // or it goes
+            holder.socket.shutdown(std::net::Shutdown::Both).unwrap(); // its message never ends
         }
         rest.iter_mut().for_each(|peer| peer.expect(&prose(700)));
     }
@@ -283,11 +282,11 @@ fn at_the_cap_peers_wait_until_a_message_ends() {
     rest[0].socket.write_all(&frame((BINARY & MORE) | RSV1, b"\xf2")).unwrap();
     rest[1].send(&prose(700));
     assert_eq!(rest[1].next(Duration::from_secs(1)), None);
-    assert!(program.cpu() - busy < 50, "it waits without work");
+    assert!(program.cpu() - busy < 50, "the server is busy while a peer waits");
 }
 
 #[test]
-fn a_peer_that_never_ends_its_message_is_sent_away_when_others_wait() {
+fn a_peer_that_never_ends_its_message_is_closed_when_others_wait() {
     let options = ["--compression-timeout", "1", "--idle-timeout", "1", "--pong-timeout", "3"];
     let program = start(&[&SMALLEST[..], &options].concat());
     let mut holder = Peer::connect(&program, OFFER).unwrap();
@@ -297,7 +296,7 @@ fn a_peer_that_never_ends_its_message_is_sent_away_when_others_wait() {
     program.check();
     let mut socket = holder.socket.try_clone().unwrap();
     let dribble = std::thread::spawn(move || {
-        // Alive, but slow.
+        // Slow, but never silent for long.
         for byte in &frame[100..] {
             if socket.write_all(&[*byte]).is_err() {
                 return;
@@ -307,23 +306,24 @@ fn a_peer_that_never_ends_its_message_is_sent_away_when_others_wait() {
     });
     waits.echo(&prose(700));
     let mut wire = Vec::new();
-    let _ = holder.socket.read_to_end(&mut wire); // or a reset: it goes on writing
+    let _ = holder.socket.read_to_end(&mut wire); // may fail with a reset: the other thread still writes
     assert!(wire.is_empty() || wire.ends_with(b"a compressed message takes too long"));
     drop(holder);
     dribble.join().unwrap();
 }
 
-/// A read of many small messages that inflate to much: what waits for a peer that does not read stays at the mark.
+/// One read brings many messages that inflate to much more: the echoes queued for a peer that does not read are still limited
+/// by the high-water mark.
 #[test]
-fn amplification_is_held_back() {
+fn inflated_messages_pause_a_peer() {
     let options = ["--compression", "--max-message", "1M", "--high-water", "1M"];
     let program = start(&options);
-    // A period of 20,000 bytes: the client's window sees it, and the server's, of 9 bits, does not.
+    // The payload repeats every 20,000 bytes, which is inside the client's window, but outside the server's of 512 bytes.
     let offer = DeflateOffer { server_max_window_bits: Some(9), ..OFFER };
     let mut peer = Peer::connect(&program, offer).unwrap();
     let payload = noise(20_000, 1).repeat(52);
     peer.echo(&payload);
-    assert_eq!(peer.came, (0, 1), "it comes back uncompressed");
+    assert_eq!(peer.received, (0, 1), "the echo is uncompressed");
     let before = program.memory();
     let mut frames = Vec::new();
     for _ in 0..40 {
@@ -340,20 +340,24 @@ fn amplification_is_held_back() {
     peer.echo(&prose(100));
 }
 
-/// What a connection costs that has sent more than a window, had it echoed, and is idle since.
+/// The memory of an idle connection that was sent an echo larger than a window.
 #[test]
 fn idle_connections() {
     const COUNT: usize = 1000;
-    // The allocator gives and takes pages: so much is within what a measurement with so few connections tells.
+    // The allocator works in pages, so a measurement with so few connections is only this exact.
     const SOME: usize = KIB;
     let none: &[&str] = &["--server-no-context-takeover", "--client-no-context-takeover"];
     let small: &[&str] = &["--server-max-window-bits", "10", "--client-max-window-bits", "10"];
     let cases: [(&str, Option<&[&str]>, usize); 5] = [
         ("not compressed", None, SOME),
-        ("compressed, no takeover", Some(none), SOME),
-        ("takeover, 10 bits", Some(small), SOME + 2 * KIB),
-        ("takeover, 15 bits", Some(&["--compression-memory", "1G"]), SOME + 2 * 40 * KIB),
-        ("takeover, 15 bits, 4 MiB for it", Some(&["--compression-memory", "4M"]), SOME + 4 * MIB / COUNT),
+        ("compressed, no context takeover", Some(none), SOME),
+        ("context takeover, 10 bits", Some(small), SOME + 2 * KIB),
+        ("context takeover, 15 bits", Some(&["--compression-memory", "1G"]), SOME + 2 * 40 * KIB),
+        (
+            "context takeover, 15 bits, 4 MiB of memory",
+            Some(&["--compression-memory", "4M"]),
+            SOME + 4 * MIB / COUNT,
+        ),
     ];
     for (what, options, most) in cases {
         let options: Vec<_> = options.map_or(vec![], |options| [&["--compression"], options].concat());
@@ -364,7 +368,7 @@ fn idle_connections() {
         );
         let text = prose(40 * KIB);
         let request = upgrade("Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n");
-        // What the server needs once.
+        // The server allocates some memory only once: not part of the measurement.
         for _ in 0..20 {
             if let Some(mut peer) = Peer::connect(&program, OFFER) {
                 peer.echo(&text);
@@ -380,8 +384,8 @@ fn idle_connections() {
                 let mut head = [0; 4096];
                 let n = socket.read(&mut head).unwrap();
                 assert!(head[..n].ends_with(b"\r\n\r\n"));
-                let coded = head.windows(4).any(|at| at == b"perm");
-                let frame = match (&mut scratch, coded) {
+                let compressed = head.windows(4).any(|at| at == b"perm");
+                let frame = match (&mut scratch, compressed) {
                     (Some(_), true) => {
                         let mut connection = Connection::<ClientRole>::new().with_extension_bits(Rsv::RSV1);
                         let params = DeflateParams { client_max_window_bits: 9, ..DeflateParams::default() };
@@ -396,7 +400,7 @@ fn idle_connections() {
                 socket.write_all(&frame).unwrap();
                 let mut header = [0; 2];
                 socket.read_exact(&mut header).unwrap();
-                assert_eq!((header[0] & 0x40 != 0, header[1]), (coded, 126));
+                assert_eq!((header[0] & 0x40 != 0, header[1]), (compressed, 126));
                 let mut len = [0; 2];
                 socket.read_exact(&mut len).unwrap();
                 let mut echo = vec![0; u16::from_be_bytes(len).into()];
@@ -405,7 +409,7 @@ fn idle_connections() {
             })
             .collect();
         let each = || program.memory().saturating_sub(before) / peers.len();
-        until("what is not needed any more is let go of", || each() <= most);
+        until("the memory of a connection is within its limit", || each() <= most);
         println!("{what}: {} bytes a connection", each());
     }
 }

@@ -1,4 +1,4 @@
-//! Every message comes back as it went: every size, every cut, in order.
+//! Echoes: messages of every size, cut at every place, in order.
 
 use super::*;
 use std::{thread, time::Duration};
@@ -6,7 +6,7 @@ use std::{thread, time::Duration};
 const RECEIVE_BUFFER: usize = 256 * KIB;
 
 #[test]
-fn every_length_comes_back() {
+fn every_length_is_echoed() {
     let program = start(&[]);
     let mut client = program.connect();
     for len in
@@ -22,7 +22,7 @@ fn every_length_comes_back() {
 }
 
 #[test]
-fn large_messages_come_back() {
+fn large_messages_are_echoed() {
     let program = start(&["--max-message", "64M"]);
     for len in [16 * MIB, 64 * MIB] {
         let mut client = program.connect();
@@ -38,7 +38,7 @@ fn large_messages_come_back() {
     client.close();
 }
 
-/// Small frames of every kind, one byte a segment.
+/// Small frames of every kind, sent byte by byte.
 #[test]
 fn byte_by_byte() {
     let program = start(&[]);
@@ -59,9 +59,9 @@ fn byte_by_byte() {
     client.expect_end();
 }
 
-/// A stream of messages of all sizes, cut at places that have nothing to do with them.
+/// Messages of all sizes in one stream, cut at random places.
 #[test]
-fn odd_pieces() {
+fn random_cuts() {
     let program = start(&[]);
     for (seed, most) in [(1, 7), (2, 100), (3, 5000), (4, 70_000), (5, 400_000)] {
         let mut random = Random(seed);
@@ -94,7 +94,7 @@ fn odd_pieces() {
     }
 }
 
-/// Each place at which two segments can meet, in a stream with heads of every length.
+/// A stream with several kinds of headers, cut once at each place.
 #[test]
 fn every_cut() {
     let program = start(&[]);
@@ -111,7 +111,7 @@ fn every_cut() {
     .concat();
     for cut in 0..=wire.len() {
         client.send(&wire[..cut]);
-        thread::sleep(Duration::from_micros(300)); // so that it is often a segment of its own; right either way
+        thread::sleep(Duration::from_micros(300)); // the pieces then often arrive in two reads; the test holds either way
         client.send(&wire[cut..]);
         client.expect_text("grüße");
         assert_eq!(client.next(), Got::Pong(b"between".to_vec()), "cut at {cut}");
@@ -171,18 +171,18 @@ fn ten_thousand_in_one_burst_keep_their_order() {
     client.close();
 }
 
-/// Messages that end exactly at, just before and just behind the end of the receive buffer, and of what is received
-/// directly; and reads that fill it by coincidence, behind which nothing comes. The client waits for each echo, so a
-/// read that is wrongly thought to be the last one shows.
+/// Messages that end at, just before and just behind the end of the receive buffer, or the size at which a message is read
+/// directly; and reads that fill the buffer exactly, with nothing behind. The client waits for each echo, so the test hangs if
+/// the server wrongly takes a read for the last one.
 #[test]
-fn messages_that_end_where_the_buffer_does() {
+fn messages_that_end_near_the_end_of_the_buffer() {
     let program = start(&["--receive-buffer", "4M"]);
     let mut client = program.connect();
     for end in [RECEIVE_BUFFER, 2 * RECEIVE_BUFFER, 3 * RECEIVE_BUFFER, 16 * KIB, 32 * KIB] {
         for off in [0, 1, 2, 3, 7, 13, 14, 15] {
             for past in [false, true] {
                 let total = if past { end + off } else { end - off };
-                // One message, of so many bytes on the wire; then one that is split over the end.
+                // One message of `total` bytes on the wire; then two, the second of which crosses the end.
                 let payload = noise(total - head(0, total as u64).len(), total as u64);
                 client.binary(&payload);
                 client.expect_binary(&payload);
@@ -194,7 +194,7 @@ fn messages_that_end_where_the_buffer_does() {
             }
         }
     }
-    // Exactly full, of messages that are whole.
+    // Whole messages that fill the buffer exactly.
     let small = frame(BINARY, &[5; 122]);
     let wire = small.repeat(2 * RECEIVE_BUFFER / small.len());
     assert_eq!(wire.len() % RECEIVE_BUFFER, 0);
@@ -205,10 +205,10 @@ fn messages_that_end_where_the_buffer_does() {
     client.close();
 }
 
-/// Behind a large message, only the start of what comes is read to the shared buffer: what fills that by coincidence, with
-/// nothing behind it; and many small ones in a row.
+/// After a large message, only a short read goes to the shared buffer: messages that fill it exactly, with nothing behind; and
+/// many small messages in a row.
 #[test]
-fn what_comes_behind_a_large_message() {
+fn messages_behind_a_large_one() {
     const START: usize = 16 * KIB + 14;
     let program = start(&[]);
     let mut client = program.connect();
@@ -223,7 +223,7 @@ fn what_comes_behind_a_large_message() {
         client.binary(&payload);
         client.expect_binary(&payload);
     }
-    // 241 of 68 bytes, and 10.
+    // 241 frames of 68 bytes, and one of 10.
     let (small, last) = (noise(62, 2), noise(4, 3));
     let wire = [frame(BINARY, &small).repeat(241), frame(BINARY, &last)].concat();
     assert_eq!(wire.len(), START);
@@ -291,16 +291,16 @@ fn a_thousand_connections_at_once() {
         client.expect_end();
     }
     let settled = start(&[]).descriptors();
-    until("all are let go", || program.descriptors() <= settled);
+    until("the server closes their sockets", || program.descriptors() <= settled);
 }
 
-/// A read stops short where urgent data stood, and is not all for that: what came behind it needs no further event.
+/// A read stops at urgent data. The server must read again without an event, because more came behind it.
 #[test]
 #[cfg(target_os = "linux")]
-fn urgent_data_holds_nothing_up() {
+fn urgent_data_delays_nothing() {
     let program = start(&[]);
     let mut client = program.connect();
-    program.signal("STOP"); // so that all of it is there at the first read
+    program.signal("STOP"); // so that all bytes have arrived before the first read
     client.binary(b"before");
     if let Socket::Tcp(socket) = &client.socket {
         socket2::SockRef::from(socket).send_out_of_band(b"!").unwrap();

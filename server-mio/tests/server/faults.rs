@@ -1,4 +1,4 @@
-//! What the machine and the operator do to it: no descriptors, limits, signals, addresses.
+//! The machine and the operator: file descriptors, limits, signals, addresses, standard output.
 
 use super::*;
 use std::{
@@ -12,14 +12,14 @@ use std::{
     time::Duration,
 };
 
-/// Whether a connection is answered within a moment; `None` where it waits in the kernel's queue.
+/// Whether the server responds soon; it does not if the connection waits in the kernel's queue.
 fn answered(stream: &mut TcpStream) -> bool {
     stream.set_read_timeout(Some(Duration::from_millis(700))).unwrap();
     stream.read_exact(&mut [0; 12]).is_ok()
 }
 
 #[test]
-fn without_descriptors_it_waits() {
+fn without_descriptors_connections_wait() {
     let mut program = start_with("ulimit -n 32", &["--listen", "127.0.0.1:0"]);
     let room = 32 - program.descriptors_below(32);
     let mut clients: Vec<Client> = (0..room).map(|_| program.connect()).collect();
@@ -28,13 +28,13 @@ fn without_descriptors_it_waits() {
         stream.write_all(upgrade("").as_bytes()).unwrap();
     }
     assert!(!answered(&mut waiting[0]));
-    // It does not spin over it, and goes on serving.
+    // The server does not spin, and serves the open connections.
     let cpu = program.cpu();
     thread::sleep(Duration::from_secs(1));
     assert!(program.cpu() - cpu <= 10, "{} ticks in a second of waiting", program.cpu() - cpu);
     assert!(program.is_running());
     clients.iter_mut().for_each(Client::check);
-    // As soon as there is room, those that wait are served.
+    // When descriptors are free again, the waiting connections are served.
     clients.truncate(room - 20);
     for stream in &mut waiting {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -60,9 +60,9 @@ fn connections_are_limited() {
     fourth.read_exact(&mut [0; 12]).unwrap();
 }
 
-/// More connections at once than are accepted at one go: nobody waits for a timer.
+/// More connections at once than one turn accepts: none of them waits for a timer.
 #[test]
-fn a_crowd_is_let_in_without_delay() {
+fn a_burst_of_connections_is_accepted_without_delay() {
     let program = start(&[]);
     program.signal("STOP");
     let crowd: Vec<TcpStream> = (0..2000)
@@ -77,13 +77,13 @@ fn a_crowd_is_let_in_without_delay() {
     for mut stream in crowd {
         stream.read_exact(&mut [0; 129]).unwrap();
     }
-    // All is there from the beginning, so there is nothing to wait for.
+    // All requests arrived before the server went on, so it has no reason to sleep.
     let waited = program.sleeps() - asleep;
-    assert!(waited <= 3, "it went to sleep {waited} times in between");
+    assert!(waited <= 3, "the server slept {waited} times in between");
 }
 
 #[test]
-fn the_first_signal_says_goodbye() {
+fn the_first_signal_closes_all_connections() {
     for signal in ["TERM", "INT"] {
         let mut program = start(&[]);
         let mut clients: Vec<Client> = (0..50).map(|_| program.connect()).collect();
@@ -101,7 +101,7 @@ fn the_first_signal_says_goodbye() {
 }
 
 #[test]
-fn a_shutdown_under_load_loses_no_order() {
+fn a_shutdown_under_load_keeps_the_order() {
     let mut program = start(&[]);
     let address = program.address().to_owned();
     let senders: Vec<_> = (0..8)
@@ -147,9 +147,9 @@ fn a_shutdown_under_load_loses_no_order() {
     assert_eq!(program.wait().code(), Some(0));
 }
 
-/// Peers that do not answer the close are given up within the bound.
+/// Peers that do not answer the close are dropped after the close timeout.
 #[test]
-fn a_shutdown_is_bounded() {
+fn a_shutdown_takes_at_most_the_close_timeout() {
     let mut program = start(&["--close-timeout", "1", "--high-water", "64K"]);
     let idle = program.connect();
     let deaf = program.connect();
@@ -163,20 +163,20 @@ fn a_shutdown_is_bounded() {
 }
 
 #[test]
-fn the_second_signal_ends_it() {
+fn the_second_signal_ends_the_process() {
     let mut program = start(&["--close-timeout", "1000"]);
     let mut client = program.connect();
     program.signal("TERM");
     client.expect_close(1001);
     assert!(program.is_running());
-    // Nobody new is let in.
+    // No new connection is accepted.
     assert!(TcpStream::connect(program.address()).is_err());
     program.signal("INT");
     let status = program.wait();
     assert_eq!((status.code(), status.signal()), (Some(130), None));
 }
 
-/// A path that nobody else has.
+/// A path that no other process uses.
 fn path(name: &str) -> PathBuf {
     let path = std::env::temp_dir().join(format!("framewire-echo-{name}-{}", std::process::id()));
     let _ = fs::remove_file(&path);
@@ -186,7 +186,7 @@ fn path(name: &str) -> PathBuf {
 #[test]
 fn unix_sockets() {
     let path = path("socket");
-    // One that nobody listens on any more.
+    // A socket on which no process listens any more.
     drop(UnixListener::bind(&path).unwrap());
     assert!(path.exists());
     let at = path.to_str().unwrap();
@@ -200,7 +200,7 @@ fn unix_sockets() {
     client.expect_binary(&payload);
     sending.join().unwrap();
     Client::connect(&program.addresses[1]).check();
-    // A second server does not take it away from the first.
+    // A second server cannot take the path from the first.
     let second = Command::new(env!("CARGO_BIN_EXE_framewire-echo")).args(["--listen", at]).output().unwrap();
     assert_eq!(second.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&second.stderr).contains("cannot listen on"));
@@ -208,11 +208,11 @@ fn unix_sockets() {
     client.close();
     program.signal("TERM");
     assert_eq!(program.wait().code(), Some(0));
-    assert!(!path.exists(), "the file is left behind");
+    assert!(!path.exists(), "the socket's file was not removed");
 }
 
 #[test]
-fn a_file_that_is_no_socket_is_left_alone() {
+fn a_file_that_is_no_socket_is_not_replaced() {
     let path = path("file");
     fs::write(&path, "precious").unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_framewire-echo"))
@@ -242,7 +242,7 @@ fn several_threads() {
     let mut program = start(&["--threads", "2", "--stats", "1"]);
     let mut clients: Vec<Client> = (0..64).map(|_| program.connect()).collect();
     clients.iter_mut().for_each(Client::check);
-    until("figures of all connections", || program.line().starts_with("64 connections, "));
+    until("statistics of all connections", || program.line().starts_with("64 connections, "));
     program.signal("TERM");
     for client in &mut clients {
         client.expect_close(1001);
@@ -254,22 +254,22 @@ fn several_threads() {
 }
 
 #[test]
-fn figures() {
+fn statistics() {
     let program = start(&["--stats", "1"]);
     let mut client = program.connect();
     for _ in 0..100 {
         client.check();
     }
     client.close();
-    until("figures", || {
+    until("a line of statistics", || {
         let line = program.line();
         line.contains("messages/s") && line.contains("MB/s") && line.ends_with("1 accepted, 0 errors")
     });
 }
 
-/// Nobody reads what it prints: that is no reason to end.
+/// The server runs on if its standard output is closed.
 #[test]
-fn a_closed_standard_output_does_not_matter() {
+fn standard_output_may_be_closed() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_framewire-echo"))
         .args(["--listen", &port.to_string(), "--stats", "1"])
@@ -278,7 +278,7 @@ fn a_closed_standard_output_does_not_matter() {
         .spawn()
         .unwrap();
     drop(child.stdout.take());
-    until("it listens", || TcpStream::connect(port).is_ok());
+    until("the server listens", || TcpStream::connect(port).is_ok());
     thread::sleep(Duration::from_millis(1200));
     Client::connect(&port.to_string()).check();
     child.kill().unwrap();

@@ -1,4 +1,4 @@
-//! What a head gets.
+//! Requests and their responses.
 
 use super::*;
 use std::{
@@ -8,7 +8,7 @@ use std::{
 };
 
 #[test]
-fn a_request_for_a_websocket_gets_one() {
+fn an_upgrade_is_accepted() {
     let program = start(&[]);
     let mut stream = program.tcp();
     stream.write_all(upgrade("").as_bytes()).unwrap();
@@ -22,7 +22,7 @@ fn a_request_for_a_websocket_gets_one() {
 }
 
 #[test]
-fn heads_as_they_are_met_are_accepted() {
+fn unusual_upgrades_are_accepted() {
     let program = start(&[]);
     for head in [
         "\r\nGET /chat?room=1 HTTP/1.1\r\nhost:a\r\nUPGRADE:WebSocket\r\nconnection:keep-alive,\tUPGRADE\r\n\
@@ -50,7 +50,7 @@ fn a_browser_gets_a_page() {
     assert!(page.contains("Content-Type: text/html") && page.contains("new WebSocket("), "{page}");
     let (head, body) = page.split_once("\r\n\r\n").unwrap();
     assert!(head.contains(&format!("Content-Length: {}", body.len())));
-    // It is the whole page: nothing is fetched from elsewhere.
+    // The page is one file: it loads nothing from other addresses.
     assert!(!body.contains("src=\"http") && !body.contains("href=\"http"));
 
     let head_only = ask(program.address(), b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -58,12 +58,12 @@ fn a_browser_gets_a_page() {
 }
 
 #[test]
-fn other_requests_get_what_fits() {
+fn other_requests_get_a_fitting_status() {
     let program = start(&[]);
     let ask = |request: &str| ask(program.address(), request.as_bytes());
     let health = ask("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(status(&health) == 200 && health.ends_with("\r\n\r\nok\n"), "{health}");
-    assert_eq!(status(&ask("GET /healthz HTTP/1.0\r\n\r\n")), 200); // as health checks ask
+    assert_eq!(status(&ask("GET /healthz HTTP/1.0\r\n\r\n")), 200); // as some health checks ask
     assert_eq!(status(&ask("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n")), 404);
     let not_allowed = ask("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
     assert!(status(&not_allowed) == 405 && not_allowed.contains("Allow: GET"), "{not_allowed}");
@@ -82,16 +82,16 @@ fn other_requests_get_what_fits() {
 }
 
 #[test]
-fn a_head_has_limits() {
+fn a_request_has_limits() {
     let program = start(&[]);
     let long = upgrade(&format!("Cookie: {}\r\n", "c".repeat(9000)));
     assert_eq!(status(&ask(program.address(), long.as_bytes())), 431);
     let many = upgrade(&"X: y\r\n".repeat(64));
     assert_eq!(status(&ask(program.address(), many.as_bytes())), 431);
-    // Refused at the limit, not at an end that never comes.
+    // Refused at the limit: the end of the head never comes.
     let endless = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(8192));
     assert_eq!(status(&ask(program.address(), endless.as_bytes())), 431);
-    // As much as fits is taken.
+    // A head of exactly the limit is accepted.
     let mut fits = upgrade("Cookie: \r\n");
     let fill = "c".repeat(8192 - fits.len());
     fits = upgrade(&format!("Cookie: {fill}\r\n"));
@@ -105,9 +105,9 @@ fn a_head_has_limits() {
 }
 
 #[test]
-fn what_is_no_http_is_refused_at_once() {
+fn other_protocols_are_refused_at_once() {
     let program = start(&[]);
-    // A TLS client: its first byte tells. No head ends here, and no time passes.
+    // A TLS client: its first byte is enough. The server does not wait for the end of a head, or for a timeout.
     let hello =
         [&[0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xFC, 0x03, 0x03][..], &noise(506, 1)].concat();
     let mut stream = program.tcp();
@@ -175,7 +175,7 @@ fn frames_may_come_with_the_head() {
 }
 
 #[test]
-fn a_head_may_come_byte_by_byte() {
+fn a_request_may_come_byte_by_byte() {
     let program = start(&[]);
     let mut stream = program.tcp();
     for byte in upgrade("Cookie: a=b\r\n").into_bytes() {
@@ -190,7 +190,7 @@ fn a_head_may_come_byte_by_byte() {
 }
 
 #[test]
-fn a_head_may_not_take_for_ever() {
+fn a_slow_request_is_refused() {
     let program = start(&["--handshake-timeout", "1"]);
     let mut silent = program.tcp();
     let mut slow = program.tcp();
@@ -212,9 +212,9 @@ fn a_head_may_not_take_for_ever() {
     trickle.join().unwrap();
 }
 
-/// At whatever fraction of a second a peer came: it has all of its time.
+/// The handshake timeout is never shorter than configured, at whatever fraction of a second a peer connects.
 #[test]
-fn a_head_has_its_time() {
+fn the_handshake_timeout_is_not_shorter() {
     let program = start(&["--handshake-timeout", "1"]);
     let peers: Vec<_> = (0..20)
         .map(|_| {
@@ -229,7 +229,7 @@ fn a_head_has_its_time() {
         .collect();
     for peer in peers {
         let waited = peer.join().unwrap();
-        assert!(waited >= Duration::from_millis(990), "given up after {waited:?}");
+        assert!(waited >= Duration::from_millis(990), "refused after {waited:?}");
     }
 }
 
@@ -242,6 +242,6 @@ fn a_plain_request_does_not_hold_a_connection_open() {
         stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
         stream.read_to_end(&mut Vec::new()).unwrap();
     }
-    // The peers do not close: the server does, after its time.
-    until("the server lets go of them", || program.descriptors() <= before);
+    // The peers do not close, so the server does, after the close timeout.
+    until("the server closes their sockets", || program.descriptors() <= before);
 }

@@ -1,4 +1,4 @@
-//! The library without the program: other handlers than an echo.
+//! The library without the program, with handlers that do more than echo.
 
 use super::*;
 use framewire::{
@@ -64,7 +64,7 @@ impl Handler for Twice {
 }
 
 #[test]
-fn a_handler_with_a_state_sends_what_it_likes() {
+fn a_handler_sends_several_replies_and_keeps_state() {
     let server = Running::start(Config::default(), Twice::default());
     let mut client = Client::connect(&server.address);
     for (i, len) in [0, 5, 70_000, 1 << 20].into_iter().enumerate() {
@@ -83,13 +83,13 @@ fn a_handler_with_a_state_sends_what_it_likes() {
 fn a_handler_closes() {
     let config = Config { close_timeout: 1, ..Config::default() };
     let server = Running::start(config, Twice::default());
-    // The peer closes in turn.
+    // The peer replies to the close.
     let mut client = Client::connect(&server.address);
     client.text("no");
     client.expect_close(1008);
     client.send(&close(1000, ""));
     client.expect_end();
-    // Or it does not: it has its time, from the close on.
+    // The peer does not reply: the close timeout starts at the close.
     let mut client = Client::connect(&server.address);
     thread::sleep(Duration::from_secs(3));
     let begun = Instant::now();
@@ -102,7 +102,7 @@ fn a_handler_closes() {
     server.end();
 }
 
-/// Answers requests with its own state, and with what cannot be sent.
+/// Responds to requests with its own state, or with an invalid header.
 struct Pages(String);
 
 impl Handler for Pages {
@@ -118,7 +118,7 @@ impl Handler for Pages {
 }
 
 #[test]
-fn requests_are_answered_by_the_handler() {
+fn the_handler_responds_to_requests() {
     let server = Running::start(Config::default(), Twice::default());
     let get = |server: &Running, path: &str| {
         ask(&server.address, format!("GET {path} HTTP/1.1\r\nHost: test.example\r\n\r\n").as_bytes())

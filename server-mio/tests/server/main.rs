@@ -1,4 +1,4 @@
-//! The program as a process: what it does with clients, right and wrong.
+//! The program as a process, with clients that follow the protocol and clients that do not.
 
 use framewire_testing::{
     payload::Random,
@@ -15,12 +15,12 @@ mod handshake;
 mod library;
 mod pressure;
 
-/// The program, on a port of the loopback interface that is free.
+/// Starts the program on a free port of the loopback interface.
 fn start(options: &[&str]) -> Program {
     Program::start(env!("CARGO_BIN_EXE_framewire-echo"), options)
 }
 
-/// The program with these options only, after `setup` has run in the shell that becomes it.
+/// Starts the program with only these options, from a shell that runs `setup` first.
 fn start_with(setup: &str, options: &[&str]) -> Program {
     Program::start_with(env!("CARGO_BIN_EXE_framewire-echo"), setup, options)
 }

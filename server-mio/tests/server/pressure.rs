@@ -1,4 +1,4 @@
-//! Peers that send and do not read: they are held back, nothing is lost, nobody else suffers.
+//! Peers that send and do not read: they are paused, nothing is lost, and other peers are served.
 
 use super::*;
 use std::{
@@ -12,10 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Small socket buffers, so that the kernel takes little; the server's own high-water mark, low.
+/// A low high-water mark, and small socket buffers, so that the kernel takes little.
 const TIGHT: &[&str] = &["--high-water", "64K", "--send-buffer", "16K", "--receive-buffer", "16K"];
 
-/// Sends in the background; counts what has gone.
+/// Sends in the background, and counts the bytes sent.
 fn send_all(client: &Client, wire: Vec<u8>) -> (Arc<AtomicUsize>, JoinHandle<()>) {
     let mut socket = client.socket.try_clone();
     let sent = Arc::new(AtomicUsize::new(0));
@@ -33,7 +33,7 @@ fn send_all(client: &Client, wire: Vec<u8>) -> (Arc<AtomicUsize>, JoinHandle<()>
     (sent, sending)
 }
 
-/// Waits until the count stands still: the peer's sending blocks.
+/// Waits until the peer's sending blocks: the count does not change any more.
 fn blocked(sent: &AtomicUsize) -> usize {
     let begun = Instant::now();
     let mut last = (sent.load(SeqCst), Instant::now());
@@ -63,12 +63,12 @@ fn a_peer_that_does_not_read_is_not_read() {
     assert!(taken < total / 2, "{taken} of {total} bytes were taken");
     let grown = program.memory().saturating_sub(memory);
     assert!(grown < 2 * MIB, "the server grew by {grown} bytes");
-    // It does not burn time over it, and others are served.
+    // The server does not spin, and serves others.
     let cpu = program.cpu();
     thread::sleep(Duration::from_millis(300));
     assert!(program.cpu() - cpu <= 5);
     program.check();
-    // Read again: everything is there, in order.
+    // The peer reads: all echoes come, in order.
     for payload in &payloads {
         client.expect_binary(payload);
     }
@@ -76,9 +76,9 @@ fn a_peer_that_does_not_read_is_not_read() {
     client.close();
 }
 
-/// Small messages, whose replies are copied and merged; and pings.
+/// Small messages, whose replies are copied and merged, and pings.
 #[test]
-fn small_messages_and_pings_are_held_back_alike() {
+fn small_messages_and_pings_pause_a_peer() {
     let program = start(TIGHT);
     for opcode in [BINARY, PING] {
         let memory = program.memory();
@@ -102,9 +102,9 @@ fn small_messages_and_pings_are_held_back_alike() {
     }
 }
 
-/// A large message is received whole before it goes back. What waits may be that much, and not more.
+/// Large messages pause a peer, too: the server holds no more than the message that exceeds the mark and the next one.
 #[test]
-fn large_messages_are_held_back() {
+fn large_messages_pause_a_peer() {
     let program = start(&["--high-water", "64K"]);
     program.check();
     let memory = program.memory();
@@ -123,8 +123,8 @@ fn large_messages_are_held_back() {
     client.close();
 }
 
-/// Send buffers as small as the kernel allows, messages of many sizes, a reader with pieces of many sizes: writes stop
-/// at every place.
+/// The smallest send buffer that the kernel allows, messages of many sizes, and reads of many sizes: writes stop at every
+/// place.
 #[test]
 fn every_partial_write() {
     let program = start(&["--send-buffer", "1K", "--high-water", "8K"]);
@@ -183,9 +183,9 @@ fn a_peer_that_reads_byte_by_byte() {
     client.close();
 }
 
-/// The peer ends its stream while it is held back: what it sent before is still read and answered.
+/// The peer ends its stream while it is paused: the messages that it sent before are still echoed.
 #[test]
-fn half_closed_while_held_back() {
+fn half_closed_while_paused() {
     let program = start(TIGHT);
     let mut client = program.connect();
     let wire = frame(BINARY, &[3; 1000]).repeat(1000);
@@ -203,9 +203,9 @@ fn half_closed_while_held_back() {
     reading.join().unwrap();
 }
 
-/// A close, and a breach, behind more than the peer takes: both wait for their turn.
+/// A close, or a protocol error, behind echoes that the peer does not read yet: the server's close comes after them.
 #[test]
-fn a_close_waits_for_its_turn() {
+fn a_close_comes_after_queued_echoes() {
     let program = start(TIGHT);
     for (last, code) in [(close(4000, ""), 4000), (frame(0xF0, b""), 1002)] {
         let mut client = program.connect();
@@ -229,16 +229,15 @@ fn a_peer_that_never_reads_is_dropped() {
     let mut socket = client.socket.try_clone();
     let wire = frame(BINARY, &[1; 100_000]);
     let flooding = thread::spawn(move || while socket.write_all(&wire).is_ok() {});
-    until("the server lets go of it", || program.descriptors() <= before);
+    until("the server closes its socket", || program.descriptors() <= before);
     flooding.join().unwrap();
     program.check();
     drop(client);
 }
 
-/// One that floods and reads at full speed, one that floods and does not read, one that sends garbage: a fourth is
-/// served all the while.
+/// One peer floods and reads at full speed, one floods and does not read, several send garbage: another one is served meanwhile.
 #[test]
-fn others_are_served_all_the_while() {
+fn others_are_served_meanwhile() {
     let program = start(&[]);
     let mut flooder = program.connect();
     let reader = flooder.socket.try_clone();
