@@ -153,7 +153,8 @@ pub fn deflate_fragment<R: Role>(
 }
 
 fn sent<R: Role>(out: &Outgoing<'_>, given: &[u8]) -> Vec<u8> {
-    assert_eq!(out.is_unchanged(), core::ptr::eq(out.payload, given));
+    // Two slices of no bytes may lie at the same place.
+    assert!(out.is_unchanged() == core::ptr::eq(out.payload, given) || given.is_empty());
     assert!(!is_client::<R>() || !out.is_unchanged(), "a client masks");
     [&out.header[..], out.payload].concat()
 }
