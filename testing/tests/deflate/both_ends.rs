@@ -1,31 +1,28 @@
 //! permessage-deflate, sending, and both ends back to back (RFC 7692): every agreement between two ends, windows that
 //! always hold the same at both ends, and budgets.
 
-use bytes::BytesMut;
 use framewire::{
-    Client, CloseCode, Connection, Kind, ProtocolError, Role, Rsv, SendError, Server, Unmasked,
-    deflate::{DeflateBudget, DeflateConfig, DeflatePool, Deflater, InflateConfig, InflatePool, Inflater},
+    Client, CloseCode, Connection, Kind, Role, Rsv, SendError, Server, Unmasked,
+    deflate::{DeflateBudget, DeflateConfig, DeflatePool, Deflater, InflatePool},
     extension::{self, DeflateOffer, DeflateParams, DeflatePolicy},
-    owned::{Message, PreparedMessage, Reader},
 };
 use framewire_testing::{
     deflate::*,
     host,
-    miniz::{Compressor, Decompressor, Verdict, compress},
+    miniz::{Decompressor, Verdict},
     payload::{noise, prose, random},
     rfc1951,
-    wire::*,
 };
 
 /// One end that sends, and the other that receives.
-struct Link<S: Role, P: Role> {
-    conn: Connection<S>,
-    deflater: Deflater<S>,
-    host: Host<P>,
+pub(crate) struct Link<S: Role, P: Role> {
+    pub(crate) conn: Connection<S>,
+    pub(crate) deflater: Deflater<S>,
+    pub(crate) host: Host<P>,
 }
 
 impl<S: Role, P: Role> Link<S, P> {
-    fn new(params: &DeflateParams, inflate: &InflatePool) -> Self {
+    pub(crate) fn new(params: &DeflateParams, inflate: &InflatePool) -> Self {
         Self {
             conn: Connection::new().with_extension_bits(Rsv::RSV1),
             deflater: Deflater::new(params),
@@ -33,19 +30,19 @@ impl<S: Role, P: Role> Link<S, P> {
         }
     }
 
-    fn send(&mut self, pool: &mut DeflatePool, kind: Kind, payload: &[u8]) -> Vec<u8> {
+    pub(crate) fn send(&mut self, pool: &mut DeflatePool, kind: Kind, payload: &[u8]) -> Vec<u8> {
         deflate(&mut self.deflater, &mut self.conn, pool, kind, payload).unwrap()
     }
 
     /// Sends, receives and compares a message. Returns whether it was compressed.
-    fn pass(&mut self, pools: &mut Pools, kind: Kind, payload: &[u8]) -> bool {
+    pub(crate) fn pass(&mut self, pools: &mut Pools, kind: Kind, payload: &[u8]) -> bool {
         let wire = self.send(&mut pools.deflate, kind, payload);
         self.arrive(pools, &wire, kind, payload);
         assert!(wire.len() <= payload.len() + 14, "never longer than uncompressed");
         wire[0] & 0x40 != 0
     }
 
-    fn arrive(&mut self, pools: &mut Pools, wire: &[u8], kind: Kind, payload: &[u8]) {
+    pub(crate) fn arrive(&mut self, pools: &mut Pools, wire: &[u8], kind: Kind, payload: &[u8]) {
         self.host.read(&mut pools.inflate, wire).unwrap();
         assert_eq!(self.host.messages, [(kind, payload.to_vec())]);
         self.host.messages.clear();
@@ -53,12 +50,12 @@ impl<S: Role, P: Role> Link<S, P> {
 }
 
 #[derive(Default)]
-struct Pools {
-    inflate: InflatePool,
-    deflate: DeflatePool,
+pub(crate) struct Pools {
+    pub(crate) inflate: InflatePool,
+    pub(crate) deflate: DeflatePool,
 }
 
-fn pools(config: DeflateConfig) -> Pools {
+pub(crate) fn pools(config: DeflateConfig) -> Pools {
     Pools { inflate: InflatePool::default(), deflate: DeflatePool::new(config) }
 }
 
@@ -500,129 +497,4 @@ fn the_connections_send_methods_may_be_mixed_in() {
     let Link { conn, deflater, .. } = &mut link;
     let closed = deflate(deflater, conn, &mut pools.deflate, Kind::Text, &text);
     assert_eq!(closed, Err(SendError::Closed));
-}
-
-#[test]
-fn one_message_for_many_peers() {
-    let mut pools = Pools::default();
-    let kinds = [
-        TAKEOVER,
-        NO_TAKEOVER,
-        DeflateParams { server_max_window_bits: 9, ..TAKEOVER },
-        DeflateParams { server_max_window_bits: 8, ..TAKEOVER },
-        DeflateParams { server_max_window_bits: 12, ..TAKEOVER }, // no peer agreed on these
-    ];
-    let mut links: Vec<_> = kinds
-        .iter()
-        .cycle()
-        .take(15)
-        .map(|params| Link::<Server, Client>::new(params, &pools.inflate))
-        .collect();
-    for round in 0..4 {
-        let bytes = if round == 3 { noise(1000, 1) } else { prose(1000, round) };
-        let news = PreparedMessage::new(Kind::Binary, &bytes, &kinds[..4], &mut pools.deflate);
-        let mut wires = Vec::new();
-        for (i, link) in links.iter_mut().enumerate() {
-            link.pass(&mut pools, Kind::Text, &prose(700, i as u64 / 5)); // another message before
-            let wire = news.send(&mut link.conn, &mut link.deflater).unwrap();
-            assert_eq!(wire[0] & 0x40 != 0, round != 3 && i % 5 < 3);
-            link.arrive(&mut pools, &wire, Kind::Binary, &bytes);
-            // After it, it is in the window: sending it again takes few bytes.
-            let again = link.send(&mut pools.deflate, Kind::Binary, &bytes);
-            link.arrive(&mut pools, &again, Kind::Binary, &bytes);
-            assert!(round == 3 || i % 5 != 0 || again.len() < 30);
-            wires.push(wire);
-        }
-        for (i, wire) in wires.iter().enumerate() {
-            assert_eq!(wire.as_ptr(), wires[i % 5].as_ptr(), "compressed once for each kind of peer");
-        }
-        let conn = &mut links[0].conn;
-        assert_eq!(conn.prepared(news.plain()).unwrap()[4..], bytes);
-    }
-    // If it is refused, it is not in the window.
-    let link = &mut links[0];
-    let news = PreparedMessage::new(Kind::Text, &prose(900, 77), &kinds, &mut pools.deflate);
-    let first =
-        deflate_fragment(&mut link.deflater, &mut link.conn, &mut pools.deflate, Kind::Text, b"first", false);
-    let refused = news.send(&mut link.conn, &mut link.deflater);
-    assert_eq!(refused, Err(SendError::MessageOpen));
-    let text = prose(900, 77);
-    let last =
-        deflate_fragment(&mut link.deflater, &mut link.conn, &mut pools.deflate, Kind::Text, &text, true);
-    let wire = [first.unwrap(), last.unwrap()].concat();
-    link.arrive(&mut pools, &wire, Kind::Text, &[b"first", &text[..]].concat());
-}
-
-/// Threads send one message, each to its own peers. Peers that get nothing else need no window.
-#[test]
-fn threads_send_one_message() {
-    let (bytes, mut pool) = (prose(1000, 1), DeflatePool::default());
-    let news = PreparedMessage::new(Kind::Text, &bytes, [&TAKEOVER, &TAKEOVER], &mut pool);
-    std::thread::scope(|scope| {
-        for _ in 0..3 {
-            scope.spawn(|| {
-                let mut pools = Pools::default();
-                for params in [TAKEOVER, NO_TAKEOVER] {
-                    let mut link = Link::<Server, Client>::new(&params, &pools.inflate);
-                    for _ in 0..2 {
-                        let wire = news.send(&mut link.conn, &mut link.deflater).unwrap();
-                        assert!(wire[0] & 0x40 != 0);
-                        link.arrive(&mut pools, &wire, Kind::Text, &bytes);
-                        assert_eq!(pools.deflate.windows(), 0);
-                    }
-                    link.pass(&mut pools, Kind::Text, &bytes);
-                }
-            });
-        }
-    });
-}
-
-/// A message that is too short to be compressed is not compressed for many peers either.
-#[test]
-fn short_messages_for_many_stay_as_they_are() {
-    let mut pools = pools(DeflateConfig { min_len: 100, ..DeflateConfig::default() });
-    for (len, is_compressed) in [(99, false), (100, true)] {
-        let mut link = Link::<Server, Client>::new(&TAKEOVER, &pools.inflate);
-        let bytes = vec![b'x'; len];
-        let news = PreparedMessage::new(Kind::Text, &bytes, [&TAKEOVER], &mut pools.deflate);
-        let wire = news.send(&mut link.conn, &mut link.deflater).unwrap();
-        assert_eq!(wire[0] & 0x40 != 0, is_compressed);
-        link.arrive(&mut pools, &wire, Kind::Text, &bytes);
-    }
-}
-
-#[test]
-fn owned_messages_are_inflated_whole() {
-    let mut pool = InflatePool::new(InflateConfig { messages: 1, message: 5000, ..InflateConfig::default() });
-    let mut compressor = Compressor::default();
-    let text = prose(3000, 1);
-    let compressed = compressor.compress(&text);
-    let bomb = compress(&[0; 6000]);
-    let stream = cat(&[
-        to::<Server>(TEXT1 & MORE, &compressed[..100]),
-        to::<Server>(CONTINUATION, &compressed[100..]),
-        to::<Server>(TEXT, b"plain"),
-        to::<Server>(BINARY1, &compressor.compress(&text)),
-        to::<Server>(BINARY1, &bomb),
-    ]);
-    let mut conn = Connection::<Server>::new().with_extension_bits(Rsv::RSV1);
-    let mut inflater = Inflater::<Server>::new(&TAKEOVER, &pool).unwrap();
-    let (mut reader, mut buffer, mut got) = (Reader::new(), BytesMut::new(), Vec::new());
-    let mut outcome = Ok(());
-    for piece in stream.chunks(50) {
-        buffer.extend_from_slice(piece);
-        while let Some(message) = reader.next(&mut conn, &mut buffer).unwrap() {
-            let mut ready = inflater.ready(&mut pool).expect("nobody holds it between two calls");
-            match message.inflate(&mut ready) {
-                Ok(message) => got.push(message),
-                Err(error) => outcome = Err(error),
-            }
-        }
-    }
-    let text = String::from_utf8(text).unwrap();
-    assert_eq!(
-        got,
-        [Message::Text(text.clone().into()), Message::Text("plain".into()), Message::Binary(text.into()),]
-    );
-    assert_eq!(outcome, Err(ProtocolError::MessageTooBig));
 }
