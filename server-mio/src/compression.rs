@@ -56,7 +56,8 @@ impl Pools {
     }
 }
 
-/// Divides the configured memory: a quarter each for decompressors, for compressors, and for the windows of either direction.
+/// Divides the configured memory into quarters: for decompressors, for compressors, for the windows of received messages, and
+/// for those of sent messages.
 fn budgets(config: &CompressionConfig, message: u64) -> (InflateConfig, DeflateConfig) {
     let quarter = config.memory / 4;
     // If a message is cut, it also takes a window of up to 32 KiB.

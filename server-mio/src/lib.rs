@@ -38,7 +38,7 @@
 //! by default. Without default features, the library depends only on the codec, log, mio, slab and socket2.
 //!
 //! # Modules
-//! Each imports only modules above it.
+//! Each module imports only modules above it.
 //!
 //! ```text
 //! config        the configuration of a server

@@ -126,8 +126,8 @@ impl Listener {
         match &self.0 {
             Kind::Tcp(listener) => {
                 let (socket, _) = listener.accept()?;
-                // The outbox gathers replies, so the kernel need not wait for more. If the peer has gone and this fails, the
-                // first read tells.
+                // The outbox gathers replies, so the kernel need not wait for more. This fails if the peer has gone, which
+                // the first read reports, too.
                 let _ = socket.set_nodelay(true);
                 Ok(Socket::Tcp(socket))
             }

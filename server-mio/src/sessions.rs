@@ -95,8 +95,8 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
         }
     }
 
-    /// Ends a turn of the loop, after its events: each session that may have more to read gets one more turn. If it has even
-    /// more, that waits for the next turn of the loop.
+    /// Ends a turn of the loop, after its events: each session that may have more to read gets one more turn. If it still
+    /// has more, that waits for the next turn of the loop.
     #[inline]
     pub(crate) fn end_turn(&mut self) {
         for _ in 0..self.again.len() {

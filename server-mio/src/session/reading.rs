@@ -164,7 +164,7 @@ impl<T: Transport> Session<T> {
         if let Ok(Some(message)) = received {
             shared.stats.messages.add(1);
             let (kind, payload) = (message.kind, message.into_vec());
-            // Not if the next message may be compressed: it is not read into its own memory.
+            // A compressed message is never read into its own memory.
             self.large = payload.len() > rx.len() && self.compression.is_none();
             self.handle_owned(kind, payload, outbox, shared);
         }

@@ -50,7 +50,7 @@ fn declared_lengths() {
     peer.expect_binary(&mask_away(1 << 17));
 }
 
-/// The payload that this many zero bytes are, unmasked.
+/// The payload that results from unmasking `len` zero bytes.
 fn mask_away(len: usize) -> Vec<u8> {
     let frame = frame(0, &vec![0; len]);
     frame[frame.len() - len..].to_vec()

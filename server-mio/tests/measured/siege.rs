@@ -75,7 +75,7 @@ impl Siege {
                     slowest = slowest.max(began.elapsed());
                     echoes.fetch_add(1, SeqCst);
                     peak.fetch_max(memory(pid), SeqCst);
-                    thread::sleep(Duration::from_millis(5)); // so that it hardly counts
+                    thread::sleep(Duration::from_millis(5)); // so that it adds little to the cost
                 }
                 slowest
             });

@@ -340,11 +340,11 @@ fn inflated_messages_pause_a_peer() {
     peer.echo(&prose(100));
 }
 
-/// The memory of an idle connection that was sent an echo larger than a window.
+/// The memory of an idle connection that has echoed a message larger than a window.
 #[test]
 fn idle_connections() {
     const COUNT: usize = 1000;
-    // The allocator works in pages, so a measurement with so few connections is only this exact.
+    // The allocator works in pages, so a measurement with so few connections is not more exact than this.
     const SOME: usize = KIB;
     let none: &[&str] = &["--server-no-context-takeover", "--client-no-context-takeover"];
     let small: &[&str] = &["--server-max-window-bits", "10", "--client-max-window-bits", "10"];

@@ -171,9 +171,9 @@ fn ten_thousand_in_one_burst_keep_their_order() {
     client.close();
 }
 
-/// Messages that end at, just before and just behind the end of the receive buffer, or the size at which a message is read
-/// directly; and reads that fill the buffer exactly, with nothing behind. The client waits for each echo, so the test hangs if
-/// the server wrongly takes a read for the last one.
+/// Messages that end near the end of the receive buffer, or near the size from which a message is read directly; and messages
+/// that fill the buffer exactly. The client waits for each echo, so the test fails if the server waits for an event although
+/// there is more to read.
 #[test]
 fn messages_that_end_near_the_end_of_the_buffer() {
     let program = start(&["--receive-buffer", "4M"]);
@@ -205,8 +205,8 @@ fn messages_that_end_near_the_end_of_the_buffer() {
     client.close();
 }
 
-/// After a large message, only a short read goes to the shared buffer: messages that fill it exactly, with nothing behind; and
-/// many small messages in a row.
+/// After a large message, the next read into the shared buffer is short. Here messages of about that size follow, then many
+/// small ones.
 #[test]
 fn messages_behind_a_large_one() {
     const START: usize = 16 * KIB + 14;
