@@ -25,9 +25,9 @@
 //!             outbox.message(connection, Kind::Text, text.as_bytes().into(), Unmasked).map_err(io::Error::other)?;
 //!         }
 //!     }
-//!     // Bytes that wait go first.
-//!     let written = if backlog.is_empty() { outbox.write(socket)? } else { 0 };
-//!     outbox.take_rest(written, |bytes, skip| backlog.push(bytes, skip));
+//!     if let Some(rest) = outbox.write(socket, Some(&mut *backlog), drop)? {
+//!         rest.keep(backlog); // until the socket is writable again: `Backlog::flush`
+//!     }
 //!     Ok(())
 //! }
 //!
@@ -46,7 +46,7 @@ pub use backlog::Backlog;
 #[cfg(feature = "deflate")]
 use crate::deflate::{DeflatePool, Deflater};
 use crate::{
-    connection::{Role, SendHalf},
+    connection::{Role, Sending},
     error::SendError,
     event::Kind,
     frame::{HeaderBytes, Rsv},
@@ -65,7 +65,7 @@ use std::io::{self, IoSlice, Write};
 /// large                 P0      P1             on the wire: copied[..a] P0 copied[a..b] P1 copied[b..]
 /// ```
 #[derive(Debug)]
-#[must_use = "its frames must be written: call `write`, then `take_rest`"]
+#[must_use = "its frames must be written"]
 pub struct Outbox<'b> {
     memory: &'b mut Memory,
     /// Each payload with the number of copied bytes that precede it.
@@ -81,6 +81,11 @@ pub struct Memory {
     large: Vec<(usize, Cow<'static, [u8]>)>,
 }
 
+impl Memory {
+    /// The most memory for copied bytes that is kept for the next outbox.
+    const KEEP: usize = 256 << 10;
+}
+
 /// The most slices of one write.
 const MAX_SLICES: usize = 64;
 
@@ -92,7 +97,10 @@ impl<'b> Outbox<'b> {
     /// An empty outbox.
     #[inline]
     pub fn new(memory: &'b mut Memory) -> Self {
-        memory.copied.clear(); // an outbox before this one may have been dropped with bytes in it
+        memory.copied.clear();
+        if memory.copied.capacity() > Memory::KEEP {
+            memory.copied = Vec::new();
+        }
         Self { memory, large: Vec::new(), large_len: 0 }
     }
 
@@ -118,11 +126,11 @@ impl<'b> Outbox<'b> {
     /// The caller promises that a text is UTF-8.
     ///
     /// # Errors
-    /// As [`SendHalf::message_header`]; nothing is queued then.
+    /// As [`Sending::message_header`]; nothing is queued then.
     #[inline(always)]
     pub fn message<R: Role>(
         &mut self,
-        connection: &mut SendHalf<R>,
+        connection: &mut Sending<R>,
         kind: Kind,
         payload: Cow<'b, [u8]>,
         key: R::Key,
@@ -143,7 +151,7 @@ impl<'b> Outbox<'b> {
     #[cfg(feature = "deflate")]
     pub fn deflated_message<R: Role>(
         &mut self,
-        connection: &mut SendHalf<R>,
+        connection: &mut Sending<R>,
         deflater: &mut Deflater<R>,
         pool: &mut DeflatePool,
         kind: Kind,
@@ -197,86 +205,71 @@ impl<'b> Outbox<'b> {
         self.large.push((self.memory.copied.len(), payload));
     }
 
-    /// Writes as much as the socket takes now, and returns the number of bytes: 0 if the socket would block.
+    /// Writes the frames, as much as the socket takes now. Returns the frames that it did not take. If bytes are waiting,
+    /// nothing is written, and the frames are appended to these bytes. Owned payloads that are written go to `freed`.
+    ///
+    /// The socket is called until everything is written or it would block ([`WouldBlock`](io::ErrorKind::WouldBlock)). A
+    /// socket that knows that a short write has filled it can answer the next call so without a system call.
     ///
     /// # Errors
-    /// Those of the socket.
+    /// The error of the first write; [`WriteZero`](io::ErrorKind::WriteZero) if it took nothing without an error. After
+    /// an error of a later write, the rest is returned, and the next write meets the error again.
     #[inline(always)] // one call, and its result in registers
-    #[must_use = "the socket may not have taken everything: give this number to `take_rest`"]
-    pub fn write(&self, socket: &mut impl Write) -> io::Result<usize> {
-        if !self.large.is_empty() {
-            return self.write_vectored(socket);
+    pub fn write(
+        self,
+        socket: &mut impl Write,
+        waiting: Option<&mut Backlog>,
+        freed: impl FnMut(Vec<u8>),
+    ) -> io::Result<Option<Rest<'b>>> {
+        if let Some(waiting) = waiting.filter(|waiting| !waiting.is_empty()) {
+            Rest { outbox: self, written: 0 }.keep(waiting);
+            return Ok(None);
         }
-        if self.memory.copied.is_empty() {
-            return Ok(0);
+        let mut written = 0;
+        if self.large.is_empty() && !self.is_empty() {
+            written = taken(retry(|| socket.write(&self.memory.copied)))?;
+            if written == self.len() {
+                return Ok(None);
+            }
         }
-        match retry(|| socket.write(&self.memory.copied)) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-            other => other,
-        }
+        self.write_vectored(socket, written, freed)
     }
 
     #[inline(never)]
-    fn write_vectored(&self, socket: &mut impl Write) -> io::Result<usize> {
-        let mut written = 0;
-        loop {
+    fn write_vectored(
+        self,
+        socket: &mut impl Write,
+        mut written: usize,
+        freed: impl FnMut(Vec<u8>),
+    ) -> io::Result<Option<Rest<'b>>> {
+        while written < self.len() {
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let slices = io_slices(self.pieces(), written, &mut slices);
-            let offered: usize = slices.iter().map(|slice| slice.len()).sum();
-            match retry(|| socket.write_vectored(slices)) {
-                Ok(n) => {
-                    written += n;
-                    // After a short write the socket is full: wait until it is writable.
-                    if n < offered || written == self.len() {
-                        return Ok(written);
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(written),
+            match taken(retry(|| socket.write_vectored(slices))) {
+                Ok(0) => break,
+                Ok(n) => written += n,
+                Err(_) if written > 0 => break,
                 Err(error) => return Err(error),
             }
         }
-    }
-
-    /// Empties the outbox after its first `written` bytes were written. Gives each piece that has unwritten bytes to
-    /// `keep`, with the number of its bytes that were written: the two arguments of [`Backlog::push`].
-    pub fn take_rest(&mut self, written: usize, mut keep: impl FnMut(Cow<'_, [u8]>, usize)) {
-        let mut skip = written;
-        let mut keep = |piece: Cow<'_, [u8]>| {
-            let skipped = skip.min(piece.len());
-            skip -= skipped;
-            if skipped < piece.len() {
-                keep(piece, skipped);
-            }
-        };
-        let mut start = 0;
-        for (end, payload) in self.large.drain(..) {
-            keep(Cow::Borrowed(&self.memory.copied[start..end]));
-            keep(payload);
-            start = end;
+        if written < self.len() {
+            return Ok(Some(Rest { outbox: self, written }));
         }
-        keep(Cow::Borrowed(&self.memory.copied[start..]));
-        self.memory.copied.clear();
-        self.large_len = 0;
+        self.recycle(freed);
+        Ok(None)
     }
 
-    /// Gives the memory back to [`Memory`], for the next outbox. Payloads that the outbox still owns go to `freed`.
-    #[inline]
-    pub fn recycle(self, freed: impl FnMut(Vec<u8>)) {
-        if self.large.capacity() != 0 {
-            self.recycle_large(freed);
-        }
-    }
-
-    #[inline(never)]
-    fn recycle_large(mut self, mut freed: impl FnMut(Vec<u8>)) {
+    /// Gives the memory back to [`Memory`], for the next outbox, and owned payloads to `freed`.
+    fn recycle(mut self, mut freed: impl FnMut(Vec<u8>)) {
         for (_, payload) in self.large.drain(..) {
             if let Cow::Owned(bytes) = payload {
                 freed(bytes);
             }
         }
-        // Collecting in place keeps the vector's memory: only the lifetime in its type changes.
-        self.memory.large =
-            mem::take(&mut self.large).into_iter().map(|_| (0, Cow::Borrowed(&[][..]))).collect();
+        if self.large.capacity() != 0 {
+            // Collecting in place keeps the vector's memory: only the lifetime in its type changes.
+            self.memory.large = self.large.into_iter().map(|_| (0, Cow::Borrowed(&[][..]))).collect();
+        }
     }
 
     /// The pieces in the order in which they are written. Some may be empty.
@@ -289,5 +282,44 @@ impl<'b> Outbox<'b> {
             .flat_map(|((end, payload), start)| [&self.memory.copied[start..*end], payload]);
         let last = self.large.last().map_or(0, |&(end, _)| end);
         between.chain([&self.memory.copied[last..]])
+    }
+}
+
+/// What a write took: 0 bytes if the socket would block.
+#[inline(always)]
+fn taken(written: io::Result<usize>) -> io::Result<usize> {
+    match written {
+        Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+        other => other,
+    }
+}
+
+/// The frames that a socket did not take.
+#[derive(Debug)]
+#[must_use = "these bytes must be written later: keep them"]
+pub struct Rest<'b> {
+    outbox: Outbox<'b>,
+    /// How many of its first bytes are written.
+    written: usize,
+}
+
+impl Rest<'_> {
+    /// Appends the bytes to the backlog. Borrowed payloads are copied, and large owned ones are moved.
+    pub fn keep(mut self, backlog: &mut Backlog) {
+        let mut skip = self.written;
+        let mut keep = |piece: Cow<'_, [u8]>| {
+            let skipped = skip.min(piece.len());
+            skip -= skipped;
+            backlog.push(piece, skipped);
+        };
+        let mut start = 0;
+        for (end, payload) in self.outbox.large.drain(..) {
+            keep(Cow::Borrowed(&self.outbox.memory.copied[start..end]));
+            keep(payload);
+            start = end;
+        }
+        keep(Cow::Borrowed(&self.outbox.memory.copied[start..]));
+        self.outbox.recycle(drop);
     }
 }

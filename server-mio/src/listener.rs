@@ -129,10 +129,10 @@ impl Listener {
                 // The outbox gathers replies, so the kernel need not wait for more. This fails if the peer has gone, which
                 // the first read reports, too.
                 let _ = socket.set_nodelay(true);
-                Ok(Socket::Tcp(socket))
+                Ok(Socket::Tcp(socket, false))
             }
             #[cfg(unix)]
-            Kind::Unix(listener, _) => Ok(Socket::Unix(listener.accept()?.0)),
+            Kind::Unix(listener, _) => Ok(Socket::Unix(listener.accept()?.0, false)),
         }
     }
 

@@ -5,6 +5,7 @@ use mio::net::UnixStream;
 use mio::{event::Source, net::TcpStream};
 use std::{
     io::{self, IoSlice, IoSliceMut, Read, Write},
+    mem,
     net::Shutdown,
 };
 
@@ -15,20 +16,21 @@ pub(crate) trait Transport: Read + Write {
     fn shutdown_write(&mut self) -> io::Result<()>;
 }
 
-/// A TCP or Unix socket.
+/// A TCP or Unix socket, and whether the last write filled it. The next write is then answered without a system call:
+/// the poll reports when the socket can be written again.
 #[derive(Debug)]
 pub(crate) enum Socket {
-    Tcp(TcpStream),
+    Tcp(TcpStream, bool),
     #[cfg(unix)]
-    Unix(UnixStream),
+    Unix(UnixStream, bool),
 }
 
 macro_rules! each {
-    ($self:expr, $socket:ident => $call:expr) => {
+    ($self:expr, $socket:ident $(, $full:ident)? => $call:expr) => {
         match $self {
-            Socket::Tcp($socket) => $call,
+            Socket::Tcp($socket, .. $(, $full)?) => $call,
             #[cfg(unix)]
-            Socket::Unix($socket) => $call,
+            Socket::Unix($socket, .. $(, $full)?) => $call,
         }
     };
 }
@@ -61,17 +63,29 @@ impl Read for Socket {
 impl Write for Socket {
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        each!(self, socket => socket.write(bytes))
+        each!(self, socket, full => unless_full(full, bytes.len(), || socket.write(bytes)))
     }
 
     #[inline]
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        each!(self, socket => socket.write_vectored(slices))
+        let len = slices.iter().map(|slice| slice.len()).sum();
+        each!(self, socket, full => unless_full(full, len, || socket.write_vectored(slices)))
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Writes, unless the last write was short. (A short write has filled the socket.)
+#[inline]
+fn unless_full(full: &mut bool, len: usize, write: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
+    if mem::take(full) {
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
+    let written = write()?;
+    *full = written < len;
+    Ok(written)
 }
 
 /// Repeats a read that a signal interrupted. (The outbox and the backlog do that for writes.)

@@ -31,6 +31,9 @@ impl Backlog {
     /// few owned bytes; many owned bytes are kept without a copy.
     pub fn push(&mut self, bytes: Cow<'_, [u8]>, skip: usize) {
         let fresh = bytes.len().saturating_sub(skip);
+        if fresh == 0 {
+            return;
+        }
         self.len += fresh;
         match bytes {
             Cow::Owned(bytes) if fresh >= PIECE && (skip == 0 || self.pieces.is_empty()) => {
@@ -53,8 +56,8 @@ impl Backlog {
         }
     }
 
-    /// Writes as much as the socket takes now. A socket that would block is no error. The memory of pieces that are
-    /// written goes to `freed`.
+    /// Writes as much as the socket takes now: it is called until everything is written or it would block. The memory of
+    /// pieces that are written goes to `freed`.
     ///
     /// # Errors
     /// Those of the socket; [`WriteZero`](io::ErrorKind::WriteZero) if it took nothing without an error. Bytes that
@@ -63,7 +66,6 @@ impl Backlog {
         while self.len > 0 {
             let mut slices = [IoSlice::new(&[]); 64];
             let slices = io_slices(self.pieces.iter().map(|piece| &piece[..]), self.written, &mut slices);
-            let offered: usize = slices.iter().map(|slice| slice.len()).sum();
             let n = match retry(|| socket.write_vectored(slices)) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => n,
@@ -78,9 +80,6 @@ impl Backlog {
                 }
                 self.written -= first.len();
                 self.pieces.pop_front().map(&mut freed);
-            }
-            if n < offered {
-                break; // the socket is full
             }
         }
         if self.is_empty() {

@@ -96,16 +96,28 @@ fn every_partial_write() {
         let total = replies(&mut Memory::default(), &rx, sizes).1.len();
         for room in (0..total).step_by(13).chain(0..total.min(300)).chain([total]) {
             let mut memory = Memory::default();
-            let (mut outbox, wire) = replies(&mut memory, &rx, sizes);
+            let (outbox, wire) = replies(&mut memory, &rx, sizes);
             let mut sink = Sink::new(room, usize::MAX);
-            let written = outbox.write(&mut sink).unwrap();
-            assert_eq!(written, room);
             let mut backlog = Backlog::default();
-            outbox.take_rest(written, |bytes, skip| backlog.push(bytes, skip));
-            assert_eq!((outbox.len(), backlog.len()), (0, wire.len() - written));
+            match outbox.write(&mut sink, Some(&mut backlog), drop).unwrap() {
+                Some(rest) => rest.keep(&mut backlog),
+                None => assert_eq!(room, total),
+            }
+            assert_eq!((sink.taken.len(), backlog.len()), (room, total - room));
+            // What comes meanwhile goes behind it.
+            let (outbox, _) = replies(&mut memory, &rx, &[3]);
+            let mut expected = [&wire[..], b"\x82\x03", &rx[..3]].concat();
+            if room < total {
+                sink.room = usize::MAX;
+                assert!(outbox.write(&mut sink, Some(&mut backlog), drop).unwrap().is_none());
+                assert_eq!(sink.taken.len(), room, "nothing overtakes what waits");
+            } else {
+                drop(outbox);
+                expected.truncate(total);
+            }
             sink.room = usize::MAX;
             backlog.flush(&mut sink, drop).unwrap();
-            assert!(sink.taken == wire, "{sizes:?} after {room}");
+            assert!(sink.taken == expected, "{sizes:?} after {room}");
         }
     }
 }
@@ -116,11 +128,44 @@ fn more_pieces_than_one_write_takes() {
     let mut memory = Memory::default();
     let (outbox, wire) = replies(&mut memory, &rx, &[L; 200]);
     let mut sink = Sink::new(usize::MAX, usize::MAX);
-    assert_eq!(outbox.write(&mut sink).unwrap(), wire.len());
+    assert!(outbox.write(&mut sink, None, drop).unwrap().is_none());
     assert!(sink.taken == wire);
 }
 
-/// A client's payloads are masked: small and large, borrowed and owned. Borrowed ones do not change.
+/// A writer that takes little at once, and never blocks, is written to the end: no event would tell that it takes more.
+#[test]
+fn short_writes_go_on() {
+    /// It takes the first slice alone, and at most 100 bytes of it.
+    struct Slow(Vec<u8>);
+
+    impl Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let n = bytes.len().min(100);
+            self.0.extend_from_slice(&bytes[..n]);
+            Ok(n)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let rx = vec![5; 6 * L];
+    for sizes in MIXES {
+        let mut memory = Memory::default();
+        let (outbox, wire) = replies(&mut memory, &rx, sizes);
+        let mut slow = Slow(vec![]);
+        assert!(outbox.write(&mut slow, None, drop).unwrap().is_none());
+        assert!(slow.0 == wire);
+        let mut backlog = Backlog::default();
+        backlog.push(wire[..].into(), 0);
+        backlog.push(wire[..].into(), 0);
+        backlog.flush(&mut slow, drop).unwrap();
+        assert!(backlog.is_empty() && slow.0 == wire.repeat(3));
+    }
+}
+
+/// A client's payloads are masked, small and large, borrowed and owned; the borrowed ones do not change.
 #[test]
 fn a_client_masks() {
     let key = Key::new([1, 2, 3, 4]);
@@ -134,18 +179,16 @@ fn a_client_masks() {
             outbox.message(&mut client, Kind::Binary, payload, key).unwrap();
         }
     }
-    let mut sink = Sink::new(usize::MAX, usize::MAX);
-    assert_eq!(outbox.write(&mut sink).unwrap(), wire.len());
-    assert!(sink.taken == wire && rx == vec![5; 2 * L]);
-
-    let refused = client.fail_with(framewire::CloseCode::POLICY, "", key).map(drop);
-    assert_eq!(refused, Ok(()));
-    let len = outbox.len();
+    assert!(client.fail_with(framewire::CloseCode::POLICY, "", key).unwrap().is_some());
     let refused = outbox.message(&mut client, Kind::Text, b"late"[..].into(), key);
-    assert_eq!((refused, outbox.len()), (Err(SendError::Closed), len));
+    assert_eq!((refused, outbox.len()), (Err(SendError::Closed), wire.len()));
+
+    let mut sink = Sink::new(usize::MAX, usize::MAX);
+    assert!(outbox.write(&mut sink, None, drop).unwrap().is_none());
+    assert!(sink.taken == wire && rx == vec![5; 2 * L]);
 }
 
-/// The memory is used again and comes back empty, even if the outbox was dropped. Owned payloads are returned.
+/// The memory is used again and comes back empty, whatever became of the outbox; owned payloads are handed back.
 #[test]
 fn recycling() {
     let rx = vec![5; L + 9];
@@ -154,10 +197,9 @@ fn recycling() {
     for _ in 0..2 {
         let (outbox, _) = replies(&mut memory, &rx, &[L; 9]);
         let mut sink = Sink::new(usize::MAX, usize::MAX);
-        let _ = outbox.write(&mut sink).unwrap();
-        at.push(sink.at);
         let mut freed = 0;
-        outbox.recycle(|bytes| freed += bytes.len());
+        assert!(outbox.write(&mut sink, None, |bytes| freed += bytes.len()).unwrap().is_none());
+        at.push(sink.at);
         assert_eq!(freed, 3 * L);
     }
     assert_eq!(at[0], at[1]);
@@ -218,6 +260,43 @@ fn a_socket_that_fails() {
     assert_eq!(backlog.len(), 1);
     let mut memory = Memory::default();
     let (outbox, _) = replies(&mut memory, &[5; 9], &[9]);
-    assert_eq!(outbox.write(&mut broken()).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
-    assert_eq!(outbox.len(), 11);
+    assert_eq!(outbox.write(&mut broken(), None, drop).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+}
+
+/// An error after some bytes were written does not lose count of them.
+#[test]
+fn a_socket_that_fails_later() {
+    /// It takes one write.
+    struct Once(Option<Vec<u8>>);
+
+    impl Write for Once {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let taken = self.0.as_mut().filter(|taken| taken.is_empty());
+            let taken = taken.ok_or(io::ErrorKind::ConnectionReset)?;
+            taken.extend_from_slice(&bytes[..5]);
+            Ok(5)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let (mut memory, mut once, mut backlog) = (Memory::default(), Once(Some(vec![])), Backlog::default());
+    let (outbox, wire) = replies(&mut memory, &[5; 9], &[9]);
+    outbox.write(&mut once, None, drop).unwrap().unwrap().keep(&mut backlog);
+    assert_eq!((once.0.as_deref(), backlog.len()), (Some(&wire[..5]), wire.len() - 5));
+    assert_eq!(backlog.flush(&mut once, drop).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+}
+
+/// Nothing to keep takes no memory.
+#[test]
+fn an_empty_backlog() {
+    let mut backlog = Backlog::default();
+    backlog.push(b""[..].into(), 0);
+    backlog.push(b"written"[..].into(), 7);
+    assert!(backlog.is_empty());
+    let mut freed = 0;
+    backlog.flush(&mut Sink::new(9, 9), |piece| freed += piece.capacity()).unwrap();
+    assert_eq!(freed, 0);
 }

@@ -194,7 +194,7 @@ impl<T: Transport> Session<T> {
         let mut memory = Memory::default();
         let mut outbox = Outbox::new(&mut memory);
         what(self, &mut outbox, shared);
-        match self.write(&mut outbox, shared) {
+        match self.write(outbox, shared) {
             Ok(()) => self.settle(shared),
             Err(error) => self.lost(&error, shared),
         }

@@ -44,11 +44,10 @@ impl<T: Transport> Session<T> {
         let mut outbox = Outbox::new(&mut buffers.outbox);
         let mut filled = self.read_into(&mut buffers.rx, room, &mut outbox, shared);
         if filled.is_ok() {
-            if let Err(error) = self.write(&mut outbox, shared) {
+            if let Err(error) = self.write(outbox, shared) {
                 filled = Err(error);
             }
         }
-        outbox.recycle(|bytes| shared.pool.put_buffer(bytes));
         filled
     }
 

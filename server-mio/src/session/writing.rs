@@ -2,32 +2,31 @@
 
 use super::Session;
 use crate::{handler::Handler, shared::Shared, transport::Transport};
-use framewire::outbox::Outbox;
+use framewire::outbox::{Outbox, Rest};
 use std::io;
 
 impl<T: Transport> Session<T> {
     /// Writes the replies. The backlog keeps what the socket does not take.
     #[inline(always)]
-    pub(super) fn write(
-        &mut self,
-        outbox: &mut Outbox<'_>,
-        shared: &mut Shared<impl Handler>,
-    ) -> io::Result<()> {
+    pub(super) fn write(&mut self, outbox: Outbox<'_>, shared: &mut Shared<impl Handler>) -> io::Result<()> {
         if outbox.is_empty() {
             return Ok(());
         }
-        let waiting = self.busy.as_ref().is_some_and(|busy| !busy.backlog.is_empty());
-        let written = if waiting { 0 } else { outbox.write(&mut self.socket)? };
-        if written < outbox.len() {
-            self.keep(written, outbox, shared);
+        let waiting = self.busy.as_mut().map(|busy| &mut busy.backlog);
+        let waits = waiting.is_some();
+        let rest = outbox.write(&mut self.socket, waiting, |bytes| shared.pool.put_buffer(bytes))?;
+        if rest.is_some() || waits {
+            self.keep(rest, shared);
         }
         Ok(())
     }
 
     #[cold]
-    fn keep(&mut self, written: usize, outbox: &mut Outbox<'_>, shared: &mut Shared<impl Handler>) {
+    fn keep(&mut self, rest: Option<Rest<'_>>, shared: &mut Shared<impl Handler>) {
         let backlog = &mut shared.busy(&mut self.busy).backlog;
-        outbox.take_rest(written, |bytes, skip| backlog.push(bytes, skip));
+        if let Some(rest) = rest {
+            rest.keep(backlog);
+        }
         let high = backlog.len() >= shared.config.high_water;
         if high && self.is_open() {
             self.set_paused(true, shared);
