@@ -11,7 +11,7 @@ mod state;
 
 pub use limits::Limits;
 pub use role::{Client, KeySource, Role, Server, Unmasked};
-pub use send::SendHalf;
+pub use send::{SendHalf, Sending};
 pub use state::State;
 
 use crate::{
@@ -25,8 +25,7 @@ use crate::{
     utf8::{self, Validator},
 };
 use core::{fmt, mem, ops};
-use send::Peer;
-use state::Flow;
+use send::check_close;
 
 /// One WebSocket connection after its opening handshake (RFC 6455 §5–§8). It turns bytes into [`Event`]s, and makes the
 /// headers and control frames that the host writes.
@@ -35,7 +34,7 @@ use state::Flow;
 /// bytes that it is given, and keeps at most a header and a control payload that are split across reads. So one receive
 /// buffer serves all connections of a thread.
 ///
-/// The methods that send are those of [`SendHalf`], to which a connection dereferences.
+/// The methods that send are those of [`Sending`], to which a connection dereferences.
 ///
 /// ```
 /// # #[cfg(feature = "alloc")] {
@@ -60,7 +59,6 @@ use state::Flow;
 /// ```
 ///
 /// The front page of the documentation has [the whole loop](crate#the-hosts-loop), errors included.
-#[derive(Clone)]
 pub struct Connection<R: Role> {
     decoder: Decoder,
     limits: Limits,
@@ -68,12 +66,14 @@ pub struct Connection<R: Role> {
     incoming_len: u64,
     /// The payload of a control frame that was split across reads.
     spill: Spill,
-    incoming: Flow<Incoming>,
+    incoming: Incoming,
     /// The state of validation after the incoming text so far.
     text: Validator,
     /// The first error. After it, both directions are over.
     error: Option<ProtocolError>,
-    sending: SendHalf<R>,
+    /// Reserved bits that an extension may set on the first frame of a message.
+    extension_bits: Rsv,
+    sending: Sending<R>,
 }
 
 /// An event of the slow path: see [`Connection::receive`].
@@ -85,11 +85,15 @@ enum Rare<'b> {
     Binary(&'b mut [u8]),
 }
 
-/// The incoming message.
+/// The messages that arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Incoming {
-    kind: Kind,
-    rsv: Rsv,
+enum Incoming {
+    /// No message is open.
+    Between,
+    /// A message is open, from its first header to its last byte.
+    Open(Kind, Rsv),
+    /// No message follows: the peer has sent its close, or the connection failed.
+    Over,
 }
 
 impl<R: Role> Connection<R> {
@@ -101,10 +105,11 @@ impl<R: Role> Connection<R> {
             limits: R::LIMITS,
             incoming_len: 0,
             spill: Spill::new(),
-            incoming: Flow::Between,
+            incoming: Incoming::Between,
             text: Validator::new(),
             error: None,
-            sending: SendHalf::new(),
+            extension_bits: Rsv::NONE,
+            sending: Sending::new(),
         }
     }
 
@@ -119,6 +124,7 @@ impl<R: Role> Connection<R> {
     /// [`Rsv::RSV1`] for permessage-deflate (RFC 7692 §6). A message with such a bit arrives as [`Event::Part`]s.
     #[must_use]
     pub fn with_extension_bits(mut self, bits: Rsv) -> Self {
+        self.extension_bits = bits;
         self.sending.extension_bits = bits;
         self
     }
@@ -169,7 +175,12 @@ impl<R: Role> Connection<R> {
     /// The host can read them straight into `Assembler::spare`.
     #[inline]
     pub fn remaining(&self) -> u64 {
-        if self.error.is_none() { self.decoder.remaining_data() } else { 0 }
+        if self.incoming == Incoming::Over { 0 } else { self.decoder.remaining_data() }
+    }
+
+    /// The state of the connection (RFC 6455 §7.1).
+    pub const fn state(&self) -> State {
+        State::of(self.sending.close_expected(), matches!(self.incoming, Incoming::Over))
     }
 
     /// Tells the connection that the stream has ended (RFC 6455 §7.1.5): a read returned 0 bytes.
@@ -181,7 +192,7 @@ impl<R: Role> Connection<R> {
         if let Some(error) = self.error {
             return Err(error);
         }
-        if self.incoming != Flow::Over {
+        if self.incoming != Incoming::Over {
             return Err(self.set_error(ProtocolError::UnexpectedEof));
         }
         Ok(())
@@ -196,29 +207,44 @@ impl<R: Role> Connection<R> {
     #[must_use = "if there is a frame, the peer must get it: write it"]
     pub fn fail(&mut self, error: ProtocolError, key: impl KeySource<R>) -> Option<ControlFrame> {
         let error = self.set_error(error);
-        self.sending.fail(error, key)
+        self.sending.fail_by(error.close_code(), error.reason(), key)
     }
 
-    /// Fails the connection for a reason of the application (RFC 6455 §7.1.7): see [`SendHalf::fail_with`].
+    /// Fails the connection for a reason of the application (RFC 6455 §7.1.7): a kind of data that it does not accept
+    /// ([`CloseCode::UNSUPPORTED`]), a policy ([`CloseCode::POLICY`]), an overload ([`CloseCode::TRY_AGAIN`]). Returns the
+    /// close; `None` if this end has sent one before.
+    ///
+    /// This differs from [`close`](Sending::close): all bytes that arrive later are discarded. After a protocol error, it
+    /// tells the peer this reason in place of the error's.
+    ///
+    /// ```
+    /// use framewire::{CloseCode, Connection, Server, State, Unmasked};
+    ///
+    /// let mut connection = Connection::<Server>::new();
+    /// let close = connection.fail_with(CloseCode::TRY_AGAIN, "too many", Unmasked)?;
+    /// assert_eq!(close.as_deref(), Some(&b"\x88\x0a\x03\xf5too many"[..]));
+    /// assert_eq!(connection.state(), State::Closed);
+    /// # Ok::<(), framewire::SendError>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`SendHalf::close`].
+    /// [`SendError::InvalidCloseCode`], [`SendError::ControlTooLong`]; nothing has changed then.
     pub fn fail_with(
         &mut self,
         code: CloseCode,
         reason: &str,
-        key: R::Key,
-    ) -> Result<ControlFrame, SendError> {
-        let frame = self.sending.fail_with(code, reason, key)?;
-        self.incoming = Flow::Over;
-        Ok(frame)
+        key: impl KeySource<R>,
+    ) -> Result<Option<ControlFrame>, SendError> {
+        check_close(code, reason)?;
+        self.incoming = Incoming::Over;
+        Ok(self.sending.fail_by(code, reason, key))
     }
 
     /// Splits the connection, for a host that receives and sends in different places, such as two tasks.
     ///
-    /// The halves share nothing, so the host tells the sending half what the receiving half learns. It gives each event
-    /// to [`SendHalf::reply`], which also learns from it that the peer has closed. It gives an error to
-    /// [`SendHalf::fail`].
+    /// The halves share nothing, so the host tells each what it must know. It gives each event to
+    /// [`reply`](Sending::reply) of the sending half, which learns from it that the peer has closed, and an error of the
+    /// receiving half to [`SendHalf::fail`]. An error of a stage goes to [`ReceiveHalf::fail`] as well.
     ///
     /// ```
     /// use framewire::{Connection, Receive, Server, State, Unmasked};
@@ -232,31 +258,27 @@ impl<R: Role> Connection<R> {
     /// # Ok::<(), framewire::ProtocolError>(())
     /// ```
     pub fn split(self) -> (ReceiveHalf<R>, SendHalf<R>) {
-        let mut sending = self.sending.clone();
-        if sending.peer == Peer::Joined {
-            sending.peer = Peer::Apart;
-        }
+        let sending = SendHalf(self.sending.copy());
         (ReceiveHalf(self), sending)
     }
 
-    /// Joins the halves of one connection again.
+    /// Joins the two halves of one connection again. Halves of two connections make one that makes no sense.
     pub fn join(receiving: ReceiveHalf<R>, sending: SendHalf<R>) -> Self {
-        let mut connection = Self { sending, ..receiving.0 };
+        let over = sending.state() == State::Closed;
+        let mut connection = Self { sending: sending.0, ..receiving.0 };
         if connection.error.is_some() {
-            connection.sending.finish();
-        } else if connection.incoming == Flow::Over {
-            connection.sending.peer = Peer::Finished;
-        } else if connection.sending.peer == Peer::Apart {
-            connection.sending.peer = Peer::Joined;
-        } else {
-            connection.incoming = Flow::Over; // the sending half was told to fail
+            connection.sending.end();
+        } else if over {
+            connection.incoming = Incoming::Over;
+        } else if connection.incoming == Incoming::Over {
+            connection.sending.peer_finished = true;
         }
         connection
     }
 
     #[inline]
     fn is_straight(&self) -> bool {
-        self.decoder.is_between_frames() && self.incoming == Flow::Between
+        self.decoder.is_between_frames() && self.incoming == Incoming::Between
     }
 
     /// Everything but the straight path. It calls one of two functions, so that neither saves registers for the other.
@@ -269,7 +291,7 @@ impl<R: Role> Connection<R> {
     /// A piece from inside a frame, as most reads bring while a large message arrives.
     #[inline(never)]
     fn go_on<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Rare<'b>, ProtocolError> {
-        let Flow::Open(Incoming { kind, rsv }) = self.incoming else { return self.step(input) };
+        let Incoming::Open(kind, rsv) = self.incoming else { return self.step(input) };
         let Some((key, bytes)) = self.decoder.inside(R::UNMASKS, input) else { return Ok(Rare::Nothing) };
         let mut span = Span::NONE;
         if kind == Kind::Binary || !rsv.is_none() {
@@ -286,7 +308,7 @@ impl<R: Role> Connection<R> {
     /// Anything else: the rest of a frame that was cut, fragments, control frames, extensions, errors.
     #[inline(never)]
     fn step<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Rare<'b>, ProtocolError> {
-        if self.incoming == Flow::Over {
+        if self.incoming == Incoming::Over {
             mem::take(input);
             return self.error.map_or(Ok(Rare::Nothing), Err);
         }
@@ -318,17 +340,17 @@ impl<R: Role> Connection<R> {
                 let control = self.spill.take(chunk.bytes);
                 if header.opcode == Opcode::Close {
                     Close::parse(&control)?;
-                    (self.incoming, self.sending.peer) = (Flow::Over, Peer::Finished);
+                    (self.incoming, self.sending.peer_finished) = (Incoming::Over, true);
                     mem::take(input);
                 }
                 return Ok(Rare::Control(header.opcode, control));
             }
 
             // Not reached: a data frame that was admitted belongs to a message.
-            let Flow::Open(Incoming { kind, rsv }) = self.incoming else { return Ok(Rare::Nothing) };
+            let Incoming::Open(kind, rsv) = self.incoming else { return Ok(Rare::Nothing) };
             let last = header.fin && frame_ends;
             if last {
-                self.incoming = Flow::Between;
+                self.incoming = Incoming::Between;
                 self.incoming_len = 0;
             }
             let bytes = chunk.bytes;
@@ -375,17 +397,17 @@ impl<R: Role> Connection<R> {
             Opcode::Binary => Some(Kind::Binary),
             _ => None,
         };
-        if !header.rsv.is_none() && (kind.is_none() || !self.sending.extension_bits.contains(header.rsv)) {
+        if !header.rsv.is_none() && (kind.is_none() || !self.extension_bits.contains(header.rsv)) {
             return Err(ProtocolError::ReservedBit);
         }
         if header.opcode.is_control() {
             return Ok(());
         }
         match (kind, self.incoming) {
-            (None, Flow::Open(_)) => {}
+            (None, Incoming::Open(..)) => {}
             (None, _) => return Err(ProtocolError::UnexpectedContinuation),
-            (Some(_), Flow::Open(_)) => return Err(ProtocolError::ExpectedContinuation),
-            (Some(kind), _) => self.incoming = Flow::Open(Incoming { kind, rsv: header.rsv }),
+            (Some(_), Incoming::Open(..)) => return Err(ProtocolError::ExpectedContinuation),
+            (Some(kind), _) => self.incoming = Incoming::Open(kind, header.rsv),
         }
         if header.payload_len > self.limits.frame {
             return Err(ProtocolError::FrameTooBig);
@@ -405,8 +427,8 @@ impl<R: Role> Connection<R> {
 
     /// Fails the connection, and returns the first error with which it failed.
     fn set_error(&mut self, error: ProtocolError) -> ProtocolError {
-        self.incoming = Flow::Over;
-        self.sending.finish();
+        self.incoming = Incoming::Over;
+        self.sending.end();
         *self.error.get_or_insert(error)
     }
 }
@@ -422,6 +444,9 @@ pub trait Receive: sealed::Receive {
     /// Returns how many bytes of the current data frame's payload have not arrived yet: see [`Connection::remaining`].
     fn remaining(&self) -> u64;
 
+    /// Whether nothing more will be received: the peer has sent its close, or the connection failed.
+    fn is_over(&self) -> bool;
+
     /// Tells the connection that the stream has ended: see [`Connection::receive_eof`].
     ///
     /// # Errors
@@ -429,9 +454,21 @@ pub trait Receive: sealed::Receive {
     fn receive_eof(&mut self) -> Result<(), ProtocolError>;
 }
 
-/// The receiving half of a [`Connection`], which [`Connection::split`] makes. Its methods are those of [`Receive`].
-#[derive(Clone)]
-pub struct ReceiveHalf<R: Role>(Connection<R>); // the sending half in it is not used
+/// The receiving half of a [`Connection`], made by [`Connection::split`].
+pub struct ReceiveHalf<R: Role>(Connection<R>); // its sending part is not used
+
+impl<R: Role> ReceiveHalf<R> {
+    /// Fails this half because of an error of the peer that a stage has returned (`Assembler`, `Inflater`): bytes that
+    /// arrive later are discarded, and each further call returns the first error. Give it to [`SendHalf::fail`], too.
+    pub fn fail(&mut self, error: ProtocolError) {
+        self.0.set_error(error);
+    }
+
+    /// Stops receiving, as after [`SendHalf::fail_with`]: bytes that arrive later are discarded.
+    pub fn stop(&mut self) {
+        self.0.incoming = Incoming::Over;
+    }
+}
 
 impl<R: Role> Receive for Connection<R> {
     #[inline(always)]
@@ -442,6 +479,10 @@ impl<R: Role> Receive for Connection<R> {
     #[inline]
     fn remaining(&self) -> u64 {
         Self::remaining(self)
+    }
+
+    fn is_over(&self) -> bool {
+        self.incoming == Incoming::Over
     }
 
     fn receive_eof(&mut self) -> Result<(), ProtocolError> {
@@ -460,6 +501,10 @@ impl<R: Role> Receive for ReceiveHalf<R> {
         self.0.remaining()
     }
 
+    fn is_over(&self) -> bool {
+        self.0.is_over()
+    }
+
     fn receive_eof(&mut self) -> Result<(), ProtocolError> {
         self.0.receive_eof()
     }
@@ -474,18 +519,29 @@ mod sealed {
 
 /// The methods that send.
 impl<R: Role> ops::Deref for Connection<R> {
-    type Target = SendHalf<R>;
+    type Target = Sending<R>;
 
     #[inline]
-    fn deref(&self) -> &SendHalf<R> {
+    fn deref(&self) -> &Sending<R> {
         &self.sending
     }
 }
 
 impl<R: Role> ops::DerefMut for Connection<R> {
     #[inline]
-    fn deref_mut(&mut self) -> &mut SendHalf<R> {
+    fn deref_mut(&mut self) -> &mut Sending<R> {
         &mut self.sending
+    }
+}
+
+impl<R: Role> Clone for Connection<R> {
+    fn clone(&self) -> Self {
+        Self {
+            decoder: self.decoder.clone(),
+            spill: self.spill.clone(),
+            sending: self.sending.copy(),
+            ..*self
+        }
     }
 }
 
@@ -509,7 +565,10 @@ impl<R: Role> fmt::Debug for Connection<R> {
 
 impl<R: Role> fmt::Debug for ReceiveHalf<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ReceiveHalf").field(&self.0).finish()
+        f.debug_struct("ReceiveHalf")
+            .field("error", &self.0.error)
+            .field("incoming", &self.0.incoming)
+            .finish_non_exhaustive()
     }
 }
 

@@ -12,7 +12,7 @@ pub enum Event<'b> {
     Binary(&'b mut [u8]),
     /// The next bytes of a message that is fragmented, not wholly in the buffer, or encoded by an extension.
     Part(Part<'b>),
-    /// A ping (RFC 6455 §5.5.2). [`reply`](crate::SendHalf::reply) makes its pong.
+    /// A ping (RFC 6455 §5.5.2). [`reply`](crate::Sending::reply) makes its pong.
     Ping(Control<'b>),
     /// A pong, asked for or not (RFC 6455 §5.5.3).
     Pong(Control<'b>),

@@ -186,7 +186,8 @@ mod mistakes;
 pub use assembler::{Assembled, Assembler};
 pub use close::{Close, CloseCode};
 pub use connection::{
-    Client, Connection, KeySource, Limits, Receive, ReceiveHalf, Role, SendHalf, Server, State, Unmasked,
+    Client, Connection, KeySource, Limits, Receive, ReceiveHalf, Role, SendHalf, Sending, Server, State,
+    Unmasked,
 };
 pub use control::{Control, ControlFrame};
 pub use decoder::{Chunk, Decoder};

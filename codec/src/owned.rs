@@ -40,16 +40,16 @@ pub enum Message {
         /// The encoded bytes.
         bytes: Bytes,
     },
-    /// A ping (RFC 6455 §5.5.2). [`reply`](crate::SendHalf::reply) makes its pong, see [`event`](Self::event).
+    /// A ping (RFC 6455 §5.5.2). [`reply`](crate::Sending::reply) makes its pong, see [`event`](Self::event).
     Ping(Control<'static>),
     /// A pong (RFC 6455 §5.5.3).
     Pong(Control<'static>),
-    /// The peer's close (RFC 6455 §5.5.1). [`reply`](crate::SendHalf::reply) makes the answer.
+    /// The peer's close (RFC 6455 §5.5.1). [`reply`](crate::Sending::reply) makes the answer.
     Close(Control<'static>),
 }
 
 impl Message {
-    /// The control frame as an event, for [`reply`](crate::SendHalf::reply); `None` for data, which needs no reply.
+    /// The control frame as an event, for [`reply`](crate::Sending::reply); `None` for data, which needs no reply.
     pub fn event(&self) -> Option<Event<'_>> {
         match self {
             Self::Ping(control) => Some(Event::Ping(Control::lent(control))),

@@ -60,16 +60,17 @@ impl From<Unmasked> for Option<Key> {
     }
 }
 
-/// The key of a frame that may not be needed: [`Unmasked`] for a server; for a client, or for code for both roles, a
-/// closure that draws a key. The closure is called only if there is a frame.
+/// The key of a frame that may not be needed, for the methods that return `Option<ControlFrame>`: [`Unmasked`] for a
+/// server, a [`Key`] for a client, or a closure that returns one of these and is called only if there is a frame.
 pub trait KeySource<R: Role>: sealed::KeySource<R> {}
 
 impl KeySource<Server> for Unmasked {}
+impl KeySource<Client> for Key {}
 impl<R: Role, F: FnOnce() -> R::Key> KeySource<R> for F {}
 
 #[expect(unnameable_types, reason = "there are only two roles")]
 pub(super) mod sealed {
-    use super::{Client, Limits, Server, Unmasked};
+    use super::{Client, Key, Limits, Server, Unmasked};
 
     pub trait Role {
         /// Whether frames arrive masked.
@@ -92,6 +93,13 @@ pub(super) mod sealed {
     }
 
     impl KeySource<Server> for Unmasked {
+        #[inline]
+        fn key(self) -> Self {
+            self
+        }
+    }
+
+    impl KeySource<Client> for Key {
         #[inline]
         fn key(self) -> Self {
             self

@@ -2,7 +2,7 @@
 
 use super::{
     role::{KeySource, Role},
-    state::{Flow, State},
+    state::State,
 };
 use crate::{
     close::{Close, CloseCode},
@@ -15,14 +15,10 @@ use crate::{
 };
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
-use core::{fmt, marker::PhantomData};
+use core::{fmt, marker::PhantomData, ops};
 
-/// The sending half of a [`Connection`](crate::Connection). A connection dereferences to it, and so has all methods
-/// here.
-///
-/// [`Connection::split`](crate::Connection::split) returns it by itself, for a host that receives and sends in
-/// different places. It then learns from [`reply`](Self::reply) that the peer has closed, and from [`fail`](Self::fail)
-/// that the connection failed.
+/// The methods that send. A [`Connection`](crate::Connection) and a [`SendHalf`] dereference to this type, and so have
+/// all of them.
 ///
 /// Each method takes the key of its frame last: [`Unmasked`](crate::Unmasked) for a server, a
 /// [`mask::Key`] for a client. So a host that serves both roles is generic over [`Role`].
@@ -42,58 +38,53 @@ use core::{fmt, marker::PhantomData};
 /// # }
 /// # Ok::<(), framewire::SendError>(())
 /// ```
-#[derive(Clone)]
-pub struct SendHalf<R: Role> {
-    outgoing: Flow<Kind>,
-    /// Whether this end has sent its close, or will not send one.
-    finished: bool,
-    pub(super) peer: Peer,
+pub struct Sending<R: Role> {
+    outgoing: Outgoing,
+    /// Whether the peer has sent its close, or the connection failed.
+    pub(super) peer_finished: bool,
     /// Reserved bits that an extension may set on the first frame of a message.
     pub(super) extension_bits: Rsv,
     role: PhantomData<R>,
 }
 
-/// How this half learns that the peer has closed.
+/// The messages that this end sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Peer {
-    /// From the receiving half, which is in the same connection.
-    Joined,
-    /// From the event to which it replies.
-    Apart,
-    /// It knows that the peer has closed, or the connection failed.
-    Finished,
+enum Outgoing {
+    /// No message is open.
+    Between,
+    /// A message is open, between its first and its last fragment.
+    Open(Kind),
+    /// No message follows, as the connection failed. The close that says so was not made yet.
+    Failed,
+    /// No frame follows but pongs: the close was made, or none will be.
+    Closed,
 }
 
-impl<R: Role> SendHalf<R> {
+impl<R: Role> Sending<R> {
     pub(super) const fn new() -> Self {
         Self {
-            outgoing: Flow::Between,
-            finished: false,
-            peer: Peer::Joined,
+            outgoing: Outgoing::Between,
+            peer_finished: false,
             extension_bits: Rsv::NONE,
             role: PhantomData,
         }
     }
 
-    /// The state of the connection (RFC 6455 §7.1).
-    pub const fn state(&self) -> State {
-        match (matches!(self.outgoing, Flow::Over), matches!(self.peer, Peer::Finished)) {
-            (false, false) => State::Open,
-            (true, false) => State::CloseSent,
-            (false, true) => State::CloseReceived,
-            (true, true) => State::Closed,
-        }
+    /// A copy. It is private: two copies would both send for one connection.
+    pub(super) const fn copy(&self) -> Self {
+        let Self { outgoing, peer_finished, extension_bits, role } = *self;
+        Self { outgoing, peer_finished, extension_bits, role }
     }
 
     /// Whether this end has sent its close, or the connection failed. The socket should then be closed soon: the host
     /// starts a timer, and closes the socket when it ends (RFC 6455 §7.1.1).
     pub const fn close_expected(&self) -> bool {
-        matches!(self.outgoing, Flow::Over)
+        matches!(self.outgoing, Outgoing::Failed | Outgoing::Closed)
     }
 
     /// Whether a fragmented message is being sent (RFC 6455 §5.4).
     pub const fn is_message_open(&self) -> bool {
-        matches!(self.outgoing, Flow::Open(_))
+        matches!(self.outgoing, Outgoing::Open(_))
     }
 
     /// Appends a whole text message (RFC 6455 §5.6) to `out`: its header, then the text, which a client masks.
@@ -207,9 +198,9 @@ impl<R: Role> SendHalf<R> {
         key: R::Key,
     ) -> Result<HeaderBytes, SendError> {
         match self.outgoing {
-            Flow::Between => {}
-            Flow::Open(_) => return Err(SendError::MessageOpen),
-            Flow::Over => return Err(SendError::Closed),
+            Outgoing::Between => {}
+            Outgoing::Open(_) => return Err(SendError::MessageOpen),
+            Outgoing::Failed | Outgoing::Closed => return Err(SendError::Closed),
         }
         self.may_set(rsv)?;
         data_header(opcode(kind), rsv, len, key.into(), true)
@@ -243,16 +234,16 @@ impl<R: Role> SendHalf<R> {
         key: R::Key,
     ) -> Result<HeaderBytes, SendError> {
         let (opcode, rsv) = match self.outgoing {
-            Flow::Between => {
+            Outgoing::Between => {
                 self.may_set(rsv)?;
                 (opcode(kind), rsv)
             }
-            Flow::Open(open) if open == kind => (Opcode::Continuation, Rsv::NONE),
-            Flow::Open(_) => return Err(SendError::KindChanged),
-            Flow::Over => return Err(SendError::Closed),
+            Outgoing::Open(open) if open == kind => (Opcode::Continuation, Rsv::NONE),
+            Outgoing::Open(_) => return Err(SendError::KindChanged),
+            Outgoing::Failed | Outgoing::Closed => return Err(SendError::Closed),
         };
         let header = data_header(opcode, rsv, len, key.into(), last)?;
-        self.outgoing = if last { Flow::Between } else { Flow::Open(kind) };
+        self.outgoing = if last { Outgoing::Between } else { Outgoing::Open(kind) };
         Ok(header)
     }
 
@@ -280,13 +271,8 @@ impl<R: Role> SendHalf<R> {
     /// [`SendError::Closed`], [`SendError::InvalidCloseCode`], [`SendError::ControlTooLong`].
     pub fn close(&mut self, code: CloseCode, reason: &str, key: R::Key) -> Result<ControlFrame, SendError> {
         self.may_send()?;
-        if !code.may_be_sent() && (code != CloseCode::NO_STATUS || !reason.is_empty()) {
-            return Err(SendError::InvalidCloseCode);
-        }
-        if reason.len() > Close::MAX_REASON {
-            return Err(SendError::ControlTooLong);
-        }
-        (self.outgoing, self.finished) = (Flow::Over, true);
+        check_close(code, reason)?;
+        self.outgoing = Outgoing::Closed;
         Ok(close_frame(code, reason, key.into()))
     }
 
@@ -297,63 +283,45 @@ impl<R: Role> SendHalf<R> {
     #[must_use = "if there is a frame, the protocol demands it: write it"]
     pub fn reply(&mut self, event: &Event<'_>, key: impl KeySource<R>) -> Option<ControlFrame> {
         match event {
-            Event::Ping(payload) => self.reply_to_ping(payload, key.key()),
-            Event::Close(payload) => self.reply_to_close(payload, key.key()),
+            Event::Ping(payload) => self.reply_to_ping(payload, key),
+            Event::Close(payload) => self.reply_to_close(payload, key),
             _ => None,
         }
     }
 
-    /// Fails the connection because of an error of the peer (RFC 6455 §7.1.7). Returns the close that tells the peer
-    /// why; `None` if this end has sent a close before, or if the stream has ended.
-    ///
-    /// The host writes the frame after all that is queued. Then a server closes the socket, and a client waits a little
-    /// for the server to do so.
-    #[must_use = "if there is a frame, the peer must get it: write it"]
-    pub fn fail(&mut self, error: ProtocolError, key: impl KeySource<R>) -> Option<ControlFrame> {
-        let code = error.close_code();
-        let silent = self.finished || !code.may_be_sent();
-        self.finish();
-        self.finished = true;
-        (!silent).then(|| close_frame(code, error.reason(), key.key().into()))
-    }
-
-    /// Fails the connection (RFC 6455 §7.1.7) for a reason of the application: a kind of data that it does not accept
-    /// ([`CloseCode::UNSUPPORTED`]), a policy ([`CloseCode::POLICY`]), an overload ([`CloseCode::TRY_AGAIN`]). This
-    /// differs from [`close`](Self::close): all bytes that arrive later are discarded.
-    ///
-    /// After a split, this half alone cannot do that: the receiving half still returns events, which the host ignores.
-    ///
-    /// # Errors
-    /// As [`close`](Self::close).
-    pub fn fail_with(
+    /// Ends both directions, and returns the close that says why, unless this end has made one before.
+    pub(super) fn fail_by(
         &mut self,
         code: CloseCode,
         reason: &str,
-        key: R::Key,
-    ) -> Result<ControlFrame, SendError> {
-        let frame = self.close(code, reason, key)?;
-        self.finish();
-        Ok(frame)
+        key: impl KeySource<R>,
+    ) -> Option<ControlFrame> {
+        let silent = self.outgoing == Outgoing::Closed || !code.may_be_sent();
+        (self.outgoing, self.peer_finished) = (Outgoing::Closed, true);
+        (!silent).then(|| close_frame(code, reason, key.key().into()))
     }
 
-    /// Ends both directions. A close may still have to be sent: [`fail`](Self::fail) decides that.
-    pub(super) fn finish(&mut self) {
-        (self.outgoing, self.peer) = (Flow::Over, Peer::Finished);
-    }
-
-    #[cold]
-    fn reply_to_ping(&self, payload: &[u8], key: R::Key) -> Option<ControlFrame> {
-        // Pongs are required until the peer's close (RFC 6455 §5.5.2): our own close forbids only data (§5.5.1).
-        (self.state() != State::Closed).then(|| ControlFrame::new(Opcode::Pong, key.into(), payload))
-    }
-
-    #[cold]
-    fn reply_to_close(&mut self, payload: &[u8], key: R::Key) -> Option<ControlFrame> {
-        if self.peer == Peer::Apart {
-            self.peer = Peer::Finished;
+    /// Ends both directions. Whether a close must still be sent is left to [`fail_by`](Self::fail_by).
+    pub(super) fn end(&mut self) {
+        if self.outgoing != Outgoing::Closed {
+            self.outgoing = Outgoing::Failed;
         }
+        self.peer_finished = true;
+    }
+
+    #[cold]
+    fn reply_to_ping(&self, payload: &[u8], key: impl KeySource<R>) -> Option<ControlFrame> {
+        // Pongs are required until the peer's close (RFC 6455 §5.5.2): our own close forbids only data (§5.5.1).
+        let over = self.close_expected() && self.peer_finished;
+        (!over).then(|| ControlFrame::new(Opcode::Pong, key.key().into(), payload))
+    }
+
+    #[cold]
+    fn reply_to_close(&mut self, payload: &[u8], key: impl KeySource<R>) -> Option<ControlFrame> {
+        self.peer_finished = true;
+        self.may_send().ok()?;
         let code = Close::parse(payload).unwrap_or(Close::NONE).code;
-        self.close(code, "", key).ok()
+        self.close(code, "", key.key()).ok()
     }
 
     fn control(&self, opcode: Opcode, payload: &[u8], key: R::Key) -> Result<ControlFrame, SendError> {
@@ -367,7 +335,7 @@ impl<R: Role> SendHalf<R> {
     /// Whether anything may be sent. This is checked first: if not, the other errors do not matter.
     #[inline]
     fn may_send(&self) -> Result<(), SendError> {
-        if self.outgoing == Flow::Over { Err(SendError::Closed) } else { Ok(()) }
+        if self.close_expected() { Err(SendError::Closed) } else { Ok(()) }
     }
 
     /// Whether an extension uses these reserved bits.
@@ -377,13 +345,73 @@ impl<R: Role> SendHalf<R> {
     }
 }
 
-impl<R: Role> fmt::Debug for SendHalf<R> {
+impl<R: Role> fmt::Debug for Sending<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SendHalf")
-            .field("state", &self.state())
-            .field("outgoing", &self.outgoing)
-            .finish_non_exhaustive()
+        f.debug_struct("Sending").field("outgoing", &self.outgoing).finish_non_exhaustive()
     }
+}
+
+/// The sending half of a connection, made by [`Connection::split`](crate::Connection::split). It dereferences to
+/// [`Sending`].
+#[derive(Debug)]
+pub struct SendHalf<R: Role>(pub(super) Sending<R>);
+
+impl<R: Role> SendHalf<R> {
+    /// The state of the connection (RFC 6455 §7.1), as far as this half was told by [`reply`](Sending::reply) and
+    /// [`fail`](Self::fail).
+    pub const fn state(&self) -> State {
+        State::of(self.0.close_expected(), self.0.peer_finished)
+    }
+
+    /// Fails the connection because of an error of the peer (RFC 6455 §7.1.7), which the receiving half or a stage has
+    /// returned: see [`Connection::fail`](crate::Connection::fail).
+    #[must_use = "if there is a frame, the peer must get it: write it"]
+    pub fn fail(&mut self, error: ProtocolError, key: impl KeySource<R>) -> Option<ControlFrame> {
+        self.0.fail_by(error.close_code(), error.reason(), key)
+    }
+
+    /// Fails the connection for a reason of the application (RFC 6455 §7.1.7): see
+    /// [`Connection::fail_with`](crate::Connection::fail_with). The receiving half must be
+    /// [stopped](crate::ReceiveHalf::stop), too.
+    ///
+    /// # Errors
+    /// As [`Connection::fail_with`](crate::Connection::fail_with).
+    pub fn fail_with(
+        &mut self,
+        code: CloseCode,
+        reason: &str,
+        key: impl KeySource<R>,
+    ) -> Result<Option<ControlFrame>, SendError> {
+        check_close(code, reason)?;
+        Ok(self.0.fail_by(code, reason, key))
+    }
+}
+
+impl<R: Role> ops::Deref for SendHalf<R> {
+    type Target = Sending<R>;
+
+    #[inline]
+    fn deref(&self) -> &Sending<R> {
+        &self.0
+    }
+}
+
+impl<R: Role> ops::DerefMut for SendHalf<R> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Sending<R> {
+        &mut self.0
+    }
+}
+
+/// Whether a close may have this code and reason.
+pub(super) fn check_close(code: CloseCode, reason: &str) -> Result<(), SendError> {
+    if !code.may_be_sent() && (code != CloseCode::NO_STATUS || !reason.is_empty()) {
+        return Err(SendError::InvalidCloseCode);
+    }
+    if reason.len() > Close::MAX_REASON {
+        return Err(SendError::ControlTooLong);
+    }
+    Ok(())
 }
 
 /// The header of a data frame.

@@ -7,21 +7,22 @@ pub enum State {
     Open,
     /// This end sent a close. Messages may still arrive.
     CloseSent,
-    /// The peer sent a close. This end must still answer it, with [`reply`](crate::SendHalf::reply).
+    /// The peer sent a close. This end must still answer it, with [`reply`](crate::Sending::reply).
     CloseReceived,
-    /// Nothing is received or sent any more: both ends sent a close, or the connection failed. Once the queued bytes
-    /// are written, a server closes the socket; a client waits a little for the server to do so.
+    /// No message is received or sent any more: both ends sent a close, or the connection failed. If it failed, the
+    /// close that tells the peer why comes from [`fail`](crate::Connection::fail). Once the queued bytes are written, a
+    /// server closes the socket; a client waits a little for the server to do so.
     Closed,
 }
 
-/// The messages of one direction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Flow<T> {
-    /// No message is open.
-    Between,
-    /// A message is open: incoming, from its first header to its last byte; outgoing, between its first and its last
-    /// fragment.
-    Open(T),
-    /// No message follows: this direction's close has passed, or the connection failed.
-    Over,
+impl State {
+    /// The state after either end's close, or after both.
+    pub(super) const fn of(ours: bool, theirs: bool) -> Self {
+        match (ours, theirs) {
+            (false, false) => Self::Open,
+            (true, false) => Self::CloseSent,
+            (false, true) => Self::CloseReceived,
+            (true, true) => Self::Closed,
+        }
+    }
 }

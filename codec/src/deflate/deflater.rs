@@ -5,7 +5,7 @@ use super::{
     deflate_pool::{Context, DeflatePool},
 };
 use crate::{
-    connection::{Role, SendHalf},
+    connection::{Role, Sending},
     error::SendError,
     event::Kind,
     extension::DeflateParams,
@@ -76,12 +76,12 @@ impl<R: Role> Deflater<R> {
     /// which zlib cannot compress. A client's frame is masked. The caller promises that a text is UTF-8.
     ///
     /// # Errors
-    /// As [`SendHalf::message_header`]: [`SendError::Closed`], [`SendError::MessageOpen`],
+    /// As [`Sending::message_header`]: [`SendError::Closed`], [`SendError::MessageOpen`],
     /// [`SendError::PayloadTooLong`]; and [`SendError::ReservedBit`] if the connection was not told of the extension,
     /// with [`with_extension_bits`](crate::Connection::with_extension_bits).
     pub fn message<'p>(
         &mut self,
-        connection: &mut SendHalf<R>,
+        connection: &mut Sending<R>,
         kind: Kind,
         payload: &'p [u8],
         pool: &'p mut DeflatePool,
@@ -99,11 +99,11 @@ impl<R: Role> Deflater<R> {
     /// a text together are UTF-8.
     ///
     /// # Errors
-    /// As [`SendHalf::fragment_header`]: [`SendError::Closed`], [`SendError::KindChanged`],
+    /// As [`Sending::fragment_header`]: [`SendError::Closed`], [`SendError::KindChanged`],
     /// [`SendError::PayloadTooLong`]; and [`SendError::ReservedBit`], as for [`message`](Self::message).
     pub fn fragment<'p>(
         &mut self,
-        connection: &mut SendHalf<R>,
+        connection: &mut Sending<R>,
         kind: Kind,
         bytes: &'p [u8],
         last: bool,

@@ -1,7 +1,7 @@
 //! A message encoded once, for any number of peers.
 
 use crate::{
-    connection::{SendHalf, Server, Unmasked},
+    connection::{Sending, Server, Unmasked},
     error::SendError,
     event::Kind,
     frame::{Header, Opcode, Rsv},
@@ -95,7 +95,7 @@ impl ops::Deref for EncodedFrame {
     }
 }
 
-impl SendHalf<Server> {
+impl Sending<Server> {
     /// Returns a prepared message, which the host writes unchanged. The state of the connection is checked as for any
     /// other message.
     ///
@@ -178,10 +178,10 @@ impl PreparedMessage {
     /// sent nothing but prepared messages needs no window.
     ///
     /// # Errors
-    /// As [`SendHalf::prepared`].
+    /// As [`Sending::prepared`].
     pub fn send(
         &self,
-        connection: &mut SendHalf<Server>,
+        connection: &mut Sending<Server>,
         deflater: &mut Deflater<Server>,
     ) -> Result<EncodedFrame, SendError> {
         let compressed =

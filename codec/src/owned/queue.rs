@@ -3,7 +3,7 @@
 #[cfg(feature = "deflate")]
 use crate::deflate::Outgoing;
 use crate::{
-    connection::{Role, SendHalf},
+    connection::{Role, Sending},
     control::ControlFrame,
     error::SendError,
     event::Kind,
@@ -85,10 +85,10 @@ impl SendQueue {
     /// Queues a text message (RFC 6455 §5.6).
     ///
     /// # Errors
-    /// As [`SendHalf::text_header`]; nothing is queued then.
+    /// As [`Sending::text_header`]; nothing is queued then.
     pub fn push_text<R: Role>(
         &mut self,
-        connection: &mut SendHalf<R>,
+        connection: &mut Sending<R>,
         text: Utf8Bytes,
         key: R::Key,
     ) -> Result<(), SendError> {
@@ -98,10 +98,10 @@ impl SendQueue {
     /// Queues a binary message (RFC 6455 §5.6).
     ///
     /// # Errors
-    /// As [`SendHalf::binary_header`]; nothing is queued then.
+    /// As [`Sending::binary_header`]; nothing is queued then.
     pub fn push_binary<R: Role>(
         &mut self,
-        connection: &mut SendHalf<R>,
+        connection: &mut Sending<R>,
         payload: Bytes,
         key: R::Key,
     ) -> Result<(), SendError> {
@@ -112,10 +112,10 @@ impl SendQueue {
     /// is UTF-8 once decoded.
     ///
     /// # Errors
-    /// As [`SendHalf::message_header`]; nothing is queued then.
+    /// As [`Sending::message_header`]; nothing is queued then.
     pub fn push_message<R: Role>(
         &mut self,
-        connection: &mut SendHalf<R>,
+        connection: &mut Sending<R>,
         kind: Kind,
         rsv: Rsv,
         payload: Bytes,
@@ -126,13 +126,13 @@ impl SendQueue {
         Ok(())
     }
 
-    /// Queues the next fragment of a message (RFC 6455 §5.4), as [`SendHalf::fragment_header`] describes.
+    /// Queues the next fragment of a message (RFC 6455 §5.4), as [`Sending::fragment_header`] describes.
     ///
     /// # Errors
-    /// As [`SendHalf::fragment_header`]; nothing is queued then.
+    /// As [`Sending::fragment_header`]; nothing is queued then.
     pub fn push_fragment<R: Role>(
         &mut self,
-        connection: &mut SendHalf<R>,
+        connection: &mut Sending<R>,
         kind: Kind,
         rsv: Rsv,
         payload: Bytes,

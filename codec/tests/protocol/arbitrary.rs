@@ -195,17 +195,51 @@ fn any_sequence_of_calls() {
     QuickCheck::new().tests(4000).quickcheck(check as fn(Vec<Call>, u8, u64, u64));
 }
 
+/// What a host does between two reads.
+#[derive(Clone, Copy, Debug)]
+enum Deed {
+    Nothing,
+    Close,
+    Fail(ProtocolError),
+    FailWith,
+}
+
+impl Arbitrary for Deed {
+    fn arbitrary(g: &mut Gen) -> Self {
+        match u8::arbitrary(g) % 8 {
+            0 => Self::Close,
+            1 => Self::Fail(*g.choose(&ERRORS).unwrap()),
+            2 => Self::FailWith,
+            _ => Self::Nothing,
+        }
+    }
+}
+
 /// A connection that is split does the same as one that is not.
 #[test]
 fn any_wire_in_halves() {
-    fn same<S: Role>(pieces: &[Bytes], close: bool, error: Option<usize>) {
+    fn same<S: Role>(steps: &[(Bytes, Deed)], end: Deed) {
         let mut whole = Connection::<S>::new();
         let (mut receiving, mut sending) = whole.clone().split();
-        if close {
-            let frame = whole.close(CloseCode::NORMAL, "", fixed::<S>());
-            assert_eq!(frame, sending.close(CloseCode::NORMAL, "", fixed::<S>()));
-        }
-        for Bytes(piece) in pieces {
+        for (Bytes(piece), deed) in steps {
+            match *deed {
+                Deed::Nothing => {}
+                Deed::Close => {
+                    let frame = whole.close(CloseCode::NORMAL, "", fixed::<S>());
+                    assert_eq!(frame, sending.close(CloseCode::NORMAL, "", fixed::<S>()));
+                }
+                Deed::Fail(error) => {
+                    let frame = whole.fail(error, fixed::<S>);
+                    receiving.fail(error);
+                    let first = receiving.receive_eof().unwrap_err();
+                    assert_eq!(frame, sending.fail(first, fixed::<S>));
+                }
+                Deed::FailWith => {
+                    let frame = whole.fail_with(CloseCode::POLICY, "no", fixed::<S>);
+                    assert_eq!(frame, sending.fail_with(CloseCode::POLICY, "no", fixed::<S>));
+                    receiving.stop();
+                }
+            }
             let (mut a, mut b) = (piece.clone(), piece.clone());
             let (mut a, mut b) = (&mut a[..], &mut b[..]);
             let result = loop {
@@ -221,28 +255,101 @@ fn any_wire_in_halves() {
                 }
             };
             if let Err(error) = result {
-                assert_eq!(whole.fail(error, fixed::<S>), sending.fail(error, fixed::<S>));
+                // Some hosts tell the peer a reason of their own.
+                let (a, b) = if let Deed::Fail(_) = end {
+                    let fail = |connection: &mut Connection<S>| {
+                        connection.fail_with(CloseCode::INTERNAL, "", fixed::<S>).unwrap()
+                    };
+                    (fail(&mut whole), sending.fail_with(CloseCode::INTERNAL, "", fixed::<S>).unwrap())
+                } else {
+                    (whole.fail(error, fixed::<S>), sending.fail(error, fixed::<S>))
+                };
+                assert_eq!(a, b);
             }
             assert_eq!(whole.state(), sending.state());
+            assert_eq!(receiving.is_over(), whole.is_over());
             assert_eq!(
                 message(&mut whole, Kind::Text, b"x").is_ok(),
                 sending.ping(b"", fixed::<S>()).is_ok()
             );
         }
-        let mut joined = Connection::join(receiving.clone(), sending.clone());
+        let mut joined = Connection::join(receiving, sending);
         assert_eq!(format!("{joined:?}"), format!("{whole:?}"));
         assert_eq!(joined.receive_eof(), whole.receive_eof());
-        if let Some(which) = error {
-            assert_eq!(joined.fail(ERRORS[which], fixed::<S>), whole.fail(ERRORS[which], fixed::<S>));
+        if let Deed::Fail(error) = end {
+            assert_eq!(joined.fail(error, fixed::<S>), whole.fail(error, fixed::<S>));
         }
-        assert_eq!(joined.state(), whole.state());
+        assert_eq!((joined.state(), joined.remaining()), (whole.state(), whole.remaining()));
     }
-    fn check(pieces: Vec<Bytes>, close: bool, error: Option<usize>) {
-        let error = error.map(|which| which % ERRORS.len());
-        same::<Server>(&pieces, close, error);
-        same::<Client>(&pieces, close, error);
+    fn check(steps: Vec<(Bytes, Deed)>, end: Deed) {
+        same::<Server>(&steps, end);
+        same::<Client>(&steps, end);
     }
-    QuickCheck::new().tests(4000).quickcheck(check as fn(Vec<Bytes>, bool, Option<usize>));
+    QuickCheck::new().tests(4000).quickcheck(check as fn(Vec<(Bytes, Deed)>, Deed));
+}
+
+/// A failure by the application ends both directions, whatever was sent before, and says why if nothing was.
+#[test]
+fn failing_with_a_reason() {
+    fn role<S: Role>() {
+        let policy = |conn: &mut Connection<S>| conn.fail_with(CloseCode::POLICY, "no", fixed::<S>);
+        let told = |frame: Option<framewire::ControlFrame>| {
+            assert_eq!(frame.unwrap()[..], from::<S>(CLOSE, &closing(1008, "no")));
+        };
+        let over = |conn: &mut Connection<S>| {
+            assert_eq!((conn.state(), conn.remaining()), (State::Closed, 0));
+            assert_eq!(conn.receive(&mut &mut to::<S>(TEXT, b"more")[..]), Ok(None));
+            assert_eq!(conn.receive_eof(), Ok(()));
+            assert_eq!(policy(conn), Ok(None), "once");
+        };
+        let mut conn = Connection::<S>::new();
+        assert_eq!(
+            conn.fail_with(CloseCode::ABNORMAL, "", fixed::<S>),
+            Err(framewire::SendError::InvalidCloseCode)
+        );
+        assert_eq!(
+            conn.fail_with(CloseCode::POLICY, &"r".repeat(124), fixed::<S>),
+            Err(framewire::SendError::ControlTooLong)
+        );
+        assert_eq!(conn.state(), State::Open, "a refused failure changes nothing");
+        told(policy(&mut conn).unwrap());
+        over(&mut conn);
+
+        // Inside a frame: what is missing of it is not awaited.
+        conn = Connection::new();
+        assert!(conn.receive(&mut &mut to::<S>(TEXT, &[b'a'; 100])[..50]).is_ok());
+        told(policy(&mut conn).unwrap());
+        over(&mut conn);
+
+        // After our own close, nothing more is sent.
+        conn = Connection::new();
+        assert!(conn.close(CloseCode::NORMAL, "", fixed::<S>()).is_ok());
+        assert_eq!(policy(&mut conn), Ok(None));
+        over(&mut conn);
+
+        // After an error, in place of what the error would say.
+        conn = Connection::new();
+        assert!(conn.receive(&mut &mut [0x83, 0][..]).is_err());
+        assert_eq!(conn.close(CloseCode::POLICY, "", fixed::<S>()), Err(framewire::SendError::Closed));
+        told(policy(&mut conn).unwrap());
+        assert_eq!(conn.fail(ProtocolError::ReservedOpcode, fixed::<S>), None);
+    }
+    role::<Server>();
+    role::<Client>();
+}
+
+/// A key is drawn only for a frame.
+#[test]
+fn keys_are_drawn_for_frames_only() {
+    let draw = || -> Key { panic!("no frame") };
+    let mut conn = Connection::<Client>::new();
+    let [ping, close] = &events()[..] else { panic!("two events") };
+    assert!(conn.close(CloseCode::NORMAL, "", Key::new(KEY)).is_ok());
+    assert!(conn.reply(ping, Key::new(KEY)).is_some(), "a close forbids data, not pongs");
+    assert_eq!(conn.reply(close, draw), None);
+    assert_eq!(conn.fail(ProtocolError::InvalidUtf8, draw), None);
+    assert_eq!(conn.reply(ping, draw), None);
+    assert_eq!(conn.fail_with(CloseCode::POLICY, "", draw), Ok(None));
 }
 
 #[test]
