@@ -97,7 +97,8 @@ impl<'a> Assembled<'a> {
     #[allow(unsafe_code)]
     pub fn as_str(&self) -> Result<&str, Utf8Error> {
         if self.valid {
-            // SAFETY: `Assembler::text` followed the validation over all of these bytes, and they have not been lent
+            // SAFETY: each part brought the record of the validation of exactly its bytes (`Span`, which only validation
+            // makes, and `Part::checked`), `Assembler::text` followed them without a gap, and the bytes have not been lent
             // mutably since.
             Ok(unsafe { str::from_utf8_unchecked(self.bytes()) })
         } else {
@@ -220,10 +221,9 @@ impl Assembler {
         let n = clamp(connection.remaining(), n).min(room);
         let mut input = &mut self.memory[start..start + n];
         // These are no more bytes than the current data frame lacks, so they give one event at most.
-        let whole = Span { before: Validator::new(), after: Validator::new() };
         let (kind, rsv, last, span, len) = match connection.receive(&mut input)? {
             Some(Event::Part(part)) => (part.kind, part.rsv, part.last, part.span(), part.bytes().len()),
-            Some(Event::Text(text)) => (Kind::Text, Rsv::NONE, true, whole, text.len()),
+            Some(Event::Text(text)) => (Kind::Text, Rsv::NONE, true, Span::of(text), text.len()),
             Some(Event::Binary(bytes)) => (Kind::Binary, Rsv::NONE, true, Span::NONE, bytes.len()),
             _ => return Ok(None),
         };
@@ -270,7 +270,7 @@ impl Assembler {
     fn advance(&mut self, len: usize, span: Span, last: bool) -> Option<Assembled<'_>> {
         self.len = len;
         self.done = last;
-        self.text = if self.text == span.before { span.after } else { Validator::FAILED };
+        self.text = span.after(self.text);
         let valid = self.text.finish().is_ok();
         last.then_some(Assembled { kind: self.kind, rsv: self.rsv, memory: &mut self.memory, len, valid })
     }

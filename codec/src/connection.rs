@@ -175,7 +175,7 @@ impl<R: Role> Connection<R> {
     /// The host can read them straight into `Assembler::spare`.
     #[inline]
     pub fn remaining(&self) -> u64 {
-        if self.incoming == Incoming::Over { 0 } else { self.decoder.remaining_data() }
+        self.decoder.remaining_data()
     }
 
     /// The state of the connection (RFC 6455 §7.1).
@@ -236,7 +236,7 @@ impl<R: Role> Connection<R> {
         key: impl KeySource<R>,
     ) -> Result<Option<ControlFrame>, SendError> {
         check_close(code, reason)?;
-        self.incoming = Incoming::Over;
+        self.stop();
         Ok(self.sending.fail_by(code, reason, key))
     }
 
@@ -269,7 +269,7 @@ impl<R: Role> Connection<R> {
         if connection.error.is_some() {
             connection.sending.end();
         } else if over {
-            connection.incoming = Incoming::Over;
+            connection.stop();
         } else if connection.incoming == Incoming::Over {
             connection.sending.peer_finished = true;
         }
@@ -382,7 +382,7 @@ impl<R: Role> Connection<R> {
         let before = self.text;
         let fed = if R::UNMASKS { self.text.feed_masked(key, bytes) } else { self.text.feed(bytes) };
         fed.map_err(|_| ProtocolError::InvalidUtf8)?;
-        Ok(Span { before, after: self.text })
+        Ok(Span::new(before, self.text))
     }
 
     /// Checks a header before any of its payload is taken.
@@ -425,9 +425,17 @@ impl<R: Role> Connection<R> {
         self.set_error(error)
     }
 
+    /// Discards all that arrives from here on, also the rest of a frame.
+    #[cold]
+    #[inline(never)]
+    fn stop(&mut self) {
+        self.incoming = Incoming::Over;
+        self.decoder = Decoder::pass_through();
+    }
+
     /// Fails the connection, and returns the first error with which it failed.
     fn set_error(&mut self, error: ProtocolError) -> ProtocolError {
-        self.incoming = Incoming::Over;
+        self.stop();
         self.sending.end();
         *self.error.get_or_insert(error)
     }
@@ -466,7 +474,7 @@ impl<R: Role> ReceiveHalf<R> {
 
     /// Stops receiving, as after [`SendHalf::fail_with`]: bytes that arrive later are discarded.
     pub fn stop(&mut self) {
-        self.0.incoming = Incoming::Over;
+        self.0.stop();
     }
 }
 

@@ -146,7 +146,7 @@ impl Payload {
 
 /// A whole control frame for the host to write, with header and payload: up to 131 bytes by value. It dereferences to
 /// the bytes.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 #[must_use = "the peer waits for this frame: write it"]
 pub struct ControlFrame {
     bytes: [u8; Self::MAX_LEN],

@@ -35,17 +35,39 @@ pub struct Part<'b> {
     span: Span,
 }
 
-/// The states of UTF-8 validation before and after a piece of a text. Pieces form a valid text if each one begins in
-/// the state in which the one before it ended.
+/// A record of the validation of a piece of a text: its states before and after. Pieces form a valid text if each one
+/// begins in the state in which the one before it ended.
+///
+/// Only validation makes one, since [`Assembled`](crate::Assembled) relies on it. Whoever puts it into a [`Part`] puts the
+/// bytes there that were validated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
-    pub(crate) before: Validator,
-    pub(crate) after: Validator,
+    before: Validator,
+    after: Validator,
 }
 
 impl Span {
     /// For bytes that were not validated: no text continues with them.
     pub(crate) const NONE: Self = Self { before: Validator::FAILED, after: Validator::FAILED };
+
+    /// For a piece that took a validator from one state to the other.
+    #[inline(always)]
+    pub(crate) const fn new(before: Validator, after: Validator) -> Self {
+        Self { before, after }
+    }
+
+    /// For a whole text.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn of(_: &str) -> Self {
+        Self { before: Validator::new(), after: Validator::new() }
+    }
+
+    /// The state of a text after this piece, if `text` is its state before; otherwise it has failed.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn after(self, text: Validator) -> Validator {
+        if text == self.before { self.after } else { Validator::FAILED }
+    }
 }
 
 impl<'b> Part<'b> {

@@ -70,8 +70,6 @@ pub struct Outbox<'b> {
     memory: &'b mut Memory,
     /// Each payload with the number of copied bytes that precede it.
     large: Vec<(usize, Cow<'b, [u8]>)>,
-    /// The number of bytes in `large`.
-    large_len: usize,
 }
 
 /// The memory of an [`Outbox`], which the next one uses again. One serves all connections of a thread.
@@ -79,6 +77,8 @@ pub struct Outbox<'b> {
 pub struct Memory {
     copied: Vec<u8>,
     large: Vec<(usize, Cow<'static, [u8]>)>,
+    /// The number of bytes in the large payloads of the present outbox.
+    large_len: usize,
 }
 
 impl Memory {
@@ -98,16 +98,14 @@ impl<'b> Outbox<'b> {
     #[inline]
     pub fn new(memory: &'b mut Memory) -> Self {
         memory.copied.clear();
-        if memory.copied.capacity() > Memory::KEEP {
-            memory.copied = Vec::new();
-        }
-        Self { memory, large: Vec::new(), large_len: 0 }
+        memory.large_len = 0;
+        Self { memory, large: Vec::new() }
     }
 
     /// How many bytes are to be written.
     #[inline]
     pub fn len(&self) -> usize {
-        self.memory.copied.len() + self.large_len
+        self.memory.copied.len() + self.memory.large_len
     }
 
     /// Whether there is nothing to be written.
@@ -201,7 +199,7 @@ impl<'b> Outbox<'b> {
         if self.large.capacity() == 0 {
             self.large = mem::take(&mut self.memory.large);
         }
-        self.large_len += payload.len();
+        self.memory.large_len += payload.len();
         self.large.push((self.memory.copied.len(), payload));
     }
 
@@ -229,6 +227,7 @@ impl<'b> Outbox<'b> {
         if self.large.is_empty() && !self.is_empty() {
             written = taken(retry(|| socket.write(&self.memory.copied)))?;
             if written == self.len() {
+                self.recycle(freed);
                 return Ok(None);
             }
         }
@@ -260,16 +259,27 @@ impl<'b> Outbox<'b> {
     }
 
     /// Gives the memory back to [`Memory`], for the next outbox, and owned payloads to `freed`.
-    fn recycle(mut self, mut freed: impl FnMut(Vec<u8>)) {
+    #[inline(always)]
+    fn recycle(self, freed: impl FnMut(Vec<u8>)) {
+        if self.large.capacity() == 0 {
+            mem::forget(self); // it owns nothing: this spares the check of each write that it does not
+        } else {
+            self.recycle_large(freed);
+        }
+    }
+
+    #[inline(never)]
+    fn recycle_large(mut self, mut freed: impl FnMut(Vec<u8>)) {
         for (_, payload) in self.large.drain(..) {
             if let Cow::Owned(bytes) = payload {
                 freed(bytes);
             }
         }
-        if self.large.capacity() != 0 {
-            // Collecting in place keeps the vector's memory: only the lifetime in its type changes.
-            self.memory.large = self.large.into_iter().map(|_| (0, Cow::Borrowed(&[][..]))).collect();
+        if self.memory.copied.capacity() > Memory::KEEP {
+            self.memory.copied = Vec::new();
         }
+        // Collecting in place keeps the vector's memory: only the lifetime in its type changes.
+        self.memory.large = self.large.into_iter().map(|_| (0, Cow::Borrowed(&[][..]))).collect();
     }
 
     /// The pieces in the order in which they are written. Some may be empty.
@@ -320,6 +330,6 @@ impl Rest<'_> {
             start = end;
         }
         keep(Cow::Borrowed(&self.outbox.memory.copied[start..]));
-        self.outbox.recycle(drop);
+        self.outbox.recycle_large(drop);
     }
 }

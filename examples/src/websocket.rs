@@ -124,13 +124,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
 
     /// Queues a ping. Its pong counts in [`received`](Self::received).
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.tx.push_control(&self.connection.ping(payload, R::key(key))?);
+        self.tx.push_control(self.connection.ping(payload, R::key(key))?);
         Ok(())
     }
 
     /// Queues a close. The stream of messages continues until the peer's close, and then ends.
     pub fn close_with(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        self.tx.push_control(&self.connection.close(code, reason, R::key(key))?);
+        self.tx.push_control(self.connection.close(code, reason, R::key(key))?);
         Ok(())
     }
 
@@ -152,7 +152,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
                     let event = message.event();
                     if let Some(frame) = event.and_then(|event| self.connection.reply(&event, || R::key(key)))
                     {
-                        self.tx.push_control(&frame);
+                        self.tx.push_control(frame);
                     }
                     match message {
                         owned::Message::Text(text) => return Some(Message::Text(text)),
@@ -174,7 +174,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     fn fail(&mut self, error: ProtocolError) {
         self.failure = Some(error);
         if let Some(frame) = self.connection.fail(error, || R::key(key)) {
-            self.tx.push_control(&frame);
+            self.tx.push_control(frame);
         }
     }
 

@@ -25,12 +25,12 @@ use std::{
 const LOADS: [(&str, u64, Load); 5] = [
     (
         "125 B, 100 connections",
-        391,
+        394,
         Load { first: BINARY, size: 125, connections: 100, in_flight: 1, rounds: 40 },
     ),
     (
         "125 B of text, 100 connections",
-        415,
+        419,
         Load { first: TEXT, size: 125, connections: 100, in_flight: 1, rounds: 40 },
     ),
     (

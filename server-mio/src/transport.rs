@@ -16,8 +16,8 @@ pub(crate) trait Transport: Read + Write {
     fn shutdown_write(&mut self) -> io::Result<()>;
 }
 
-/// A TCP or Unix socket, and whether the last write filled it. The next write is then answered without a system call:
-/// the poll reports when the socket can be written again.
+/// A TCP or Unix socket, and whether a short vectored write has just filled it. The one that follows is then answered
+/// without a system call: the poll reports when the socket can be written again.
 #[derive(Debug)]
 pub(crate) enum Socket {
     Tcp(TcpStream, bool),
@@ -63,29 +63,24 @@ impl Read for Socket {
 impl Write for Socket {
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        each!(self, socket, full => unless_full(full, bytes.len(), || socket.write(bytes)))
+        each!(self, socket => socket.write(bytes))
     }
 
     #[inline]
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let len = slices.iter().map(|slice| slice.len()).sum();
-        each!(self, socket, full => unless_full(full, len, || socket.write_vectored(slices)))
+        each!(self, socket, full => {
+            if mem::take(full) {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let written = socket.write_vectored(slices)?;
+            *full = written < slices.iter().map(|slice| slice.len()).sum();
+            Ok(written)
+        })
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// Writes, unless the last write was short. (A short write has filled the socket.)
-#[inline]
-fn unless_full(full: &mut bool, len: usize, write: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
-    if mem::take(full) {
-        return Err(io::ErrorKind::WouldBlock.into());
-    }
-    let written = write()?;
-    *full = written < len;
-    Ok(written)
 }
 
 /// Repeats a read that a signal interrupted. (The outbox and the backlog do that for writes.)

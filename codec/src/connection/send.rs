@@ -47,13 +47,15 @@ pub struct Sending<R: Role> {
     role: PhantomData<R>,
 }
 
-/// The messages that this end sends.
+/// The messages that this end sends. In order: from `Failed` on, there are none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outgoing {
     /// No message is open.
     Between,
-    /// A message is open, between its first and its last fragment.
-    Open(Kind),
+    /// A text is open, between its first and its last fragment.
+    Text,
+    /// A binary message is open.
+    Binary,
     /// No message follows, as the connection failed. The close that says so was not made yet.
     Failed,
     /// No frame follows but pongs: the close was made, or none will be.
@@ -79,12 +81,12 @@ impl<R: Role> Sending<R> {
     /// Whether this end has sent its close, or the connection failed. The socket should then be closed soon: the host
     /// starts a timer, and closes the socket when it ends (RFC 6455 §7.1.1).
     pub const fn close_expected(&self) -> bool {
-        matches!(self.outgoing, Outgoing::Failed | Outgoing::Closed)
+        self.outgoing as u8 >= Outgoing::Failed as u8
     }
 
     /// Whether a fragmented message is being sent (RFC 6455 §5.4).
     pub const fn is_message_open(&self) -> bool {
-        matches!(self.outgoing, Outgoing::Open(_))
+        matches!(self.outgoing, Outgoing::Text | Outgoing::Binary)
     }
 
     /// Appends a whole text message (RFC 6455 §5.6) to `out`: its header, then the text, which a client masks.
@@ -199,7 +201,7 @@ impl<R: Role> Sending<R> {
     ) -> Result<HeaderBytes, SendError> {
         match self.outgoing {
             Outgoing::Between => {}
-            Outgoing::Open(_) => return Err(SendError::MessageOpen),
+            Outgoing::Text | Outgoing::Binary => return Err(SendError::MessageOpen),
             Outgoing::Failed | Outgoing::Closed => return Err(SendError::Closed),
         }
         self.may_set(rsv)?;
@@ -233,17 +235,21 @@ impl<R: Role> Sending<R> {
         last: bool,
         key: R::Key,
     ) -> Result<HeaderBytes, SendError> {
+        let open = match kind {
+            Kind::Text => Outgoing::Text,
+            Kind::Binary => Outgoing::Binary,
+        };
         let (opcode, rsv) = match self.outgoing {
             Outgoing::Between => {
                 self.may_set(rsv)?;
                 (opcode(kind), rsv)
             }
-            Outgoing::Open(open) if open == kind => (Opcode::Continuation, Rsv::NONE),
-            Outgoing::Open(_) => return Err(SendError::KindChanged),
+            Outgoing::Text | Outgoing::Binary if self.outgoing == open => (Opcode::Continuation, Rsv::NONE),
+            Outgoing::Text | Outgoing::Binary => return Err(SendError::KindChanged),
             Outgoing::Failed | Outgoing::Closed => return Err(SendError::Closed),
         };
         let header = data_header(opcode, rsv, len, key.into(), last)?;
-        self.outgoing = if last { Outgoing::Between } else { Outgoing::Open(kind) };
+        self.outgoing = if last { Outgoing::Between } else { open };
         Ok(header)
     }
 

@@ -105,7 +105,7 @@ impl Core {
         if input.kind == Kind::Text {
             let before = lent.text;
             lent.text.feed(&pool.out[..len]).map_err(|_| ProtocolError::InvalidUtf8)?;
-            span = Span { before, after: lent.text };
+            span = Span::new(before, lent.text);
         }
         let End::Message { on } = end? else { return Ok((len, span, false)) };
         if input.kind == Kind::Text {

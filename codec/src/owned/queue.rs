@@ -69,12 +69,25 @@ impl SendQueue {
     pub const COPY_BELOW: usize = 1024;
 
     /// The most memory for copied bytes that an empty queue keeps.
-    const KEEP: usize = 16 << 10;
-    const KEEP_PIECES: usize = 64;
+    const KEEP: usize = 4 << 10;
+    const KEEP_PIECES: usize = 16;
 
     /// An empty queue, without memory.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Whether no bytes wait.
+    pub fn is_empty(&self) -> bool {
+        self.remaining() == 0
+    }
+
+    /// Frees the memory that an empty queue keeps, for a connection that will send nothing for a while. Does nothing if
+    /// bytes wait.
+    pub fn shrink(&mut self) {
+        if self.is_empty() {
+            *self = Self::default();
+        }
     }
 
     /// How many bytes of memory the queue holds for copied bytes, also while it is empty.
@@ -152,8 +165,8 @@ impl SendQueue {
     }
 
     /// Queues a control frame.
-    pub fn push_control(&mut self, frame: &ControlFrame) {
-        self.copied.extend_from_slice(frame);
+    pub fn push_control(&mut self, frame: ControlFrame) {
+        self.copied.extend_from_slice(&frame);
     }
 
     /// Queues whole frames that are already encoded, for example an [`EncodedFrame`](super::EncodedFrame).
@@ -181,7 +194,7 @@ impl SendQueue {
     }
 
     /// Gives memory back. An empty queue keeps little. Another queue drops its written bytes once they are more than
-    /// half.
+    /// half, and memory that is more than four times the rest.
     fn release(&mut self) {
         if self.written == self.copied.len() && self.pieces.is_empty() {
             self.copied.clear();
@@ -196,6 +209,10 @@ impl SendQueue {
             self.copied.drain(..self.written);
             self.placed = self.placed.saturating_sub(self.written);
             self.written = 0;
+            let enough = self.copied.len().max(Self::KEEP);
+            if self.copied.capacity() > 4 * enough {
+                self.copied.shrink_to(2 * enough);
+            }
         }
     }
 }

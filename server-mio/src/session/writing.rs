@@ -12,12 +12,22 @@ impl<T: Transport> Session<T> {
         if outbox.is_empty() {
             return Ok(());
         }
-        let waiting = self.busy.as_mut().map(|busy| &mut busy.backlog);
-        let waits = waiting.is_some();
-        let rest = outbox.write(&mut self.socket, waiting, |bytes| shared.pool.put_buffer(bytes))?;
-        if rest.is_some() || waits {
-            self.keep(rest, shared);
+        if self.busy.is_some() {
+            return self.write_behind(outbox, shared);
         }
+        match outbox.write(&mut self.socket, None, |bytes| shared.pool.put_buffer(bytes))? {
+            None => {}
+            rest => self.keep(rest, shared),
+        }
+        Ok(())
+    }
+
+    /// Writes the replies, behind the backlog if there is one.
+    #[inline(never)]
+    fn write_behind(&mut self, outbox: Outbox<'_>, shared: &mut Shared<impl Handler>) -> io::Result<()> {
+        let waiting = self.busy.as_mut().map(|busy| &mut busy.backlog);
+        let rest = outbox.write(&mut self.socket, waiting, |bytes| shared.pool.put_buffer(bytes))?;
+        self.keep(rest, shared);
         Ok(())
     }
 

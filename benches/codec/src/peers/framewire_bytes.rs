@@ -77,7 +77,7 @@ impl Peer for FramewireBytes {
     fn echo(&mut self) -> Outcome {
         while let Some(message) = self.reader.next(&mut self.connection, &mut self.buffer)? {
             if let Some(frame) = message.event().and_then(|event| self.connection.reply(&event, Unmasked)) {
-                self.queue.push_control(&frame);
+                self.queue.push_control(frame);
             }
             match message {
                 Message::Text(text) => self.queue.push_text(&mut self.connection, text, Unmasked)?,
