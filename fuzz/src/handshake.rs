@@ -54,7 +54,9 @@ fn request(pieces: Pieces<'_>, bytes: &[u8], options: u8) {
     let upgrade = match request.and_then(|request| request.upgrade()) {
         Ok(Some(upgrade)) => upgrade,
         Ok(None) => {
-            assert!(!Lines::of(&head).lists("upgrade", "websocket"));
+            let lines = Lines::of(&head);
+            let ignored = lines.start.ends_with(" HTTP/1.0"); // RFC 9110 §7.8
+            assert!(ignored || !lines.lists("upgrade", "websocket"));
             return;
         }
         Err(error) => return refused(error),

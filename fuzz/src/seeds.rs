@@ -161,6 +161,11 @@ fn handshake(add: &mut Add<'_>) {
     add("handshake", "request-for-a-whole-uri", &[start, behind_target, b"\r\n"]);
     add("handshake", "request-for-another-host", &[b"\x00\x00\x00GET wss://b:444/", behind_target, b"\r\n"]);
     add("handshake", "request-for-a-page", &[b"\x00\x00\x00GET / HTTP/1.0\r\n\r\n"]);
+    add(
+        "handshake",
+        "request-for-an-upgrade-of-http-1.0",
+        &[b"\x00\x00\x00GET / HTTP/1.0\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"],
+    );
     add("handshake", "request-with-a-body", &[b"\x00\x00\x00", request, b"Content-Length: 5\r\n\r\nhello"]);
     add("handshake", "request-version-8", &[
         b"\x00\x00\x00GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 8\r\n\r\n",

@@ -32,7 +32,7 @@ pub enum HandshakeError {
     InvalidHeader,
     /// The first line of a request is not a method, a target and a version (RFC 9112 §3).
     InvalidRequestLine,
-    /// The version of HTTP is neither 1.0 nor 1.1, or it is 1.0 and the request is an upgrade (RFC 6455 §4.2.1).
+    /// The version of HTTP is neither 1.0 nor 1.1 (RFC 9110 §15.6.6).
     UnsupportedHttpVersion,
     /// The target has a character that a URI may not have (RFC 3986 §2), a fragment, or user information; or it is the
     /// target of an upgrade and neither a path nor a URI of HTTP or WebSocket (RFC 6455 §4.2.1).
@@ -109,7 +109,7 @@ impl fmt::Display for HandshakeError {
             Self::FoldedHeader => "a header is folded over two lines",
             Self::InvalidHeader => "a header is malformed",
             Self::InvalidRequestLine => "the request line is malformed",
-            Self::UnsupportedHttpVersion => "the version of HTTP is not 1.1",
+            Self::UnsupportedHttpVersion => "the version of HTTP is neither 1.0 nor 1.1",
             Self::InvalidTarget => "the target is malformed, or not that of a WebSocket",
             Self::InvalidHost => "Host is missing, repeated or malformed",
             Self::HostMismatch => "the target names another host than Host",

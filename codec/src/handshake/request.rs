@@ -33,7 +33,7 @@ pub struct Request<'h, 'b> {
 /// A version of HTTP/1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HttpVersion {
-    /// HTTP/1.0. It has no upgrades (RFC 9110 §7.8), but some health checks use it.
+    /// HTTP/1.0, which some health checks use. A server ignores its `Upgrade` (RFC 9110 §7.8).
     Http10,
     /// HTTP/1.1.
     Http11,
@@ -108,13 +108,13 @@ impl<'h, 'b> Request<'h, 'b> {
         Self { method, target, version, headers, head_len: 0 }.checked()
     }
 
-    /// The upgrade to a WebSocket that this request asks for. `None`: its `Upgrade` does not list `websocket`, so the
-    /// host responds as to any request.
+    /// The upgrade to a WebSocket that this request asks for. `None`: its `Upgrade` does not list `websocket`, or it is
+    /// of HTTP/1.0, of which a server must ignore `Upgrade` (RFC 9110 §7.8). The host responds as to any request.
     ///
     /// # Errors
     /// The request asks for a WebSocket and breaks a rule of RFC 6455 §4.2.1:
     ///
-    /// - [`HandshakeError::UnsupportedHttpVersion`], [`HandshakeError::MethodNotAllowed`]: it is not a GET of HTTP/1.1.
+    /// - [`HandshakeError::MethodNotAllowed`]: the method is not GET.
     /// - [`HandshakeError::InvalidTarget`]: the target is neither a path nor a URI of HTTP or WebSocket.
     /// - [`HandshakeError::UnexpectedBody`]: it announces a body.
     /// - [`HandshakeError::MissingConnectionUpgrade`]: `Connection` does not list `Upgrade`.
@@ -125,11 +125,8 @@ impl<'h, 'b> Request<'h, 'b> {
     ///   malformed.
     pub fn upgrade(&self) -> Result<Option<Upgrade<'h, 'b>>, HandshakeError> {
         let headers = self.headers;
-        if !list_contains(headers.get_all("upgrade"), "websocket") {
+        if self.version == HttpVersion::Http10 || !list_contains(headers.get_all("upgrade"), "websocket") {
             return Ok(None);
-        }
-        if self.version != HttpVersion::Http11 {
-            return Err(HandshakeError::UnsupportedHttpVersion);
         }
         if self.method != "GET" {
             return Err(HandshakeError::MethodNotAllowed);

@@ -77,7 +77,6 @@ fn rules_of_a_request() {
     assert_eq!(judge(UPGRADE), Ok(true));
     let cases = [
         // The first line.
-        ("GET / HTTP/1.1", "GET / HTTP/1.0", UnsupportedHttpVersion, 505),
         ("GET / HTTP/1.1", "GET / HTTP/2.0", UnsupportedHttpVersion, 505),
         ("GET / HTTP/1.1", "GET / HTTP/1.2", UnsupportedHttpVersion, 505),
         ("GET / HTTP/1.1", "GET / HTTP/1.1 ", InvalidLineEnding, 400),
@@ -280,6 +279,9 @@ fn requests_that_are_no_upgrade() {
             None,
         ),
         ("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websockets\r\nConnection: Upgrade\r\n\r\n", "/", None),
+        // RFC 9110 §7.8: `Upgrade` of HTTP/1.0 is ignored, sound or not.
+        (&UPGRADE.replace("HTTP/1.1", "HTTP/1.0"), "/", None),
+        (&UPGRADE.replace("HTTP/1.1", "HTTP/1.0").replace("Connection: Upgrade\r\n", ""), "/", None),
         ("GET http://a HTTP/1.1\r\nHost: a\r\n\r\n", "/", None),
         ("GET HTTPS://a?x=/ HTTP/1.1\r\nHost: a\r\n\r\n", "/", Some("x=/")),
         ("GET http://a/b?c?d HTTP/1.1\r\nHost: a\r\n\r\n", "/b", Some("c?d")),

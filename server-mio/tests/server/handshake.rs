@@ -64,6 +64,7 @@ fn other_requests_get_a_fitting_status() {
     let health = ask("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(status(&health) == 200 && health.ends_with("\r\n\r\nok\n"), "{health}");
     assert_eq!(status(&ask("GET /healthz HTTP/1.0\r\n\r\n")), 200); // as some health checks ask
+    assert_eq!(status(&ask(&upgrade("").replace("HTTP/1.1", "HTTP/1.0"))), 200); // `Upgrade` is ignored: the page
     assert_eq!(status(&ask("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n")), 404);
     let not_allowed = ask("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
     assert!(status(&not_allowed) == 405 && not_allowed.contains("Allow: GET"), "{not_allowed}");
