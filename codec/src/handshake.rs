@@ -61,8 +61,8 @@
 //!
 //! Heads that two parsers could read in two ways are refused, because a proxy in front of the server may be the other
 //! parser: a line that does not end with CR LF (RFC 9112 §2.2 would allow a bare LF), a folded line (§5.2), space
-//! before a colon (§5.1), control characters, a second `Host`, `Origin` or `Sec-WebSocket-Key`, and an upgrade with a
-//! body.
+//! before a colon (§5.1), control characters, a second `Host`, `Origin` or `Sec-WebSocket-Key`, a target that names
+//! another host than `Host` (stricter than RFC 9112 §3.2.2), and an upgrade with a body.
 //!
 //! # What the host decides
 //!

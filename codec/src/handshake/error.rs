@@ -39,8 +39,9 @@ pub enum HandshakeError {
     InvalidTarget,
     /// `Host` is missing, repeated, or not a host (RFC 9112 §3.2).
     InvalidHost,
-    /// The target is a whole URI whose host or port is not that of `Host` (RFC 9112 §3.2.2): a program in front of the
-    /// server may have used the other one.
+    /// The target is a whole URI whose host or port is not that of `Host`. A client must send the same in both (RFC 9112
+    /// §3.2). This is stricter than §3.2.2, by which an origin server ignores such a `Host` and uses the target: a proxy
+    /// in front of the server may read `Host`, and the two would route one request to two hosts.
     HostMismatch,
     /// The method of an upgrade is not GET (RFC 6455 §4.2.1).
     MethodNotAllowed,
