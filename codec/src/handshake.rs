@@ -83,6 +83,7 @@ pub use response::Response;
 pub use upgrade_response::UpgradeResponse;
 pub use write::HeaderValue;
 
+mod authority;
 mod client;
 mod error;
 mod head;

@@ -3,7 +3,8 @@
 use core::fmt::{self, Write};
 use core::str;
 
-use super::headers::{host, is_token, is_value, list, list_contains};
+use super::authority::Authority;
+use super::headers::{is_token, is_value, list, list_contains};
 use super::write::{self, Extra, OutgoingMessage, Value, check_extra, with_extra};
 use super::{BuildError, ClientKey, HandshakeError, HeaderValue, HttpVersion, Response};
 use crate::extension::{self, DeflateOffer, DeflateParams};
@@ -166,7 +167,7 @@ impl<'a> ClientHandshake<'a> {
 
 impl<'a> OutgoingMessage<'a> for ClientHandshake<'a> {
     fn validate(&self) -> Result<(), BuildError> {
-        if host(self.host.as_bytes()).is_none() {
+        if Authority::parse(self.host.as_bytes()).is_none() {
             return Err(BuildError::InvalidHost);
         }
         let in_target = |byte: u8| byte.is_ascii_graphic() && !b"#\"<>\\^`{|}".contains(&byte);

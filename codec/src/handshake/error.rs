@@ -34,10 +34,11 @@ pub enum HandshakeError {
     InvalidRequestLine,
     /// The version of HTTP is neither 1.0 nor 1.1 (RFC 9110 §15.6.6).
     UnsupportedHttpVersion,
-    /// The target has a character that a URI may not have (RFC 3986 §2), a fragment, or user information; or it is the
-    /// target of an upgrade and neither a path nor a URI of HTTP or WebSocket (RFC 6455 §4.2.1).
+    /// The target has a character that a URI may not have (RFC 3986 §2), a fragment, user information, or a malformed
+    /// host or port (RFC 3986 §3.2.2, §3.2.3); or it is the target of an upgrade and neither a path nor a URI of HTTP or
+    /// WebSocket (RFC 6455 §4.2.1).
     InvalidTarget,
-    /// `Host` is missing, repeated, or not a host (RFC 9112 §3.2).
+    /// `Host` is missing, empty, repeated, or not a host with or without a port (RFC 9112 §3.2, RFC 3986 §3.2.2).
     InvalidHost,
     /// The target is a whole URI whose host or port is not that of `Host`. A client must send the same in both (RFC 9112
     /// §3.2). This is stricter than §3.2.2, by which an origin server ignores such a `Host` and uses the target: a proxy
@@ -149,7 +150,7 @@ pub enum BuildError {
     InvalidHeader,
     /// An extra header is one that the handshake itself writes, or one that announces a body.
     ReservedHeader,
-    /// The host is not a host with or without a port (RFC 3986 §3.2.2).
+    /// The host is not a host with or without a port (RFC 3986 §3.2.2, §3.2.3), or is empty (RFC 9110 §4.2.1).
     InvalidHost,
     /// The target does not begin with `/`, or has a character that a URI may not have (RFC 3986 §2).
     InvalidTarget,

@@ -1,6 +1,6 @@
 //! The headers of a parsed head, and the lists in their values.
 
-use core::{fmt, str};
+use core::fmt;
 
 use super::HandshakeError;
 use crate::extension::is_token_byte;
@@ -128,14 +128,4 @@ pub(super) fn is_token(text: &[u8]) -> bool {
 /// Whether `text` may be the value of a header: it has no control characters (RFC 9110 §5.5).
 pub(super) fn is_value(text: &[u8]) -> bool {
     text.iter().all(|&byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f))
-}
-
-/// The host and the port in a value of `Host`, if it has only characters that those may have (RFC 3986 §3.2.2). `@` is
-/// not among them: a `Host` has no user information (RFC 9110 §7.2).
-pub(super) fn host(value: &[u8]) -> Option<&str> {
-    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte);
-    if value.is_empty() || !value.iter().all(allowed) {
-        return None;
-    }
-    str::from_utf8(value).ok()
 }

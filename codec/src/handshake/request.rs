@@ -2,8 +2,9 @@
 
 use core::{ops, str};
 
+use super::authority::Authority;
 use super::head::{HeadLimits, HeadScanner};
-use super::headers::{HeaderSlots, Headers, host, is_token, list, list_contains};
+use super::headers::{HeaderSlots, Headers, is_token, list, list_contains};
 use super::target::{AbsoluteForm, is_target, path_and_query};
 use super::{ClientKey, HandshakeError, UpgradeResponse};
 use crate::extension::{self, DeflatePolicy, DeflateResponse};
@@ -50,7 +51,7 @@ impl<'h, 'b> Request<'h, 'b> {
     ///   header is malformed (RFC 9112 §5).
     /// - [`HandshakeError::TooManyHeaders`]: there are more headers than `slots`.
     /// - [`HandshakeError::InvalidTarget`], [`HandshakeError::InvalidHost`], [`HandshakeError::HostMismatch`]: the
-    ///   target or `Host` is invalid, or they name different hosts (RFC 9112 §3.2).
+    ///   target or `Host` is invalid, or they name different hosts (RFC 9112 §3.2). An empty `Host` is invalid.
     pub fn parse<const N: usize>(
         bytes: &'b [u8],
         slots: &'h mut HeaderSlots<'b, N>,
@@ -200,8 +201,8 @@ impl<'h, 'b> Request<'h, 'b> {
     #[must_use]
     pub fn host(&self) -> Option<&'b str> {
         match AbsoluteForm::parse(self.target) {
-            Some(target) => Some(target.authority),
-            None => self.headers.get("host").and_then(host),
+            Some(target) => Some(target.authority_text),
+            None => self.headers.get("host").and_then(|host| str::from_utf8(host).ok()),
         }
     }
 
@@ -225,14 +226,15 @@ impl<'h, 'b> Request<'h, 'b> {
         self.head_len
     }
 
-    /// The rules of RFC 9112 §3.2 for target and `Host`, which hold for every request.
+    /// The rules of RFC 9112 §3.2 for target and `Host`, which hold for every request. An empty `Host` belongs to a URI
+    /// without a host (§3.2). A URI of HTTP has one (RFC 9110 §4.2.1), so an empty `Host` is refused like a missing one.
     fn checked(self) -> Result<Self, HandshakeError> {
         let absolute = AbsoluteForm::parse(self.target);
-        if !is_target(self.target) || absolute.as_ref().is_some_and(|target| !target.is_valid()) {
+        if !is_target(self.target) || absolute.as_ref().is_some_and(|target| target.authority().is_none()) {
             return Err(HandshakeError::InvalidTarget);
         }
-        match self.headers.once("host").and_then(host) {
-            Some(host) if absolute.is_none_or(|target| target.is_at(host)) => Ok(self),
+        match self.headers.once("host").and_then(Authority::parse) {
+            Some(host) if absolute.is_none_or(|target| target.is_at(&host)) => Ok(self),
             Some(_) => Err(HandshakeError::HostMismatch),
             None if self.version == HttpVersion::Http10 && self.headers.get("host").is_none() => Ok(self),
             None => Err(HandshakeError::InvalidHost),

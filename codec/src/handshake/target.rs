@@ -1,11 +1,12 @@
 //! The target of a request (RFC 9112 §3.2): its characters, its forms, and the parts of a whole URI.
 
-use super::headers::host;
+use super::authority::Authority;
 
 /// A target in absolute-form (RFC 9112 §3.2.2): a whole URI.
 pub(super) struct AbsoluteForm<'b> {
     scheme: &'b str,
-    pub(super) authority: &'b str,
+    /// The text between the scheme and the path. Only [`authority`](Self::authority) says whether it is valid.
+    pub(super) authority_text: &'b str,
     path_and_query: &'b str,
 }
 
@@ -17,29 +18,25 @@ impl<'b> AbsoluteForm<'b> {
         if !scheme.starts_with(|c: char| c.is_ascii_alphabetic()) || !scheme.bytes().all(in_scheme) {
             return None;
         }
-        let (authority, path_and_query) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        Some(Self { scheme, authority, path_and_query })
+        let (authority_text, path_and_query) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        Some(Self { scheme, authority_text, path_and_query })
     }
 
-    /// Whether the authority is a host, with or without a port. User information is not accepted (RFC 9110 §4.2.4).
-    pub(super) fn is_valid(&self) -> bool {
-        host(self.authority.as_bytes()).is_some()
+    /// The host, with or without a port. `None`: it is malformed.
+    pub(super) fn authority(&self) -> Option<Authority<'b>> {
+        Authority::parse(self.authority_text.as_bytes())
     }
 
-    /// Whether the value of `Host` names the same host and port: in any case, and with or without the port that is the
-    /// scheme's own (RFC 9110 §4.2.3).
-    pub(super) fn is_at(&self, host: &str) -> bool {
-        let (own, own_port) = self.split_port(self.authority);
-        let (other, other_port) = self.split_port(host);
-        own.eq_ignore_ascii_case(other) && own_port == other_port
+    /// Whether the target names the same host and port as `other`: in any case, and with or without the port that is
+    /// the scheme's own (RFC 9110 §4.2.3).
+    pub(super) fn is_at(&self, other: &Authority<'_>) -> bool {
+        self.authority().is_some_and(|own| {
+            own.host.eq_ignore_ascii_case(other.host) && self.port(&own) == self.port(other)
+        })
     }
 
-    fn split_port(&self, authority: &'b str) -> (&'b str, &'b str) {
-        let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !port.contains(']') => (host, port), // not a colon of an IPv6 address
-            _ => (authority, ""),
-        };
-        (host, if port.is_empty() { self.default_port() } else { port })
+    fn port<'a>(&self, authority: &Authority<'a>) -> &'a str {
+        if authority.port.is_empty() { self.default_port() } else { authority.port }
     }
 
     fn default_port(&self) -> &'static str {

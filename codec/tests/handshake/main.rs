@@ -2,4 +2,6 @@
 
 mod extension;
 #[cfg(all(feature = "handshake", feature = "alloc"))]
+mod host;
+#[cfg(all(feature = "handshake", feature = "alloc"))]
 mod opening;

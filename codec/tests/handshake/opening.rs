@@ -100,6 +100,7 @@ fn rules_of_a_request() {
         ("GET / HTTP/1.1", "GET /?\u{1f980} HTTP/1.1", InvalidTarget, 400),
         ("GET / HTTP/1.1", "GET http:/// HTTP/1.1", InvalidTarget, 400),
         ("GET / HTTP/1.1", "GET http://b@a/ HTTP/1.1", InvalidTarget, 400),
+        ("GET / HTTP/1.1", "GET http://:80/x HTTP/1.1", InvalidTarget, 400),
         // A whole URI, and the host that it names.
         ("GET / HTTP/1.1", "GET http://b/ HTTP/1.1", HostMismatch, 400),
         ("GET / HTTP/1.1", "GET http://a.b/ HTTP/1.1", HostMismatch, 400),
@@ -113,6 +114,7 @@ fn rules_of_a_request() {
         ("Host: a", "Host: a/b", InvalidHost, 400),
         ("Host: a", "Host: b@a", InvalidHost, 400),
         ("Host: a", "Host: \u{e4}", InvalidHost, 400),
+        ("Host: a", "Host: :80", InvalidHost, 400),
         // Upgrade without Connection.
         ("Connection: Upgrade\r\n", "", MissingConnectionUpgrade, 400),
         ("Connection: Upgrade", "Connection: keep-alive, Upgraded", MissingConnectionUpgrade, 400),

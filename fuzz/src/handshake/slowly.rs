@@ -39,7 +39,9 @@ impl<'a> Lines<'a> {
     pub(super) fn demand_upgrade(&self) {
         assert!(self.start.starts_with("GET ") && self.start.ends_with(" HTTP/1.1"), "1. {}", self.start);
         let [host] = self.all("host")[..] else { panic!("2.") };
-        assert!(!host.is_empty(), "2.");
+        assert!(!host.is_empty() && !host.starts_with(':'), "2.");
+        let port = host.rsplit(']').next().and_then(|rest| rest.split_once(':')).map_or("", |(_, port)| port);
+        assert!(port.is_empty() || port.parse::<u16>().is_ok(), "RFC 3986 §3.2.3");
         let target = self.start.split(' ').nth(1).expect("a target");
         assert!(
             target.bytes().all(|byte| byte > b' ' && byte < 0x7f && !b"\"<>#".contains(&byte)),
