@@ -8,8 +8,8 @@ use core::str;
 /// (RFC 9110 §4.2.4, §7.2).
 pub(super) struct Authority<'b> {
     pub(super) host: &'b str,
-    /// Digits; empty if there is no port, or none after the colon.
-    pub(super) port: &'b str,
+    /// `None`: there is no port, or none after the colon.
+    pub(super) port: Option<u16>,
 }
 
 impl<'b> Authority<'b> {
@@ -26,8 +26,11 @@ impl<'b> Authority<'b> {
             value.find(':').unwrap_or(value.len())
         };
         let (host, rest) = value.split_at_checked(host_len)?;
-        let port = if rest.is_empty() { "" } else { rest.strip_prefix(':')? };
-        (is_host(host) && is_port(port)).then_some(Self { host, port })
+        let port = match rest {
+            "" | ":" => None,
+            _ => Some(rest.strip_prefix(':').and_then(number)?),
+        };
+        is_host(host).then_some(Self { host, port })
     }
 }
 
@@ -55,8 +58,9 @@ fn is_ip_literal(address: &str) -> bool {
         && zone.is_none_or(|zone| is_made_of(zone, b"%") && has_whole_escapes(zone))
 }
 
-fn is_port(port: &str) -> bool {
-    port.is_empty() || (port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok())
+/// A number of digits alone: `parse` would also take a sign.
+fn number(digits: &str) -> Option<u16> {
+    digits.parse().ok().filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Whether there is a byte, and each is unreserved (RFC 3986 §2.3) or one of `more`.

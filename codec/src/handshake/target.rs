@@ -31,21 +31,18 @@ impl<'b> AbsoluteForm<'b> {
     /// the scheme's own (RFC 9110 §4.2.3).
     pub(super) fn is_at(&self, other: &Authority<'_>) -> bool {
         self.authority().is_some_and(|own| {
-            own.host.eq_ignore_ascii_case(other.host) && self.port(&own) == self.port(other)
+            let port = |authority: &Authority<'_>| authority.port.or_else(|| self.default_port());
+            own.host.eq_ignore_ascii_case(other.host) && port(&own) == port(other)
         })
     }
 
-    fn port<'a>(&self, authority: &Authority<'a>) -> &'a str {
-        if authority.port.is_empty() { self.default_port() } else { authority.port }
-    }
-
-    fn default_port(&self) -> &'static str {
+    fn default_port(&self) -> Option<u16> {
         if is_any(self.scheme, &["http", "ws"]) {
-            "80"
+            Some(80)
         } else if is_any(self.scheme, &["https", "wss"]) {
-            "443"
+            Some(443)
         } else {
-            ""
+            None
         }
     }
 }

@@ -233,6 +233,9 @@ fn host_of_a_request() {
         ("http://a", "1.1", Some("a"), Ok(Some("a"))),
         ("http://A:80/x", "1.1", Some("a"), Ok(Some("A:80"))),
         ("http://a/x", "1.1", Some("A:80"), Ok(Some("a"))),
+        ("http://a:080/", "1.1", Some("a:80"), Ok(Some("a:080"))), // the same number
+        ("http://a/", "1.1", Some("a:00080"), Ok(Some("a"))),
+        ("http://a:/", "1.1", Some("a:80"), Ok(Some("a:"))),
         ("ws://a:8080?x", "1.1", Some("a:8080"), Ok(Some("a:8080"))),
         ("wss://[::1]/", "1.1", Some("[::1]:443"), Ok(Some("[::1]"))),
         ("http://[::1]:80/", "1.1", Some("[::1]"), Ok(Some("[::1]:80"))),
@@ -245,6 +248,7 @@ fn host_of_a_request() {
         ("https://a/", "1.1", Some("a:80"), Err(HostMismatch)),
         ("http://[::1]/", "1.1", Some("[::2]"), Err(HostMismatch)),
         ("http://[::1]/", "1.1", Some("[::1]:1"), Err(HostMismatch)),
+        ("http://a:0/", "1.1", Some("a"), Err(HostMismatch)),
         ("ftp://b/", "1.1", Some("a"), Err(HostMismatch)),
         ("ftp://a:80/", "1.1", Some("a"), Err(HostMismatch)),
         ("http://?a", "1.1", Some("a"), Err(InvalidTarget)),
