@@ -33,10 +33,12 @@
 //! or out of range is treated differently: a server declines that offer and looks at the next (RFC 7692 §5.1); a client
 //! fails the connection (RFC 7692 §7.1).
 
-use core::{error, fmt};
+use core::fmt;
 
+pub use error::ExtensionError;
 pub use syntax::{Extension, ExtensionParam, ExtensionParams, Extensions, Value, parse};
 
+mod error;
 mod syntax;
 
 #[cfg(feature = "handshake")]
@@ -335,30 +337,6 @@ impl Default for DeflatePolicy {
         }
     }
 }
-
-/// The error in a value of `Sec-WebSocket-Extensions`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ExtensionError {
-    /// The value is not in the grammar of RFC 6455 §9.1.
-    Malformed,
-    /// A parameter is unknown, repeated, out of range, or does not fit the offer (RFC 7692 §7.1).
-    InvalidParameter,
-    /// The extension was not offered, or is named twice (RFC 6455 §4.1).
-    Unexpected,
-}
-
-impl fmt::Display for ExtensionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Malformed => "the list of extensions is malformed",
-            Self::InvalidParameter => "a parameter of an extension is invalid",
-            Self::Unexpected => "an extension was not offered",
-        })
-    }
-}
-
-impl error::Error for ExtensionError {}
 
 /// The parameters of an offer or a response, before the rules that differ between the two.
 #[derive(Default)]

@@ -78,8 +78,9 @@ pub use head::{HeadLimits, HeadScanner};
 pub use headers::{HeaderField, HeaderSlots, Headers, list_contains};
 pub use key::{AcceptKey, ClientKey, accept_key};
 pub use plain_response::PlainResponse;
-pub use request::{HttpVersion, Request, Upgrade, choose_subprotocol};
+pub use request::{HttpVersion, Request};
 pub use response::Response;
+pub use upgrade::{Upgrade, choose_subprotocol};
 pub use upgrade_response::UpgradeResponse;
 pub use write::HeaderValue;
 
@@ -93,5 +94,6 @@ mod plain_response;
 mod request;
 mod response;
 mod target;
+mod upgrade;
 mod upgrade_response;
 mod write;

@@ -11,7 +11,7 @@
 
 use core::fmt;
 
-use super::ExtensionError;
+use super::error::ExtensionError;
 
 /// The extensions in one value of `Sec-WebSocket-Extensions` (RFC 6455 §9.1), known to this crate or not, in order.
 ///

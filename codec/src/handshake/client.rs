@@ -4,9 +4,12 @@ use core::fmt::{self, Write};
 use core::str;
 
 use super::authority::Authority;
+use super::error::{BuildError, HandshakeError};
 use super::headers::{is_token, is_value, list, list_contains};
-use super::write::{self, Extra, OutgoingMessage, Value, check_extra, with_extra};
-use super::{BuildError, ClientKey, HandshakeError, HeaderValue, HttpVersion, Response};
+use super::key::ClientKey;
+use super::request::HttpVersion;
+use super::response::Response;
+use super::write::{self, Extra, HeaderValue, OutgoingMessage, Value, check_extra, with_extra};
 use crate::extension::{self, DeflateOffer, DeflateParams};
 
 /// The request with which a client opens a WebSocket (RFC 6455 §4.1). Keep it, or build the same one again, until the

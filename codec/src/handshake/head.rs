@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use memchr::memchr;
 
-use super::HandshakeError;
+use super::error::HandshakeError;
 use crate::extension::is_token_byte;
 
 /// Limits on the head of a request or a response.

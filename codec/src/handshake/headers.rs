@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::HandshakeError;
+use super::error::HandshakeError;
 use crate::extension::is_token_byte;
 
 /// Memory for the headers of one head, at most `N`, usually on the stack: 32 bytes a header on a 64-bit machine. It

@@ -7,7 +7,7 @@ use base64::alphabet;
 use base64::engine::{Engine as _, GeneralPurpose, GeneralPurposeConfig};
 use sha1_smol::Sha1;
 
-use super::HandshakeError;
+use super::error::HandshakeError;
 
 /// The `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key` (RFC 6455 §4.2.2). The key is not checked: use
 /// [`ClientKey::parse`] for a key that a client sent.

@@ -2,8 +2,8 @@
 
 use core::fmt::{self, Write};
 
-use super::write::{self, Extra, OutgoingMessage, Value, check_extra, with_extra};
-use super::{BuildError, HandshakeError, HeaderValue};
+use super::error::{BuildError, HandshakeError};
+use super::write::{self, Extra, HeaderValue, OutgoingMessage, Value, check_extra, with_extra};
 
 /// A response other than the 101: an error, a page, a redirect. It ends the connection (`Connection: close`).
 ///

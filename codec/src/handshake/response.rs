@@ -3,9 +3,9 @@
 //!
 //! [`ClientHandshake::check`]: super::ClientHandshake::check
 
+use super::error::HandshakeError;
 use super::headers::{HeaderSlots, Headers};
-use super::request::whole_head;
-use super::{HandshakeError, HttpVersion};
+use super::request::{HttpVersion, whole_head};
 
 /// A response with a valid head of HTTP/1 (RFC 9112 §4) and any status. The host handles redirects and 401.
 ///

@@ -2,9 +2,11 @@
 
 use core::fmt::{self, Write};
 
+use super::error::BuildError;
 use super::headers::is_token;
-use super::write::{self, Extra, OutgoingMessage, Value, check_extra, with_extra};
-use super::{AcceptKey, BuildError, HeaderValue, Upgrade};
+use super::key::AcceptKey;
+use super::upgrade::Upgrade;
+use super::write::{self, Extra, HeaderValue, OutgoingMessage, Value, check_extra, with_extra};
 use crate::extension::{DeflateOffer, DeflateResponse};
 
 /// The response that opens a WebSocket: `101 Switching Protocols` (RFC 6455 §4.2.2). Frames follow it.
@@ -41,10 +43,6 @@ impl<'a> UpgradeResponse<'a> {
     /// [`Upgrade::accept`]: its response is also checked against the client's request.
     pub fn new(accept: AcceptKey) -> Self {
         Self { accept, upgrade: None, subprotocol: None, deflate: None, extra: &[] }
-    }
-
-    pub(super) fn to_upgrade(upgrade: Upgrade<'a, 'a>) -> Self {
-        Self { upgrade: Some(upgrade), ..Self::new(upgrade.key().accept()) }
     }
 
     /// Chooses one of the subprotocols that the client asked for; `None`, the default, chooses none
@@ -115,6 +113,17 @@ impl<'a> UpgradeResponse<'a> {
     #[must_use = "these bytes must be sent"]
     pub fn to_vec(&self) -> Result<alloc::vec::Vec<u8>, BuildError> {
         write::to_vec(*self)
+    }
+}
+
+impl<'h, 'b> Upgrade<'h, 'b> {
+    /// The response that opens the WebSocket (RFC 6455 §4.2.2).
+    pub fn accept<'a>(&self) -> UpgradeResponse<'a>
+    where
+        'h: 'a,
+        'b: 'a,
+    {
+        UpgradeResponse { upgrade: Some(*self), ..UpgradeResponse::new(self.key().accept()) }
     }
 }
 

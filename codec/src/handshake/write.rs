@@ -3,8 +3,9 @@
 
 use core::fmt::{self, Write};
 
+use super::error::BuildError;
 use super::headers::{is_token, is_value};
-use super::{AcceptKey, BuildError, ClientKey};
+use super::key::{AcceptKey, ClientKey};
 use crate::extension::{DeflateOffer, DeflateResponse};
 
 /// The value of a header that this crate writes. Its `Display` writes the value, without allocating.
