@@ -8,7 +8,8 @@ use super::headers::{is_token, is_value};
 use super::key::{AcceptKey, ClientKey};
 use crate::extension::{DeflateOffer, DeflateResponse};
 
-/// The value of a header that this crate writes. Its `Display` writes the value, without allocating.
+/// The value of a header that this crate writes. Its `Display` writes the value, without allocating;
+/// [`as_str`](Self::as_str) returns it if it is one string.
 ///
 /// [`UpgradeResponse::headers`](super::UpgradeResponse::headers) and its siblings return it beside each name.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +24,29 @@ pub(super) enum Value<'a> {
     Accept(AcceptKey),
     Offers(&'a [DeflateOffer]),
     Deflate(DeflateResponse),
+}
+
+impl HeaderValue<'_> {
+    /// The value, if it is one string in memory: it then needs no formatting. `None`: it is a number, a list of several
+    /// elements or a list of extensions, which only `Display` writes.
+    ///
+    /// ```
+    /// use framewire::handshake::{UpgradeResponse, accept_key};
+    ///
+    /// let response = UpgradeResponse::new(accept_key("dGhlIHNhbXBsZSBub25jZQ=="));
+    /// let values = response.headers()?.map(|(_, value)| value.as_str().map(str::len));
+    /// assert!(values.eq([Some("websocket".len()), Some("Upgrade".len()), Some(28)]));
+    /// # Ok::<(), framewire::handshake::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match &self.0 {
+            Value::Text(text) | Value::List([text]) => Some(text),
+            Value::Key(key) => Some(key),
+            Value::Accept(key) => Some(key),
+            Value::List(_) | Value::Number(_) | Value::Offers(_) | Value::Deflate(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for HeaderValue<'_> {

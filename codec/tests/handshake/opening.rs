@@ -708,7 +708,13 @@ fn parsed_requests_are_checked_like_heads() {
 fn headers_are_those_that_are_written() {
     type Collected = Vec<(String, String)>;
     fn collect<'a>(headers: impl Iterator<Item = (&'a str, HeaderValue<'a>)>) -> Collected {
-        headers.map(|(name, value)| (name.to_owned(), value.to_string())).collect()
+        headers
+            .map(|(name, value)| {
+                let text = value.to_string();
+                assert!(value.as_str().is_none_or(|same| same == text), "{name}");
+                (name.to_owned(), text)
+            })
+            .collect()
     }
     fn written(head: &[u8]) -> Collected {
         let head = core::str::from_utf8(head).unwrap();
@@ -783,6 +789,45 @@ fn headers_are_those_that_are_written() {
         Some(BuildError::InvalidSubprotocol)
     );
     assert_eq!(PlainResponse::new(101).headers().err(), Some(BuildError::InvalidStatus));
+}
+
+/// Values that are one string need no formatting.
+#[test]
+fn values_that_are_one_string() {
+    fn assert_strings<'a>(
+        headers: impl Iterator<Item = (&'a str, HeaderValue<'a>)>,
+        expected: &[(&str, Option<&str>)],
+    ) {
+        let headers: Vec<_> = headers.collect();
+        let strings: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        assert_eq!(strings, expected);
+    }
+    let offers = [DeflateOffer::default()];
+    let handshake = handshake().subprotocols(&["v2.chat", "v1.chat"]).deflate(&offers);
+    assert_strings(
+        handshake.headers().unwrap(),
+        &[
+            ("Host", Some("a")),
+            ("Upgrade", Some("websocket")),
+            ("Connection", Some("Upgrade")),
+            ("Sec-WebSocket-Version", Some("13")),
+            ("Sec-WebSocket-Key", Some(KEY)),
+            ("Sec-WebSocket-Protocol", None),
+            ("Sec-WebSocket-Extensions", None),
+        ],
+    );
+    let handshake = handshake.subprotocols(&["chat"]).deflate(&[]);
+    assert_strings(handshake.headers().unwrap().skip(5), &[("Sec-WebSocket-Protocol", Some("chat"))]);
+    let response = UpgradeResponse::new(accept_key(KEY)).deflate(Some(DeflateResponse::default()));
+    assert_strings(
+        response.headers().unwrap().skip(2),
+        &[("Sec-WebSocket-Accept", Some(ACCEPT)), ("Sec-WebSocket-Extensions", None)],
+    );
+    let page = PlainResponse::new(200).headers().unwrap().collect::<Vec<_>>();
+    assert_strings(
+        page.into_iter().filter(|(name, _)| *name == "Content-Length"),
+        &[("Content-Length", None)],
+    );
 }
 
 /// A response that cannot be written is the server's fault: it becomes a 500 without details.

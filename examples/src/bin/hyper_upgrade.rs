@@ -115,9 +115,13 @@ fn with_headers<'a>(
     headers: impl Iterator<Item = (&'a str, HeaderValue<'a>)>,
     body: String,
 ) -> Result<Response<String>, PlainResponse<'static>> {
-    let response = headers.fold(Response::builder().status(status), |response, (name, value)| {
-        response.header(name, value.to_string())
-    });
+    let mut response = Response::builder().status(status);
+    for (name, value) in headers {
+        response = match value.as_str() {
+            Some(text) => response.header(name, text),
+            None => response.header(name, value.to_string()),
+        };
+    }
     response.body(body).map_err(|_| PlainResponse::new(500))
 }
 
