@@ -42,8 +42,8 @@
 //! [`Response::from_parts`] take the values and do every check; [`UpgradeResponse::headers`],
 //! [`PlainResponse::headers`] and [`ClientHandshake::headers`] return the headers to send. Single steps are
 //! functions, too: [`accept_key`], [`ClientKey::parse`], [`list_contains`], [`choose_subprotocol`] and
-//! [`extension::negotiate`](crate::extension::negotiate). WebSocket over HTTP/2 (RFC 8441), which has no key and no
-//! `Upgrade`, needs no more than those.
+//! [`extension::negotiate`](crate::extension::negotiate), and for a client [`Negotiated::from_headers`]. WebSocket over
+//! HTTP/2 (RFC 8441), which has no key and no `Upgrade`, needs no more than those.
 //!
 //! ```
 //! use framewire::handshake::accept_key;

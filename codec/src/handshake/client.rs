@@ -149,22 +149,57 @@ impl<'a> ClientHandshake<'a> {
         if headers.once("sec-websocket-accept") != Some(self.key.accept().as_ref()) {
             return Err(HandshakeError::InvalidAccept);
         }
-        let subprotocol = match headers.get("sec-websocket-protocol") {
-            None => None,
-            Some(_) => Some(
-                headers
-                    .once("sec-websocket-protocol")
-                    .and_then(|chosen| str::from_utf8(chosen).ok())
-                    .filter(|chosen| self.subprotocols.contains(chosen))
-                    .ok_or(HandshakeError::UnexpectedSubprotocol)?,
-            ),
-        };
-        let extensions = headers.get_all("sec-websocket-extensions");
-        // Text that is not UTF-8 is not in the grammar, and neither is a lone quote.
-        let extensions = extensions.map(|value| str::from_utf8(value).unwrap_or("\""));
+        let headers = headers.iter().map(|field| (field.name, field.value));
+        Negotiated::from_headers(headers, self.subprotocols, self.offers).map(Some)
+    }
+}
+
+impl<'b> Negotiated<'b> {
+    /// Checks the server's choices in these headers, each a name and a value, against the `subprotocols` and `offers` of
+    /// the request (RFC 6455 §4.1, RFC 7692 §5.1). [`ClientHandshake::check`] does this after the other checks of a 101.
+    /// Over HTTP/2 the status, 200–299, is all else that a client checks (RFC 8441 §4, §5).
+    ///
+    /// # Errors
+    /// The client must close the connection.
+    ///
+    /// - [`HandshakeError::UnexpectedSubprotocol`]: the client did not ask for the subprotocol, or there are several.
+    /// - [`HandshakeError::UnexpectedExtension`]: the client did not offer the extension, or not with these parameters.
+    ///
+    /// ```
+    /// use framewire::extension::DeflateOffer;
+    /// use framewire::handshake::{HandshakeError, Negotiated};
+    ///
+    /// # let map = [("sec-websocket-protocol", "chat"), ("sec-websocket-extensions", "permessage-deflate")];
+    /// let headers = map.iter().map(|(name, value)| (*name, value.as_bytes())); // as in an http::HeaderMap
+    /// let offers = [DeflateOffer::default()];
+    /// let negotiated = Negotiated::from_headers(headers.clone(), &["mqtt", "chat"], &offers)?;
+    /// assert_eq!(negotiated.subprotocol, Some("chat"));
+    /// assert!(negotiated.deflate.is_some());
+    ///
+    /// let unasked = Negotiated::from_headers(headers, &[], &offers);
+    /// assert_eq!(unasked, Err(HandshakeError::UnexpectedSubprotocol));
+    /// # Ok::<(), HandshakeError>(())
+    /// ```
+    pub fn from_headers(
+        headers: impl IntoIterator<Item = (&'b str, &'b [u8])>,
+        subprotocols: &[&str],
+        offers: &[DeflateOffer],
+    ) -> Result<Self, HandshakeError> {
+        let mut subprotocol = Ok(None);
+        let extensions = headers.into_iter().filter_map(|(name, value)| {
+            if name.eq_ignore_ascii_case("sec-websocket-protocol") {
+                let is_first = subprotocol == Ok(None);
+                let chosen = str::from_utf8(value).ok().map(str::trim_ascii);
+                let chosen = chosen.filter(|chosen| is_first && subprotocols.contains(chosen));
+                subprotocol = chosen.map(Some).ok_or(HandshakeError::UnexpectedSubprotocol);
+            }
+            let is_extension = name.eq_ignore_ascii_case("sec-websocket-extensions");
+            // A value that is not UTF-8 is not in the grammar, and neither is a lone quote.
+            is_extension.then(|| str::from_utf8(value).unwrap_or("\""))
+        });
         let deflate =
-            extension::verify(extensions, self.offers).map_err(|_| HandshakeError::UnexpectedExtension)?;
-        Ok(Some(Negotiated { subprotocol, deflate }))
+            extension::verify(extensions, offers).map_err(|_| HandshakeError::UnexpectedExtension)?;
+        Ok(Self { subprotocol: subprotocol?, deflate })
     }
 }
 

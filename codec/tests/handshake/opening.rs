@@ -594,6 +594,10 @@ fn choices_of_a_server() {
         ("Sec-WebSocket-Protocol: Chat", Err(UnexpectedSubprotocol)),
         ("Sec-WebSocket-Protocol: chat, mqtt", Err(UnexpectedSubprotocol)),
         ("Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: chat", Err(UnexpectedSubprotocol)),
+        ("Sec-WebSocket-Protocol: x\r\nSec-WebSocket-Protocol: chat", Err(UnexpectedSubprotocol)),
+        ("sec-websocket-protocol:  chat ", Ok(("chat", None))),
+        ("Sec-WebSocket-Protocol: \u{e4}", Err(UnexpectedSubprotocol)),
+        ("Sec-WebSocket-Extensions: \u{e4}", Err(UnexpectedExtension)),
         ("Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=\"10\"", Ok(("", Some(10)))),
         ("Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits", Err(UnexpectedExtension)),
         ("Sec-WebSocket-Extensions: permessage-deflate, permessage-deflate", Err(UnexpectedExtension)),
@@ -608,6 +612,15 @@ fn choices_of_a_server() {
         let got = judge_response(&handshake, &head).map(Option::unwrap);
         let got = got.as_ref().map(|(name, e)| (name.as_str(), e.deflate.map(|p| p.client_max_window_bits)));
         assert_eq!(got, expected.as_ref().copied(), "{header:?}");
+
+        // The same for a response over HTTP/2, which has only these headers.
+        let headers = header.split("\r\n").filter_map(|line| line.split_once(':'));
+        let headers = headers.map(|(name, value)| (name, value.as_bytes()));
+        let alone = Negotiated::from_headers(headers, &["chat", "mqtt"], &offers);
+        let alone = alone.map(|e| {
+            (e.subprotocol.unwrap_or_default(), e.deflate.map(|params| params.client_max_window_bits))
+        });
+        assert_eq!(alone, expected, "{header:?}");
     }
 }
 
