@@ -199,10 +199,8 @@ impl<R: Role> Sending<R> {
         len: u64,
         key: R::Key,
     ) -> Result<HeaderBytes, SendError> {
-        match self.outgoing {
-            Outgoing::Between => {}
-            Outgoing::Text | Outgoing::Binary => return Err(SendError::MessageOpen),
-            Outgoing::Failed | Outgoing::Closed => return Err(SendError::Closed),
+        if self.outgoing != Outgoing::Between {
+            return Err(if self.close_expected() { SendError::Closed } else { SendError::MessageOpen });
         }
         self.may_set(rsv)?;
         data_header(opcode(kind), rsv, len, key.into(), true)
