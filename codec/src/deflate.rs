@@ -192,6 +192,7 @@
 mod budget;
 mod deflate_pool;
 mod deflater;
+mod format;
 mod inflate_pool;
 mod inflate_stream;
 mod inflater;
@@ -199,13 +200,7 @@ mod window;
 
 pub use deflate_pool::{DeflateBudget, DeflateConfig, DeflatePool};
 pub use deflater::{Deflater, Outgoing};
+#[cfg(feature = "bytes")]
+pub(crate) use format::MIN_BITS;
 pub use inflate_pool::{InflateBudget, InflateConfig, InflatePool};
 pub use inflater::{Inflated, Inflater, NoWindow, Ready};
-
-/// The bytes that a sender removes from the end of a message and the receiver adds: an empty stored block without its
-/// header (RFC 7692 §7.2.1, §7.2.2).
-const TAIL: &[u8] = &[0x00, 0x00, 0xff, 0xff];
-
-/// The window sizes with which zlib can compress.
-pub(crate) const MIN_BITS: u8 = 9;
-const MAX_BITS: u8 = 15;

@@ -1,8 +1,8 @@
 //! The compressors that deflaters share, and the buffer into which these write.
 
 use super::{
-    TAIL,
     budget::{Clock, Grant, Instant, Tally},
+    format::TAIL,
     window::Window,
 };
 use crate::mask::{self, Key};

@@ -1,8 +1,8 @@
 //! Sending: compresses each message or fragment in one piece.
 
 use super::{
-    MAX_BITS, MIN_BITS,
     deflate_pool::{Context, DeflatePool},
+    format::{MAX_BITS, MIN_BITS},
 };
 use crate::{
     connection::{Role, Sending},

@@ -1,8 +1,8 @@
 //! The decompressors that inflaters share, and the buffer into which these write.
 
 use super::{
-    MAX_BITS, MIN_BITS, TAIL,
     budget::{Clock, Grant, Instant, Tally},
+    format::{MAX_BITS, MIN_BITS, TAIL},
     window::Window,
 };
 use crate::utf8::Validator;

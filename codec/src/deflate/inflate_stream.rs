@@ -1,8 +1,8 @@
 //! The compressed stream of one connection, inflated one message after the other.
 
 use super::{
-    MAX_BITS,
     budget::{Grant, Instant},
+    format::MAX_BITS,
     inflate_pool::{Corrupt, Decompressor, InflatePool},
     window::Window,
 };
@@ -244,13 +244,13 @@ impl<'a> Input<'a> {
 pub(super) enum Source {
     /// The bytes that the peer sent.
     Payload,
-    /// [`TAIL`](super::TAIL), which the peer removed from the end (RFC 7692 §7.2.2), if a block seems to have ended
+    /// `TAIL`, which the peer removed from the end (RFC 7692 §7.2.2), if a block seems to have ended
     /// with it. If it makes output, it is a [`Tail`](Self::Tail).
     BlockEnd,
-    /// [`TAIL`](super::TAIL), if it does something else than end a block.
+    /// `TAIL`, if it does something else than end a block.
     Tail,
     /// An empty block after [`BlockEnd`](Self::BlockEnd). A stream that is between two blocks, at a byte boundary,
-    /// takes it. Otherwise bits of [`TAIL`](super::TAIL) are left, all ones: they begin a final block or an invalid
+    /// takes it. Otherwise bits of `TAIL` are left, all ones: they begin a final block or an invalid
     /// one, so the message was truncated.
     Empty,
     /// An empty final block after [`Tail`](Self::Tail). Only a stream that is between two blocks, at a byte boundary,
@@ -282,7 +282,7 @@ pub(super) const CORRUPT: ProtocolError = ProtocolError::CorruptDeflate;
 const MOST_IN: u64 = 1 << 31;
 
 /// The most compressed bytes of one message. On those targets, it is the rest of the 32-bit count after [`MOST_IN`] and
-/// [`TAIL`](super::TAIL): inside a message, the stream cannot be started anew.
+/// `TAIL`: inside a message, the stream cannot be started anew.
 pub(super) const MOST_WIRE: u64 =
     if size_of::<c_ulong>() < size_of::<u64>() { MOST_IN - 64 } else { u64::MAX };
 

@@ -235,7 +235,7 @@ mod tests {
     use super::*;
     use crate::{
         connection::Server,
-        deflate::{InflateConfig, inflate_stream::MOST_WIRE},
+        deflate::{inflate_pool::InflateConfig, inflate_stream::MOST_WIRE},
     };
 
     /// "Hello", and "Hello" by reference to it (RFC 7692 §7.2.3.1, §7.2.3.2); nothing, in a final block.
