@@ -1,6 +1,6 @@
 //! Text that is collected in pieces (feature `deflate`).
 
-use super::{Utf8Error, Validator};
+use super::{dispatch::validate, error::Utf8Error, validator::Validator};
 use alloc::{string::String, vec::Vec};
 
 /// A text that is collected in pieces. Each byte is validated once, as it is appended.
@@ -23,7 +23,7 @@ impl TextBuffer {
     #[allow(unsafe_code)]
     pub(crate) fn finish(self) -> Result<String, Utf8Error> {
         self.text.finish()?;
-        debug_assert!(super::validate(&self.bytes).is_ok());
+        debug_assert!(validate(&self.bytes).is_ok());
         // SAFETY: the validator has accepted these bytes. `push` feeds it every piece that it appends, nothing else
         // changes either of the two, and after a refused byte the validator never accepts again. So if `finish` returns
         // no error, all bytes are UTF-8.

@@ -29,8 +29,7 @@ pub(super) fn validate_masked(key: Key, bytes: &mut [u8]) -> Result<&str, Utf8Er
 #[inline]
 pub(crate) unsafe fn to_str(bytes: &[u8], end: State) -> Result<&str, Utf8Error> {
     if end == State::ACCEPT {
-        // SAFETY: the caller promises that the automaton accepts these bytes, and it accepts only UTF-8. Apart from
-        // owned text (`text.rs`), no other conversion in this crate goes unchecked.
+        // SAFETY: the caller promises that the automaton accepts these bytes, and it accepts only UTF-8.
         Ok(unsafe { core::str::from_utf8_unchecked(bytes) })
     } else {
         Err(Utf8Error::locate(bytes))
