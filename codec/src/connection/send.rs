@@ -347,6 +347,26 @@ impl<R: Role> Sending<R> {
     fn may_set(&self, rsv: Rsv) -> Result<(), SendError> {
         if self.extension_bits.contains(rsv) { Ok(()) } else { Err(SendError::ReservedBit) }
     }
+
+    /// Whether a message may be sent now. A deflater asks this before it compresses one.
+    #[cfg(feature = "deflate")]
+    pub(crate) const fn may_send_message(&self) -> Result<(), SendError> {
+        match self.outgoing {
+            Flow::Between => Ok(()),
+            Flow::Open(_) => Err(SendError::MessageOpen),
+            Flow::Over => Err(SendError::Closed),
+        }
+    }
+
+    /// Whether a fragment of this kind may be sent now. A deflater asks this before it compresses one.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn may_send_fragment(&self, kind: Kind) -> Result<(), SendError> {
+        match self.outgoing {
+            Flow::Open(open) if open != kind => Err(SendError::KindChanged),
+            Flow::Between | Flow::Open(_) => Ok(()),
+            Flow::Over => Err(SendError::Closed),
+        }
+    }
 }
 
 impl<R: Role> fmt::Debug for Sending<R> {

@@ -76,9 +76,9 @@ impl<R: Role> Deflater<R> {
     /// which zlib cannot compress. A client's frame is masked. The caller promises that a text is UTF-8.
     ///
     /// # Errors
-    /// As [`Sending::message_header`]: [`SendError::Closed`], [`SendError::MessageOpen`],
-    /// [`SendError::PayloadTooLong`]; and [`SendError::ReservedBit`] if the connection was not told of the extension,
-    /// with [`with_extension_bits`](crate::Connection::with_extension_bits).
+    /// As [`Sending::message_header`]: [`SendError::Closed`], [`SendError::MessageOpen`], before anything is
+    /// compressed; [`SendError::PayloadTooLong`]; and [`SendError::ReservedBit`] if the connection was not told of the
+    /// extension, with [`with_extension_bits`](crate::Connection::with_extension_bits).
     pub fn message<'p>(
         &mut self,
         connection: &mut Sending<R>,
@@ -87,6 +87,7 @@ impl<R: Role> Deflater<R> {
         pool: &'p mut DeflatePool,
         key: R::Key,
     ) -> Result<Outgoing<'p>, SendError> {
+        connection.may_send_message()?;
         let compressed = self.compress(payload, pool);
         self.finish(payload, compressed, pool, key.into(), |rsv, len| {
             connection.message_header(kind, rsv, len, key)
@@ -99,8 +100,8 @@ impl<R: Role> Deflater<R> {
     /// a text together are UTF-8.
     ///
     /// # Errors
-    /// As [`Sending::fragment_header`]: [`SendError::Closed`], [`SendError::KindChanged`],
-    /// [`SendError::PayloadTooLong`]; and [`SendError::ReservedBit`], as for [`message`](Self::message).
+    /// As [`Sending::fragment_header`]: [`SendError::Closed`], [`SendError::KindChanged`], before anything is
+    /// compressed; [`SendError::PayloadTooLong`]; and [`SendError::ReservedBit`], as for [`message`](Self::message).
     pub fn fragment<'p>(
         &mut self,
         connection: &mut Sending<R>,
@@ -110,6 +111,7 @@ impl<R: Role> Deflater<R> {
         pool: &'p mut DeflatePool,
         key: R::Key,
     ) -> Result<Outgoing<'p>, SendError> {
+        connection.may_send_fragment(kind)?;
         let is_first = !connection.is_message_open();
         let compressed = self.compress_fragment(is_first, bytes, last, pool);
         self.finish(bytes, compressed, pool, key.into(), |rsv, len| {
@@ -149,7 +151,7 @@ impl<R: Role> Deflater<R> {
         pool.compress(payload, bits, context, true)
     }
 
-    /// Compresses a fragment, if its message is compressed. Whether the connection may send it is checked later.
+    /// Compresses a fragment, if its message is compressed.
     fn compress_fragment(
         &mut self,
         is_first: bool,
@@ -190,7 +192,9 @@ impl<R: Role> Deflater<R> {
         let header = match header(rsv, compressed.unwrap_or(given.len()) as u64) {
             Ok(header) => header,
             Err(error) => {
-                self.release(); // otherwise the window would have bytes that the peer's does not have
+                if compressed.is_some() {
+                    self.release(); // otherwise the window would have bytes that the peer's does not have
+                }
                 return Err(error);
             }
         };

@@ -244,14 +244,14 @@ impl<'a> Input<'a> {
 pub(super) enum Source {
     /// The bytes that the peer sent.
     Payload,
-    /// `TAIL`, which the peer removed from the end (RFC 7692 §7.2.2), if a block seems to have ended
-    /// with it. If it makes output, it is a [`Tail`](Self::Tail).
+    /// `TAIL`, which the peer removed from the end (RFC 7692 §7.2.2), if a block seems to have ended with it. If it
+    /// makes output, it is a [`Tail`](Self::Tail).
     BlockEnd,
     /// `TAIL`, if it does something else than end a block.
     Tail,
     /// An empty block after [`BlockEnd`](Self::BlockEnd). A stream that is between two blocks, at a byte boundary,
-    /// takes it. Otherwise bits of `TAIL` are left, all ones: they begin a final block or an invalid
-    /// one, so the message was truncated.
+    /// takes it. Otherwise bits of `TAIL` are left, all ones: they begin a final block or an invalid one, so the message
+    /// was truncated.
     Empty,
     /// An empty final block after [`Tail`](Self::Tail). Only a stream that is between two blocks, at a byte boundary,
     /// ends with it. Otherwise the message was truncated.

@@ -461,6 +461,44 @@ fn fragments() {
     }
 }
 
+/// A message that the connection may not send is not compressed, and takes no window. The window that is there stays.
+#[test]
+fn a_refused_message_costs_nothing() {
+    let mut pools = Pools::default();
+    let mut link = Link::<Server, Client>::new(&TAKEOVER, &pools.inflate);
+    let text = prose(1000, 1);
+    let first = link.send(&mut pools.deflate, Kind::Text, &text);
+    link.arrive(&mut pools, &first, Kind::Text, &text);
+    // A fragment of the connection, which is not compressed, leaves a message open.
+    let begin = host::fragment(&mut link.conn, Kind::Text, b"a", false).unwrap();
+    let Link { conn, deflater, .. } = &mut link;
+    for _ in 0..2 {
+        let refused = deflate(deflater, conn, &mut pools.deflate, Kind::Text, &prose(1000, 2));
+        assert_eq!(refused, Err(SendError::MessageOpen));
+        let refused = deflate_fragment(deflater, conn, &mut pools.deflate, Kind::Binary, &text, false);
+        assert_eq!(refused, Err(SendError::KindChanged));
+    }
+    let end = host::fragment(conn, Kind::Text, b"b", true).unwrap();
+    link.arrive(&mut pools, &[begin, end].concat(), Kind::Text, b"ab");
+    let again = link.send(&mut pools.deflate, Kind::Text, &text);
+    assert!(again.len() * 4 < first.len(), "the window is as it was");
+    link.arrive(&mut pools, &again, Kind::Text, &text);
+
+    let mut pool = DeflatePool::default();
+    let mut link = Link::<Server, Client>::new(&TAKEOVER, &pools.inflate);
+    let _close = link.conn.close(CloseCode::NORMAL, "", Unmasked).unwrap();
+    let Link { conn, deflater, .. } = &mut link;
+    assert_eq!(deflate(deflater, conn, &mut pool, Kind::Text, &text), Err(SendError::Closed));
+    assert_eq!(deflate_fragment(deflater, conn, &mut pool, Kind::Text, &text, false), Err(SendError::Closed));
+    assert_eq!((pool.compressors(), pool.windows()), (0, 0));
+
+    // If a message was compressed and then refused, its window is given up: the peer's has other bytes.
+    let mut conn = Connection::<Server>::new(); // not told of the extension
+    let mut deflater = Deflater::new(&TAKEOVER);
+    let refused = deflate(&mut deflater, &mut conn, &mut pool, Kind::Text, &text);
+    assert_eq!((refused, pool.windows()), (Err(SendError::ReservedBit), 0));
+}
+
 /// A fragment can be inflated as soon as it arrives.
 #[test]
 fn a_fragment_does_not_wait_for_the_next() {
