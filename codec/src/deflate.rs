@@ -53,8 +53,7 @@
 //!         let mut out = Vec::new();
 //!         let mut echo = |connection: &mut Connection<Server>, kind, payload: &[u8]| {
 //!             if let Ok(sent) = self.deflater.message(connection, kind, payload, &mut shared.deflate, Unmasked) {
-//!                 out.extend_from_slice(&sent.header);
-//!                 out.extend_from_slice(sent.payload);
+//!                 sent.append_to(&mut out);
 //!             }
 //!         };
 //!         let outcome = 'read: loop {
@@ -120,8 +119,8 @@
 //!
 //! let text = "again ".repeat(100);
 //! let key = Key::new([1, 2, 3, 4]); // fresh and unpredictable for each frame
-//! let sent = deflater.message(&mut connection, Kind::Text, text.as_bytes(), &mut deflate_pool, key)?;
-//! let frame = [&sent.header[..], sent.payload].concat();
+//! let mut frame = Vec::new();
+//! deflater.message(&mut connection, Kind::Text, text.as_bytes(), &mut deflate_pool, key)?.append_to(&mut frame);
 //! assert_eq!(frame[0], 0xC1); // a text, with RSV1
 //! assert!(frame.len() < 40);
 //! # Ok::<(), Box<dyn std::error::Error>>(())

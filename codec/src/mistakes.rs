@@ -199,3 +199,33 @@ struct StaleMessage;
 /// ```
 #[cfg(feature = "bytes")]
 struct NotQueued;
+
+/// A compressed message is counted as sent and not written, or only its header is written.
+///
+/// ```
+/// # #![deny(unused_must_use)]
+/// # use framewire::{deflate::{DeflatePool, Deflater}, Connection, Kind, SendError, Server, Unmasked};
+/// # fn host(connection: &mut Connection<Server>, deflater: &mut Deflater<Server>, pool: &mut DeflatePool, tx: &mut Vec<u8>) -> Result<(), SendError> {
+/// deflater.message(connection, Kind::Text, b"text", pool, Unmasked)?.append_to(tx);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// ```compile_fail
+/// # #![deny(unused_must_use)]
+/// # use framewire::{deflate::{DeflatePool, Deflater}, Connection, Kind, SendError, Server, Unmasked};
+/// # fn host(connection: &mut Connection<Server>, deflater: &mut Deflater<Server>, pool: &mut DeflatePool, tx: &mut Vec<u8>) -> Result<(), SendError> {
+/// deflater.message(connection, Kind::Text, b"text", pool, Unmasked)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// ```compile_fail,E0616
+/// # use framewire::{deflate::{DeflatePool, Deflater}, Connection, Kind, SendError, Server, Unmasked};
+/// # fn host(connection: &mut Connection<Server>, deflater: &mut Deflater<Server>, pool: &mut DeflatePool, tx: &mut Vec<u8>) -> Result<(), SendError> {
+/// tx.extend(&deflater.message(connection, Kind::Text, b"text", pool, Unmasked)?.header);
+/// # Ok(())
+/// # }
+/// ```
+#[cfg(feature = "deflate")]
+struct PayloadLost;

@@ -157,16 +157,16 @@ impl<'b> Outbox<'b> {
         key: R::Key,
     ) -> Result<(), SendError> {
         let frame = deflater.message(connection, kind, &payload, pool, key)?;
-        let header = frame.header;
+        let header = *frame.header();
         if frame.is_unchanged() {
             self.push_frame(header, payload);
             return Ok(());
         }
         header.append_to(&mut self.memory.copied);
-        if frame.payload.len() < Self::REFERENCE_FROM {
-            self.push(frame.payload);
+        if frame.payload().len() < Self::REFERENCE_FROM {
+            self.push(frame.payload());
         } else {
-            self.push_large(frame.payload.to_vec().into()); // the next message overwrites the pool's buffer
+            self.push_large(frame.payload().to_vec().into()); // the next message overwrites the pool's buffer
         }
         Ok(())
     }

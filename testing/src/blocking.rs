@@ -135,7 +135,7 @@ impl Socket {
             Some(c) => c
                 .deflater
                 .message(connection, kind, payload, &mut c.deflate, key)
-                .map(|sent| put(tx, &sent.header, sent.payload)),
+                .map(|sent| sent.append_to(tx)),
         };
         sent.map_err(io::Error::other)?;
         self.write()
@@ -154,7 +154,7 @@ impl Socket {
                 Some(c) => c
                     .deflater
                     .fragment(connection, kind, fragment, last, &mut c.deflate, key)
-                    .map(|sent| put(tx, &sent.header, sent.payload)),
+                    .map(|sent| sent.append_to(tx)),
             };
             sent.map_err(io::Error::other)?;
             self.write()?;
@@ -260,15 +260,10 @@ impl Compression {
     }
 }
 
-/// Appends a frame whose payload is already masked.
-fn put(tx: &mut Vec<u8>, header: &[u8], payload: &[u8]) {
-    tx.extend_from_slice(header);
-    tx.extend_from_slice(payload);
-}
-
 /// Appends a frame, and masks the copy of its payload.
 fn put_masked(tx: &mut Vec<u8>, header: &[u8], key: Key, payload: &[u8]) {
-    put(tx, header, payload);
+    tx.extend_from_slice(header);
+    tx.extend_from_slice(payload);
     mask::apply(key, &mut tx[header.len()..]);
 }
 

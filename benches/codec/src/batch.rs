@@ -203,11 +203,8 @@ impl Batch {
             let key = mask::Key::new((random.next() as u32).to_ne_bytes());
             match &mut deflate {
                 Some((deflater, pool)) => {
-                    let sent = deflater
-                        .message(&mut connection, kind, payload, pool, key)
-                        .expect("an open connection");
-                    wire.extend_from_slice(&sent.header);
-                    wire.extend_from_slice(sent.payload);
+                    let sent = deflater.message(&mut connection, kind, payload, pool, key);
+                    sent.expect("an open connection").append_to(&mut wire);
                 }
                 None => {
                     connection.append_message(&mut wire, kind, payload, key).expect("an open connection");

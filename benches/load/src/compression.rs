@@ -72,8 +72,7 @@ impl Compression {
             let sent =
                 self.deflater.message(connection, corpus.kind(), payload, &mut pools.deflate, flight.key);
             let Ok(sent) = sent else { break }; // the server closes, which is reported elsewhere
-            self.coded.extend_from_slice(&sent.header);
-            self.coded.extend_from_slice(sent.payload);
+            sent.append_to(&mut self.coded);
         }
     }
 

@@ -99,8 +99,9 @@ fn serve(mut stream: TcpStream, min_len: usize) -> io::Result<()> {
             }
             for (kind, payload) in messages {
                 let sent = deflater.message(&mut connection, kind, &payload, &mut deflate, Unmasked);
-                let sent = sent.map_err(io::Error::other)?;
-                stream.write_all(&[&sent.header[..], sent.payload].concat())?;
+                let mut frame = Vec::new();
+                sent.map_err(io::Error::other)?.append_to(&mut frame);
+                stream.write_all(&frame)?;
             }
         }
     }

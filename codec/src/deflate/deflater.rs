@@ -12,7 +12,7 @@ use crate::{
     frame::{HeaderBytes, Rsv},
     mask::{self, Key},
 };
-use alloc::boxed::Box;
+use alloc::{boxed::Box, vec::Vec};
 use core::marker::PhantomData;
 
 /// Compresses the messages to one peer (RFC 7692 §7.2.1). It is a few words of state; it has a window only with context
@@ -35,18 +35,34 @@ pub struct Deflater<R: Role> {
     role: PhantomData<R>,
 }
 
-/// A frame to be written: first `header`, then `payload`.
+/// A frame to be written.
 #[derive(Debug)]
-#[must_use = "the connection counts this frame as sent: write its header, and then its payload"]
+#[must_use = "the connection counts this frame as sent: write all of it"]
 pub struct Outgoing<'p> {
-    /// The header of the frame.
-    pub header: HeaderBytes,
-    /// The payload as it goes on the wire: compressed or not, and masked by a client.
-    pub payload: &'p [u8],
+    header: HeaderBytes,
+    payload: &'p [u8],
     is_unchanged: bool,
 }
 
 impl Outgoing<'_> {
+    /// Appends the frame to a buffer that is to be written.
+    pub fn append_to(self, buffer: &mut Vec<u8>) {
+        self.header.append_to(buffer);
+        buffer.extend_from_slice(self.payload);
+    }
+
+    /// The header of the frame, for a vectored write.
+    #[must_use = "write it, and the payload after it"]
+    pub const fn header(&self) -> &HeaderBytes {
+        &self.header
+    }
+
+    /// The payload as it goes on the wire: compressed or not, and masked by a client. It is written after the header.
+    #[must_use = "write it after the header"]
+    pub const fn payload(&self) -> &[u8] {
+        self.payload
+    }
+
     /// Whether [`payload`](Self::payload) is the slice that the host passed in, neither compressed nor masked.
     /// Otherwise it is in the pool's buffer, which the next message overwrites.
     pub const fn is_unchanged(&self) -> bool {

@@ -159,9 +159,8 @@ impl SendQueue {
 
     /// Queues a copy of a frame that a [`Deflater`](crate::deflate::Deflater) made.
     #[cfg(feature = "deflate")]
-    pub fn push_outgoing(&mut self, frame: &Outgoing<'_>) {
-        frame.header.append_to(&mut self.copied);
-        self.copied.extend_from_slice(frame.payload);
+    pub fn push_outgoing(&mut self, frame: Outgoing<'_>) {
+        frame.append_to(&mut self.copied);
     }
 
     /// Queues a control frame.

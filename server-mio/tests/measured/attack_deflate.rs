@@ -142,7 +142,9 @@ fn bomb(len: usize) -> Vec<u8> {
     let (key, mut pool) = (Key::new([1, 2, 3, 4]), DeflatePool::default());
     let zeros = vec![0; len];
     let sent = deflater.message(&mut connection, Kind::Binary, &zeros, &mut pool, key).unwrap();
-    [&sent.header[..], sent.payload].concat()
+    let mut frame = Vec::new();
+    sent.append_to(&mut frame);
+    frame
 }
 
 /// Empty blocks with long code tables (RFC 1951 §3.2.7): 286 codes for literals and lengths, of 8 and 9 bits, and 30 codes for

@@ -69,8 +69,9 @@ impl Peer {
     fn frame(&mut self, kind: Kind, payload: &[u8]) -> Vec<u8> {
         let key = Key::new([1, 2, 3, 4]);
         let sent = self.deflater.message(&mut self.connection, kind, payload, &mut self.deflate, key);
-        let sent = sent.unwrap();
-        [&sent.header[..], sent.payload].concat()
+        let mut frame = Vec::new();
+        sent.unwrap().append_to(&mut frame);
+        frame
     }
 
     fn send(&mut self, payload: &[u8]) {
@@ -392,8 +393,9 @@ fn idle_connections() {
                         let mut deflater = Deflater::<ClientRole>::new(&params);
                         let key = Key::new([0; 4]);
                         let sent = deflater.message(&mut connection, Kind::Binary, &text, &mut deflate, key);
-                        let sent = sent.unwrap();
-                        [&sent.header[..], sent.payload].concat()
+                        let mut frame = Vec::new();
+                        sent.unwrap().append_to(&mut frame);
+                        frame
                     }
                     _ => frame(BINARY, &text),
                 };

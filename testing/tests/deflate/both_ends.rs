@@ -157,7 +157,7 @@ fn another_implementation_inflates_our_messages() {
                 if out.is_unchanged() {
                     continue;
                 }
-                let compressed = out.payload;
+                let compressed = out.payload();
                 if params == NO_TAKEOVER {
                     decoder = Decompressor::default();
                     assert_eq!(rfc1951::message(compressed).as_ref(), Some(&payload));
@@ -310,7 +310,7 @@ fn windows_match_those_of_another_implementation() {
                 if out.is_unchanged() {
                     continue;
                 }
-                let compressed = out.payload;
+                let compressed = out.payload();
                 if !takes_over {
                     *decoder = Decompressor::default();
                 }

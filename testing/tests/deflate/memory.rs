@@ -26,7 +26,7 @@ fn no_allocation_per_message() {
             for text in &texts {
                 let out = sender.message(&mut conn, Kind::Text, text, &mut deflate, Unmasked).unwrap();
                 assert!(!out.is_unchanged(), "it is worth it");
-                let compressed = out.payload;
+                let compressed = out.payload();
                 let bytes = &mut wire[..compressed.len()];
                 bytes.copy_from_slice(compressed);
                 // In two parts, so that the message stays open between them.

@@ -126,7 +126,7 @@ impl Peer for Framewire {
                 let sent = deflater
                     .message(&mut self.connection, *kind, payload, deflate_pool, Unmasked)
                     .expect("an open connection");
-                self.socket.write_vectored(&[IoSlice::new(&sent.header), IoSlice::new(sent.payload)]);
+                self.socket.write_vectored(&[IoSlice::new(sent.header()), IoSlice::new(sent.payload())]);
             }
             return;
         }
