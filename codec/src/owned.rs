@@ -84,7 +84,7 @@ impl Message {
     /// ```
     ///
     /// # Errors
-    /// As [`Inflated::next_part`](crate::deflate::Inflated::next_part).
+    /// As [`Ready::inflate_text`](crate::deflate::Ready::inflate_text).
     #[cfg(feature = "deflate")]
     pub fn inflate(self, ready: &mut crate::deflate::Ready<'_>) -> Result<Self, ProtocolError> {
         match self {

@@ -43,7 +43,7 @@ impl Kept {
 }
 
 impl Core {
-    /// Borrows a decompressor if these are a message's first bytes.
+    /// Borrows a decompressor if these are a message's first bytes. If that fails, so does the stream.
     pub(super) fn begin(&mut self, wire: &[u8], pool: &mut InflatePool) -> Result<(), ProtocolError> {
         if let Some(error) = self.error {
             return Err(error);
@@ -53,7 +53,7 @@ impl Core {
         }
         // There is one: only a `Ready` can feed, and it has reserved a place.
         let last = self.kept.as_ref().and_then(|kept| kept.last);
-        let Some(mut lent) = pool.lend(last) else { return Err(CORRUPT) };
+        let Some(mut lent) = pool.lend(last) else { return Err(self.fail(CORRUPT, pool)) };
         lent.text = Validator::new();
         lent.is_fresh = true;
         (lent.wire_len, lent.len, lent.final_blocks) = (0, 0, 0);
@@ -62,17 +62,20 @@ impl Core {
         let goes_on = lent.left_by.take() == last && last.is_some(); // `left_by` stays `None` until this message ends
         let begun = if goes_on { Ok(()) } else { Decompressor::restart(&mut lent.inflate, window) };
         self.lent = Some(lent);
-        begun.map_err(|Corrupt| CORRUPT)
+        begun.map_err(|Corrupt| self.fail(CORRUPT, pool))
     }
 
     /// Inflates a whole message, and gives its bytes to `take` in order. If there is an error, `take` gets the bytes
-    /// before it.
+    /// before it. It is an error if a message is open: a text may have been cut inside a character.
     pub(super) fn whole(
         &mut self,
         mut input: Input<'_>,
         pool: &mut InflatePool,
         mut take: impl FnMut(&[u8]) -> Result<(), Utf8Error>,
     ) -> Result<(), ProtocolError> {
+        if self.lent.is_some() {
+            return Err(self.fail(ProtocolError::ExpectedContinuation, pool));
+        }
         self.begin(input.bytes, pool)?;
         if self.lent.is_none() {
             return Ok(()); // an empty message

@@ -111,10 +111,11 @@ impl Ready<'_> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// If a message has begun in parts that were [fed](Self::feed), `compressed` continues it.
-    ///
     /// # Errors
-    /// As [`Inflated::next_part`].
+    /// As [`Inflated::next_part`]; and [`ProtocolError::ExpectedContinuation`] if a message that was [fed](Self::feed)
+    /// in parts [is open](Inflater::is_open). That is not the peer's fault but the caller's: a
+    /// [`Connection`](crate::Connection) never returns a message inside another. The rest of the open message must be
+    /// fed as well.
     pub fn inflate_text(&mut self, compressed: &[u8]) -> Result<String, ProtocolError> {
         let mut text = TextBuffer::default();
         self.core.whole(Input::whole(Kind::Text, compressed), self.pool, |bytes| text.push(bytes))?;
@@ -124,7 +125,7 @@ impl Ready<'_> {
     /// Inflates a binary message, as [`inflate_text`](Self::inflate_text) does a text.
     ///
     /// # Errors
-    /// As [`Inflated::next_part`].
+    /// As [`inflate_text`](Self::inflate_text).
     pub fn inflate_binary(&mut self, compressed: &[u8]) -> Result<Vec<u8>, ProtocolError> {
         let mut message = Vec::new();
         self.core.whole(Input::whole(Kind::Binary, compressed), self.pool, |bytes| {
@@ -327,6 +328,19 @@ mod tests {
                 assert_eq!(outcome, if fits { Ok(()) } else { Err(ProtocolError::MessageTooBig) }, "{cut}");
             }
         }
+    }
+
+    #[test]
+    fn a_message_that_cannot_begin_fails_the_stream() {
+        let mut pool = InflatePool::new(InflateConfig { messages: 1, ..InflateConfig::default() });
+        let mut one = Inflater::<Server>::new(&params(15), &pool).unwrap();
+        let mut two = Inflater::<Server>::new(&params(15), &pool).unwrap();
+        drop(one.ready(&mut pool).unwrap().feed_compressed(Kind::Text, &HELLO[..1], false).next_part());
+        // Without a `Ready`, which would have found that no decompressor is free.
+        let whole = two.core.whole(Input::whole(Kind::Text, HELLO), &mut pool, |_| Ok(()));
+        assert_eq!(whole, Err(CORRUPT));
+        drop(one);
+        assert_eq!(two.ready(&mut pool).unwrap().inflate_text(HELLO), Err(CORRUPT), "the error stays");
     }
 
     #[test]

@@ -480,3 +480,308 @@ fn a_part_that_is_not_pulled_to_its_end_ends_the_stream() {
     assert_eq!(parts.next_part().unwrap().unwrap().bytes(), b"plain");
     assert_eq!(parts.next_part(), Ok(None));
 }
+
+/// A message that began in parts cannot be continued as if it were whole: it may have been cut inside a character.
+#[test]
+fn a_whole_message_inside_another_is_an_error() {
+    let stored = |bytes: &[u8]| {
+        let len = bytes.len() as u8;
+        [&[0, len, 0, !len, 0xff], bytes].concat()
+    };
+    let error = ProtocolError::ExpectedContinuation;
+    for params in [TAKEOVER, NO_TAKEOVER] {
+        for (kind, rest) in [(Kind::Text, &b"\xa9"[..]), (Kind::Text, b"abc"), (Kind::Binary, b"abc")] {
+            let mut pool = InflatePool::new(InflateConfig { messages: 1, ..InflateConfig::default() });
+            let mut inflater = Inflater::<Server>::new(&params, &pool).unwrap();
+            let mut ready = inflater.ready(&mut pool).unwrap();
+            let mut first = stored(b"\xc3");
+            let mut parts = ready.feed(Part::new(kind, Rsv::RSV1, &mut first, false));
+            assert_eq!(parts.next_part().unwrap().unwrap().bytes(), b"\xc3");
+            assert_eq!(parts.next_part(), Ok(None));
+            drop(parts);
+            let rest = [stored(rest), vec![0]].concat();
+            let got = match kind {
+                Kind::Text => ready.inflate_text(&rest).map(String::into_bytes),
+                Kind::Binary => ready.inflate_binary(&rest),
+            };
+            assert_eq!(got, Err(error));
+            // The error stays, and nothing is held.
+            assert_eq!(ready.inflate_text(HELLO), Err(error));
+            assert_eq!(ready.feed(Part::new(kind, Rsv::RSV1, &mut first, true)).next_part(), Err(error));
+            assert!(!inflater.is_open() && pool.has_decompressor());
+        }
+    }
+}
+
+#[test]
+fn at_its_cap_the_pool_is_ready_for_those_inside_a_message_only() {
+    let mut pool = InflatePool::new(InflateConfig { messages: 2, ..InflateConfig::default() });
+    let mut hosts = [(); 4].map(|()| Host::<Server>::new(&NO_TAKEOVER, &pool));
+    let wire = to::<Server>(TEXT1, HELLO);
+    let (begin, end) = wire.split_at(8);
+    for host in &mut hosts {
+        host.read(&mut pool, &wire).unwrap(); // one after the other, one serves all
+    }
+    assert_eq!(pool.decompressors(), 1);
+    hosts[0].read(&mut pool, begin).unwrap();
+    hosts[1].read(&mut pool, begin).unwrap();
+    assert_eq!((pool.decompressors(), pool.has_decompressor()), (2, false));
+    assert!(hosts[0].inflater.is_open() && !hosts[2].inflater.is_open());
+    assert!(hosts[2].inflater.ready(&mut pool).is_none());
+    assert!(hosts[3].inflater.ready(&mut pool).is_none());
+
+    // The end of a message frees a place, and so does the drop of a connection.
+    hosts[0].read(&mut pool, &[end, &wire, &wire].concat()).unwrap();
+    assert_eq!(hosts[0].messages.len(), 4);
+    hosts[2].read(&mut pool, begin).unwrap();
+    assert!(hosts[3].inflater.ready(&mut pool).is_none());
+    let [_, gone, mut left, mut last] = hosts;
+    drop(gone);
+    assert_eq!(pool.decompressors(), 1);
+    last.read(&mut pool, &wire).unwrap();
+    assert_eq!(left.read(&mut pool, end), Ok(()));
+    assert!(last.messages.len() == 2 && left.messages.len() == 2);
+
+    // So does an error.
+    last.read(&mut pool, begin).unwrap();
+    left.read(&mut pool, begin).unwrap();
+    assert!(!pool.has_decompressor());
+    assert_eq!(left.read(&mut pool, b"\xff\xff\xff\xff"), Err(ProtocolError::InvalidUtf8));
+    assert!(pool.has_decompressor());
+}
+
+#[test]
+fn windows_are_set_aside_within_the_budget() {
+    let mut pool = InflatePool::new(InflateConfig { windows: 3 << 9, ..InflateConfig::default() });
+    let small = DeflateParams { client_max_window_bits: 9, ..TAKEOVER };
+    let new = |params: &DeflateParams, pool: &InflatePool| Inflater::<Server>::new(params, pool);
+    assert_eq!(new(&TAKEOVER, &pool).unwrap_err(), NoWindow);
+    let two = [new(&small, &pool).unwrap(), new(&small, &pool).unwrap()];
+    assert!(pool.has_window(9) && pool.has_window(8) && !pool.has_window(10));
+    // 8 bits count as 9: zlib compresses with 9.
+    let third = new(&DeflateParams { client_max_window_bits: 8, ..TAKEOVER }, &pool).unwrap();
+    assert_eq!((pool.windows(), pool.has_window(9)), (3 << 9, false));
+    assert_eq!(new(&small, &pool).unwrap_err(), NoWindow);
+    assert!(new(&NO_TAKEOVER, &pool).is_ok(), "needs none");
+    drop((two, third));
+    assert_eq!(pool.windows(), 0);
+    assert!(Host::<Server>::new(&small, &pool).read(&mut pool, &to::<Server>(TEXT1, HELLO)).is_ok());
+}
+
+/// A connection may move to another pool inside a message.
+#[test]
+fn a_connection_may_move_between_pools() {
+    let new = || InflatePool::new(InflateConfig { messages: 1, ..InflateConfig::default() });
+    let (mut here, mut there) = (new(), new());
+    let wire = to::<Server>(TEXT1, HELLO);
+    let mut moving = Host::<Server>::new(&TAKEOVER, &here);
+    let mut staying = Host::<Server>::new(&TAKEOVER, &there);
+    for _ in 0..3 {
+        moving.read(&mut here, &wire[..8]).unwrap();
+        staying.read(&mut there, &wire[..8]).unwrap();
+        // `there` is at its cap, but must let this connection continue, also with its next message.
+        moving.read(&mut there, &[&wire[8..], &wire].concat()).unwrap();
+        staying.read(&mut there, &wire[8..]).unwrap();
+        staying.read(&mut there, &wire).unwrap();
+        moving.read(&mut here, &[]).unwrap();
+    }
+    assert!(moving.messages.len() == 6 && staying.messages.len() == 6);
+    assert!(here.decompressors() <= 1 && there.decompressors() <= 1);
+}
+
+/// The caps hold for all pools of a budget together.
+#[test]
+fn pools_share_a_budget() {
+    let config = InflateConfig { messages: 3, windows: 3 << 15, ..InflateConfig::default() };
+    let budget = InflateBudget::new(config);
+    let (mut here, mut there) = (InflatePool::sharing(&budget), InflatePool::sharing(&budget));
+    let wire = to::<Server>(TEXT1, HELLO);
+    let (begin, end) = wire.split_at(8);
+
+    let mut hosts = [&here, &there, &here].map(|pool| Host::<Server>::new(&TAKEOVER, pool));
+    assert!(!there.has_window(9));
+    assert_eq!(Inflater::<Server>::new(&TAKEOVER, &there).unwrap_err(), NoWindow);
+    assert_eq!((here.windows(), there.windows()), (3 << 15, 3 << 15));
+
+    let mut late = Host::<Server>::new(&NO_TAKEOVER, &there);
+    hosts[0].read(&mut here, begin).unwrap();
+    hosts[1].read(&mut there, begin).unwrap();
+    hosts[2].read(&mut here, begin).unwrap();
+    assert_eq!((here.decompressors(), there.decompressors()), (3, 3));
+    assert!(late.inflater.ready(&mut here).is_none() && late.inflater.ready(&mut there).is_none());
+
+    // A message that continues in another pool frees a place there when it ends, for all pools.
+    hosts[0].read(&mut there, &[end, &wire, begin].concat()).unwrap();
+    assert!(late.inflater.ready(&mut here).is_none() && late.inflater.ready(&mut there).is_none());
+    hosts[0].read(&mut there, end).unwrap();
+    late.read(&mut there, &wire).unwrap();
+    assert_eq!((hosts[0].messages.len(), late.messages.len()), (3, 1));
+
+    // So does the drop of a connection, from any pool.
+    hosts[0].read(&mut there, begin).unwrap();
+    assert!(late.inflater.ready(&mut here).is_none());
+    let [moved, open @ ..] = hosts;
+    drop(moved);
+    assert!(here.has_window(15) && here.has_decompressor());
+    late.read(&mut here, &wire).unwrap();
+    assert_eq!(here.windows(), 2 << 15);
+    assert!(here.decompressors() <= 3 + 2 * InflatePool::IDLE);
+    drop((here, late, open));
+    drop(there);
+    let probe = InflatePool::sharing(&budget);
+    assert_eq!((probe.decompressors(), probe.windows()), (0, 0), "all came back");
+}
+
+/// With more pools than messages, no pool waits for an idle one, also after connections ended inside messages.
+#[test]
+fn each_pool_of_a_budget_can_begin_a_message() {
+    let budget = InflateBudget::new(InflateConfig { messages: 2, ..InflateConfig::default() });
+    let mut pools = [(); 5].map(|()| InflatePool::sharing(&budget));
+    let wire = to::<Server>(TEXT1, HELLO);
+    for _ in 0..3 {
+        let mut hosts = pools.each_mut().map(|pool| {
+            let mut host = Host::<Server>::new(&TAKEOVER, pool);
+            host.read(pool, &wire[..8]).unwrap();
+            (host, pool)
+        });
+        for (_, pool) in &mut hosts {
+            let mut one_too_many = Inflater::<Server>::new(&TAKEOVER, pool).unwrap();
+            assert!(one_too_many.ready(pool).is_none());
+        }
+    }
+    assert_eq!(pools[0].decompressors(), 0);
+}
+
+/// The same with threads: their connections move to other threads, also inside messages.
+#[test]
+fn a_budget_is_kept_by_threads_together() {
+    use std::collections::VecDeque;
+    use std::sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    };
+    const MESSAGES: usize = 6;
+    let budget = InflateBudget::new(InflateConfig { messages: MESSAGES, ..InflateConfig::default() });
+    let open = AtomicUsize::new(0);
+    let connections = {
+        let pool = InflatePool::sharing(&budget);
+        let connection = |()| (Host::<Server>::new(&TAKEOVER, &pool), vec![], 0);
+        Mutex::new(VecDeque::from([(); 12].map(connection)))
+    };
+    let texts: Vec<_> = (0..40).map(|i| prose(300, i % 7)).collect();
+    let wires: Vec<_> = {
+        let mut compressor = Compressor::default(); // all connections send the same messages, each at its own pace
+        texts.iter().map(|text| to::<Server>(TEXT1, &compressor.compress(text))).collect()
+    };
+    std::thread::scope(|scope| {
+        for seed in 0..4 {
+            let (budget, open, connections, texts, wires) = (&budget, &open, &connections, &texts, &wires);
+            scope.spawn(move || {
+                let mut pool = InflatePool::sharing(budget);
+                let mut random = random(seed);
+                loop {
+                    let Some((mut host, rest, done)) = connections.lock().unwrap().pop_front() else {
+                        return;
+                    };
+                    if done == wires.len() {
+                        assert!(host.messages.iter().map(|(_, bytes)| bytes).eq(texts));
+                        continue;
+                    }
+                    // The rest of an open message, or a message that may stay open.
+                    let was_open = host.inflater.is_open();
+                    let wire = if was_open { rest } else { wires[done].clone() };
+                    let cut = if random() % 2 == 0 { wire.len() } else { wire.len() / 2 };
+                    if host.inflater.ready(&mut pool).is_none() {
+                        connections.lock().unwrap().push_back((host, vec![], done));
+                        continue;
+                    }
+                    let whole = cut == wire.len();
+                    if was_open && whole {
+                        open.fetch_sub(1, Ordering::SeqCst); // before a place is free for another
+                    }
+                    host.read(&mut pool, &wire[..cut]).unwrap();
+                    assert_eq!(host.inflater.is_open(), !whole);
+                    if !was_open && !whole {
+                        assert!(open.fetch_add(1, Ordering::SeqCst) < MESSAGES);
+                    }
+                    let left = wire[cut..].to_vec();
+                    connections.lock().unwrap().push_back((host, left, done + usize::from(whole)));
+                }
+            });
+        }
+    });
+    let probe = InflatePool::sharing(&budget);
+    assert_eq!((probe.decompressors(), probe.windows()), (0, 0), "all came back");
+}
+
+#[test]
+fn invalid_parameters_do_no_harm() {
+    for bits in 0..=u8::MAX {
+        let params = DeflateParams { client_max_window_bits: bits, server_max_window_bits: bits, ..TAKEOVER };
+        let mut pool = pool(64);
+        let mut host = Host::<Client>::new(&params, &pool);
+        host.read(&mut pool, &to::<Client>(TEXT1, HELLO)).unwrap();
+        host.read(&mut pool, &to::<Client>(TEXT1, AGAIN)).unwrap();
+        assert_eq!(host.messages.len(), 2);
+        let _ = framewire::deflate::Deflater::<Client>::new(&params);
+        assert!(pool.has_window(bits));
+    }
+}
+
+/// The result does not depend on what a decompressor still holds from an earlier message, or on which connection used
+/// it since.
+#[test]
+fn connections_that_take_turns_do_not_mix() {
+    // Messages that end in every possible way, some of them truncated. All but the last refer to earlier bytes.
+    let ends: [&[u8]; 6] =
+        [b"", b"\0\0\xff\xff\0", b"\0\0\xff\xff\x01", b"\0\0\xff\xff\x03\0", b"\x02\0", b"\x06"];
+    let mut random = random(5);
+    for round in 0..60 {
+        let mut compressors = [(); 3].map(|()| Compressor::default());
+        let params =
+            DeflateParams { client_max_window_bits: if round % 3 == 0 { 10 } else { 15 }, ..TAKEOVER };
+        let new =
+            |messages| InflatePool::new(InflateConfig { messages, part: 512, ..InflateConfig::default() });
+        let (mut one, mut two, mut strange) = (new(1), new(2), new(1));
+        let mut hosts = [&one, &two, &one].map(|pool| [(); 3].map(|()| Host::<Server>::new(&params, pool)));
+        let mut failed = [false; 3];
+        for turn in 0..40 {
+            let who = random() as usize % 3;
+            if failed[who] {
+                continue;
+            }
+            let len = [20, 300, 512, 1024, 40_000][random() as usize % 5];
+            let mut payload = compressors[who].compress(&prose(len, random() % 8));
+            if params.client_max_window_bits < 15 {
+                payload = compress(&prose(len, random()));
+            }
+            // The compressor ends a message with the header of an empty block, which may also be continued in other
+            // ways.
+            if random() % 4 == 0 {
+                payload.extend_from_slice(ends[random() as usize % ends.len()]);
+            }
+            if turn > 20 && random() % 8 == 0 {
+                let end = payload.len() - 1 - random() as usize % 8.min(payload.len() - 1);
+                payload.truncate(end);
+            }
+            let wire = to::<Server>(BINARY1, &payload);
+            // In a pool that is new to all of them, each reads its window in.
+            let [first, second, third] = &mut hosts;
+            let expected = third[who].read(&mut strange, &wire);
+            assert_eq!(first[who].read(&mut one, &wire), expected);
+            assert_eq!(second[who].read(&mut two, &wire), expected);
+            assert_eq!(first[who].messages.last(), third[who].messages.last());
+            assert_eq!(second[who].messages.last(), third[who].messages.last());
+            failed[who] = expected.is_err();
+            if failed[who] {
+                continue;
+            }
+            if random() % 8 == 0 {
+                // Another connection begins a message in `two`, and is dropped in the middle of it.
+                let mut gone = Host::<Server>::new(&params, &two);
+                gone.read(&mut two, &to::<Server>(BINARY1 & MORE, &compress(b"something else")[..3]))
+                    .unwrap();
+            }
+        }
+    }
+}
