@@ -129,13 +129,15 @@
 //! # Waiting for a decompressor
 //!
 //! A host that feeds parts lends a decompressor to each message from its first byte to its last, however long the peer
-//! takes. There are [`InflateConfig::messages`] decompressors. While all are lent, [`Inflater::ready`] returns `None`
-//! for a peer that is between two messages. Then the host
+//! takes. A pool lends [`InflateConfig::messages`] decompressors at the same time. While all are lent,
+//! [`Inflater::ready`] returns `None` for a peer that is between two messages. Pools that
+//! [share a budget](InflateBudget) share all of these but one: each may always lend one, so none waits while it has no
+//! open message. If a peer has to wait, the host
 //!
 //! - does not read that peer's socket, and remembers that the peer waits;
 //! - tries again when another peer's message ends: with its last part, with an error, or with its connection. If the
-//!   pool [shares its budget](InflateBudget), this may happen on another thread, so the host also tries again after a
-//!   short time, or lets the other thread notify it;
+//!   pool shares its budget, this may happen on another thread, so the host also tries again after a short time, or
+//!   lets the other thread notify it;
 //! - continues to read peers that are [inside a message](Inflater::is_open), which are always ready;
 //! - limits how long a compressed message may take, as it limits how long a handshake may take, and fails connections
 //!   that exceed the limit while others wait. Otherwise a few peers that never end their messages stop all others.
@@ -151,9 +153,10 @@
 //! next message, the new pool reads the window in once (32 KiB: 0.7 µs to inflate; to compress, 0.8 µs for each KiB, of
 //! which short messages need few).
 //!
-//! Pools that [share](InflatePool::sharing) an [`InflateBudget`] or a [`DeflateBudget`] have one cap together. If the
-//! two pools do not share a budget, the window counts in the first pool's budget as long as the connection lives, and
-//! an open message until it ends.
+//! Pools that [share](InflatePool::sharing) an [`InflateBudget`] or a [`DeflateBudget`] have one cap together. An open
+//! message counts in the pool in which it began until it ends; so do the messages after it in the same read, if the new
+//! pool can lend no decompressor. If the two pools do not share a budget, the window counts in the first pool's budget
+//! as long as the connection lives.
 //!
 //! # Memory
 //!
@@ -163,17 +166,18 @@
 //! most
 //!
 //! ```text
-//! receiving   messages × (48 KiB + 2^bits if messages are cut) + windows             (InflateConfig, all pools)
+//! receiving   (messages + pools − 1) × (48 KiB + 2^bits if messages are cut)
+//!             + windows                                                              (InflateConfig, all pools)
 //!             + part, and as much as 4 messages if pools share a budget              (each pool)
 //! sending     compressors × 372 KiB + windows                                        (DeflateConfig, all pools)
 //!             + the longest payload as it is sent, and 372 KiB for a pool that
 //!               starts when all compressors are taken                                (each pool)
 //! ```
 //!
-//! `messages` counts at least one for each pool. At the cap on `windows` for receiving, a server asks further clients
-//! not to take their context over ([`InflatePool::has_window`]). At the cap on `windows` for sending, it compresses
-//! each message to further clients by itself, which needs no agreement. At the cap on `messages`, peers
-//! [wait](#waiting-for-a-decompressor).
+//! `pools` is the number of pools that share the budget: each may always have one message. At the cap on `windows` for
+//! receiving, a server asks further clients not to take their context over ([`InflatePool::has_window`]). At the cap on
+//! `windows` for sending, it compresses each message to further clients by itself, which needs no agreement. At the cap
+//! on `messages`, peers [wait](#waiting-for-a-decompressor).
 //!
 //! # Work
 //!

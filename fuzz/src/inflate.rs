@@ -96,8 +96,7 @@ impl<S: Role> Hall<S> {
         let windows = self.config.windows;
         let each = InflatePool::DECOMPRESSOR + (1 << self.params.server_max_window_bits.max(9));
         let messages = self.config.messages;
-        let decompressors =
-            if self.is_shared { messages.max(2) + 2 * InflatePool::IDLE } else { 2 * messages };
+        let decompressors = if self.is_shared { messages + 1 + 2 * InflatePool::IDLE } else { 2 * messages };
         let most = 2 * self.config.part + decompressors * each + windows + (1 << 10);
         assert!(self.meter.peak() <= most, "{} bytes, and not {most}", self.meter.peak());
     }
@@ -135,6 +134,7 @@ impl<S: Role> Hall<S> {
             }
         };
         drop(parts);
+        drop(ready);
 
         if !message.coded {
             assert_eq!((outcome, message.ended), (Ok(()), last));

@@ -11,11 +11,15 @@ use core::fmt;
 use zlib_rs::{Inflate, InflateFlush};
 
 /// Limits on the memory and work that peers can make the inflaters of an [`InflatePool`] spend. If pools share an
-/// [`InflateBudget`], `messages` and `windows` are caps for all of them together.
+/// [`InflateBudget`], `windows` is a cap for all of them together, and so is `messages`, apart from the one message that
+/// each pool may always have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InflateConfig {
-    /// The most messages that are inflated at the same time; at least one for each pool. Each takes a decompressor of
-    /// [`InflatePool::DECOMPRESSOR`] bytes, and a window if it arrives in several parts. If pools share a budget, each
+    /// The most messages that are inflated at the same time; at least 1. Each takes a decompressor of
+    /// [`InflatePool::DECOMPRESSOR`] bytes, and a window if it arrives in several parts.
+    ///
+    /// If pools share a budget, each may always have one message, and all pools together `messages - 1` further ones.
+    /// So the most is `messages + pools - 1`, and a peer waits only if at least `messages` are being inflated. Each pool
     /// keeps up to [`InflatePool::IDLE`] further decompressors.
     pub messages: usize,
     /// The most bytes of windows that are kept between messages, for peers with context takeover. Each peer takes 2 to
@@ -54,12 +58,11 @@ impl Default for InflateConfig {
 #[derive(Clone, Debug)]
 pub struct InflateBudget {
     config: InflateConfig,
-    /// Messages that are being inflated, and one for each pool that has reserved a place for its next.
-    messages: Tally,
+    /// Messages that are being inflated, without the first of each pool.
+    further_messages: Tally,
     /// In bytes.
     windows: Tally,
     decompressors: Tally,
-    pools: Tally,
 }
 
 impl InflateBudget {
@@ -67,10 +70,9 @@ impl InflateBudget {
     pub fn new(config: InflateConfig) -> Self {
         Self {
             config,
-            messages: Tally::default(),
+            further_messages: Tally::default(),
             windows: Tally::default(),
             decompressors: Tally::default(),
-            pools: Tally::default(),
         }
     }
 
@@ -79,10 +81,9 @@ impl InflateBudget {
         self.windows.grant(1 << bits, self.config.windows)
     }
 
-    /// The most messages. Each pool may reserve a place for one, so there are at least as many places as pools: no pool
-    /// waits for another that is idle.
-    fn most_messages(&self) -> usize {
-        self.config.messages.max(self.pools.used())
+    /// The most messages besides the first of each pool.
+    const fn most_further_messages(&self) -> usize {
+        self.config.messages.saturating_sub(1)
     }
 }
 
@@ -97,13 +98,14 @@ pub struct InflatePool {
     /// The decompressor that was used last is at the end.
     #[expect(clippy::vec_box, reason = "decompressors are lent and returned as boxes")]
     pub(super) idle: Vec<Box<Decompressor>>,
-    /// The right to begin one more message, which [`reserve`](Self::reserve) takes.
+    /// Whether the one message is being inflated that this pool may always have.
+    first_message: Tally,
+    /// The right to begin a message, between [`reserve`](Self::reserve) and [`release`](Self::release).
     place: Option<Grant>,
     /// Numbers the messages that left their window in a decompressor.
     pub(super) clock: Clock,
     /// The last bytes that were inflated. They are lent to the host.
     pub(super) out: Box<[u8]>,
-    _pool: Grant,
 }
 
 impl InflatePool {
@@ -122,12 +124,12 @@ impl InflatePool {
     /// A pool that shares the caps of this budget with all its other pools. It has only its buffer yet.
     pub fn sharing(budget: &InflateBudget) -> Self {
         Self {
+            budget: budget.clone(),
             idle: Vec::new(),
+            first_message: Tally::default(),
             place: None,
             clock: Clock::new(),
             out: vec![0; budget.config.part.max(1)].into(),
-            _pool: budget.pools.count(),
-            budget: budget.clone(),
         }
     }
 
@@ -153,9 +155,10 @@ impl InflatePool {
 
     /// Whether a connection that is between two messages can begin one, so that
     /// [`Inflater::ready`](super::Inflater::ready) would return `Some`. If threads share the budget, another one may
-    /// take the last place at any time.
+    /// take the last decompressor at any time, unless this pool has no open message.
     pub fn has_decompressor(&self) -> bool {
-        self.place.is_some() || self.budget.messages.used() < self.budget.most_messages()
+        self.first_message.used() == 0
+            || self.budget.further_messages.used() < self.budget.most_further_messages()
     }
 
     /// How many decompressors exist, lent or idle, in all pools with this budget.
@@ -175,10 +178,18 @@ impl InflatePool {
 
     /// Reserves a place for one message, so that other threads cannot take it. Returns whether there is one.
     pub(super) fn reserve(&mut self) -> bool {
-        if self.place.is_none() {
-            self.place = self.budget.messages.grant(1, self.budget.most_messages());
+        let Self { budget, first_message, place, .. } = self;
+        if place.is_none() {
+            let further = || budget.further_messages.grant(1, budget.most_further_messages());
+            *place = first_message.grant(1, 1).or_else(further);
         }
-        self.place.is_some()
+        place.is_some()
+    }
+
+    /// Gives back a place that no message has taken, and what belongs to another budget.
+    pub(super) fn release(&mut self) {
+        self.place = None;
+        self.idle.retain(|idle| self.budget.decompressors.granted(&idle.counted));
     }
 
     /// Lends a decompressor: the one that the message `left_by` left, if no other message has used it since. Otherwise
@@ -204,15 +215,15 @@ impl InflatePool {
         self.idle.len() < Self::IDLE && self.decompressors() < self.budget.config.messages
     }
 
-    /// Takes a decompressor back, also one that a pool of another budget lent. That one is kept only while this budget
-    /// has no place: the connection may begin its next message in the same read.
+    /// Takes a decompressor back with its place, until [`release`](Self::release): the connection may begin its next
+    /// message in the same read. The place of another pool, and the decompressor of another budget, are kept only if
+    /// this pool has no place.
     pub(super) fn take_back(&mut self, mut lent: Box<Decompressor>) {
-        let place = lent.place.take();
-        let place = place.filter(|place| self.budget.messages.granted(place) || !self.reserve());
-        let is_ours = |lent: &Decompressor| self.budget.decompressors.granted(&lent.counted);
-        if is_ours(&lent) {
-            self.idle.retain(|idle| is_ours(idle));
-        } else if place.is_none() {
+        let place = lent.place.take().filter(|place| {
+            let is_ours = self.first_message.granted(place) || self.budget.further_messages.granted(place);
+            is_ours || !self.reserve()
+        });
+        if place.is_none() && !self.budget.decompressors.granted(&lent.counted) {
             return;
         }
         if self.idle.len() == Self::IDLE {

@@ -51,8 +51,8 @@ impl<R: Role> Inflater<R> {
     /// ([`InflateConfig::messages`](super::InflateConfig::messages)). Do not read this peer, and try again when another
     /// peer's message has ended: see [waiting](super#waiting-for-a-decompressor).
     ///
-    /// A decompressor is lent only when a message begins, so idle connections hold none. The `Ready` borrows the pool
-    /// as long as it lives. Each call may use another pool, such as another thread's: see [the costs](super#threads).
+    /// A decompressor is lent only when a message begins, so idle connections hold none. Until the `Ready` is dropped, it
+    /// borrows the pool, and one message counts as begun. Each call may use another pool, such as another thread's: see [the costs](super#threads).
     pub fn ready<'a>(&'a mut self, pool: &'a mut InflatePool) -> Option<Ready<'a>> {
         let can = self.core.lent.is_some() || pool.reserve();
         can.then_some(Ready { core: &mut self.core, pool })
@@ -145,6 +145,12 @@ impl Ready<'_> {
             Err(error) => Feed::Failed(error),
         };
         Inflated { core: self.core, pool: self.pool, feed }
+    }
+}
+
+impl Drop for Ready<'_> {
+    fn drop(&mut self) {
+        self.pool.release(); // an idle connection keeps nothing from others
     }
 }
 
