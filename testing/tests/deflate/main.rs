@@ -5,7 +5,6 @@ use framewire_testing::allocations::Counting;
 
 mod both_ends;
 mod memory;
-mod owned;
 mod pools;
 mod receiving;
 
