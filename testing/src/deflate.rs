@@ -156,7 +156,8 @@ pub fn deflate_fragment<R: Role>(
 }
 
 fn sent<R: Role>(out: Outgoing<'_>, given: &[u8]) -> Vec<u8> {
-    assert_eq!(out.is_unchanged(), core::ptr::eq(out.payload(), given));
+    // The address of no bytes says nothing.
+    assert!(given.is_empty() || out.is_unchanged() == core::ptr::eq(out.payload(), given));
     assert!(!is_client::<R>() || !out.is_unchanged(), "a client masks");
     let apart = [out.header(), out.payload()].concat();
     let mut frame = b"before".to_vec();
