@@ -47,29 +47,37 @@ impl<S: Role> Host<S> {
         }
     }
 
-    /// Receives the bytes of one read.
+    /// Receives the bytes of one read. A decompressor must be free.
     pub fn read(&mut self, pool: &mut InflatePool, wire: &[u8]) -> Result<(), ProtocolError> {
-        let mut ready = self.inflater.ready(pool).expect("a decompressor is free");
-        let mut rx = wire.to_vec();
-        let mut input = &mut rx[..];
-        while let Some(event) = self.conn.receive(&mut input)? {
-            match event {
-                Event::Text(text) => self.messages.push((Kind::Text, text.into())),
-                Event::Binary(bytes) => self.messages.push((Kind::Binary, bytes.to_vec())),
-                Event::Part(part) => {
-                    let mut parts = ready.feed(part);
-                    while let Some(part) = parts.next_part()? {
-                        assert!(part.rsv.is_none());
-                        if let Some(message) = self.assembler.push(part)? {
-                            self.messages.push((message.kind, message.bytes().to_vec()));
-                            message.into_bytes().fill(b'#'); // it belongs to the host now: nothing may depend on it
+        self.try_read(pool, wire).expect("a decompressor is free")
+    }
+
+    /// Receives the bytes of one read, if a decompressor is free.
+    pub fn try_read(&mut self, pool: &mut InflatePool, wire: &[u8]) -> Option<Result<(), ProtocolError>> {
+        let mut ready = self.inflater.ready(pool)?;
+        let mut receive = || {
+            let mut rx = wire.to_vec();
+            let mut input = &mut rx[..];
+            while let Some(event) = self.conn.receive(&mut input)? {
+                match event {
+                    Event::Text(text) => self.messages.push((Kind::Text, text.into())),
+                    Event::Binary(bytes) => self.messages.push((Kind::Binary, bytes.to_vec())),
+                    Event::Part(part) => {
+                        let mut parts = ready.feed(part);
+                        while let Some(part) = parts.next_part()? {
+                            assert!(part.rsv.is_none());
+                            if let Some(message) = self.assembler.push(part)? {
+                                self.messages.push((message.kind, message.bytes().to_vec()));
+                                message.into_bytes().fill(b'#'); // it belongs to the host now: nothing may depend on it
+                            }
                         }
                     }
+                    _ => {}
                 }
-                _ => {}
             }
-        }
-        Ok(())
+            Ok(())
+        };
+        Some(receive())
     }
 
     /// Receives all of a wire, cut at the places `cuts`, which rise.
