@@ -199,9 +199,7 @@ impl<R: Role> Sending<R> {
         len: u64,
         key: R::Key,
     ) -> Result<HeaderBytes, SendError> {
-        if self.outgoing != Outgoing::Between {
-            return Err(if self.close_expected() { SendError::Closed } else { SendError::MessageOpen });
-        }
+        self.may_send_message()?;
         self.may_set(rsv)?;
         data_header(opcode(kind), rsv, len, key.into(), true)
     }
@@ -233,21 +231,19 @@ impl<R: Role> Sending<R> {
         last: bool,
         key: R::Key,
     ) -> Result<HeaderBytes, SendError> {
-        let open = match kind {
+        self.may_send_fragment(kind)?;
+        let (opcode, rsv) = if self.is_message_open() {
+            (Opcode::Continuation, Rsv::NONE)
+        } else {
+            self.may_set(rsv)?;
+            (opcode(kind), rsv)
+        };
+        let header = data_header(opcode, rsv, len, key.into(), last)?;
+        self.outgoing = match kind {
+            _ if last => Outgoing::Between,
             Kind::Text => Outgoing::Text,
             Kind::Binary => Outgoing::Binary,
         };
-        let (opcode, rsv) = match self.outgoing {
-            Outgoing::Between => {
-                self.may_set(rsv)?;
-                (opcode(kind), rsv)
-            }
-            Outgoing::Text | Outgoing::Binary if self.outgoing == open => (Opcode::Continuation, Rsv::NONE),
-            Outgoing::Text | Outgoing::Binary => return Err(SendError::KindChanged),
-            Outgoing::Failed | Outgoing::Closed => return Err(SendError::Closed),
-        };
-        let header = data_header(opcode, rsv, len, key.into(), last)?;
-        self.outgoing = if last { Outgoing::Between } else { open };
         Ok(header)
     }
 
@@ -349,22 +345,23 @@ impl<R: Role> Sending<R> {
     }
 
     /// Whether a message may be sent now. A deflater asks this before it compresses one.
-    #[cfg(feature = "deflate")]
+    #[inline(always)]
     pub(crate) const fn may_send_message(&self) -> Result<(), SendError> {
-        match self.outgoing {
-            Flow::Between => Ok(()),
-            Flow::Open(_) => Err(SendError::MessageOpen),
-            Flow::Over => Err(SendError::Closed),
+        if matches!(self.outgoing, Outgoing::Between) {
+            return Ok(());
         }
+        Err(if self.close_expected() { SendError::Closed } else { SendError::MessageOpen })
     }
 
     /// Whether a fragment of this kind may be sent now. A deflater asks this before it compresses one.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn may_send_fragment(&self, kind: Kind) -> Result<(), SendError> {
-        match self.outgoing {
-            Flow::Open(open) if open != kind => Err(SendError::KindChanged),
-            Flow::Between | Flow::Open(_) => Ok(()),
-            Flow::Over => Err(SendError::Closed),
+    #[inline(always)]
+    pub(crate) const fn may_send_fragment(&self, kind: Kind) -> Result<(), SendError> {
+        match (self.outgoing, kind) {
+            (Outgoing::Between, _) | (Outgoing::Text, Kind::Text) | (Outgoing::Binary, Kind::Binary) => {
+                Ok(())
+            }
+            (Outgoing::Text | Outgoing::Binary, _) => Err(SendError::KindChanged),
+            (Outgoing::Failed | Outgoing::Closed, _) => Err(SendError::Closed),
         }
     }
 }

@@ -5,6 +5,7 @@ use framewire_testing::allocations::Counting;
 
 mod both_ends;
 mod memory;
+mod owned;
 mod pools;
 mod receiving;
 
