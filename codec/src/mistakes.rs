@@ -229,3 +229,78 @@ struct NotQueued;
 /// ```
 #[cfg(feature = "deflate")]
 struct PayloadLost;
+
+/// The frames that a socket did not take are lost, or a written outbox is written again.
+///
+/// ```
+/// # #![deny(unused_must_use)]
+/// # use framewire::outbox::{Backlog, Outbox};
+/// # fn host(outbox: Outbox<'_>, backlog: &mut Backlog) -> std::io::Result<()> {
+/// # let mut socket = Vec::new();
+/// if let Some(rest) = outbox.write(&mut socket, Some(&mut *backlog), drop)? {
+///     rest.keep(backlog);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// ```compile_fail
+/// # #![deny(unused_must_use)]
+/// # use framewire::outbox::{Backlog, Outbox};
+/// # fn host(outbox: Outbox<'_>, backlog: &mut Backlog) -> std::io::Result<()> {
+/// # let mut socket = Vec::new();
+/// if let Some(rest) = outbox.write(&mut socket, Some(&mut *backlog), drop)? {
+///     rest;
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// ```compile_fail,E0382
+/// # use framewire::outbox::{Backlog, Outbox};
+/// # fn host(outbox: Outbox<'_>, backlog: &mut Backlog) -> std::io::Result<()> {
+/// # let mut socket = Vec::new();
+/// let first = outbox.write(&mut socket, None, drop)?;
+/// let second = outbox.write(&mut socket, None, drop)?;
+/// # drop((first, second));
+/// # Ok(())
+/// # }
+/// ```
+#[cfg(feature = "std")]
+struct RestLost;
+
+/// A control frame is queued twice, and a sending half takes another's place.
+///
+/// ```
+/// # use framewire::{owned::SendQueue, Connection, SendError, Server, Unmasked};
+/// # fn host(connection: &mut Connection<Server>, queue: &mut SendQueue) -> Result<(), SendError> {
+/// let ping = connection.ping(b"", Unmasked)?;
+/// queue.push_control(ping);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// ```compile_fail,E0382
+/// # use framewire::{owned::SendQueue, Connection, SendError, Server, Unmasked};
+/// # fn host(connection: &mut Connection<Server>, queue: &mut SendQueue) -> Result<(), SendError> {
+/// let ping = connection.ping(b"", Unmasked)?;
+/// queue.push_control(ping);
+/// queue.push_control(ping);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// ```compile_fail,E0308
+/// # use framewire::{Connection, Server};
+/// # let mut connection = Connection::<Server>::new();
+/// let (_, sending) = Connection::<Server>::new().split();
+/// *connection = sending;
+/// ```
+///
+/// ```compile_fail,E0599
+/// # use framewire::{Connection, Server};
+/// let (_, sending) = Connection::<Server>::new().split();
+/// let twice = (sending.clone(), sending);
+/// ```
+#[cfg(feature = "bytes")]
+struct Twice;
