@@ -212,7 +212,7 @@ impl<R: Role> Connection<R> {
 
     /// Fails the connection for a reason of the application (RFC 6455 §7.1.7): a kind of data that it does not accept
     /// ([`CloseCode::UNSUPPORTED`]), a policy ([`CloseCode::POLICY`]), an overload ([`CloseCode::TRY_AGAIN`]). Returns the
-    /// close; `None` if this end has sent one before.
+    /// close.
     ///
     /// This differs from [`close`](Sending::close): all bytes that arrive later are discarded. After a protocol error, it
     /// tells the peer this reason in place of the error's.
@@ -222,22 +222,23 @@ impl<R: Role> Connection<R> {
     ///
     /// let mut connection = Connection::<Server>::new();
     /// let close = connection.fail_with(CloseCode::TRY_AGAIN, "too many", Unmasked)?;
-    /// assert_eq!(close.as_deref(), Some(&b"\x88\x0a\x03\xf5too many"[..]));
+    /// assert_eq!(close[..], *b"\x88\x0a\x03\xf5too many");
     /// assert_eq!(connection.state(), State::Closed);
     /// # Ok::<(), framewire::SendError>(())
     /// ```
     ///
     /// # Errors
-    /// [`SendError::InvalidCloseCode`], [`SendError::ControlTooLong`]; nothing has changed then.
+    /// [`SendError::Closed`] if this end has sent a close before: no other follows, but the connection has failed all the
+    /// same. [`SendError::InvalidCloseCode`], [`SendError::ControlTooLong`]; nothing has changed then.
     pub fn fail_with(
         &mut self,
         code: CloseCode,
         reason: &str,
         key: impl KeySource<R>,
-    ) -> Result<Option<ControlFrame>, SendError> {
+    ) -> Result<ControlFrame, SendError> {
         check_close(code, reason)?;
         self.stop();
-        Ok(self.sending.fail_by(code, reason, key))
+        self.sending.fail_by(code, reason, key).ok_or(SendError::Closed)
     }
 
     /// Splits the connection, for a host that receives and sends in different places, such as two tasks.

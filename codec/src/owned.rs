@@ -180,6 +180,7 @@ impl Reader {
                     let bytes = self.finish(buffer);
                     match kind {
                         _ if !rsv.is_none() => Message::Encoded { kind, rsv, bytes },
+                        // Validated again: between two reads, the host can change the bytes in its buffer.
                         Kind::Text => {
                             Message::Text(bytes.try_into().map_err(|_| ProtocolError::InvalidUtf8)?)
                         }

@@ -60,7 +60,7 @@ impl From<Unmasked> for Option<Key> {
     }
 }
 
-/// The key of a frame that may not be needed, for the methods that return `Option<ControlFrame>`: [`Unmasked`] for a
+/// The key of a frame that may not be needed, for `reply`, `fail` and `fail_with`: [`Unmasked`] for a
 /// server, a [`Key`] for a client, or a closure that returns one of these and is called only if there is a frame.
 pub trait KeySource<R: Role>: sealed::KeySource<R> {}
 

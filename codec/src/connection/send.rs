@@ -402,9 +402,9 @@ impl<R: Role> SendHalf<R> {
         code: CloseCode,
         reason: &str,
         key: impl KeySource<R>,
-    ) -> Result<Option<ControlFrame>, SendError> {
+    ) -> Result<ControlFrame, SendError> {
         check_close(code, reason)?;
-        Ok(self.0.fail_by(code, reason, key))
+        self.0.fail_by(code, reason, key).ok_or(SendError::Closed)
     }
 }
 
