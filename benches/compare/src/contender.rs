@@ -4,13 +4,13 @@ use crate::{
     Outcome,
     cell::Coding,
     options::{Options, Settings},
+    system::output,
 };
 use framewire_load::Handler;
 use serde::{Deserialize, Serialize};
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 /// A server that can be measured.
@@ -227,12 +227,6 @@ fn pinned(list: &str, words: &str) -> String {
         rest.chars().take_while(|letter| letter.is_ascii_digit() || *letter == '.').collect::<String>()
     });
     version.unwrap_or_else(|| "unknown".into())
-}
-
-/// The trimmed output of a command; nothing if it fails.
-pub(crate) fn output(command: &str, arguments: &[&str]) -> String {
-    let output = Command::new(command).args(arguments).output();
-    output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! The head of a report: machine, settings and versions.
 
 use crate::{
-    Outcome,
-    contender::{Contender, output},
+    contender::Contender,
     options::Settings,
+    system::{output, read},
 };
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -83,20 +83,4 @@ fn mitigations() -> String {
 
 pub(crate) fn load_average() -> String {
     read("/proc/loadavg").split(' ').take(3).collect::<Vec<_>>().join(", ")
-}
-
-/// The cores that this process may use.
-pub(crate) fn cores() -> Outcome<Vec<usize>> {
-    let status = read("/proc/self/status");
-    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).ok_or("no /proc")?;
-    let mut cores = Vec::new();
-    for range in list.trim().split(',') {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        cores.extend(first.parse::<usize>()?..=last.parse()?);
-    }
-    Ok(cores)
-}
-
-fn read(path: &str) -> String {
-    fs::read_to_string(path).unwrap_or_default().trim().to_owned()
 }

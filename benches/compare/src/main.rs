@@ -21,6 +21,7 @@ mod record;
 mod report;
 mod rounds;
 mod server;
+mod system;
 
 use clap::Parser;
 use options::Options;

@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::{Outcome, cell::Cell, machine};
+use crate::{Outcome, cell::Cell, system};
 use clap::{Parser, ValueEnum};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -130,7 +130,7 @@ impl Options {
             (_, true) => (grid(), 7, 2.0, 4),
             _ => (grid(), 3, 0.6, 4),
         };
-        let cores = machine::cores()?;
+        let cores = system::cores()?;
         let server_core = self.server_core.unwrap_or(cores[0]);
         let load_core = self.load_core.or_else(|| cores.iter().copied().find(|&core| core != server_core));
         let load_core = load_core.filter(|&core| core != server_core);

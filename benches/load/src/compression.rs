@@ -1,6 +1,6 @@
 //! permessage-deflate, if it was agreed on.
 
-use crate::{corpus::Corpus, failure::Failure, peer::Outgoing};
+use crate::{corpus::Corpus, failure::Failure, outgoing::Outgoing};
 use framewire::{
     Client, Connection, Part, ProtocolError,
     deflate::{DeflateConfig, DeflatePool, Deflater, InflateConfig, InflatePool, Inflater},

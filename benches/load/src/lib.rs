@@ -4,7 +4,8 @@
 //! options ──▶ plan ──▶ generator (the loop: connect, warm up, measure, drain) ──▶ peer (one connection)
 //!                        schedule   when an open loop sends                        corpus   messages, and their right replies
 //!                        process    the server's usage, from /proc                 compression   if it was agreed on
-//!                                                      generator ──▶ report: a table, a JSON line, CSV
+//!                        tally      what is counted                                outgoing   messages on their way
+//!                                                          tally ──▶ report: a table, a JSON line, CSV
 //! ```
 //!
 //! It is a library so that the program that starts it ([`Plan`], [`run`]) and programs that read its output ([`Report`])
@@ -15,12 +16,14 @@ mod corpus;
 mod failure;
 mod generator;
 mod options;
+mod outgoing;
 mod peer;
 mod plan;
 mod process;
 mod random;
 mod report;
 mod schedule;
+mod tally;
 
 pub use failure::{Failure, Wrong};
 pub use generator::run;

@@ -1,10 +1,10 @@
 //! The measurements of a run, for people and for programs.
 
 use crate::{
-    generator::{Measured, Tally},
     options::Format,
     plan::{Handler, Load, Payload, Plan},
     process::Usage,
+    tally::{Measured, Tally},
 };
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
