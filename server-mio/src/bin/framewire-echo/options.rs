@@ -12,25 +12,26 @@ use std::{fmt::Write, num::NonZeroUsize, str::FromStr, time::Duration};
 #[derive(Clone, Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub(crate) struct Options {
-    /// Listen on HOST:PORT, [IPV6]:PORT, PORT (of 127.0.0.1) or the path of a Unix socket (with a / in it); port 0 means any
-    /// free port; may be given several times
+    /// Listen on HOST:PORT, [IPV6]:PORT, PORT (of 127.0.0.1) or the path of a Unix socket (which must contain a /); port 0
+    /// means any free port; may be given several times
     #[arg(long, alias = "port", value_name = "ADDR", default_value = "127.0.0.1:9001")]
     pub(crate) listen: Vec<Address>,
 
-    /// Close a connection (code 1009) if its peer sends a larger message; a size is a number of bytes, or a number with K, M
-    /// or G: 64K is 65,536 bytes
+    /// Close a connection (code 1009) if its peer sends a message larger than this; a size is a number of bytes, or a number
+    /// with K, M or G: 64K is 65,536 bytes
     #[arg(long, value_name = "SIZE", default_value = "16M", help_heading = "Limits")]
     pub(crate) max_message: Size,
 
-    /// Close a connection (code 1009) if its peer sends a frame with a larger payload [default: as --max-message]
+    /// Close a connection (code 1009) if its peer sends a frame with a payload larger than this [default: as --max-message]
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
     pub(crate) max_frame: Option<Size>,
 
-    /// Serve at most this many connections at once, an equal share on each thread; more wait in the kernel's queue
+    /// Serve at most this many connections at once, divided equally among the threads (rounded up); further connections wait
+    /// in the kernel's queue
     #[arg(long, value_name = "N", default_value = "1000000", help_heading = "Limits")]
     pub(crate) max_connections: NonZeroUsize,
 
-    /// Stop reading from a peer once this much is queued for it; resume at half
+    /// Stop reading from a peer when this many bytes are queued for it; resume at half
     #[arg(long, value_name = "SIZE", default_value = "1M", help_heading = "Limits")]
     pub(crate) high_water: Size,
 
@@ -38,7 +39,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SECONDS", default_value = "10", help_heading = "Time")]
     pub(crate) handshake_timeout: u32,
 
-    /// Ping a peer after this many seconds of silence; 0 never pings
+    /// Ping a peer after this many seconds of silence; 0 means never
     #[arg(long, value_name = "SECONDS", default_value = "120", help_heading = "Time")]
     pub(crate) idle_timeout: u32,
 
@@ -55,8 +56,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "ORIGIN", value_parser = origin, help_heading = "Handshake")]
     pub(crate) allow_origin: Vec<String>,
 
-    /// Choose this subprotocol if a client asks for it; `any` chooses the client's first, `none` chooses none; may be given
-    /// several times
+    /// Choose this subprotocol if a client asks for it; `any` chooses the first that the client asks for, `none` chooses
+    /// none; may be given several times
     #[arg(long, value_name = "NAME", default_value = "any", help_heading = "Handshake")]
     pub(crate) subprotocol: Vec<String>,
 
@@ -76,7 +77,7 @@ pub(crate) struct Options {
     #[arg(long, help_heading = "Compression")]
     pub(crate) server_no_context_takeover: bool,
 
-    /// Make clients compress each message independently of earlier ones [default: off]
+    /// Require clients to compress each message independently of earlier ones [default: off]
     #[arg(long, help_heading = "Compression")]
     pub(crate) client_no_context_takeover: bool,
 
@@ -84,22 +85,22 @@ pub(crate) struct Options {
     #[arg(long, value_name = "BITS", default_value = "15", value_parser = clap::value_parser!(u8).range(9..=15), help_heading = "Compression")]
     pub(crate) server_max_window_bits: u8,
 
-    /// Make clients compress with a window of at most 2^BITS bytes, BITS from 9 to 15; below 15, clients that do not offer
+    /// Require clients to compress with a window of at most 2^BITS bytes, BITS from 9 to 15; below 15, clients that do not offer
     /// this parameter get no compression
     #[arg(long, value_name = "BITS", default_value = "15", value_parser = clap::value_parser!(u8).range(9..=15), help_heading = "Compression")]
     pub(crate) client_max_window_bits: u8,
 
-    /// Use at most this much memory for compression on each thread, besides that of the messages; at the limit, new
-    /// connections get less of it, and new compressed messages wait until another one ends
+    /// Use at most this much memory for compression on each thread, in addition to the memory of the messages; at the
+    /// limit, new connections get less of it, and a new compressed message waits until another one ends
     #[arg(long, value_name = "SIZE", default_value = "64M", help_heading = "Compression")]
     pub(crate) compression_memory: Size,
 
-    /// Close a connection (code 1008) if its compressed message takes longer than this many seconds to arrive while others
-    /// wait to begin one
+    /// Close a connection (code 1008) if its compressed message takes longer than this many seconds to arrive while other
+    /// connections wait to begin one
     #[arg(long, value_name = "SECONDS", default_value = "10", help_heading = "Compression")]
     pub(crate) compression_timeout: u32,
 
-    /// Run this many single-threaded servers; the kernel spreads new connections over them (SO_REUSEPORT)
+    /// Run this many threads, each with its own server; the kernel spreads new connections over them (SO_REUSEPORT)
     #[arg(long, value_name = "N", default_value = "1", help_heading = "Machine")]
     pub(crate) threads: NonZeroUsize,
 
@@ -111,7 +112,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SIZE", help_heading = "Machine")]
     pub(crate) send_buffer: Option<Size>,
 
-    /// Print a line of statistics at intervals of this many seconds; 0 prints none
+    /// Print a line of statistics every SECONDS seconds; 0 means never
     #[arg(long, value_name = "SECONDS", default_value = "0", help_heading = "Output")]
     pub(crate) stats: u64,
 
