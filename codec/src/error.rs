@@ -87,7 +87,7 @@ impl fmt::Display for ProtocolError {
 impl error::Error for ProtocolError {}
 
 /// The caller asked for a frame that the protocol does not allow now. No frame was made, and the connection is
-/// unchanged.
+/// unchanged. (Exception: [`fail_with`](crate::Connection::fail_with) fails the connection even if it returns `Closed`.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SendError {

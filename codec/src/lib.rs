@@ -14,7 +14,7 @@
 //!
 //! # Stages
 //!
-//! Levels 1 to 3 work without alloc. Stages build on them, for a host that needs more:
+//! Levels 1 to 3 work without an allocator. A stage is an optional module on top of them, for a host that needs more:
 //!
 //! | stage | feature | contains |
 //! |---|---|---|
@@ -25,7 +25,7 @@
 //! | [`deflate`] | `deflate` | permessage-deflate, in both directions |
 //!
 //! A connection begins with the opening [`handshake`] (feature `handshake`), which also negotiates the parameters of
-//! permessage-deflate; [`extension`] has them as values, in every build.
+//! permessage-deflate. The types of these parameters are in [`extension`], which needs no feature.
 //!
 // Documentation without a feature links to the list of features instead.
 #![cfg_attr(not(feature = "alloc"), doc = "[`Assembler`]: #features")]
@@ -40,7 +40,7 @@
 //! The folder `examples/` of this crate has `loopback`, which needs no socket, a server on blocking sockets
 //! (`std_threads`), a relay (`proxy`), a `broadcast`, a 10 GiB upload (`huge_upload`), and a device without an
 //! operating system (`embedded`). The repository has programs on tokio, hyper, rustls, mio and io_uring, and
-//! `framewire-echo`, a server on mio. Its `docs/integrate.md` explains them.
+//! `framewire-echo`, a server on mio. The page `docs/integrate.md` of the repository lists all of them.
 //!
 //! # The host's loop
 //!
@@ -55,7 +55,7 @@
 //! fn readable(socket: &mut (impl Read + Write), connection: &mut Connection<Server>, rx: &mut [u8]) -> io::Result<State> {
 //!     let n = socket.read(rx)?;
 //!     if n == 0 {
-//!         connection.receive_eof().map_err(io::Error::other)?; // an error unless the peer closed before
+//!         connection.receive_eof().map_err(io::Error::other)?; // an error unless the peer has sent a close
 //!     }
 //!     let mut out = Vec::new(); // all replies, for one write
 //!     let mut input = &mut rx[..n];
@@ -66,7 +66,7 @@
 //!                     out.extend_from_slice(&frame); // the protocol asks for it: a pong, or the answer to a close
 //!                 }
 //!                 if let Event::Text(text) = event {
-//!                     // The host's own answer, an echo: it is refused only after our own close.
+//!                     // The host's own answer, an echo. It is refused only after this end has sent a close.
 //!                     let _ = connection.append_text(&mut out, text, Unmasked);
 //!                 }
 //!             }
@@ -113,22 +113,22 @@
 //! 1. Levels 1–3 use no clock and no randomness, and do no I/O.
 //! 2. Levels 1–3 do not allocate, except one small box while a control frame is split across reads. (A `Vec` that the
 //!    host passes in may grow.)
-//! 3. No function panics, whatever a peer sends and in whatever order the host calls. An error says who is to blame:
-//!    [`ProtocolError`] the peer, [`SendError`] the caller.
+//! 3. No function panics, whatever a peer sends, and in whatever order the host calls the functions. An error's type
+//!    says whose fault it is: [`ProtocolError`] is the peer's, [`SendError`] is the caller's.
 //! 4. After `Ok(None)` the input is empty: the host need not keep any of its bytes.
-//! 5. The same bytes give the same messages, replies and error, however reads cut them.
-//! 6. Levels 1–3 unmask a message's payload in place, and never move it.
+//! 5. The same bytes give the same messages, replies and error, however they are split into reads.
+//! 6. Levels 1–3 unmask received payload in place, and never move it.
 //! 7. Memory and work are bounded by the configuration, never by a length that a peer claims.
 //!
 //! # Features
 //!
-//! All features are additive, and none changes behaviour. The crate itself is always `no_std`, and chooses its vector
-//! kernels at run time without `std` as well.
+//! All features are additive, and none changes behaviour. The crate itself is always `no_std`. It chooses its SIMD
+//! kernels at run time, also without `std`.
 //!
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `std` | yes | the stages `vectored` and `outbox`; implies `alloc` |
-//! | `alloc` | through `std` | the stage `Assembler`, and methods that append to a `Vec`; makes a [`Connection`] smaller |
+//! | `alloc` | yes, through `std` | the stage `Assembler`, and methods that append to a `Vec`; makes a [`Connection`] smaller |
 //! | `bytes` | | the stage `owned`; implies `alloc` |
 //! | `handshake` | | the module `handshake` |
 //! | `deflate` | | the stage `deflate`; implies `std` |
