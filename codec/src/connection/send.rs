@@ -296,7 +296,8 @@ impl<R: Role> Sending<R> {
         reason: &str,
         key: impl KeySource<R>,
     ) -> Option<ControlFrame> {
-        let silent = self.outgoing == Outgoing::Closed || !code.may_be_sent();
+        let can_be_sent = code.may_be_sent() || code == CloseCode::NO_STATUS;
+        let silent = self.outgoing == Outgoing::Closed || !can_be_sent;
         (self.outgoing, self.peer_finished) = (Outgoing::Closed, true);
         (!silent).then(|| close_frame(code, reason, key.key().into()))
     }

@@ -313,6 +313,11 @@ fn failing_with_a_reason() {
         told(policy(&mut conn).unwrap());
         over(&mut conn);
 
+        // Without a code.
+        conn = Connection::new();
+        let frame = conn.fail_with(CloseCode::NO_STATUS, "", fixed::<S>).unwrap();
+        assert_eq!(frame[..], from::<S>(CLOSE, b""));
+
         // Inside a frame: what is missing of it is not awaited.
         conn = Connection::new();
         assert!(conn.receive(&mut &mut to::<S>(TEXT, &[b'a'; 100])[..50]).is_ok());
