@@ -34,7 +34,9 @@ pub struct Config {
     pub idle_timeout: u32,
     /// A peer is dropped if it stays silent for this many seconds after a ping. 20 by default.
     pub pong_timeout: u32,
-    /// The most seconds that a peer may take to finish closing, or all peers when the server stops. 5 by default.
+    /// The most seconds that a closing peer may take nothing of the bytes queued for it and, when nothing is queued any more,
+    /// the most that it may take to close; also the most seconds in which the server stops. 5 by default. If a peer takes
+    /// bytes now and then, it has sixty times as long to take all.
     pub close_timeout: u32,
     /// The origins whose pages may connect (RFC 6454 §6.2), such as `https://example.com`. If the list is empty, as by
     /// default, pages of any origin may. Clients that send no origin, such as programs, may always connect.

@@ -13,11 +13,12 @@
 //! | `Handshake` | the request | the response | handshake timeout |
 //! | `Open` | frames | replies, pings | until the idle and pong timeouts end it |
 //! | `Closing` | frames, up to the peer's close | replies to messages | close timeout |
-//! | `Draining` | discarded | the backlog | close timeout; starts anew when the socket takes bytes |
+//! | `Draining` | discarded | the backlog | close timeout, which starts anew when the socket takes bytes |
 //! | `Shut` | discarded, up to the end of the stream | nothing: our side is closed | the rest of the close timeout |
-//! | `Ended` | none: the peer's side is closed | the backlog | close timeout; starts anew when the socket takes bytes |
+//! | `Ended` | none: the peer's side is closed | the backlog | close timeout, which starts anew when the socket takes bytes |
 //!
-//! In any phase, the session is dropped if its socket fails. The flags are independent of the phase, except as stated here:
+//! After `Open`, the backlog is written for at most sixty close timeouts. In any phase, the session is dropped if its socket
+//! fails. The flags are independent of the phase, except as stated here:
 //!
 //! | flag | meaning | phases in which it counts |
 //! |---|---|---|

@@ -39,6 +39,8 @@ pub(crate) struct Busy {
     pub(crate) backlog: Backlog,
     /// Bytes that were read, and are left to a later turn.
     pub(crate) rest: Vec<u8>,
+    /// The time, on the loop's clock, since which a closing session has a backlog.
+    pub(crate) closing_since: Option<u32>,
 }
 
 /// A message of which this many bytes have arrived and at least as many are missing is received into its own memory.
@@ -71,6 +73,7 @@ impl<H> Shared<H> {
                     assembler: Assembler::new(0),
                     backlog: Backlog::default(),
                     rest: Vec::new(),
+                    closing_since: None,
                 })
             })
         })
@@ -144,6 +147,7 @@ impl Pool {
     pub(crate) fn put_busy(&mut self, mut busy: Box<Busy>, limits: handshake::HeadLimits) {
         if self.busy.len() < Self::MAX_BUSY {
             busy.head = HeadBuffer::new(limits);
+            busy.closing_since = None;
             self.busy.push(busy);
         }
     }

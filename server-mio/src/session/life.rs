@@ -12,6 +12,12 @@ use std::{io, mem};
 impl<T: Transport> Session<T> {
     /// Checks the timeouts. Called about once a second.
     pub(crate) fn sweep(&mut self, shared: &mut Shared<impl Handler>) -> Next {
+        if self.phase > Phase::Open {
+            match self.retry_backlog(shared) {
+                Next::Wait => {}
+                next => return next,
+            }
+        }
         let Config { handshake_timeout, idle_timeout, pong_timeout, close_timeout, .. } = *shared.config;
         // Both times are rounded down, so the last second may not be over yet.
         let silent = shared.now.saturating_sub(self.seen).saturating_sub(1);

@@ -1,9 +1,13 @@
 //! Writes a socket: replies at once, and the backlog when the socket takes more.
 
-use super::Session;
+use super::{Next, Queue, Session};
 use crate::{handler::Handler, shared::Shared, transport::Transport};
 use framewire::outbox::{Outbox, Rest};
 use std::io;
+
+/// How many close timeouts a closing peer has to take the backlog, if it takes bytes now and then. By default, a peer that reads
+/// 115 KiB a second gets the largest backlog.
+const CLOSE_TIMEOUTS: u32 = 60;
 
 impl<T: Transport> Session<T> {
     /// Writes the replies. The backlog keeps what the socket does not take.
@@ -58,6 +62,28 @@ impl<T: Transport> Session<T> {
             self.set_paused(false, shared);
         }
         Ok(resumed)
+    }
+
+    /// Writes the backlog of a closing session without an event. An event comes only when much of the kernel's buffer is free
+    /// (on Linux a third of up to 4 MiB), and an honest peer may take longer than the close timeout to read so much.
+    pub(super) fn retry_backlog(&mut self, shared: &mut Shared<impl Handler>) -> Next {
+        let Some(busy) = self.busy.as_mut().filter(|busy| !busy.backlog.is_empty()) else {
+            return Next::Wait;
+        };
+        let begun = *busy.closing_since.get_or_insert(shared.now);
+        if shared.now - begun > shared.config.close_timeout.saturating_mul(CLOSE_TIMEOUTS) {
+            return Next::Drop;
+        }
+        match self.write_backlog(shared) {
+            Ok(resumed) => match self.settle(shared) {
+                Next::Wait if resumed && self.queue == Queue::None => {
+                    self.queue = Queue::Again;
+                    Next::Again
+                }
+                next => next,
+            },
+            Err(error) => self.lost(&error, shared),
+        }
     }
 
     pub(super) fn set_paused(&mut self, paused: bool, shared: &Shared<impl Handler>) {

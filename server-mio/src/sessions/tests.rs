@@ -3,10 +3,14 @@
 use super::*;
 use crate::{Reply, config::CompressionConfig};
 use framewire::Kind;
+use framewire_testing::{
+    peer::noise,
+    wire::{self, BINARY, CLOSE, KEY},
+};
 use std::{
     borrow::Cow,
     cell::RefCell,
-    io::{self, Read, Write},
+    io::{self, IoSliceMut, Read, Write},
     rc::Rc,
 };
 
@@ -18,6 +22,8 @@ struct Ends {
     /// How many more bytes a write takes.
     room: usize,
     broken: bool,
+    /// Our side was closed.
+    shut: bool,
 }
 
 #[derive(Clone, Default)]
@@ -25,10 +31,18 @@ struct Wire(Rc<RefCell<Ends>>);
 
 impl Read for Wire {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.0.borrow_mut().incoming.read(buffer)? {
-            0 => Err(io::ErrorKind::WouldBlock.into()),
-            n => Ok(n),
+        self.read_vectored(&mut [IoSliceMut::new(buffer)])
+    }
+
+    /// As a kernel does, reads all that has arrived if there is room for it: what a shorter read leaves, no event reports.
+    fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let incoming = &mut self.0.borrow_mut().incoming;
+        incoming.make_contiguous();
+        let mut read = 0;
+        for buffer in buffers {
+            read += incoming.read(buffer)?;
         }
+        if read > 0 { Ok(read) } else { Err(io::ErrorKind::WouldBlock.into()) }
     }
 }
 
@@ -53,6 +67,7 @@ impl Write for Wire {
 
 impl Transport for Wire {
     fn shutdown_write(&mut self) -> io::Result<()> {
+        self.0.borrow_mut().shut = true;
         Ok(())
     }
 }
@@ -251,4 +266,69 @@ fn a_session_that_keeps_others_waiting_is_closed() {
     peers.settle();
     assert!(peers.sent(0).ends_with(TOO_LONG));
     assert_eq!(*peers.log.borrow(), [10]);
+}
+
+/// The wire of a peer that sent a message of this length and a close, and whose socket takes nothing.
+fn closing(peers: &mut Peers, len: usize) -> Wire {
+    let wire = peers.wires[0].clone();
+    wire.0.borrow_mut().room = 0;
+    let close = wire::frame(CLOSE, Some(KEY), &wire::closing(1000, ""));
+    peers.arrives(0, &[wire::frame(BINARY, Some(KEY), &noise(len, 1)), close].concat());
+    peers.sessions.ready(0, READ);
+    peers.settle();
+    wire
+}
+
+/// A peer that reads slowly gets all its bytes and the close. No event says that its socket takes bytes again: a kernel may
+/// wait until much of its buffer is free.
+#[test]
+fn a_slow_peer_closes_without_events() {
+    const LEN: usize = 60_000;
+    let mut peers = Peers::new(1);
+    let wire = closing(&mut peers, LEN);
+    for now in 1..=40 {
+        if now % 4 == 0 {
+            wire.0.borrow_mut().room += LEN / 8;
+        }
+        peers.sweep_at(now);
+    }
+    let close = wire::frame(CLOSE, None, &wire::closing(1000, ""));
+    assert!(peers.sent(0) == [wire::frame(BINARY, None, &noise(LEN, 1)), close].concat());
+    assert!(wire.0.borrow().shut);
+}
+
+/// A peer that takes a byte a second is dropped all the same, but not before its time.
+#[test]
+fn closing_ends() {
+    let mut peers = Peers::new(1);
+    let wire = closing(&mut peers, 60_000);
+    for now in 1..=301 {
+        wire.0.borrow_mut().room += 1;
+        peers.sweep_at(now);
+    }
+    assert_eq!((peers.sessions.len(), peers.sent(0).len()), (1, 301));
+    wire.0.borrow_mut().room += 1;
+    peers.sweep_at(302);
+    assert!(peers.sessions.is_empty());
+}
+
+/// The close of a peer that was paused is read when its backlog is written, also without an event.
+#[test]
+fn a_paused_peer_closes_without_events() {
+    let mut peers = Peers::new(1);
+    let wire = peers.wires[0].clone();
+    wire.0.borrow_mut().room = 0;
+    let high_water = peers.sessions.config().high_water;
+    peers.arrives(0, &wire::frame(BINARY, Some(KEY), &noise(high_water, 1)));
+    peers.sessions.ready(0, READ);
+    peers.settle();
+    peers.sessions.go_away();
+    peers.arrives(0, &wire::frame(CLOSE, Some(KEY), &wire::closing(1001, "")));
+    peers.sessions.ready(0, READ);
+    peers.settle();
+    wire.0.borrow_mut().room = usize::MAX;
+    peers.sweep_at(1);
+    peers.settle();
+    assert!(wire.0.borrow().shut);
+    assert_eq!(peers.sessions.stats().paused.get(), 0);
 }

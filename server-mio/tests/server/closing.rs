@@ -1,7 +1,7 @@
 //! The ends of connections: by either side, with and without a closing handshake.
 
 use super::*;
-use std::{net::Shutdown, thread, time::Duration};
+use std::{io::Read, net::Shutdown, thread, time::Duration};
 
 #[test]
 fn the_reply_to_a_close_has_its_code() {
@@ -233,6 +233,30 @@ fn a_peer_that_does_not_close_is_closed() {
     flooding.join().unwrap();
     program.check();
     drop(client);
+}
+
+/// A peer that reads slowly gets all its echoes and the close, although the kernel reports room for more bytes only when much of
+/// its buffer is free.
+#[test]
+fn a_slow_reader_gets_everything() {
+    let program = start(&["--close-timeout", "2"]);
+    let mut client = program.connect();
+    let Socket::Tcp(socket) = &client.socket else { unreachable!("it is TCP") };
+    socket2::SockRef::from(socket).set_recv_buffer_size(64 * KIB).unwrap();
+    let payload = noise(8 * MIB, 1);
+    client.send(&[frame(BINARY, &payload), close(1000, "")].concat());
+    let expected = [wire::frame(BINARY, None, &payload), wire::frame(CLOSE, None, &wire::closing(1000, ""))];
+    let mut got = Vec::new();
+    let mut buffer = [0; 16 * KIB];
+    // 200 KiB a second, for longer than the timeout; then as fast as it can.
+    for _ in 0..100 {
+        let n = client.socket.read(&mut buffer).unwrap();
+        got.extend_from_slice(&buffer[..n]);
+        thread::sleep(Duration::from_millis(80));
+    }
+    client.socket.read_to_end(&mut got).unwrap();
+    assert_eq!(got.len(), expected.concat().len());
+    assert!(got == expected.concat());
 }
 
 #[test]

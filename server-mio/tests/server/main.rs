@@ -4,7 +4,7 @@ use framewire_testing::{
     payload::Random,
     peer::*,
     program::*,
-    wire::{BINARY, CLOSE, CONTINUATION, MORE, PING, PONG, RSV1, TEXT},
+    wire::{self, BINARY, CLOSE, CONTINUATION, MORE, PING, PONG, RSV1, TEXT},
 };
 
 mod closing;

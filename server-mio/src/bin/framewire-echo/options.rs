@@ -47,7 +47,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SECONDS", default_value = "20", help_heading = "Time")]
     pub(crate) pong_timeout: u32,
 
-    /// Wait at most this many seconds for a peer to finish closing or, when the server stops, for all peers
+    /// Drop a closing peer that takes none of its queued bytes, or does not close, for this many seconds, and any closing
+    /// peer after as many minutes; when the server stops, wait this many seconds for all peers
     #[arg(long, value_name = "SECONDS", default_value = "5", help_heading = "Time")]
     pub(crate) close_timeout: u32,
 
