@@ -24,7 +24,7 @@
 //! |---|---|---|
 //! | `paused` | the socket is not read until the backlog is down to half the high-water mark | any; set in `Open` and `Closing` |
 //! | `pinged` | a ping was sent, and the peer has neither sent nor taken anything since | `Open` |
-//! | `short` | a short read may not be the last: the peer closed its side, or sent urgent data | any but `Ended` |
+//! | `short` | a short read may not be the last: the socket is a Unix socket, or the peer closed its side or sent urgent data | any but `Ended` |
 //! | `large` | the last message was larger than the receive buffer, so only the start of the next one is read into that | `Open`, `Closing` |
 //!
 //! `queue` names the queue in which the session waits for a turn that no event will report. A session in `Again` is also read
@@ -128,13 +128,13 @@ impl<T: Transport> Session<T> {
             connection: Connection::new(),
             busy: None,
             compression: None,
+            short: socket.may_read_short(),
             socket,
             seen: now,
             phase: Phase::Handshake,
             queue: Queue::None,
             paused: false,
             pinged: false,
-            short: false,
             large: false,
         }
     }
@@ -163,7 +163,7 @@ impl<T: Transport> Session<T> {
                     Ok(false) => {}
                     Err(error) => return self.lost(&error, shared),
                 }
-            } else {
+            } else if self.queue == Queue::None && self.has_input() {
                 more = Next::Line;
             }
         }
@@ -220,6 +220,13 @@ impl<T: Transport> Session<T> {
             (Some(compression), Some(pools)) => compression.begin_read(called, pools),
             _ => true,
         }
+    }
+
+    /// Whether there is something to read. A session that only may have more does not join the line: those before it would be
+    /// closed because it waits.
+    #[cold]
+    fn has_input(&self) -> bool {
+        self.busy.as_ref().is_some_and(|busy| !busy.rest.is_empty()) || self.socket.has_input()
     }
 
     /// Whether received bytes are frames.

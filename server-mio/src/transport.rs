@@ -3,9 +3,10 @@
 #[cfg(unix)]
 use mio::net::UnixStream;
 use mio::{event::Source, net::TcpStream};
+use socket2::SockRef;
 use std::{
     io::{self, IoSlice, IoSliceMut, Read, Write},
-    mem,
+    mem::{self, MaybeUninit},
     net::Shutdown,
 };
 
@@ -14,6 +15,12 @@ use std::{
 pub(crate) trait Transport: Read + Write {
     /// Closes our side: the peer reads the end of the stream.
     fn shutdown_write(&mut self) -> io::Result<()>;
+
+    /// Whether a read may leave bytes although it does not fill its buffer, and no event has said so.
+    fn may_read_short(&self) -> bool;
+
+    /// Whether a read would not block: there are bytes, the end of the stream, or an error.
+    fn has_input(&self) -> bool;
 }
 
 /// A TCP or Unix socket, and whether a short vectored write has just filled it. The one that follows is then answered
@@ -45,6 +52,16 @@ impl Socket {
 impl Transport for Socket {
     fn shutdown_write(&mut self) -> io::Result<()> {
         each!(self, socket => socket.shutdown(Shutdown::Write))
+    }
+
+    /// A read of a Unix socket ends behind bytes that came with a file descriptor (`SCM_RIGHTS`).
+    fn may_read_short(&self) -> bool {
+        !matches!(self, Self::Tcp(..))
+    }
+
+    fn has_input(&self) -> bool {
+        let peeked = each!(self, socket => SockRef::from(socket).peek(&mut [MaybeUninit::uninit()]));
+        !peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 }
 

@@ -22,6 +22,10 @@ struct Ends {
     /// How many more bytes a write takes.
     room: usize,
     broken: bool,
+    /// A read ends after so many bytes, though more have arrived.
+    cut: Option<usize>,
+    /// Reads may be cut.
+    unix: bool,
     /// Our side was closed.
     shut: bool,
 }
@@ -36,11 +40,13 @@ impl Read for Wire {
 
     /// As a kernel does, reads all that has arrived if there is room for it: what a shorter read leaves, no event reports.
     fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        let incoming = &mut self.0.borrow_mut().incoming;
-        incoming.make_contiguous();
+        let mut ends = self.0.borrow_mut();
+        let end = ends.cut.take().unwrap_or(usize::MAX);
+        ends.incoming.make_contiguous();
         let mut read = 0;
         for buffer in buffers {
-            read += incoming.read(buffer)?;
+            let room = buffer.len().min(end - read);
+            read += ends.incoming.read(&mut buffer[..room])?;
         }
         if read > 0 { Ok(read) } else { Err(io::ErrorKind::WouldBlock.into()) }
     }
@@ -70,6 +76,14 @@ impl Transport for Wire {
         self.0.borrow_mut().shut = true;
         Ok(())
     }
+
+    fn may_read_short(&self) -> bool {
+        self.0.borrow().unix
+    }
+
+    fn has_input(&self) -> bool {
+        !self.0.borrow().incoming.is_empty()
+    }
 }
 
 /// Echoes each message, and records its length.
@@ -98,6 +112,11 @@ const WRITE: Turn = Turn { readable: false, writable: true, short: false, called
 
 impl Peers {
     fn new(count: usize) -> Self {
+        Self::on(false, count)
+    }
+
+    /// Peers on Unix sockets, or not.
+    fn on(unix: bool, count: usize) -> Self {
         let compression = CompressionConfig { memory: 1, message_timeout: TIMEOUT, ..Default::default() };
         let config = Config { compression: Some(compression), receive_buffer: BUFFER, ..Config::default() };
         let log = Rc::default();
@@ -105,7 +124,7 @@ impl Peers {
             Self { sessions: Sessions::new(Arc::new(config), Log(Rc::clone(&log))), wires: Vec::new(), log };
         for key in 0..count {
             let wire = Wire::default();
-            wire.0.borrow_mut().room = usize::MAX;
+            (wire.0.borrow_mut().room, wire.0.borrow_mut().unix) = (usize::MAX, unix);
             peers.wires.push(wire.clone());
             assert_eq!(peers.sessions.insert(wire), key);
             let head = "GET / HTTP/1.1\r\nHost: test.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -331,4 +350,34 @@ fn a_paused_peer_closes_without_events() {
     peers.settle();
     assert!(wire.0.borrow().shut);
     assert_eq!(peers.sessions.stats().paused.get(), 0);
+}
+
+/// A read of a Unix socket may end early (behind a file descriptor). What it leaves is read, too, although no event comes.
+#[test]
+fn a_cut_read_is_continued() {
+    let mut peers = Peers::on(true, 1);
+    let messages = [message(10), message(2000), message(30)];
+    peers.wires[0].0.borrow_mut().cut = Some(messages[0].len() + 100);
+    peers.arrives(0, &messages.concat());
+    peers.sessions.ready(0, READ);
+    peers.settle();
+    assert_eq!(*peers.log.borrow(), [10, 2000, 30]);
+}
+
+/// A session that may have more to read, but has not, does not wait for a decompressor.
+#[test]
+fn nothing_to_read_is_no_reason_to_wait() {
+    let mut peers = Peers::on(true, 2);
+    peers.arrives(0, &message(10));
+    peers.sessions.ready(0, READ);
+    peers.arrives(1, &message(3000)[..1000]);
+    peers.sessions.ready(1, READ);
+    peers.settle();
+    assert_eq!(peers.waiting(), 0);
+    peers.sweep_at(2 * TIMEOUT);
+    assert_eq!(peers.sent(1), b"");
+    peers.arrives(0, &message(20));
+    peers.sessions.ready(0, READ);
+    peers.settle();
+    assert_eq!((peers.waiting(), peers.log.borrow().len()), (1, 1));
 }

@@ -1,10 +1,16 @@
 //! The machine and the operator: file descriptors, limits, signals, addresses, standard output.
 
 use super::*;
+use rustix::{
+    io::ioctl_fionread,
+    net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg},
+};
 use std::{
     fs,
-    io::{Read, Write},
+    io::{self, IoSlice, Read, Write},
+    mem::MaybeUninit,
     net::TcpStream,
+    os::fd::AsFd,
     os::unix::{fs::FileTypeExt, net::UnixListener, process::ExitStatusExt},
     path::PathBuf,
     process::Command,
@@ -209,6 +215,32 @@ fn unix_sockets() {
     program.signal("TERM");
     assert_eq!(program.wait().code(), Some(0));
     assert!(!path.exists(), "the socket's file was not removed");
+}
+
+/// A read of a Unix socket ends behind bytes that came with a file descriptor. All that arrived is echoed all the same.
+#[test]
+fn descriptors_on_a_unix_socket() {
+    let path = path("descriptors");
+    let program = start_with("", &["--listen", path.to_str().unwrap(), "--listen", "127.0.0.1:0"]);
+    let mut client = Client::connect_unix(path.to_str().unwrap());
+    let Socket::Unix(socket) = &client.socket else { unreachable!("it is a Unix socket") };
+    program.signal("STOP");
+    for text in ["one", "two", "three"] {
+        let frame = frame(TEXT, text.as_bytes());
+        let (mut space, sent) = ([MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))], [io::stdin()]);
+        let sent = sent.each_ref().map(AsFd::as_fd);
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        assert!(ancillary.push(SendAncillaryMessage::ScmRights(&sent)));
+        sendmsg(socket, &[IoSlice::new(&frame)], &mut ancillary, SendFlags::empty()).unwrap();
+    }
+    program.signal("CONT");
+    // Nothing is read in between, which would also wake the server.
+    let all = "one".len() + "two".len() + "three".len() + 3 * 2;
+    until("all echoes arrive", || ioctl_fionread(socket).unwrap() == all as u64);
+    for text in ["one", "two", "three"] {
+        client.expect_text(text);
+    }
+    client.close();
 }
 
 #[test]
