@@ -52,6 +52,7 @@ use crate::{
     transport::Transport,
 };
 use framewire::{Connection, Server};
+use std::io;
 
 /// The state of one connection. `T` is the type of its socket.
 #[derive(Debug)]
@@ -103,7 +104,7 @@ pub(crate) struct Turn {
     pub(crate) readable: bool,
     pub(crate) writable: bool,
     /// There may be more to read even after a read that does not fill the buffer: the peer has closed its side, which only an
-    /// empty read confirms, or has sent urgent data, at which a read stops.
+    /// empty read confirms, has reset the connection, or has sent urgent data, at which a read stops.
     pub(crate) short: bool,
     /// The line has called the session.
     pub(crate) called: bool,
@@ -163,8 +164,11 @@ impl<T: Transport> Session<T> {
                     Ok(false) => {}
                     Err(error) => return self.lost(&error, shared),
                 }
-            } else if self.queue == Queue::None && self.has_input() {
-                more = Next::Line;
+            } else {
+                match self.wait_for_decompressor(short) {
+                    Ok(next) => more = next,
+                    Err(error) => return self.lost(&error, shared),
+                }
             }
         }
         match self.settle(shared) {
@@ -222,11 +226,17 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// Whether there is something to read. A session that only may have more does not join the line: those before it would be
-    /// closed because it waits.
+    /// Decides whether the session joins the line, as no decompressor is free. `short` is that of the [`Turn`].
     #[cold]
-    fn has_input(&self) -> bool {
-        self.busy.as_ref().is_some_and(|busy| !busy.rest.is_empty()) || self.socket.has_input()
+    fn wait_for_decompressor(&self, short: bool) -> io::Result<Next> {
+        if short {
+            // Until the line calls the session, no read tells that the peer has reset the connection.
+            self.socket.check()?;
+        }
+        let rest = self.busy.as_ref().is_some_and(|busy| !busy.rest.is_empty());
+        // If there is nothing to read, it does not join: those before it would be closed because it waits.
+        let joins = self.queue == Queue::None && (rest || self.socket.has_input());
+        Ok(if joins { Next::Line } else { Next::Wait })
     }
 
     /// Whether received bytes are frames.

@@ -19,6 +19,12 @@ pub(crate) trait Transport: Read + Write {
     /// Whether a read may leave bytes although it does not fill its buffer, and no event has said so.
     fn may_read_short(&self) -> bool;
 
+    /// The error of the socket, such as a reset by the peer, also if there are bytes to read before it.
+    ///
+    /// # Errors
+    /// That error.
+    fn check(&self) -> io::Result<()>;
+
     /// Whether a read would not block: there are bytes, the end of the stream, or an error.
     fn has_input(&self) -> bool;
 }
@@ -57,6 +63,10 @@ impl Transport for Socket {
     /// A read of a Unix socket ends behind bytes that came with a file descriptor (`SCM_RIGHTS`).
     fn may_read_short(&self) -> bool {
         !matches!(self, Self::Tcp(..))
+    }
+
+    fn check(&self) -> io::Result<()> {
+        each!(self, socket => socket.take_error())?.map_or(Ok(()), Err)
     }
 
     fn has_input(&self) -> bool {

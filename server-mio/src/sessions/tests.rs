@@ -81,6 +81,10 @@ impl Transport for Wire {
         self.0.borrow().unix
     }
 
+    fn check(&self) -> io::Result<()> {
+        if self.0.borrow().broken { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
+    }
+
     fn has_input(&self) -> bool {
         !self.0.borrow().incoming.is_empty()
     }
@@ -108,6 +112,7 @@ const TIMEOUT: u32 = 10;
 const TOO_LONG: &[u8] = b"a compressed message takes too long";
 
 const READ: Turn = Turn { readable: true, writable: false, short: false, called: false };
+const HANG_UP: Turn = Turn { readable: true, writable: true, short: true, called: false };
 const WRITE: Turn = Turn { readable: false, writable: true, short: false, called: false };
 
 impl Peers {
@@ -267,6 +272,29 @@ fn a_dropped_session_does_not_wait() {
     peers.sessions.ready(0, READ);
     peers.settle();
     assert_eq!(*peers.log.borrow(), [10, 3000]);
+}
+
+/// A reset is noticed when it comes, although the session is in the line, and not read.
+#[test]
+fn a_reset_in_the_line_is_noticed() {
+    let mut peers = Peers::new(3);
+    peers.arrives(0, &message(3000)[..1000]);
+    peers.sessions.ready(0, READ);
+    for key in [1, 2] {
+        peers.arrives(key, &message(10));
+        peers.sessions.ready(key, READ);
+    }
+    peers.settle();
+    assert_eq!(peers.waiting(), 2);
+    peers.wires[1].0.borrow_mut().broken = true;
+    peers.sessions.ready(1, HANG_UP);
+    assert_eq!((peers.sessions.len(), peers.waiting()), (2, 1));
+    // The end of the stream is no reset: the peer's message is still echoed.
+    peers.sessions.ready(2, HANG_UP);
+    peers.arrives(0, &message(3000)[1000..]);
+    peers.sessions.ready(0, READ);
+    peers.settle();
+    assert_eq!(*peers.log.borrow(), [3000, 10]);
 }
 
 /// A session that keeps others waiting for too long is closed, and the others are served.

@@ -286,6 +286,24 @@ fn at_the_memory_limit_peers_wait_until_a_message_ends() {
     assert!(program.cpu() - busy < 50, "the server is busy while a peer waits");
 }
 
+/// A peer that waits for a decompressor resets its connection: the server closes its socket before a decompressor is free.
+#[test]
+fn a_waiting_peer_resets() {
+    let program = start(&[&SMALLEST[..], &["--compression-timeout", "1000"]].concat());
+    let [mut holder, mut waits] = [(); 2].map(|()| Peer::connect(&program, OFFER).unwrap());
+    let before = program.descriptors();
+    let frame = holder.frame(Kind::Binary, &prose(5000));
+    holder.socket.write_all(&frame[..100]).unwrap();
+    program.check();
+    waits.send(&prose(700));
+    program.check();
+    socket2::SockRef::from(&waits.socket).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(waits);
+    until("the server closes its socket", || program.descriptors() < before);
+    holder.socket.write_all(&frame[100..]).unwrap();
+    holder.expect(&prose(5000));
+}
+
 #[test]
 fn a_peer_that_never_ends_its_message_is_closed_when_others_wait() {
     let options = ["--compression-timeout", "1", "--idle-timeout", "1", "--pong-timeout", "3"];
