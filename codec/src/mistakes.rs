@@ -234,11 +234,11 @@ struct PayloadLost;
 ///
 /// ```
 /// # #![deny(unused_must_use)]
-/// # use framewire::outbox::{Backlog, Outbox};
+/// # use framewire::outbox::{Backlog, Outbox, Written};
 /// # fn host(outbox: Outbox<'_>, backlog: &mut Backlog) -> std::io::Result<()> {
 /// # let mut socket = Vec::new();
-/// if let Some(rest) = outbox.write(&mut socket, Some(&mut *backlog), drop)? {
-///     rest.keep(backlog);
+/// if let Written::Rest(rest) = outbox.write(&mut socket, Some(&mut *backlog), drop)? {
+///     rest.keep(backlog, drop);
 /// }
 /// # Ok(())
 /// # }
@@ -249,9 +249,7 @@ struct PayloadLost;
 /// # use framewire::outbox::{Backlog, Outbox};
 /// # fn host(outbox: Outbox<'_>, backlog: &mut Backlog) -> std::io::Result<()> {
 /// # let mut socket = Vec::new();
-/// if let Some(rest) = outbox.write(&mut socket, Some(&mut *backlog), drop)? {
-///     rest;
-/// }
+/// outbox.write(&mut socket, Some(&mut *backlog), drop)?;
 /// # Ok(())
 /// # }
 /// ```

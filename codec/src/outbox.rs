@@ -6,7 +6,7 @@
 //! everything, the rest moves to a [`Backlog`], which belongs to the connection and holds memory only while bytes wait.
 //!
 //! ```
-//! use framewire::outbox::{Backlog, Memory, Outbox};
+//! use framewire::outbox::{Backlog, Memory, Outbox, Written};
 //! use framewire::{Connection, Event, Kind, Server, Unmasked};
 //! use std::io::{self, Write};
 //!
@@ -25,8 +25,8 @@
 //!             outbox.message(connection, Kind::Text, text.as_bytes().into(), Unmasked).map_err(io::Error::other)?;
 //!         }
 //!     }
-//!     if let Some(rest) = outbox.write(socket, Some(&mut *backlog), drop)? {
-//!         rest.keep(backlog); // until the socket is writable again: `Backlog::flush`
+//!     if let Written::Rest(rest) = outbox.write(socket, Some(&mut *backlog), drop)? {
+//!         rest.keep(backlog, drop); // until the socket is writable again: `Backlog::flush`
 //!     }
 //!     Ok(())
 //! }
@@ -82,8 +82,15 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// The most memory for copied bytes that is kept for the next outbox.
+    /// The most memory for copied bytes that [`shrink`](Self::shrink) leaves.
     const KEEP: usize = 256 << 10;
+
+    /// Frees memory that unusually many bytes needed. Call it now and then, for example once a second.
+    pub fn shrink(&mut self) {
+        if self.copied.capacity() > Self::KEEP {
+            self.copied = Vec::new();
+        }
+    }
 }
 
 /// The most slices of one write.
@@ -203,32 +210,36 @@ impl<'b> Outbox<'b> {
         self.large.push((self.memory.copied.len(), payload));
     }
 
-    /// Writes the frames, as much as the socket takes now. Returns the frames that it did not take. If bytes are waiting,
-    /// nothing is written, and the frames are appended to these bytes. Owned payloads that are written go to `freed`.
+    /// Writes the frames, as much as the socket takes now, and returns those that it did not take. If bytes are waiting,
+    /// nothing is written, and the frames are appended to these bytes. Owned payloads that are not needed any more go to
+    /// `freed`.
     ///
     /// The socket is called until everything is written or it would block ([`WouldBlock`](io::ErrorKind::WouldBlock)). A
     /// socket that knows that a short write has filled it can answer the next call so without a system call.
     ///
     /// # Errors
-    /// The error of the first write; [`WriteZero`](io::ErrorKind::WriteZero) if it took nothing without an error. After
-    /// an error of a later write, the rest is returned, and the next write meets the error again.
+    /// The error of the first write; [`WriteZero`](io::ErrorKind::WriteZero) if it took nothing without an error. If a later
+    /// write fails, the rest is returned without its error.
     #[inline(always)] // one call, and its result in registers
     pub fn write(
         self,
         socket: &mut impl Write,
         waiting: Option<&mut Backlog>,
         freed: impl FnMut(Vec<u8>),
-    ) -> io::Result<Option<Rest<'b>>> {
+    ) -> io::Result<Written<'b>> {
         if let Some(waiting) = waiting.filter(|waiting| !waiting.is_empty()) {
-            Rest { outbox: self, written: 0 }.keep(waiting);
-            return Ok(None);
+            Rest { outbox: self, written: 0 }.keep(waiting, freed);
+            return Ok(Written::All);
         }
         let mut written = 0;
         if self.large.is_empty() && !self.is_empty() {
             written = taken(retry(|| socket.write(&self.memory.copied)))?;
             if written == self.len() {
                 self.recycle(freed);
-                return Ok(None);
+                return Ok(Written::All);
+            }
+            if written == 0 {
+                return Ok(Written::Rest(Rest { outbox: self, written }));
             }
         }
         self.write_vectored(socket, written, freed)
@@ -240,7 +251,7 @@ impl<'b> Outbox<'b> {
         socket: &mut impl Write,
         mut written: usize,
         freed: impl FnMut(Vec<u8>),
-    ) -> io::Result<Option<Rest<'b>>> {
+    ) -> io::Result<Written<'b>> {
         while written < self.len() {
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
             let slices = io_slices(self.pieces(), written, &mut slices);
@@ -252,10 +263,10 @@ impl<'b> Outbox<'b> {
             }
         }
         if written < self.len() {
-            return Ok(Some(Rest { outbox: self, written }));
+            return Ok(Written::Rest(Rest { outbox: self, written }));
         }
         self.recycle(freed);
-        Ok(None)
+        Ok(Written::All)
     }
 
     /// Gives the memory back to [`Memory`], for the next outbox, and owned payloads to `freed`.
@@ -274,9 +285,6 @@ impl<'b> Outbox<'b> {
             if let Cow::Owned(bytes) = payload {
                 freed(bytes);
             }
-        }
-        if self.memory.copied.capacity() > Memory::KEEP {
-            self.memory.copied = Vec::new();
         }
         // Collecting in place keeps the vector's memory: only the lifetime in its type changes.
         self.memory.large = self.large.into_iter().map(|_| (0, Cow::Borrowed(&[][..]))).collect();
@@ -305,6 +313,16 @@ fn taken(written: io::Result<usize>) -> io::Result<usize> {
     }
 }
 
+/// How much a write took.
+#[derive(Debug)]
+#[must_use = "if there is a rest, it must be written later: keep it"]
+pub enum Written<'b> {
+    /// Everything was written, or appended to the bytes that wait.
+    All,
+    /// The socket did not take these frames.
+    Rest(Rest<'b>),
+}
+
 /// The frames that a socket did not take.
 #[derive(Debug)]
 #[must_use = "these bytes must be written later: keep them"]
@@ -315,13 +333,16 @@ pub struct Rest<'b> {
 }
 
 impl Rest<'_> {
-    /// Appends the bytes to the backlog. Borrowed payloads are copied, and large owned ones are moved.
-    pub fn keep(mut self, backlog: &mut Backlog) {
+    /// Appends the bytes to the backlog. Borrowed payloads are copied, and so are owned ones that are small or would keep
+    /// much unused memory; these go to `freed`. Other owned payloads are moved.
+    pub fn keep(mut self, backlog: &mut Backlog, mut freed: impl FnMut(Vec<u8>)) {
         let mut skip = self.written;
         let mut keep = |piece: Cow<'_, [u8]>| {
             let skipped = skip.min(piece.len());
             skip -= skipped;
-            backlog.push(piece, skipped);
+            if let Some(bytes) = backlog.push_or_copy(piece, skipped) {
+                freed(bytes);
+            }
         };
         let mut start = 0;
         for (end, payload) in self.outbox.large.drain(..) {
@@ -331,5 +352,20 @@ impl Rest<'_> {
         }
         keep(Cow::Borrowed(&self.outbox.memory.copied[start..]));
         self.outbox.recycle_large(drop);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_of_an_unusually_large_write_is_freed() {
+        let mut memory = Memory::default();
+        for (len, kept) in [(Memory::KEEP / 2, true), (4 * Memory::KEEP, false)] {
+            Outbox::new(&mut memory).push(&alloc::vec![7; len]);
+            memory.shrink();
+            assert_eq!(memory.copied.capacity() >= len, kept);
+        }
     }
 }

@@ -27,26 +27,41 @@ impl Backlog {
         self.len == 0
     }
 
-    /// Appends these bytes, except the first `skip`, which are written already. Borrowed bytes are copied, and so are
-    /// few owned bytes; many owned bytes are kept without a copy.
+    /// Appends these bytes, except the first `skip`, which are written already. Borrowed bytes are copied. Owned bytes are
+    /// kept without a copy if they are many, and if their allocation is not much larger: it is held until they are written.
     pub fn push(&mut self, bytes: Cow<'_, [u8]>, skip: usize) {
+        drop(self.push_or_copy(bytes, skip));
+    }
+
+    /// As [`push`](Self::push); returns owned bytes that it did not keep.
+    pub(super) fn push_or_copy(&mut self, bytes: Cow<'_, [u8]>, skip: usize) -> Option<Vec<u8>> {
         let fresh = bytes.len().saturating_sub(skip);
-        if fresh == 0 {
-            return;
-        }
         self.len += fresh;
         match bytes {
-            Cow::Owned(bytes) if fresh >= PIECE && (skip == 0 || self.pieces.is_empty()) => {
+            Cow::Owned(bytes)
+                if fresh >= PIECE
+                    && bytes.capacity() / 2 <= fresh
+                    && (skip == 0 || self.pieces.is_empty()) =>
+            {
                 self.written += skip;
                 self.pieces.push_back(bytes);
+                None
             }
-            bytes => self.copy(&bytes[bytes.len() - fresh..]),
+            Cow::Owned(bytes) => {
+                self.copy(&bytes[bytes.len() - fresh..]);
+                Some(bytes)
+            }
+            Cow::Borrowed(bytes) => {
+                self.copy(&bytes[bytes.len() - fresh..]);
+                None
+            }
         }
     }
 
     /// No piece grows: while it is moved, it would take its memory twice.
     fn copy(&mut self, bytes: &[u8]) {
         match self.pieces.back_mut() {
+            _ if bytes.is_empty() => {}
             Some(last) if bytes.len() <= last.capacity() - last.len() => last.extend_from_slice(bytes),
             _ => {
                 let mut piece = Vec::with_capacity(bytes.len().max(PIECE));

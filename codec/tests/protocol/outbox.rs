@@ -3,7 +3,7 @@
 use framewire::{
     Client, Connection, Kind, SendError, Server, Unmasked,
     mask::Key,
-    outbox::{Backlog, Memory, Outbox},
+    outbox::{Backlog, Memory, Outbox, Written},
 };
 use std::io::{self, IoSlice, Write};
 
@@ -100,8 +100,8 @@ fn every_partial_write() {
             let mut sink = Sink::new(room, usize::MAX);
             let mut backlog = Backlog::default();
             match outbox.write(&mut sink, Some(&mut backlog), drop).unwrap() {
-                Some(rest) => rest.keep(&mut backlog),
-                None => assert_eq!(room, total),
+                Written::Rest(rest) => rest.keep(&mut backlog, drop),
+                Written::All => assert_eq!(room, total),
             }
             assert_eq!((sink.taken.len(), backlog.len()), (room, total - room));
             // What comes meanwhile goes behind it.
@@ -109,7 +109,7 @@ fn every_partial_write() {
             let mut expected = [&wire[..], b"\x82\x03", &rx[..3]].concat();
             if room < total {
                 sink.room = usize::MAX;
-                assert!(outbox.write(&mut sink, Some(&mut backlog), drop).unwrap().is_none());
+                assert!(matches!(outbox.write(&mut sink, Some(&mut backlog), drop).unwrap(), Written::All));
                 assert_eq!(sink.taken.len(), room, "nothing overtakes what waits");
             } else {
                 drop(outbox);
@@ -128,7 +128,7 @@ fn more_pieces_than_one_write_takes() {
     let mut memory = Memory::default();
     let (outbox, wire) = replies(&mut memory, &rx, &[L; 200]);
     let mut sink = Sink::new(usize::MAX, usize::MAX);
-    assert!(outbox.write(&mut sink, None, drop).unwrap().is_none());
+    assert!(matches!(outbox.write(&mut sink, None, drop).unwrap(), Written::All));
     assert!(sink.taken == wire);
 }
 
@@ -155,7 +155,7 @@ fn short_writes_go_on() {
         let mut memory = Memory::default();
         let (outbox, wire) = replies(&mut memory, &rx, sizes);
         let mut slow = Slow(vec![]);
-        assert!(outbox.write(&mut slow, None, drop).unwrap().is_none());
+        assert!(matches!(outbox.write(&mut slow, None, drop).unwrap(), Written::All));
         assert!(slow.0 == wire);
         let mut backlog = Backlog::default();
         backlog.push(wire[..].into(), 0);
@@ -184,7 +184,7 @@ fn a_client_masks() {
     assert_eq!((refused, outbox.len()), (Err(SendError::Closed), wire.len()));
 
     let mut sink = Sink::new(usize::MAX, usize::MAX);
-    assert!(outbox.write(&mut sink, None, drop).unwrap().is_none());
+    assert!(matches!(outbox.write(&mut sink, None, drop).unwrap(), Written::All));
     assert!(sink.taken == wire && rx == vec![5; 2 * L]);
 }
 
@@ -198,7 +198,7 @@ fn recycling() {
         let (outbox, _) = replies(&mut memory, &rx, &[L; 9]);
         let mut sink = Sink::new(usize::MAX, usize::MAX);
         let mut freed = 0;
-        assert!(outbox.write(&mut sink, None, |bytes| freed += bytes.len()).unwrap().is_none());
+        assert!(matches!(outbox.write(&mut sink, None, |bytes| freed += bytes.len()).unwrap(), Written::All));
         at.push(sink.at);
         assert_eq!(freed, 3 * L);
     }
@@ -284,9 +284,53 @@ fn a_socket_that_fails_later() {
 
     let (mut memory, mut once, mut backlog) = (Memory::default(), Once(Some(vec![])), Backlog::default());
     let (outbox, wire) = replies(&mut memory, &[5; 9], &[9]);
-    outbox.write(&mut once, None, drop).unwrap().unwrap().keep(&mut backlog);
+    let Written::Rest(rest) = outbox.write(&mut once, None, drop).unwrap() else { panic!("it took 5 bytes") };
+    rest.keep(&mut backlog, drop);
     assert_eq!((once.0.as_deref(), backlog.len()), (Some(&wire[..5]), wire.len() - 5));
     assert_eq!(backlog.flush(&mut once, drop).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+}
+
+/// A socket that would block is not called again, and owned payloads that the backlog copied are handed back.
+#[test]
+fn a_full_socket() {
+    /// It counts the calls.
+    struct Full(usize);
+
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            self.0 += 1;
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    for sizes in [&[3][..], &[L, L, L, 3]] {
+        let (mut memory, mut full, mut backlog) = (Memory::default(), Full(0), Backlog::default());
+        let (outbox, wire) = replies(&mut memory, &[5; 2 * L], sizes);
+        let Written::Rest(rest) = outbox.write(&mut full, None, drop).unwrap() else { panic!("it is full") };
+        let mut freed = 0;
+        rest.keep(&mut backlog, |bytes| freed += bytes.len());
+        assert_eq!((full.0, backlog.len()), (1, wire.len()));
+        assert_eq!(freed, if sizes.len() > 2 { L } else { 0 });
+    }
+}
+
+/// A backlog keeps no allocation of which it needs less than half.
+#[test]
+fn a_backlog_copies_from_a_large_allocation() {
+    for (capacity, kept) in [(2 * PIECE, true), (100 * PIECE, false)] {
+        let mut bytes = Vec::with_capacity(capacity);
+        bytes.resize(PIECE, 7);
+        let address = bytes.as_ptr();
+        let mut backlog = Backlog::default();
+        backlog.push(bytes.into(), 0);
+        let mut sink = Sink::new(usize::MAX, usize::MAX);
+        backlog.flush(&mut sink, drop).unwrap();
+        assert_eq!((sink.taken.len(), sink.at[0] == address), (PIECE, kept));
+    }
 }
 
 /// Nothing to keep takes no memory.

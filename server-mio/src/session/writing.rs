@@ -2,7 +2,7 @@
 
 use super::{Next, Queue, Session};
 use crate::{handler::Handler, shared::Shared, transport::Transport};
-use framewire::outbox::{Outbox, Rest};
+use framewire::outbox::{Outbox, Rest, Written};
 use std::io;
 
 /// How many close timeouts a closing peer has to take the backlog, if it takes bytes now and then. By default, a peer that reads
@@ -19,9 +19,10 @@ impl<T: Transport> Session<T> {
         if self.busy.is_some() {
             return self.write_behind(outbox, shared);
         }
-        match outbox.write(&mut self.socket, None, |bytes| shared.pool.put_buffer(bytes))? {
-            None => {}
-            rest => self.keep(rest, shared),
+        if let Written::Rest(rest) =
+            outbox.write(&mut self.socket, None, |bytes| shared.pool.put_buffer(bytes))?
+        {
+            self.keep(Some(rest), shared);
         }
         Ok(())
     }
@@ -30,7 +31,10 @@ impl<T: Transport> Session<T> {
     #[inline(never)]
     fn write_behind(&mut self, outbox: Outbox<'_>, shared: &mut Shared<impl Handler>) -> io::Result<()> {
         let waiting = self.busy.as_mut().map(|busy| &mut busy.backlog);
-        let rest = outbox.write(&mut self.socket, waiting, |bytes| shared.pool.put_buffer(bytes))?;
+        let rest = match outbox.write(&mut self.socket, waiting, |bytes| shared.pool.put_buffer(bytes))? {
+            Written::All => None,
+            Written::Rest(rest) => Some(rest),
+        };
         self.keep(rest, shared);
         Ok(())
     }
@@ -39,9 +43,9 @@ impl<T: Transport> Session<T> {
     fn keep(&mut self, rest: Option<Rest<'_>>, shared: &mut Shared<impl Handler>) {
         let backlog = &mut shared.busy(&mut self.busy).backlog;
         if let Some(rest) = rest {
-            rest.keep(backlog);
+            rest.keep(backlog, |bytes| shared.pool.put_buffer(bytes));
         }
-        let high = backlog.len() >= shared.config.high_water;
+        let high = !backlog.is_empty() && backlog.len() >= shared.config.high_water;
         if high && self.is_open() {
             self.set_paused(true, shared);
         }
