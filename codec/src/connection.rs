@@ -264,6 +264,9 @@ impl<R: Role> Connection<R> {
     }
 
     /// Joins the two halves of one connection again. Halves of two connections make one that makes no sense.
+    ///
+    /// If the receiving half has [stopped](ReceiveHalf::stop), the connection is as after the peer's close, or closed if
+    /// the sending half failed.
     pub fn join(receiving: ReceiveHalf<R>, sending: SendHalf<R>) -> Self {
         let over = sending.state() == State::Closed;
         let mut connection = Self { sending: sending.0, ..receiving.0 };

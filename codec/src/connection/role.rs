@@ -10,7 +10,7 @@ pub trait Role: sealed::Role + Copy + Send + Sync + Unpin + 'static {
     /// host draws a fresh, unpredictable key for each frame (§5.3, §10.3).
     ///
     /// Code for both roles that masks payloads itself turns this into an `Option<Key>`.
-    type Key: Copy + fmt::Debug + Into<Option<Key>>;
+    type Key: Copy + fmt::Debug + Into<Option<Key>> + KeySource<Self>;
 
     /// Makes the key of a frame. For a client it calls `draw`; for a server it does not.
     ///
