@@ -136,6 +136,7 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
         if end == len {
             self.swept = 0;
             self.shared.rest();
+            self.buffers.outbox.shrink();
         }
     }
 

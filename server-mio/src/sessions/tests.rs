@@ -122,8 +122,12 @@ impl Peers {
 
     /// Peers on Unix sockets, or not.
     fn on(unix: bool, count: usize) -> Self {
+        Self::with(Config::default(), unix, count)
+    }
+
+    fn with(config: Config, unix: bool, count: usize) -> Self {
         let compression = CompressionConfig { memory: 1, message_timeout: TIMEOUT, ..Default::default() };
-        let config = Config { compression: Some(compression), receive_buffer: BUFFER, ..Config::default() };
+        let config = Config { compression: Some(compression), receive_buffer: BUFFER, ..config };
         let log = Rc::default();
         let mut peers =
             Self { sessions: Sessions::new(Arc::new(config), Log(Rc::clone(&log))), wires: Vec::new(), log };
@@ -378,6 +382,23 @@ fn a_paused_peer_closes_without_events() {
     peers.settle();
     assert!(wire.0.borrow().shut);
     assert_eq!(peers.sessions.stats().paused.get(), 0);
+}
+
+/// A limit of nothing pauses a peer only while bytes wait for it.
+#[test]
+fn nothing_may_wait() {
+    let mut peers = Peers::with(Config { high_water: 0, ..Config::default() }, false, 1);
+    for len in [10, 40_000, 20, 30] {
+        peers.wires[0].0.borrow_mut().room = if len == 20 { 1 } else { usize::MAX };
+        peers.arrives(0, &message(len));
+        peers.sessions.ready(0, READ);
+        peers.settle();
+        assert_eq!(peers.sessions.stats().paused.get(), u64::from(len == 20));
+        peers.wires[0].0.borrow_mut().room = usize::MAX;
+        peers.sessions.ready(0, WRITE);
+        peers.settle();
+    }
+    assert_eq!(*peers.log.borrow(), [10, 40_000, 20, 30]);
 }
 
 /// A read of a Unix socket may end early (behind a file descriptor). What it leaves is read, too, although no event comes.
