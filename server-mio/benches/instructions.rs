@@ -45,7 +45,7 @@ const LOADS: [(&str, u64, Load); 5] = [
     ),
     (
         "1 MiB, 4 connections",
-        78400,
+        75600,
         Load { first: BINARY, size: 1 << 20, connections: 4, in_flight: 1, rounds: 20 },
     ),
 ];
