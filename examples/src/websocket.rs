@@ -85,6 +85,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S, Server> {
             stream.shutdown().await?;
             return Ok(None);
         }
+        stream.flush().await?;
         Ok(Some(Self::new(stream, rest)))
     }
 }
@@ -94,6 +95,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S, Client> {
     pub async fn connect(mut stream: S, host: &str, target: &str) -> io::Result<Self> {
         let handshake = ClientHandshake::new(host, target, ClientKey::new(random()));
         stream.write_all(&handshake.to_vec().map_err(io::Error::other)?).await?;
+        stream.flush().await?;
         let (head, rest) = read_head(&mut stream).await?;
         let head = head.map_err(io::Error::other)?;
         let mut slots = HeaderSlots::new();
