@@ -44,6 +44,8 @@ pub struct WebSocket<S, R: Role> {
     tx: SendQueue,
     /// Whether the stream may still buffer written bytes, so that it must be flushed.
     unflushed: bool,
+    /// The first write that failed. It is reported after all that had arrived.
+    unwritten: Option<io::Error>,
     received: u64,
     failure: Option<ProtocolError>,
     /// Whether the stream of messages has ended.
@@ -117,6 +119,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
             rx,
             tx: SendQueue::new(),
             unflushed: false,
+            unwritten: None,
             received: 0,
             failure: None,
             ended: false,
@@ -185,28 +188,44 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
             if let Some(message) = self.next_in_hand() {
                 return Poll::Ready(Some(Ok(message)));
             }
-            let written = self.poll_write(cx)?;
+            // If the write fails, what had arrived is still received: perhaps the close that says why.
+            let written = self.poll_write(cx);
             if self.connection.state() == State::Closed {
-                ready!(written);
-                let _ = ready!(pin!(self.stream.shutdown()).poll(cx)); // the peer may have closed first
-                return Poll::Ready(self.failure.map(|error| Err(io::Error::other(error))));
+                let written = ready!(written);
+                if written.is_ok() {
+                    let _ = ready!(pin!(self.stream.shutdown()).poll(cx)); // the peer may have closed first
+                }
+                let failure = self.failure.map(|error| Err(io::Error::other(error)));
+                return Poll::Ready(failure.or(written.err().map(Err)));
             }
             if self.tx.remaining() >= HIGH_WATER {
-                ready!(written); // back-pressure: a peer that does not read is not read
+                let _ = ready!(written); // back-pressure: a peer that does not read is not read
             }
             self.rx.reserve(READ);
-            match ready!(pin!(self.stream.read_buf(&mut self.rx)).poll(cx))? {
-                0 => match self.connection.receive_eof() {
+            match (ready!(pin!(self.stream.read_buf(&mut self.rx)).poll(cx)), &self.unwritten) {
+                (Ok(0) | Err(_), Some(error)) => return Poll::Ready(Some(Err(again(error)))),
+                (Ok(0), None) => match self.connection.receive_eof() {
                     Ok(()) => return Poll::Ready(None),
                     Err(error) => self.fail(error),
                 },
-                n => self.received += n as u64,
+                (Ok(n), _) => self.received += n as u64,
+                (Err(error), None) => return Poll::Ready(Some(Err(error))),
             }
         }
     }
 
-    /// Writes all queued frames in one vectored write, as far as the stream takes them.
+    /// Writes all queued frames in one vectored write, as far as the stream takes them. Once a write has failed, drops them,
+    /// and reports the same again.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.unwritten.is_none() {
+            self.unwritten = ready!(self.poll_write_queue(cx)).err();
+        }
+        let Some(error) = &self.unwritten else { return Poll::Ready(Ok(())) };
+        self.tx = SendQueue::new();
+        Poll::Ready(Err(again(error)))
+    }
+
+    fn poll_write_queue(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.tx.has_remaining() {
             // The future has no state of its own, so a new one for each poll is enough.
             if ready!(pin!(self.stream.write_buf(&mut self.tx)).poll(cx))? == 0 {
@@ -222,7 +241,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     }
 }
 
-/// Ends after the peer's close, or after an error. Everything owed to the peer is written by then.
+/// Ends after the peer's close, or after an error. Everything owed to the peer is written by then; if a write has failed, the
+/// last item is its error, after the messages that had arrived.
 impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Stream for WebSocket<S, R> {
     type Item = io::Result<Message>;
 
@@ -310,6 +330,11 @@ async fn read_head<S: AsyncRead + Unpin>(
             Err(error) => return Ok((Err(error), rx)),
         }
     }
+}
+
+/// The same error once more.
+fn again(error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), error.to_string())
 }
 
 /// A new masking key, which whoever provides the payload cannot predict (RFC 6455 §10.3).
