@@ -4,9 +4,10 @@
 //! `getrandom`, `tokio` (`io-util`).
 //!
 //! The host decides when to give up (no timer is in here: wrap calls that may take long in `tokio::time::timeout`), how much
-//! may be queued for a peer that does not read ([`HIGH_WATER`]), the masking keys of a client, and the task: **one** task
-//! drives both directions. [`WebSocket::next`](futures_util::StreamExt::next) answers pings, and writes queued messages
-//! before it waits, so that all replies to one read leave in one write.
+//! may be queued for a peer that does not read ([`HIGH_WATER`]), the masking keys of a client, and the tasks: one for both
+//! directions, or two after [`StreamExt::split`](futures_util::StreamExt::split).
+//! [`WebSocket::next`](futures_util::StreamExt::next) answers pings, and writes queued messages before it waits, so that all
+//! replies to one read leave in one write.
 
 use bytes::{Buf, Bytes, BytesMut};
 use framewire::{
@@ -18,11 +19,12 @@ use framewire::{
     mask::Key,
     owned::{self, Reader, SendQueue, Utf8Bytes},
 };
-use futures_util::{Sink, Stream};
+use futures_util::{Sink, Stream, task::AtomicWaker};
 use std::{
     io,
     pin::{Pin, pin},
-    task::{Context, Poll, ready},
+    sync::Arc,
+    task::{Context, Poll, Wake, Waker, ready},
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -44,6 +46,7 @@ pub struct WebSocket<S, R: Role> {
     tx: SendQueue,
     /// Whether the stream may still buffer written bytes, so that it must be flushed.
     unflushed: bool,
+    writers: Arc<Writers>,
     /// The first write that failed. It is reported after all that had arrived.
     unwritten: Option<io::Error>,
     received: u64,
@@ -119,6 +122,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
             rx,
             tx: SendQueue::new(),
             unflushed: false,
+            writers: Arc::default(),
             unwritten: None,
             received: 0,
             failure: None,
@@ -189,7 +193,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
                 return Poll::Ready(Some(Ok(message)));
             }
             // If the write fails, what had arrived is still received: perhaps the close that says why.
-            let written = self.poll_write(cx);
+            let written = self.poll_write(Task::Receives, cx);
             if self.connection.state() == State::Closed {
                 let written = ready!(written);
                 if written.is_ok() {
@@ -216,9 +220,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
 
     /// Writes all queued frames in one vectored write, as far as the stream takes them. Once a write has failed, drops them,
     /// and reports the same again.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.unwritten.is_none() {
-            self.unwritten = ready!(self.poll_write_queue(cx)).err();
+    fn poll_write(&mut self, task: Task, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.unwritten.is_none() && (self.tx.has_remaining() || self.unflushed) {
+            let writers = self.writers.clone();
+            writers.0[task as usize].register(cx.waker());
+            let both = Waker::from(writers.clone());
+            self.unwritten = ready!(self.poll_write_queue(&mut Context::from_waker(&both))).err();
+            writers.0[task as usize].take(); // it does not wait
+            writers.wake(); // the stream need not, as it was polled again
         }
         let Some(error) = &self.unwritten else { return Poll::Ready(Ok(())) };
         self.tx = SendQueue::new();
@@ -238,6 +247,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
             self.unflushed = false;
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+/// The task that receives and the task that sends, while they wait for a write. A stream keeps only one waker for writes,
+/// that of its last poll; it is given one that wakes both.
+#[derive(Default)]
+struct Writers([AtomicWaker; 2]);
+
+/// What a task does with the WebSocket. One task may do both.
+#[derive(Clone, Copy)]
+enum Task {
+    Receives,
+    Sends,
+}
+
+impl Wake for Writers {
+    fn wake(self: Arc<Self>) {
+        self.0.iter().for_each(AtomicWaker::wake);
     }
 }
 
@@ -263,7 +290,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Sink<Message> for WebSocket<S, 
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.tx.remaining() < HIGH_WATER { Poll::Ready(Ok(())) } else { this.poll_write(cx) }
+        if this.tx.remaining() < HIGH_WATER { Poll::Ready(Ok(())) } else { this.poll_write(Task::Sends, cx) }
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> io::Result<()> {
@@ -275,7 +302,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Sink<Message> for WebSocket<S, 
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().poll_write(cx)
+        self.get_mut().poll_write(Task::Sends, cx)
     }
 
     /// Sends a close, unless one was sent. To wait for the peer's, read the stream of messages to its end.
@@ -284,7 +311,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Sink<Message> for WebSocket<S, 
         if !this.connection.close_expected() {
             this.close_with(CloseCode::NORMAL, "").map_err(io::Error::other)?;
         }
-        this.poll_write(cx)
+        this.poll_write(Task::Sends, cx)
     }
 }
 

@@ -1,15 +1,19 @@
 //! The adapter of the tokio programs, on streams in memory. The tests poll by hand, so nothing depends on time.
 
 use bytes::BytesMut;
-use framewire::{Client, CloseCode};
-use framewire_examples::{Message, WebSocket};
+use framewire::{Client, CloseCode, Server};
+use framewire_examples::{HIGH_WATER, Message, WebSocket};
 use futures_util::{SinkExt, StreamExt, future::join};
 use std::{
     io,
-    pin::pin,
-    task::{Context, Poll, Waker},
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
 };
-use tokio::io::{AsyncWriteExt, BufStream, duplex};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufStream, ReadBuf, duplex};
 
 #[test]
 fn a_stream_that_buffers_what_is_written() {
@@ -38,6 +42,91 @@ fn what_had_arrived_when_a_write_fails() {
     assert_eq!(client.closed_with(), Some((CloseCode::TOO_BIG, "")));
     let again = finish(client.send("once more".into())).expect("it does not wait");
     assert!(again.is_err());
+}
+
+/// A stream keeps one waker for writes, that of its last poll, and each half polls it.
+#[test]
+fn both_halves_are_woken_once_the_stream_takes_bytes() {
+    for sends_first in [true, false] {
+        let (near, mut far) = duplex(64);
+        let mut socket = WebSocket::<_, Server>::new(near, BytesMut::new());
+        let much = Message::Binary(vec![0; HIGH_WATER].into()); // so that no more is read until it is written
+        finish(socket.feed(much)).expect("the queue is empty").expect("the connection is open");
+        let (mut sink, mut stream) = socket.split();
+        let (sends, receives) = (Arc::new(Woken::default()), Arc::new(Woken::default()));
+        let mut flush = || assert!(sends.poll(sink.flush()).is_pending());
+        let mut next = || assert!(receives.poll(stream.next()).is_pending());
+        if sends_first {
+            flush();
+            next();
+        } else {
+            next();
+            flush();
+        }
+        finish(far.read_exact(&mut [0; 64])).expect("bytes were written").expect("the stream is open");
+        assert_eq!((sends.take(), receives.take()), (true, true), "{sends_first}");
+    }
+}
+
+/// A stream need not wake a task if another has polled it since.
+#[test]
+fn a_half_that_waits_for_bytes_that_the_other_writes() {
+    let gate = Gate::default();
+    let mut socket = WebSocket::<_, Server>::new(gate.clone(), BytesMut::new());
+    finish(socket.feed("Hello".into())).expect("the queue is empty").expect("the connection is open");
+    let (mut sink, mut stream) = socket.split();
+    let (sends, receives) = (Arc::new(Woken::default()), Arc::new(Woken::default()));
+    assert!(sends.poll(sink.flush()).is_pending());
+    gate.0.store(true, Ordering::Relaxed);
+    assert!(receives.poll(stream.next()).is_pending());
+    assert_eq!((sends.take(), receives.take()), (true, false));
+    assert!(sends.poll(sink.flush()).is_ready());
+    assert_eq!((sends.take(), receives.take()), (false, false));
+}
+
+/// Whether a task was woken.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Woken {
+    /// Polls as this task does.
+    fn poll<F: Future>(self: &Arc<Self>, work: F) -> Poll<F::Output> {
+        pin!(work).poll(&mut Context::from_waker(&self.clone().into()))
+    }
+
+    fn take(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
+}
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A stream that takes bytes once it is open, and has none to read. It wakes nobody.
+#[derive(Clone, Default)]
+struct Gate(Arc<AtomicBool>);
+
+impl AsyncRead for Gate {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Gate {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.0.load(Ordering::Relaxed) { Poll::Ready(Ok(bytes.len())) } else { Poll::Pending }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
 }
 
 /// The result of work that waits for nothing outside it; `None` if it waits for ever.
