@@ -62,6 +62,9 @@ pub const HIGH_WATER: usize = 256 << 10;
 /// The bytes that a read asks for.
 const READ: usize = 16 << 10;
 
+/// A shorter message is copied. Otherwise it would hold the memory of a whole read for as long as the host keeps it.
+const COPY_BELOW: usize = READ / 4;
+
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S, Server> {
     /// Reads the opening handshake and answers it. `page` sees each request first; if it returns a response, that is written
     /// instead of the 101. `None`: the request got such a response, or was refused.
@@ -164,6 +167,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
                         self.tx.push_control(frame);
                     }
                     match message {
+                        owned::Message::Text(text) if text.len() < COPY_BELOW => {
+                            return Some(Message::Text(text.to_string().into()));
+                        }
+                        owned::Message::Binary(bytes) if bytes.len() < COPY_BELOW => {
+                            return Some(Message::Binary(Bytes::copy_from_slice(&bytes)));
+                        }
                         owned::Message::Text(text) => return Some(Message::Text(text)),
                         owned::Message::Binary(bytes) => return Some(Message::Binary(bytes)),
                         owned::Message::Close(payload) => {

@@ -3,6 +3,7 @@
 use bytes::BytesMut;
 use framewire::{Client, CloseCode, Server};
 use framewire_examples::{HIGH_WATER, Message, WebSocket};
+use framewire_testing::allocations::{Counting, counted};
 use futures_util::{SinkExt, StreamExt, future::join};
 use std::{
     io,
@@ -14,6 +15,9 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufStream, ReadBuf, duplex};
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
 
 #[test]
 fn a_stream_that_buffers_what_is_written() {
@@ -127,6 +131,25 @@ impl AsyncWrite for Gate {
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
+}
+
+/// Each message arrives in a read of its own, and a read asks for 16 KiB.
+#[test]
+fn the_memory_of_short_messages_that_are_kept() {
+    let (mut near, far) = duplex(64 << 10);
+    let mut client = WebSocket::<_, Client>::new(far, BytesMut::new());
+    let (kept, counts) = counted(|| {
+        let messages = (0..1000).map(|_| {
+            finish(near.write_all(b"\x82\x10sixteen bytes, \n\x81\x10sixteen letters."))
+                .expect("space")
+                .expect("open");
+            let mut next = || finish(client.next()).expect("a message").expect("no end").expect("no error");
+            [next(), next()]
+        });
+        messages.collect::<Vec<_>>()
+    });
+    assert_eq!(kept.len(), 1000);
+    assert!(counts.held < 512 << 10, "{counts:?}");
 }
 
 /// The result of work that waits for nothing outside it; `None` if it waits for ever.
