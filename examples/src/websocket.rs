@@ -140,7 +140,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         Ok(())
     }
 
-    /// Queues a close. The stream of messages continues until the peer's close, and then ends.
+    /// Queues a close. The stream of messages continues until the peer's close, and then ends. Answers to these messages are
+    /// dropped.
     pub fn close_with(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         self.tx.push_control(self.connection.close(code, reason, R::key(key))?);
         Ok(())
@@ -293,7 +294,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Stream for WebSocket<S, R> {
     }
 }
 
-/// Writes messages when it is flushed, or when the next message is awaited.
+/// Writes messages when it is flushed, or when the next message is awaited. Between our close and the peer's, it drops
+/// messages, which may not follow a close (RFC 6455 §5.5.1): a loop that answers messages goes on until the stream ends.
 impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Sink<Message> for WebSocket<S, R> {
     type Error = io::Error;
 
@@ -305,9 +307,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Sink<Message> for WebSocket<S, 
     fn start_send(self: Pin<&mut Self>, message: Message) -> io::Result<()> {
         let this = self.get_mut();
         let (kind, bytes) = message.into_parts();
-        this.tx
-            .push_message(&mut this.connection, kind, Rsv::NONE, bytes, R::key(key))
-            .map_err(io::Error::other)
+        match this.tx.push_message(&mut this.connection, kind, Rsv::NONE, bytes, R::key(key)) {
+            Err(SendError::Closed) if this.connection.state() == State::CloseSent => Ok(()),
+            queued => queued.map_err(io::Error::other),
+        }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

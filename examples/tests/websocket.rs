@@ -6,6 +6,7 @@ use framewire_examples::{HIGH_WATER, Message, WebSocket};
 use framewire_testing::allocations::{Counting, counted};
 use futures_util::{SinkExt, StreamExt, future::join};
 use std::{
+    error::Error,
     io,
     pin::{Pin, pin},
     sync::{
@@ -46,6 +47,30 @@ fn what_had_arrived_when_a_write_fails() {
     assert_eq!(client.closed_with(), Some((CloseCode::TOO_BIG, "")));
     let again = finish(client.send("once more".into())).expect("it does not wait");
     assert!(again.is_err());
+}
+
+/// The loop of docs/integrate.md, in which the host has closed.
+#[test]
+fn an_echo_goes_on_until_the_peer_closes() {
+    let (mut near, far) = duplex(64 << 10);
+    let mut client = WebSocket::<_, Client>::new(far, BytesMut::new());
+    let frames = b"\x81\x03one\x81\x03two\x88\x02\x03\xE8";
+    finish(near.write_all(frames)).expect("there is space").expect("it is written");
+    let echo = async {
+        client.close_with(CloseCode::NORMAL, "")?;
+        let mut echoed = 0;
+        while let Some(message) = client.next().await {
+            client.feed(message?).await?;
+            echoed += 1;
+        }
+        assert_eq!(echoed, 2);
+        Ok::<_, Box<dyn Error>>(())
+    };
+    finish(echo).expect("the peer has closed").expect("no error");
+    assert!(finish(client.send("late".into())).expect("it does not wait").is_err());
+    let mut written = Vec::new();
+    finish(near.read_to_end(&mut written)).expect("the stream has ended").expect("it is open");
+    assert_eq!((written[0], written.len()), (0x88, 8), "only the close");
 }
 
 /// A stream keeps one waker for writes, that of its last poll, and each half polls it.

@@ -106,8 +106,8 @@ async fn framed(mut socket: WebSocket<TcpStream, Server>) -> io::Result<()> {
             }
             Ok(None) => return Ok(()),
             Ok(Some(message)) => match message? {
-                Message::Text(text) => text,
                 _ if closing => continue, // no answer is needed
+                Message::Text(text) => text,
                 Message::Binary(_) => {
                     socket.close_with(CloseCode::UNSUPPORTED, "").map_err(io::Error::other)?;
                     closing = true;
