@@ -50,6 +50,7 @@ pub struct WebSocket<S, R: Role> {
     /// The first write that failed. It is reported after all that had arrived.
     unwritten: Option<io::Error>,
     received: u64,
+    written: u64,
     failure: Option<ProtocolError>,
     /// Whether the stream of messages has ended.
     ended: bool,
@@ -128,6 +129,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
             writers: Arc::default(),
             unwritten: None,
             received: 0,
+            written: 0,
             failure: None,
             ended: false,
             close: None,
@@ -150,6 +152,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     /// The number of bytes that have arrived. If it does not change for a while, ping the peer, and later give it up.
     pub fn received(&self) -> u64 {
         self.received
+    }
+
+    /// The number of bytes that the stream has taken. If bytes are queued and it does not change for a while, give the peer up.
+    pub fn written(&self) -> u64 {
+        self.written
     }
 
     /// The code and reason of the peer's close, after the stream of messages has ended.
@@ -247,8 +254,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     fn poll_write_queue(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.tx.has_remaining() {
             // The future has no state of its own, so a new one for each poll is enough.
-            if ready!(pin!(self.stream.write_buf(&mut self.tx)).poll(cx))? == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            match ready!(pin!(self.stream.write_buf(&mut self.tx)).poll(cx))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                n => self.written += n as u64,
             }
             self.unflushed = true;
         }

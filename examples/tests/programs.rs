@@ -1,7 +1,7 @@
 //! Starts each program as a user would, and talks to it with another implementation, tungstenite, within time limits.
 
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, ErrorKind, Read},
     net::TcpStream,
     process::{Child, Command, Output, Stdio},
     sync::{Arc, mpsc},
@@ -20,6 +20,21 @@ const PATIENCE: Duration = Duration::from_secs(30);
 fn tokio_server() {
     let server = Server::start(env!("CARGO_BIN_EXE_tokio_server"));
     echoes(server.open("/"));
+}
+
+/// A peer that sends without end and never reads is given up.
+#[test]
+fn tokio_server_and_a_flood() {
+    let server = Server::start_with(&[env!("CARGO_BIN_EXE_tokio_server"), "127.0.0.1:0", "1"]).unwrap();
+    let mut socket = server.open("/");
+    let message = Message::from("x".repeat(1000)); // a read brings several, so that some wait for space
+    let error = loop {
+        if let Err(error) = socket.send(message.clone()) {
+            break error;
+        }
+    };
+    let tungstenite::Error::Io(error) = error else { panic!("{error}") };
+    assert!(matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error}");
 }
 
 #[test]
@@ -237,9 +252,14 @@ impl Server {
         Self::start_or_skip(program).unwrap_or_else(|| panic!("{program} does not run here"))
     }
 
-    /// `None` if the program says that it cannot run here; the test then prints that.
     fn start_or_skip(program: &str) -> Option<Self> {
-        let mut child = Command::new(program).arg("127.0.0.1:0").stdout(Stdio::piped()).spawn().unwrap();
+        Self::start_with(&[program, "127.0.0.1:0"])
+    }
+
+    /// `None` if the program says that it cannot run here; the test then prints that.
+    fn start_with(command: &[&str]) -> Option<Self> {
+        let program = command[0];
+        let mut child = Command::new(program).args(&command[1..]).stdout(Stdio::piped()).spawn().unwrap();
         let (line, lines) = mpsc::channel();
         let out = BufReader::new(child.stdout.take().unwrap());
         thread::spawn(move || out.lines().try_for_each(|each| line.send(each.ok()?).ok())); // to the end of the output
