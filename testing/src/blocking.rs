@@ -1,4 +1,7 @@
 //! A blocking client on `std::net`: a host of the codec, with compression.
+//!
+//! If a write fails, the other end may have said why before: [`Socket::receive`] returns all that has arrived, and then the
+//! error of the write. The methods that send return only errors of the caller.
 
 use core::time::Duration;
 use framewire::{
@@ -19,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// An open connection and its socket.
 #[derive(Debug)]
 pub struct Socket {
-    stream: TcpStream,
+    stream: Stream,
     connection: Connection<Client>,
     /// If the server has agreed to compress.
     compression: Option<Compression>,
@@ -33,6 +36,13 @@ pub struct Socket {
     tx: Vec<u8>,
     /// Bytes read and written since the handshake.
     pub traffic: (u64, u64),
+}
+
+/// The socket, with the first write that failed.
+#[derive(Debug)]
+struct Stream {
+    socket: TcpStream,
+    unwritten: Option<io::Error>,
 }
 
 /// permessage-deflate. The pools could serve any number of connections of a thread; here, each has its own.
@@ -105,7 +115,7 @@ impl Socket {
         }
 
         let socket = Self {
-            stream,
+            stream: Stream { socket: stream, unwritten: None },
             connection,
             compression,
             assembler: Assembler::new(Limits::CLIENT.message),
@@ -138,7 +148,8 @@ impl Socket {
                 .map(|sent| sent.append_to(tx)),
         };
         sent.map_err(io::Error::other)?;
-        self.write()
+        self.write();
+        Ok(())
     }
 
     /// Sends a message in fragments.
@@ -157,7 +168,7 @@ impl Socket {
                     .map(|sent| sent.append_to(tx)),
             };
             sent.map_err(io::Error::other)?;
-            self.write()?;
+            self.write();
         }
         Ok(())
     }
@@ -165,13 +176,15 @@ impl Socket {
     /// Sends a ping.
     pub fn ping(&mut self, payload: &[u8]) -> io::Result<()> {
         let frame = self.connection.ping(payload, key()).map_err(io::Error::other)?;
-        self.stream.write_all(&frame)
+        self.stream.write(&frame);
+        Ok(())
     }
 
     /// Sends a close. Items up to the other end's close are still received.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> io::Result<()> {
         let frame = self.connection.close(code, reason, key()).map_err(io::Error::other)?;
-        self.stream.write_all(&frame)
+        self.stream.write(&frame);
+        Ok(())
     }
 
     /// Waits for the next item from the other end.
@@ -189,7 +202,7 @@ impl Socket {
                 Err(error) => return Err(self.fail(error)),
             };
             if let Some(frame) = self.connection.reply(&event, key) {
-                self.stream.write_all(&frame)?;
+                self.stream.write(&frame);
             }
             match event {
                 Event::Text(text) => return Ok(Received::Message(Kind::Text, text.as_bytes().to_vec())),
@@ -224,9 +237,7 @@ impl Socket {
     /// Fails the connection, and tells the other end why.
     fn fail(&mut self, error: ProtocolError) -> io::Error {
         if let Some(frame) = self.connection.fail(error, key) {
-            if let Err(error) = self.stream.write_all(&frame) {
-                return error;
-            }
+            self.stream.write(&frame);
         }
         self.wait_for_end();
         io::Error::other(error)
@@ -235,14 +246,31 @@ impl Socket {
     /// Waits a while for the server to close the socket first (RFC 6455 §7.1.1).
     fn wait_for_end(&mut self) {
         debug_assert_eq!(self.connection.state(), State::Closed);
-        let _ = self.stream.set_read_timeout(Some(Duration::from_secs(2)));
+        let _ = self.stream.socket.set_read_timeout(Some(Duration::from_secs(2)));
         while self.stream.read(&mut self.rx).is_ok_and(|n| n > 0) {}
     }
 
     /// Writes the frame that is in `tx`.
-    fn write(&mut self) -> io::Result<()> {
+    fn write(&mut self) {
         self.traffic.1 += self.tx.len() as u64;
-        self.stream.write_all(&self.tx)
+        self.stream.write(&self.tx);
+    }
+}
+
+impl Stream {
+    /// Writes all, unless a write has failed before.
+    fn write(&mut self, bytes: &[u8]) {
+        if self.unwritten.is_none() {
+            self.unwritten = self.socket.write_all(bytes).err();
+        }
+    }
+
+    /// Reads; if nothing more arrives, reports the write that failed.
+    fn read(&mut self, rx: &mut [u8]) -> io::Result<usize> {
+        match (self.socket.read(rx), &self.unwritten) {
+            (Ok(0) | Err(_), Some(error)) => Err(io::Error::new(error.kind(), error.to_string())),
+            (read, _) => read,
+        }
     }
 }
 
