@@ -22,7 +22,7 @@ pub enum Failure {
     Protocol { connection: usize, error: ProtocolError },
     /// A reply is not what it must be.
     Reply { connection: usize, message: u64, wrong: Wrong },
-    /// The server owes replies and sends nothing.
+    /// The server owes replies and sends no part of them.
     Silent { owed: usize, patience: Duration },
     /// An open loop is so far ahead of the server that its measurements would mean nothing.
     Overrun { owed: usize },
@@ -69,7 +69,7 @@ impl fmt::Display for Failure {
             }
             Self::Silent { owed, patience } => write!(
                 f,
-                "the server has sent nothing for {patience:?}, and owes {owed} replies (--patience)"
+                "the server has sent no part of a reply for {patience:?}, and owes {owed} (--patience)"
             ),
             Self::Overrun { owed } => {
                 write!(f, "the server is {owed} replies behind: it cannot keep up with the rate")

@@ -70,6 +70,8 @@ struct Generator<'a> {
     quota: u64,
     /// The messages that are due: on which connection, and since when.
     due: Vec<(usize, u64)>,
+    /// The connections that may have more to read, although no event will tell.
+    unread: BTreeSet<usize>,
 }
 
 impl<'a> Generator<'a> {
@@ -111,6 +113,7 @@ impl<'a> Generator<'a> {
                 Until::Messages(messages) => messages,
             },
             due: Vec::new(),
+            unread: BTreeSet::new(),
         })
     }
 
@@ -158,7 +161,9 @@ impl<'a> Generator<'a> {
                 let Token(i) = event.token();
                 if let Some(peer) = &mut peers[i] {
                     // Bytes that a server sends unasked.
-                    peer.read(event.is_read_closed(), &mut self.shared, &mut self.tally, now)?;
+                    let ended = event.is_read_closed();
+                    let (_, more) = peer.read(ended, &mut self.shared, &mut self.tally, now)?;
+                    self.unread.extend(more.then_some(i));
                     peer.unblock();
                     peer.flush(&mut self.shared)?;
                     continue;
@@ -168,6 +173,7 @@ impl<'a> Generator<'a> {
                 let each = opening[i].take().expect("it is being opened");
                 let peer = peers[i].insert(each.into_peer(&opened, &self.shared)?);
                 peer.take(&mut opened.rest, &mut self.shared, &mut self.tally, now)?;
+                self.unread.extend(opened.more.then_some(i));
                 done += 1;
                 self.tally.heard = now;
             }
@@ -285,6 +291,9 @@ impl<'a> Generator<'a> {
             let due = schedule.due().saturating_sub(self.now());
             wait = wait.min(Duration::from_nanos(due.saturating_sub(Self::AWAKE)));
         }
+        if !self.unread.is_empty() {
+            wait = Duration::ZERO;
+        }
         self.poll(wait)?;
         let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         let outcome = self.handle(&events);
@@ -294,26 +303,37 @@ impl<'a> Generator<'a> {
     }
 
     fn handle(&mut self, events: &Events) -> Result<(), Failure> {
+        let unread = std::mem::take(&mut self.unread);
         for event in events {
             let Token(i) = event.token();
-            let now = self.now();
-            let peer = &mut self.peers[i];
             if event.is_writable() {
-                peer.unblock();
+                self.peers[i].unblock();
             }
-            let mut answered = 0;
             let ended = event.is_read_closed() || event.is_error();
             if event.is_readable() || ended {
-                answered = peer.read(ended, &mut self.shared, &mut self.tally, now)?;
-            }
-            if self.schedule.is_some() {
-                self.peers[i].flush(&mut self.shared)?;
-                self.send_due()?;
+                self.read(i, ended)?;
             } else {
-                self.send(i, answered)?;
+                self.answer(i, 0)?;
             }
         }
-        Ok(())
+        unread.into_iter().try_for_each(|i| self.read(i, false))
+    }
+
+    fn read(&mut self, peer: usize, ended: bool) -> Result<(), Failure> {
+        let now = self.now();
+        let (answered, more) = self.peers[peer].read(ended, &mut self.shared, &mut self.tally, now)?;
+        self.unread.extend(more.then_some(peer));
+        self.answer(peer, answered)
+    }
+
+    /// Sends what is to be sent after this many replies on a connection.
+    fn answer(&mut self, peer: usize, answered: usize) -> Result<(), Failure> {
+        if self.schedule.is_some() {
+            self.peers[peer].flush(&mut self.shared)?;
+            self.send_due()
+        } else {
+            self.send(peer, answered)
+        }
     }
 
     /// Sends this many messages on a connection, as far as messages may still be sent, and anything that it has queued.

@@ -84,7 +84,7 @@ pub struct Options {
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds, help_heading = "Server")]
     pub hold: Duration,
 
-    /// How long the server may send nothing while it owes a reply.
+    /// How long the server may send no part of a reply while it owes one.
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds, help_heading = "Server")]
     pub patience: Duration,
 

@@ -1,10 +1,10 @@
-//! The messages of one connection that are on their way.
+//! The messages and control frames of one connection that are on their way.
 
 use crate::{
     corpus::{Corpus, Flight},
     failure::Wrong,
 };
-use framewire::{Client, Connection, Kind, Rsv, mask};
+use framewire::{Client, Connection, ControlFrame, Kind, Rsv, mask};
 use std::collections::VecDeque;
 
 /// The messages that are not answered yet. Their bytes are not kept: if the socket did not take them, they are made again.
@@ -109,6 +109,47 @@ impl Outgoing {
         let flight = self.flights.get(self.unsent).copied()?;
         self.unsent += 1;
         Some(flight)
+    }
+}
+
+/// Control frames that go out before the next message. Of the pongs that the socket has not begun to take, only the last is
+/// kept (RFC 6455 §5.5.3): a server that floods with pings and does not read costs no memory.
+#[derive(Debug, Default)]
+pub(crate) struct Owed {
+    bytes: Vec<u8>,
+    /// It follows `bytes`.
+    pong: Option<ControlFrame>,
+}
+
+impl Owed {
+    pub(crate) fn pong(&mut self, frame: ControlFrame) {
+        self.pong = Some(frame);
+    }
+
+    pub(crate) fn close(&mut self, frame: &ControlFrame) {
+        self.take_pong();
+        self.bytes.extend_from_slice(frame);
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.bytes.is_empty() && self.pong.is_none()
+    }
+
+    /// The bytes to write next; empty if none are owed.
+    pub(crate) fn bytes(&mut self) -> &[u8] {
+        if self.bytes.is_empty() {
+            self.take_pong();
+        }
+        &self.bytes
+    }
+
+    /// The socket has taken this many bytes.
+    pub(crate) fn advance(&mut self, n: usize) {
+        self.bytes.drain(..n);
+    }
+
+    fn take_pong(&mut self) {
+        self.bytes.extend(self.pong.take().iter().flat_map(|pong| pong.iter()));
     }
 }
 

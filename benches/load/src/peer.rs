@@ -4,7 +4,7 @@ use crate::{
     compression::{Compression, Pools},
     corpus::{Corpus, Flight},
     failure::Failure,
-    outgoing::Outgoing,
+    outgoing::{Outgoing, Owed},
     random::Random,
     tally::Tally,
 };
@@ -51,6 +51,8 @@ pub(crate) struct Opened {
     deflate: Option<DeflateParams>,
     /// The bytes that the server sent right after its head.
     pub(crate) rest: Vec<u8>,
+    /// Whether there may be more to read although no event will tell.
+    pub(crate) more: bool,
 }
 
 impl Opening {
@@ -109,6 +111,7 @@ impl Opening {
             return Ok(Some(Opened {
                 deflate: established.deflate,
                 rest: shared.rx[head.consumed..n].to_vec(),
+                more: n == shared.rx.len(),
             }));
         }
     }
@@ -130,8 +133,9 @@ impl Opening {
             agreed: opened.deflate,
             compression,
             outgoing: Outgoing::default(),
-            owed: Vec::new(),
+            owed: Owed::default(),
             is_blocked: false,
+            has_ended: false,
             received: 0,
             answered: 0,
         })
@@ -156,10 +160,11 @@ pub(crate) struct Peer {
     agreed: Option<DeflateParams>,
     compression: Option<Box<Compression>>,
     outgoing: Outgoing,
-    /// Control frames that go out before the next message.
-    owed: Vec<u8>,
+    owed: Owed,
     /// The socket takes no more for now.
     is_blocked: bool,
+    /// An event has told that the server ended the connection.
+    has_ended: bool,
     /// Bytes of the reply that is arriving.
     received: usize,
     /// The number of complete replies.
@@ -172,38 +177,36 @@ impl Peer {
         self.outgoing.flights.push_back(flight);
     }
 
-    /// Reads all that has arrived, and checks it; returns the number of answered messages. If the server is known to have
-    /// `ended` the connection, it reads up to that end, for which no other event will come.
+    /// Reads once, and checks what has arrived. Returns the number of answered messages, and whether there may be more to read
+    /// although no event will tell. If the server is known to have `ended` the connection, no event will tell of anything.
+    ///
+    /// It does not read on by itself: a server that never stops sending would keep the generator from its clock.
     pub(crate) fn read(
         &mut self,
         ended: bool,
         shared: &mut Shared,
         tally: &mut Tally,
         now: u64,
-    ) -> Result<usize, Failure> {
+    ) -> Result<(usize, bool), Failure> {
+        self.has_ended |= ended;
         let before = self.answered;
         let mut rx = std::mem::take(&mut shared.rx);
-        let outcome = loop {
-            match self.socket.read(&mut rx) {
-                Ok(0) => {
-                    break self.connection.receive_eof().map_err(|_| self.ended("it ended without a close"));
-                }
-                Ok(n) => {
-                    tally.receive(n);
-                    if let Err(failure) = self.take(&mut rx[..n], shared, tally, now) {
-                        break Err(failure);
-                    }
-                    if n < rx.len() && !ended {
-                        break Ok(()); // empty: an event will tell of more
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => break Err(self.socket_failed(error)),
+        let outcome = match self.socket.read(&mut rx) {
+            Ok(0) => {
+                let eof = self.connection.receive_eof();
+                eof.map(|()| false).map_err(|_| self.ended("it ended without a close"))
             }
+            Ok(n) => {
+                tally.receive(n);
+                let is_full = n == rx.len();
+                self.take(&mut rx[..n], shared, tally, now).map(|()| is_full || self.has_ended)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
+            Err(error) => Err(self.socket_failed(error)),
         };
         shared.rx = rx;
-        outcome.map(|()| (self.answered - before) as usize)
+        outcome.map(|more| ((self.answered - before) as usize, more))
     }
 
     /// Checks received bytes.
@@ -220,7 +223,10 @@ impl Peer {
             let answer =
                 checked.map_err(|wrong| Failure::Reply { connection: *index, message: *answered, wrong })?;
             *received += bytes.len();
-            tally.hear(now);
+            // An empty fragment brings the reply no nearer to its end.
+            if last || !bytes.is_empty() {
+                tally.hear(now);
+            }
             if let Some(flight) = answer {
                 *received = 0;
                 *answered += 1;
@@ -235,8 +241,10 @@ impl Peer {
                 Err(error) => return Err(Failure::Protocol { connection: *index, error }),
             };
             let closing = connection.state() == State::Closed;
-            if let Some(frame) = connection.reply(&event, || shared.random.key()) {
-                owed.extend_from_slice(&frame);
+            match (connection.reply(&event, || shared.random.key()), &event) {
+                (Some(pong), Event::Ping(_)) => owed.pong(pong),
+                (Some(close), _) => owed.close(&close),
+                (None, _) => {}
             }
             match event {
                 Event::Text(text) => check(Kind::Text, Rsv::NONE, text.as_bytes(), true)?,
@@ -271,8 +279,7 @@ impl Peer {
         while !self.is_blocked {
             // Control frames go between messages.
             if !self.owed.is_empty() && self.outgoing.written == 0 && !self.has_coded() {
-                let n = self.write_owed()?;
-                self.owed.drain(..n);
+                self.write_owed()?;
                 continue;
             }
             if self.compression.is_some() {
@@ -308,7 +315,7 @@ impl Peer {
     /// Sends a close.
     pub(crate) fn close(&mut self, shared: &mut Shared) -> Result<(), Failure> {
         if let Ok(frame) = self.connection.close(CloseCode::NORMAL, "", shared.random.key()) {
-            self.owed.extend_from_slice(&frame);
+            self.owed.close(&frame);
         }
         self.flush(shared)
     }
@@ -343,11 +350,12 @@ impl Peer {
         written.map(|n| n.is_some())
     }
 
-    fn write_owed(&mut self) -> Result<usize, Failure> {
-        let owed = std::mem::take(&mut self.owed);
-        let written = self.write(&owed);
+    fn write_owed(&mut self) -> Result<(), Failure> {
+        let mut owed = std::mem::take(&mut self.owed);
+        let written = self.write(owed.bytes());
         self.owed = owed;
-        written
+        self.owed.advance(written?);
+        Ok(())
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<usize, Failure> {

@@ -27,7 +27,7 @@ pub(crate) struct Tally {
     pub(crate) received: u64,
     /// Messages that were sent, or were due, and are not answered.
     pub(crate) outstanding: usize,
-    /// When the server last sent something.
+    /// When the server last sent a part of a reply.
     pub(crate) heard: u64,
     /// Latency and lateness of the sender, in nanoseconds.
     pub(crate) latency: Histogram<u64>,

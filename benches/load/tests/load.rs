@@ -9,14 +9,16 @@ use framewire_testing::wire::{self, BINARY, CLOSE, CONTINUATION, MORE, PING, TEX
 use std::{
     io::{self, Read, Write},
     net::{TcpListener, TcpStream},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
+
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn replies_are_counted() {
@@ -170,6 +172,16 @@ fn a_server_that_says_nothing() {
     assert!(matches!(failure, Failure::Silent { owed: 2, .. }), "{failure}");
 }
 
+#[test]
+fn a_server_that_floods_with_pings() {
+    gives_up(flood(vec![], frame(PING, &[b'?'; 125])));
+}
+
+#[test]
+fn a_server_that_floods_with_empty_fragments() {
+    gives_up(flood(frame(TEXT & MORE, b""), frame(CONTINUATION & MORE, b"")));
+}
+
 /// A server that owes nothing may be silent.
 #[test]
 fn a_schedule_with_long_pauses() {
@@ -285,6 +297,30 @@ fn load(port: u16, options: &str) -> Result<Report, Failure> {
     run(&options.plan(), |_, _| {})
 }
 
+/// Checks that the generator ends for want of replies, although the server never stops sending, and within 128 MiB of
+/// address space, which it needs itself.
+fn gives_up(server: u16) {
+    let limited = format!("ulimit -v 131072; exec {} \"$@\"", env!("CARGO_BIN_EXE_framewire-load"));
+    let mut child = Command::new("sh")
+        .args(["-c", &limited, "sh", &format!("ws://127.0.0.1:{server}/")])
+        .args("-d 0.2 --warm-up 0 -c 2 --patience 0.5".split(' '))
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a shell");
+    let began = Instant::now();
+    while child.try_wait().expect("our child").is_none() {
+        if began.elapsed() > PATIENCE {
+            child.kill().expect("our child");
+            panic!("it does not end");
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    let output = child.wait_with_output().expect("our child");
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("the server has sent no part of a reply for 500ms, and owes 2"), "{said}");
+}
+
 fn wrong(outcome: Result<Report, Failure>) -> Wrong {
     match outcome {
         Err(Failure::Reply { wrong, .. }) => wrong,
@@ -344,6 +380,22 @@ fn start_each(mut new: impl FnMut() -> Answer + Send + 'static) -> u16 {
     common::start(move || {
         let (answer, count) = (new(), count.clone());
         move |stream| serve(stream, answer, &count)
+    })
+}
+
+/// A server that waits for a message, sends `first`, and then this frame without end. It reads nothing more.
+fn flood(first: Vec<u8>, frame: Vec<u8>) -> u16 {
+    let many = frame.repeat((64 << 10) / frame.len());
+    common::start(move || {
+        let (first, many) = (first.clone(), many.clone());
+        move |mut stream| {
+            common::accept(&mut stream, None)?;
+            stream.read_exact(&mut [0; 100])?;
+            stream.write_all(&first)?;
+            loop {
+                stream.write_all(&many)?;
+            }
+        }
     })
 }
 
