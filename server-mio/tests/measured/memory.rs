@@ -6,6 +6,8 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
     process::Command,
+    thread,
+    time::Duration,
 };
 
 const CONNECTIONS: usize = 10_000;
@@ -108,6 +110,60 @@ fn half_open_handshakes() {
     assert!(grown < peers.len() * 10 * KIB, "{} half-open handshakes took {grown} bytes", peers.len());
     until("the server closes their sockets", || program.descriptors() <= descriptors);
     program.check();
+}
+
+/// Peers send messages of many sizes, read nothing, and vanish. What stays of their memory is used for the next storm. glibc keeps
+/// most of it; jemalloc, if it is installed, returns it.
+#[test]
+#[ignore = "it takes a minute"]
+fn storms() {
+    const JEMALLOC: &str = "export LD_PRELOAD=libjemalloc.so.2 \
+        MALLOC_CONF=background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0";
+    for (allocator, setup) in [("glibc", ""), ("jemalloc", JEMALLOC)] {
+        let program = start_with(setup, &["--listen", "127.0.0.1:0", "--send-buffer", "16K"]);
+        let maps = std::fs::read_to_string(format!("/proc/{}/maps", program.pid())).unwrap();
+        if allocator == "jemalloc" && !maps.contains("jemalloc") {
+            println!("jemalloc is not installed");
+            continue;
+        }
+        let peaks = [(); 3].map(|()| {
+            let peak = storm(&program);
+            thread::sleep(Duration::from_secs(3));
+            println!("{allocator}: {} MiB at the peak, {} afterwards", peak / MIB, program.memory() / MIB);
+            peak
+        });
+        assert!(peaks[2] < peaks[0] + peaks[0] / 4, "each storm takes more memory: {peaks:?}");
+        assert!(allocator == "glibc" || program.memory() < peaks[0] / 10, "jemalloc keeps memory");
+    }
+}
+
+/// 800 peers with half a megabyte of unread echoes each, which vanish in any order. Returns the most memory.
+fn storm(program: &Program) -> usize {
+    const SIZES: [usize; 8] = [200, 1000, 3000, 9000, 20_000, 40_000, 70_000, 120_000];
+    let before = program.descriptors();
+    let mut random = Random(1);
+    let mut peers: Vec<TcpStream> = (0..800)
+        .map(|_| {
+            let mut peer = program.tcp();
+            socket2::SockRef::from(&peer).set_recv_buffer_size(4 * KIB).unwrap();
+            peer.write_all(upgrade("").as_bytes()).unwrap();
+            peer.read_exact(&mut [0; 129]).unwrap();
+            peer
+        })
+        .collect();
+    for _ in 0..12 {
+        for _ in 0..peers.len() {
+            let peer = random.below(peers.len());
+            peers[peer].write_all(&frame(BINARY, &noise(SIZES[random.below(SIZES.len())], 1))).unwrap();
+        }
+    }
+    program.check();
+    let peak = program.memory();
+    while !peers.is_empty() {
+        peers.swap_remove(random.below(peers.len()));
+    }
+    until("the server closes their sockets", || program.descriptors() <= before);
+    peak
 }
 
 /// The memory of a fragmented message depends on its bytes, not on the number of its fragments.
