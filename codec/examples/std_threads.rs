@@ -11,7 +11,7 @@ use framewire::{
 use std::{
     env, io,
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
+    net::{Shutdown, TcpListener, TcpStream},
     thread,
     time::Duration,
 };
@@ -58,7 +58,7 @@ fn session(mut stream: TcpStream) -> io::Result<()> {
         stream.write_all(&tx)?;
         tx.clear();
         if connection.state() == State::Closed {
-            return stream.shutdown(std::net::Shutdown::Write);
+            return finish(&stream);
         }
         let n = stream.read(&mut rx)?;
         if n == 0 {
@@ -66,6 +66,14 @@ fn session(mut stream: TcpStream) -> io::Result<()> {
         }
         received = 0..n;
     }
+}
+
+/// Ends the connection. If it were closed before all that has arrived is read, the peer might not get what was written last.
+fn finish(stream: &TcpStream) -> io::Result<()> {
+    stream.shutdown(Shutdown::Write)?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    io::copy(&mut stream.take(MAX_MESSAGE), &mut io::sink())?;
+    Ok(())
 }
 
 /// Does the opening handshake. Returns the range of `rx` that has frames already; `None` if the request was refused.

@@ -56,6 +56,15 @@ fn std_threads() {
     send(&mut socket, CONTINUATION, &[0]);
     let (first, payload) = receive(&mut socket);
     assert!(first == CLOSE && payload.starts_with(&1009_u16.to_be_bytes()), "{first:x} {payload:x?}");
+    // So is a frame, and the client may go on to send it.
+    let mut socket = raw::open(&spawn(|listener| std_threads::serve(&listener)));
+    let frame = frame(BINARY, Some(KEY), &vec![0; 17 << 20]);
+    let (some, rest) = frame[..3 << 20].split_at(100 << 10);
+    socket.write_all(some).unwrap();
+    let (first, payload) = receive(&mut socket);
+    assert!(first == CLOSE && payload.starts_with(&1009_u16.to_be_bytes()), "{first:x} {payload:x?}");
+    socket.write_all(rest).unwrap();
+    assert_eq!(socket.read(&mut [0]).unwrap(), 0);
 }
 
 #[test]
