@@ -8,7 +8,7 @@ use framewire::extension::DeflateOffer;
 use std::{num::NonZeroUsize, time::Duration};
 
 /// Loads a WebSocket echo server, checks every reply byte for byte, and reports its throughput and latency. Uses one
-/// thread. Exit status: 0 if all went well, 1 if not, 3 if the run is void because the sender was late.
+/// thread. Exit status: 0 for success, 1 for a failure, 2 for a wrong option, 3 if the run is void because the sender was late.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "framewire-load", version, max_term_width = 100)]
 pub struct Options {
@@ -64,11 +64,11 @@ pub struct Options {
     #[arg(long, value_enum, default_value_t = Handler::Echo, help_heading = "Messages")]
     pub handler: Handler,
 
-    /// Offer permessage-deflate. (Random bytes do not become shorter, text a little; use JSON.)
+    /// Offer permessage-deflate. (Use `--payload json`: random bytes and text hardly shrink.)
     #[arg(long, help_heading = "Messages")]
     pub compression: bool,
 
-    /// Offer it without context takeover, in both directions: each message is compressed by itself.
+    /// Offer compression without context takeover: each message, in both directions, is compressed by itself.
     #[arg(long, requires = "compression", help_heading = "Messages")]
     pub no_context_takeover: bool,
 
@@ -84,11 +84,11 @@ pub struct Options {
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds, help_heading = "Server")]
     pub hold: Duration,
 
-    /// How long the server may send no part of a reply while it owes one.
+    /// Fail if the server owes replies and sends no part of any for this long.
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds, help_heading = "Server")]
     pub patience: Duration,
 
-    /// An open loop is void if the sender was later than this with one message in a hundred.
+    /// With `--rate`, the run is void if one message in a hundred is sent later than this.
     #[arg(long, value_name = "SECONDS", default_value = "0.001", value_parser = seconds, help_heading = "Server")]
     pub late_bound: Duration,
 

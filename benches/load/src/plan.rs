@@ -20,7 +20,7 @@ pub struct Plan {
     pub warm_up: Duration,
     /// The time for which the connections stay open at the end.
     pub hold: Duration,
-    /// How long the server may send no part of a reply while it owes one.
+    /// The run fails if the server owes replies and sends no part of any for this long.
     pub patience: Duration,
     /// How late the sender of an open loop may be, at the 99th percentile.
     pub late_bound: Duration,

@@ -47,8 +47,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SECONDS", default_value = "20", help_heading = "Time")]
     pub(crate) pong_timeout: u32,
 
-    /// Drop a closing peer that takes none of its queued bytes, or does not close, for this many seconds, and any closing
-    /// peer after as many minutes; when the server stops, wait this many seconds for all peers
+    /// Drop a closing peer that takes none of its queued bytes, or does not close, for this many seconds, or that has not
+    /// taken all of them after as many minutes; when the server stops, wait this many seconds for all peers
     #[arg(long, value_name = "SECONDS", default_value = "5", help_heading = "Time")]
     pub(crate) close_timeout: u32,
 
@@ -92,7 +92,7 @@ pub(crate) struct Options {
     pub(crate) client_max_window_bits: u8,
 
     /// Use at most this much memory for compression on each thread, in addition to the memory of the messages; at the
-    /// limit, new connections get less of it, and a new compressed message waits until another one ends
+    /// limit, new connections compress less or not at all, and a new compressed message waits until another one ends
     #[arg(long, value_name = "SIZE", default_value = "64M", help_heading = "Compression")]
     pub(crate) compression_memory: Size,
 
