@@ -1,6 +1,8 @@
 //! Attacks with compression, as in attack.rs. The honest client does not compress.
 
 use super::{
+    attack::SLACK,
+    flood::{Flood, paced},
     siege::{Siege, Unit},
     *,
 };
@@ -23,8 +25,6 @@ const OPTIONS: &[&str] = &["--compression", "--compression-memory", "16M"];
 /// The default of `--max-message`.
 const MESSAGE: usize = 16 * MIB;
 
-const SLACK: usize = 2 * MIB;
-
 /// The first byte of a compressed message in one frame, and of its first fragment.
 const WHOLE: u8 = BINARY | RSV1;
 const FIRST: u8 = WHOLE & MORE;
@@ -33,20 +33,21 @@ const FIRST: u8 = WHOLE & MORE;
 #[test]
 #[ignore = "measures"]
 fn bombs_within_the_limit() {
+    const BOMBS: usize = 60;
     let bomb = bomb(MESSAGE);
     let siege = Siege::new(Unit::Byte, OPTIONS);
     let (cost, ()) = siege.run(|program| {
         let mut peer = connect(program);
-        for _ in 0..10 {
+        for _ in paced(BOMBS, 30) {
             peer.write_all(&bomb).unwrap();
             let mut head = [0; 4];
             peer.read_exact(&mut head).unwrap();
             assert_eq!(head[..2], [WHOLE, 126]);
             peer.read_exact(&mut vec![0; u16::from_be_bytes([head[2], head[3]]).into()]).unwrap();
         }
-        (10 * bomb.len(), ())
+        (BOMBS * bomb.len(), ())
     });
-    cost.is_within("bombs of 16 MiB, echoed", POOLS + 4 * MESSAGE + SLACK, 6000.0);
+    cost.must_be_within("bombs of 16 MiB, echoed", POOLS + 4 * MESSAGE + SLACK, 6000.0);
 }
 
 /// A message that inflates beyond the limit: the server inflates up to the limit, then fails the connection.
@@ -57,7 +58,7 @@ fn bombs_over_the_limit() {
     let bomb = bomb(MIB + MIB / 8);
     let siege = Siege::new(Unit::Connection, &[OPTIONS, &["--max-message", "1M"]].concat());
     let (cost, ()) = siege.run(|program| {
-        for _ in 0..COUNT {
+        for _ in paced(COUNT, 100) {
             let mut peer = connect(program);
             peer.write_all(&bomb).unwrap();
             let mut answer = [0; 4];
@@ -66,33 +67,34 @@ fn bombs_over_the_limit() {
         }
         (COUNT, ())
     });
-    cost.is_within("bombs of 1 KiB, for a limit of 1 MiB", POOLS + 4 * MIB + SLACK, 40.0);
+    cost.must_be_within("bombs of 1 KiB, for a limit of 1 MiB", POOLS + 4 * MIB + SLACK, 40.0);
 }
 
 /// Compressed bytes that inflate to nothing: no limit on the inflated length bounds this work.
 #[test]
 #[ignore = "measures"]
 fn streams_that_inflate_to_nothing() {
-    let stored: &[u8] = &[0, 0, 0, 0xFF, 0xFF];
+    const STORED: &[u8] = &[0, 0, 0, 0xFF, 0xFF];
     for (name, blocks, ratio) in [
-        ("empty stored blocks", stored.repeat(200_000), 60.0),
+        ("empty stored blocks", STORED.repeat(200_000), 60.0),
         ("empty blocks with a code each", code_tables(4000), 250.0),
     ] {
         let siege = Siege::new(Unit::Byte, OPTIONS);
+        let wire = frame(CONTINUATION & MORE, &blocks);
+        let times = 12 * MIB / wire.len(); // the limit also counts compressed bytes
+        let flood = Flood { wire: &wire, each: times * wire.len(), rate: 6 * MIB, reads: false };
         let (cost, mut peer) = siege.run(|program| {
             let mut peer = connect(program);
             peer.write_all(&frame(FIRST, &[])).unwrap();
-            let wire = frame(CONTINUATION & MORE, &blocks);
-            let times = 12 * MIB / wire.len(); // the limit also counts compressed bytes
-            (0..times).for_each(|_| peer.write_all(&wire).unwrap());
-            (times * wire.len(), peer)
+            (flood.pour([&peer]), peer)
         });
-        cost.is_within(&format!("{name}, one message"), POOLS + SLACK, ratio);
-        // The message is empty.
         peer.write_all(&frame(CONTINUATION, b"\0")).unwrap();
-        let mut echo = [0; 2];
+        let expected = wire::frame(BINARY, None, b"");
+        let mut echo = vec![0; expected.len()];
         peer.read_exact(&mut echo).unwrap();
-        assert_eq!(echo, [BINARY, 0]);
+        assert!(echo == expected, "the message is echoed");
+        drop(peer);
+        cost.must_be_within(&format!("{name}, one message"), POOLS + SLACK, ratio);
     }
 }
 
@@ -104,21 +106,19 @@ fn fragments() {
         [("empty fragments", &b""[..], 60.0), ("fragments of one byte", b"\0", 100.0)]
     {
         let siege = Siege::new(Unit::Byte, OPTIONS);
-        let (cost, _peer) = siege.run(|program| {
+        // The bytes of empty stored blocks, one in each fragment.
+        let wire = match payload {
+            b"" => frame(CONTINUATION & MORE, b"").repeat(5000),
+            _ => [0, 0, 0, 0xFF, 0xFF].map(|byte| frame(CONTINUATION & MORE, &[byte])).concat().repeat(1000),
+        };
+        let flood = Flood { wire: &wire, each: COUNT / 5000 * wire.len(), rate: 3 * MIB, reads: false };
+        let (cost, peer) = siege.run(|program| {
             let mut peer = connect(program);
             peer.write_all(&frame(FIRST, &[])).unwrap();
-            // The bytes of empty stored blocks, one in each fragment.
-            let wire = match payload {
-                b"" => frame(CONTINUATION & MORE, b"").repeat(5000),
-                _ => [0, 0, 0, 0xFF, 0xFF]
-                    .map(|byte| frame(CONTINUATION & MORE, &[byte]))
-                    .concat()
-                    .repeat(1000),
-            };
-            (0..COUNT / 5000).for_each(|_| peer.write_all(&wire).unwrap());
-            (COUNT * (6 + payload.len()), peer)
+            (flood.pour([&peer]), peer)
         });
-        cost.is_within(&format!("1,000,000 {name}, compressed"), POOLS + SLACK, ratio);
+        drop(peer);
+        cost.must_be_within(&format!("1,000,000 {name}, compressed"), POOLS + SLACK, ratio);
     }
 }
 

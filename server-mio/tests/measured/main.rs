@@ -5,11 +5,13 @@ use framewire_testing::{
     payload::Random,
     peer::*,
     program::*,
-    wire::{BINARY, CLOSE, CONTINUATION, MORE, PING, RSV1, TEXT},
+    wire::{self, BINARY, CLOSE, CONTINUATION, MORE, PING, RSV1, TEXT},
 };
 
 mod attack;
 mod attack_deflate;
+mod crowd;
+mod flood;
 mod memory;
 mod siege;
 

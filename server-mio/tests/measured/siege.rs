@@ -1,10 +1,14 @@
-//! A server under attack: measures its memory, its CPU time as a ratio to that of an honest client, and whether another client
-//! is served meanwhile.
+//! A server under attack: measures its memory, its CPU time as a ratio to that of an honest client, and how long honest peers
+//! wait meanwhile.
 
-use super::*;
+use super::{
+    crowd::{Crowd, Waits},
+    flood::paced,
+    *,
+};
 use std::{
     fs,
-    io::{self, Read, Write},
+    io::{Read, Write},
     sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     thread,
     time::{Duration, Instant},
@@ -17,36 +21,46 @@ pub(crate) enum Unit {
     Byte,
     /// Writes, each of which may cost the server a read. An honest client sends one message of 125 bytes at a time.
     Write,
-    /// Connections. An honest client makes a handshake, an echo and a closing handshake.
+    /// Connections. An honest client makes a handshake, an echo and a closing handshake, a thousand times a second.
     Connection,
 }
 
-/// The cost of an attack to the server.
-#[derive(Debug)]
-pub(crate) struct Cost {
-    unit: Unit,
-    units: usize,
-    /// Nanoseconds of CPU time for each unit of the attacker, and for each unit of an honest client.
-    cpu: (f64, f64),
-    /// The most by which the server's memory grew, in bytes.
-    pub(crate) grown: usize,
-    /// How many echoes another client received meanwhile, and how long the slowest took.
-    echoes: usize,
-    slowest: Duration,
-}
-
-/// A server, its memory before an attack, and the cost of an honest client.
+/// A server, and the cost of an honest client.
 pub(crate) struct Siege {
     pub(crate) program: Program,
-    memory: usize,
     unit: Unit,
+    /// Nanoseconds of the server's CPU time for each unit of an honest client.
     honest: f64,
+    /// The server's memory and file descriptors before an attack.
+    memory: usize,
+    pub(crate) descriptors: usize,
 }
+
+/// The cost of an attack to the server.
+pub(crate) struct Cost {
+    pub(crate) siege: Siege,
+    units: usize,
+    time: Duration,
+    /// Nanoseconds of the server's CPU time for each unit of the attacker.
+    cpu: f64,
+    /// The most by which the server's memory grew, in bytes.
+    grown: usize,
+    /// How long honest peers wait, without the attack and beside it.
+    quiet: Waits,
+    waits: Waits,
+}
+
+/// For how long the honest peers are alone.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// The time in which the server frees memory that it has kept for reuse.
+const AFTERWARDS: Duration = Duration::from_secs(3);
 
 impl Siege {
     /// Starts a server, and measures the cost of an honest client.
     pub(crate) fn new(unit: Unit, options: &[&str]) -> Self {
         let program = start(options);
+        let descriptors = program.descriptors();
         let honest = match unit {
             Unit::Byte => bytes as fn(&Program) -> usize,
             Unit::Write => messages,
@@ -56,84 +70,83 @@ impl Siege {
         let before = nanoseconds(&program);
         let units = honest(&program);
         let honest = (nanoseconds(&program) - before) as f64 / units as f64;
-        Self { memory: program.memory(), program, unit, honest }
+        Self { memory: program.memory(), program, unit, honest, descriptors }
     }
 
-    /// Runs an attack, and measures it. The attack returns how many units it used, and values, such as connections, that are
-    /// kept until the measurement is over.
-    pub(crate) fn run<T>(&self, attack: impl FnOnce(&Program) -> (usize, T)) -> (Cost, T) {
-        let (pid, address) = (self.program.pid(), self.program.address().to_owned());
-        let (over, echoes, peak) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
-        let (over, echoes, peak) = (&over, &echoes, &peak);
-        let before = nanoseconds(&self.program);
-        thread::scope(|scope| {
-            let other = scope.spawn(move || {
-                let (mut client, mut slowest) = (Client::connect(&address), Duration::ZERO);
-                while !over.load(SeqCst) {
-                    let began = Instant::now();
-                    client.check();
-                    slowest = slowest.max(began.elapsed());
-                    echoes.fetch_add(1, SeqCst);
-                    peak.fetch_max(memory(pid), SeqCst);
-                    thread::sleep(Duration::from_millis(5)); // so that it adds little to the cost
-                }
-                slowest
-            });
-            let ends = OnDrop(over); // also if the attack panics
-            until("another client is served", || echoes.load(SeqCst) > 0);
-            echoes.store(0, SeqCst);
-            let (units, lent) = attack(&self.program);
-            // The last bytes of the attack may still be in the kernel.
-            until("another client is served", || echoes.load(SeqCst) > 0);
-            let echoes = echoes.load(SeqCst);
-            drop(ends);
-            let slowest = other.join().expect("another client is served");
-            let cpu = (at_rest(&self.program) - before) as f64 / units as f64;
-            let grown = peak.load(SeqCst).max(self.program.memory()).saturating_sub(self.memory);
-            (Cost { unit: self.unit, units, cpu: (cpu, self.honest), grown, echoes, slowest }, lent)
-        })
+    /// Runs an attack twice: alone, for its cost, which the honest peers would blur; and beside the honest peers, for their
+    /// waits. The attack returns how many units it used, and its connections, which stay open.
+    pub(crate) fn run<T>(self, attack: impl Fn(&Program) -> (usize, T)) -> (Cost, T) {
+        let program = &self.program;
+        let before = nanoseconds(program);
+        let (peak, (units, peers)) = peak(program.pid(), || attack(program));
+        let cpu = (at_rest(program) - before) as f64 / units as f64;
+        let grown = peak.max(program.memory()).saturating_sub(self.memory);
+        drop(peers);
+        self.until_alone();
+
+        let crowd = Crowd::new(program);
+        thread::sleep(QUIET);
+        let quiet = crowd.waits();
+        let began = Instant::now();
+        let (_, peers) = attack(program);
+        let time = began.elapsed();
+        at_rest(program); // the last bytes of the attack may still be in the kernel
+        let waits = crowd.waits();
+        drop(crowd);
+        (Cost { siege: self, units, time, cpu, grown, quiet, waits }, peers)
     }
+
+    fn until_alone(&self) {
+        until("all peers have gone", || self.program.descriptors() <= self.descriptors);
+    }
+}
+
+/// Samples a process's memory during some work. Returns the most that was seen.
+fn peak<T>(pid: u32, work: impl FnOnce() -> T) -> (usize, T) {
+    let (over, peak) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(SeqCst) {
+                peak.fetch_max(memory(pid), SeqCst);
+                thread::sleep(Duration::from_millis(5)); // so that it takes little of the machine
+            }
+        });
+        let _ends = OnDrop(&over); // also if the work panics
+        let done = work();
+        (peak.load(SeqCst), done)
+    })
 }
 
 impl Cost {
-    /// Prints the cost as a row of a table, and checks that its memory and its ratio of CPU time are within these limits.
-    pub(crate) fn is_within(&self, what: &str, memory: usize, ratio: f64) {
-        let Self { unit, units, cpu: (cpu, honest), grown, echoes, slowest } = self;
-        let unit = format!("{unit:?}").to_lowercase();
+    /// Waits until the attackers, whose connections the caller has dropped, are gone. Prints the cost as a row of a table, and
+    /// checks that its memory and its ratio of CPU time are within these limits.
+    pub(crate) fn must_be_within(self, what: &str, memory: usize, ratio: f64) {
+        let Self { siege, units, time, cpu, grown, quiet, waits } = &self;
+        siege.until_alone();
+        thread::sleep(AFTERWARDS);
+        let kept = siege.program.memory().saturating_sub(siege.memory);
+        let (unit, cpu_ratio) = (format!("{:?}", siege.unit).to_lowercase(), cpu / siege.honest);
         println!(
-            "| {what} | {} {unit}s | {} KiB of {} | {:.2} of {ratio} | {echoes}, the slowest {} ms |",
+            "| {what} | {} {unit}s, {:.1} s | {} KiB of {} | {} KiB | {cpu_ratio:.2} of {ratio} | {} | {} |",
             grouped(*units),
+            time.as_secs_f64(),
             grouped(grown.div_ceil(KIB)),
             grouped(memory.div_ceil(KIB)),
-            cpu / honest,
-            slowest.as_millis(),
+            grouped(kept.div_ceil(KIB)),
+            beside(waits.p50, quiet.p50),
+            beside(waits.p99, quiet.p99),
         );
         assert!(*grown <= memory, "{what}: {grown} bytes of memory, {memory} are allowed");
         assert!(
-            cpu / honest <= ratio,
-            "{what}: {cpu:.1} ns a {unit}, {:.1} times what an honest client takes, {ratio} is allowed",
-            cpu / honest
+            cpu_ratio <= ratio,
+            "{what}: {cpu:.1} ns a {unit}, {cpu_ratio:.1} times what an honest client takes, {ratio} is allowed",
         );
     }
 }
 
-/// Writes until the server takes no more, or `most` bytes; returns how many bytes it took.
-pub(crate) fn pour(socket: &Socket, wire: &[u8], most: usize) -> usize {
-    let Socket::Tcp(socket) = socket else { panic!("not over TCP") };
-    let mut socket = socket.try_clone().unwrap();
-    socket.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
-    let mut sent = 0;
-    while sent < most {
-        match socket.write(&wire[sent % wire.len()..]) {
-            Ok(n) => sent += n,
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                break;
-            }
-            Err(error) => panic!("after {sent} bytes: {error}"),
-        }
-    }
-    socket.set_write_timeout(Some(PATIENCE)).unwrap();
-    sent
+/// A time as a ratio to the same without the attack.
+fn beside(wait: Duration, quiet: Duration) -> String {
+    format!("{:.1} ({:.2} ms)", wait.as_secs_f64() / quiet.as_secs_f64(), wait.as_secs_f64() * 1e3)
 }
 
 /// The CPU time that the server's one thread has used.
@@ -154,14 +167,9 @@ fn at_rest(program: &Program) -> u64 {
 }
 
 fn bytes(program: &Program) -> usize {
-    exchange(program, &frame(BINARY, &[b'h'; 125]))
-}
-
-/// Sends a message of 125 bytes repeatedly, and reads the echoes. Returns how many bytes it sent.
-pub(crate) fn exchange(program: &Program, message: &[u8]) -> usize {
     const TIMES: usize = 400;
     let client = program.connect();
-    let wire = message.repeat(500);
+    let wire = frame(BINARY, &[b'h'; 125]).repeat(500);
     let mut sender = client.socket.try_clone();
     let mut receiver = client.socket.try_clone();
     thread::scope(|scope| {
@@ -188,7 +196,7 @@ fn messages(program: &Program) -> usize {
 }
 
 fn connections(program: &Program) -> usize {
-    for _ in 0..500 {
+    for _ in paced(500, 1000) {
         let mut client = program.connect();
         client.check();
         client.close();
