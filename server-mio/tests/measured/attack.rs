@@ -24,10 +24,10 @@ const PLACE: usize = 600;
 pub(crate) const SLACK: usize = 2 * MIB;
 
 /// The default of `--high-water`.
-const HIGH_WATER: usize = MIB;
+pub(crate) const HIGH_WATER: usize = MIB;
 
 /// The default size of the receive buffer, and the replies to its messages.
-const BUFFERS: usize = 512 * KIB;
+pub(crate) const BUFFERS: usize = 512 * KIB;
 
 #[test]
 #[ignore = "measures"]
@@ -137,6 +137,22 @@ fn floods_of_control_frames_unread() {
         drop(peers);
         cost.must_be_within(&format!("10 peers: {name}"), PEERS * each + SLACK, 50.0);
     }
+}
+
+/// Peers that read the pongs, so the server never stops reading from them.
+#[test]
+#[ignore = "measures"]
+fn many_pingers() {
+    const PEERS: usize = 200;
+    let siege = Siege::new(Unit::Byte, &[]);
+    let wire = frame(PING, b"").repeat(1000);
+    let flood = Flood { wire: &wire, each: 40 * wire.len(), rate: 16 * MIB, reads: true };
+    let (cost, peers) = siege.run(|program| {
+        let peers: Vec<Client> = (0..PEERS).map(|_| program.connect()).collect();
+        (flood.pour(peers.iter().map(stream)), peers)
+    });
+    drop(peers);
+    cost.must_be_within("200 peers: pings of no bytes", PEERS * PLACE + SLACK, 50.0);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Attacks with compression, as in attack.rs. The honest client does not compress.
 
 use super::{
-    attack::SLACK,
+    attack::{BUFFERS, HIGH_WATER, SLACK},
     flood::{Flood, paced},
     siege::{Siege, Unit},
     *,
@@ -22,6 +22,9 @@ const POOLS: usize = 16 * MIB;
 
 const OPTIONS: &[&str] = &["--compression", "--compression-memory", "16M"];
 
+/// How many messages may be open at the same time.
+const DECOMPRESSORS: usize = POOLS / 4 / (80 * KIB);
+
 /// The default of `--max-message`.
 const MESSAGE: usize = 16 * MIB;
 
@@ -37,7 +40,7 @@ fn bombs_within_the_limit() {
     let bomb = bomb(MESSAGE);
     let siege = Siege::new(Unit::Byte, OPTIONS);
     let (cost, ()) = siege.run(|program| {
-        let mut peer = connect(program);
+        let mut peer = connect(program, "");
         for _ in paced(BOMBS, 30) {
             peer.write_all(&bomb).unwrap();
             let mut head = [0; 4];
@@ -59,7 +62,7 @@ fn bombs_over_the_limit() {
     let siege = Siege::new(Unit::Connection, &[OPTIONS, &["--max-message", "1M"]].concat());
     let (cost, ()) = siege.run(|program| {
         for _ in paced(COUNT, 100) {
-            let mut peer = connect(program);
+            let mut peer = connect(program, "");
             peer.write_all(&bomb).unwrap();
             let mut answer = [0; 4];
             peer.read_exact(&mut answer).unwrap();
@@ -70,32 +73,68 @@ fn bombs_over_the_limit() {
     cost.must_be_within("bombs of 1 KiB, for a limit of 1 MiB", POOLS + 4 * MIB + SLACK, 40.0);
 }
 
+/// Many peers, and messages that take most of the server's time: bombs; and chains of references that reach further back than
+/// the server's window, so that it finds nothing to compress.
+#[test]
+#[ignore = "measures"]
+fn many_expensive_messages() {
+    let chain = compressed(&noise(20_000, 1).repeat(MESSAGE / 20_000));
+    for (name, peers, message, offer, rate, ratio) in [
+        ("200 peers: 2 bombs of 16 MiB each", 200, bomb(MESSAGE).repeat(2), "", 1_600_000, 6000.0),
+        ("20 peers: a chain of far references each", 20, chain, "; server_max_window_bits=9", MIB, 12_000.0),
+    ] {
+        let siege = Siege::new(Unit::Byte, OPTIONS);
+        let flood = Flood { wire: &message, each: message.len(), rate, reads: true };
+        let (cost, peers) = siege.run(|program| {
+            let peers: Vec<TcpStream> = (0..peers).map(|_| connect(program, offer)).collect();
+            (flood.pour(&peers), peers)
+        });
+        let memory = POOLS + peers.len().min(DECOMPRESSORS) * (HIGH_WATER + 2 * MESSAGE + BUFFERS) + SLACK;
+        drop(peers);
+        cost.must_be_within(name, memory, ratio);
+    }
+}
+
 /// Compressed bytes that inflate to nothing: no limit on the inflated length bounds this work.
 #[test]
 #[ignore = "measures"]
 fn streams_that_inflate_to_nothing() {
     const STORED: &[u8] = &[0, 0, 0, 0xFF, 0xFF];
-    for (name, blocks, ratio) in [
-        ("empty stored blocks", STORED.repeat(200_000), 60.0),
-        ("empty blocks with a code each", code_tables(4000), 250.0),
+    const FINAL: &[u8] = &[1, 0, 0, 0xFF, 0xFF];
+    // A final block begins a new stream, to which the window is copied. One is allowed for each 64 bytes.
+    let window = noise(32 * KIB, 1);
+    let finals = [FINAL, &STORED.repeat(12)].concat().repeat(10_000);
+    for (name, payload, blocks, ratio) in [
+        ("empty stored blocks", &[][..], STORED.repeat(200_000), 60.0),
+        ("empty blocks with a code each", &[], code_tables(4000), 250.0),
+        ("empty final blocks, after 32 KiB", &window, finals, 100.0),
     ] {
         let siege = Siege::new(Unit::Byte, OPTIONS);
         let wire = frame(CONTINUATION & MORE, &blocks);
         let times = 12 * MIB / wire.len(); // the limit also counts compressed bytes
         let flood = Flood { wire: &wire, each: times * wire.len(), rate: 6 * MIB, reads: false };
         let (cost, mut peer) = siege.run(|program| {
-            let mut peer = connect(program);
-            peer.write_all(&frame(FIRST, &[])).unwrap();
+            let mut peer = connect(program, "");
+            peer.write_all(&frame(FIRST, &stored(payload))).unwrap();
             (flood.pour([&peer]), peer)
         });
         peer.write_all(&frame(CONTINUATION, b"\0")).unwrap();
-        let expected = wire::frame(BINARY, None, b"");
+        let expected = wire::frame(BINARY, None, payload);
         let mut echo = vec![0; expected.len()];
         peer.read_exact(&mut echo).unwrap();
         assert!(echo == expected, "the message is echoed");
         drop(peer);
         cost.must_be_within(&format!("{name}, one message"), POOLS + SLACK, ratio);
     }
+}
+
+/// A stored block (RFC 1951 §3.2.4), or nothing for no bytes.
+fn stored(payload: &[u8]) -> Vec<u8> {
+    if payload.is_empty() {
+        return Vec::new();
+    }
+    let len = payload.len() as u16;
+    [&[0], &len.to_le_bytes()[..], &(!len).to_le_bytes(), payload].concat()
 }
 
 #[test]
@@ -113,7 +152,7 @@ fn fragments() {
         };
         let flood = Flood { wire: &wire, each: COUNT / 5000 * wire.len(), rate: 3 * MIB, reads: false };
         let (cost, peer) = siege.run(|program| {
-            let mut peer = connect(program);
+            let mut peer = connect(program, "");
             peer.write_all(&frame(FIRST, &[])).unwrap();
             (flood.pour([&peer]), peer)
         });
@@ -122,26 +161,33 @@ fn fragments() {
     }
 }
 
-fn connect(program: &Program) -> TcpStream {
+/// Connects and offers compression with these parameters.
+fn connect(program: &Program, parameters: &str) -> TcpStream {
     let mut peer = program.tcp();
-    peer.write_all(upgrade("Sec-WebSocket-Extensions: permessage-deflate\r\n").as_bytes()).unwrap();
+    let offer = format!("permessage-deflate{parameters}");
+    peer.write_all(upgrade(&format!("Sec-WebSocket-Extensions: {offer}\r\n")).as_bytes()).unwrap();
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
         peer.read_exact(&mut byte).unwrap();
         head.push(byte[0]);
     }
-    assert!(head.windows(18).any(|at| at == b"permessage-deflate"), "{}", String::from_utf8_lossy(&head));
+    let head = String::from_utf8_lossy(&head);
+    assert!(head.contains(&offer), "{head}");
     peer
 }
 
 /// A message of zeros.
 fn bomb(len: usize) -> Vec<u8> {
+    compressed(&vec![0; len])
+}
+
+/// A compressed message.
+fn compressed(payload: &[u8]) -> Vec<u8> {
     let mut connection = Connection::<ClientRole>::new().with_extension_bits(Rsv::RSV1);
     let mut deflater = Deflater::<ClientRole>::new(&DeflateParams::default());
     let (key, mut pool) = (Key::new([1, 2, 3, 4]), DeflatePool::default());
-    let zeros = vec![0; len];
-    let sent = deflater.message(&mut connection, Kind::Binary, &zeros, &mut pool, key).unwrap();
+    let sent = deflater.message(&mut connection, Kind::Binary, payload, &mut pool, key).unwrap();
     let mut frame = Vec::new();
     sent.append_to(&mut frame);
     frame
