@@ -44,7 +44,7 @@
 //! config        the configuration of a server
 //! stats         the counters of a server
 //! stop          stops a server from outside its loop
-//! transport     connected sockets: the only module that reads and writes them
+//! transport     connected sockets: the only module that reads and writes them; the seam to the operating system
 //! listener      addresses and listening sockets
 //! line          the queue of sessions that wait for a decompressor
 //! compression   permessage-deflate: the state of one peer, and the pools for all
@@ -54,11 +54,13 @@
 //! shared        the receive buffer, and pools of memory
 //! session       one connection
 //! sessions      all connections, and the order of their turns
-//! server        the loop: poll, accept, sweep
+//! event_loop    the turns of the loop: accept, pass events on, sweep
+//! server        a poll and a clock around the event loop
 //! ```
 
 mod compression;
 mod config;
+mod event_loop;
 mod handler;
 mod handshake;
 mod line;

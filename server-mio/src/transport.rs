@@ -1,4 +1,4 @@
-//! Connected sockets: the only module that reads and writes them.
+//! Connected sockets: the only module that reads and writes them. Its traits let tests replace the operating system.
 
 #[cfg(unix)]
 use mio::net::UnixStream;
@@ -27,6 +27,30 @@ pub(crate) trait Transport: Read + Write {
 
     /// Whether a read would not block: there are bytes, the end of the stream, or an error.
     fn has_input(&self) -> bool;
+}
+
+/// The listening sockets and the poll, or a replacement for them.
+pub(crate) trait Network {
+    /// A connected socket.
+    type Socket: Transport;
+
+    /// How many listening sockets there are. They are numbered from 0.
+    fn listeners(&self) -> usize;
+
+    /// Accepts the next connection of a listener.
+    ///
+    /// # Errors
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, and those of the operating system.
+    fn accept(&mut self, listener: usize) -> io::Result<Self::Socket>;
+
+    /// Makes the poll report the events of a socket, for the session with this key.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    fn register(&mut self, socket: &mut Self::Socket, key: usize) -> io::Result<()>;
+
+    /// Closes the listening sockets.
+    fn close_listeners(&mut self);
 }
 
 /// A TCP or Unix socket, and whether a short vectored write has just filled it. The one that follows is then answered
