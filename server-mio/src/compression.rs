@@ -78,6 +78,8 @@ pub(crate) struct Compression {
     begun: u32,
     /// Bytes of messages that were assembled since others had their turn.
     pub(crate) collected: usize,
+    /// The session was inside a message when it was read.
+    resumed: bool,
     /// The place in the line, if the session waits there.
     pub(crate) ticket: Ticket,
 }
@@ -90,17 +92,26 @@ impl Compression {
             deflater: Deflater::new(params),
             begun: 0,
             collected: 0,
+            resumed: false,
             ticket: Ticket::default(),
         })
     }
 
     /// Whether the session may be read: inside a message always, otherwise if it [can begin](Pools::can_begin) one.
     pub(crate) fn begin_read(&mut self, called: bool, pools: &Pools) -> bool {
-        if self.is_open() {
+        self.resumed = self.is_open();
+        if self.resumed {
             return true;
         }
         self.collected = 0;
         pools.can_begin(called)
+    }
+
+    /// Whether others get their turn before the next message of the same read. If they wait, they do so at the end of a message
+    /// that has taken several reads: otherwise a peer could hold its decompressor for ever, with messages that each begin in
+    /// the read in which the last one ends.
+    pub(crate) fn gives_way(&self, pools: &Pools, high_water: usize) -> bool {
+        self.collected >= pools.share(high_water) || self.resumed && !pools.line.is_empty()
     }
 
     /// Whether the session is inside a compressed message.

@@ -83,7 +83,7 @@ impl<T: Transport> Session<T> {
     }
 
     /// Handles an event that is not a whole message: queues the protocol's reply to it, and handles the message of which it is
-    /// the last part. If messages are compressed and the session has used its [share](crate::compression::Pools::share), the
+    /// the last part. If messages are compressed and the session [gives way](crate::compression::Compression::gives_way), the
     /// rest of the `input` is left to a later turn.
     #[inline(never)]
     fn collect<'b>(
@@ -110,7 +110,7 @@ impl<T: Transport> Session<T> {
         self.handle_owned(kind, payload, outbox, shared);
         if let (Some(compression), Some(pools)) = (&mut self.compression, &shared.compression) {
             compression.collected += len;
-            if compression.collected >= pools.share(shared.config.high_water) && !input.is_empty() {
+            if compression.gives_way(pools, shared.config.high_water) && !input.is_empty() {
                 compression.collected = 0;
                 shared.busy(&mut self.busy).rest = mem::take(input).to_vec();
             }

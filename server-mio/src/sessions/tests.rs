@@ -319,6 +319,28 @@ fn a_session_that_keeps_others_waiting_is_closed() {
     assert_eq!(*peers.log.borrow(), [10]);
 }
 
+/// A peer whose messages each begin in the read in which the last one ends does not keep its decompressor for that.
+#[test]
+fn a_trickle_of_messages_gives_way() {
+    let mut peers = Peers::new(2);
+    let message = message(3000);
+    let (start, end) = message.split_at(1000);
+    peers.arrives(0, start);
+    peers.sessions.ready(0, READ);
+    peers.arrives(1, &message);
+    peers.sessions.ready(1, READ);
+    peers.settle();
+    assert_eq!((peers.waiting(), peers.log.borrow().len()), (1, 0));
+    peers.arrives(0, &[end, start].concat());
+    peers.sessions.ready(0, READ);
+    peers.settle();
+    assert_eq!((peers.waiting(), peers.log.borrow().len()), (0, 2));
+    peers.arrives(0, end);
+    peers.sessions.ready(0, READ);
+    peers.settle();
+    assert_eq!(*peers.log.borrow(), [3000; 3]);
+}
+
 /// The wire of a peer that sent a message of this length and a close, and whose socket takes nothing.
 fn closing(peers: &mut Peers, len: usize) -> Wire {
     let wire = peers.wires[0].clone();
