@@ -229,13 +229,15 @@ impl<T: Transport> Session<T> {
     /// Decides whether the session joins the line, as no decompressor is free. `short` is that of the [`Turn`].
     #[cold]
     fn wait_for_decompressor(&self, short: bool) -> io::Result<Next> {
-        if short {
-            // Until the line calls the session, no read tells that the peer has reset the connection.
+        let may_join = self.queue == Queue::None;
+        if short || may_join && self.short {
+            // Until the line calls the session, no read tells that the peer has reset the connection. It may have done so before a
+            // read that took what had come first.
             self.socket.check()?;
         }
         let rest = self.busy.as_ref().is_some_and(|busy| !busy.rest.is_empty());
         // If there is nothing to read, it does not join: those before it would be closed because it waits.
-        let joins = self.queue == Queue::None && (rest || self.socket.has_input());
+        let joins = may_join && (rest || self.socket.has_input());
         Ok(if joins { Next::Line } else { Next::Wait })
     }
 

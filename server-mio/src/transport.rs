@@ -25,7 +25,8 @@ pub(crate) trait Transport: Read + Write {
     /// That error.
     fn check(&self) -> io::Result<()>;
 
-    /// Whether a read would not block: there are bytes, the end of the stream, or an error.
+    /// Whether a read would not block: there are bytes, the end of the stream, or an error. An error is not
+    /// [reported](Self::check) again.
     fn has_input(&self) -> bool;
 }
 

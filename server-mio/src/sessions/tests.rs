@@ -5,7 +5,7 @@ use crate::{Reply, config::CompressionConfig};
 use framewire::Kind;
 use framewire_testing::{
     peer::noise,
-    wire::{self, BINARY, CLOSE, KEY},
+    wire::{self, BINARY, CLOSE, KEY, PONG},
 };
 use std::{
     borrow::Cow,
@@ -299,6 +299,21 @@ fn a_reset_in_the_line_is_noticed() {
     peers.sessions.ready(0, READ);
     peers.settle();
     assert_eq!(*peers.log.borrow(), [3000, 10]);
+}
+
+/// A reset is noticed although its event came before the session joined the line, and the read then took bytes before the reset.
+#[test]
+fn a_reset_before_the_line_is_noticed() {
+    let mut peers = Peers::new(2);
+    let unanswered = wire::frame(PONG, Some(KEY), b"");
+    peers.wires[1].0.borrow_mut().cut = Some(unanswered.len());
+    peers.wires[1].0.borrow_mut().broken = true;
+    peers.arrives(1, &[unanswered, message(10)].concat());
+    peers.sessions.ready(1, HANG_UP);
+    peers.arrives(0, &message(3000)[..1000]);
+    peers.sessions.ready(0, READ);
+    peers.settle();
+    assert_eq!((peers.sessions.len(), peers.waiting()), (1, 0));
 }
 
 /// A session that keeps others waiting for too long is closed, and the others are served.
