@@ -119,9 +119,9 @@ impl Compression {
         self.inflater.is_open()
     }
 
-    /// For how many seconds the session has been inside a compressed message.
+    /// For how many seconds the session has been inside a compressed message, at least: both times are rounded down.
     pub(crate) fn open_for(&self, now: u32) -> u32 {
-        if self.is_open() { now.saturating_sub(self.begun) } else { 0 }
+        if self.is_open() { now.saturating_sub(self.begun).saturating_sub(1) } else { 0 }
     }
 
     /// Inflates a part of a message, and returns the message with its last part.
