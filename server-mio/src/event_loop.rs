@@ -49,10 +49,10 @@ pub(crate) enum Event {
 }
 
 /// The time between two sweeps: each session is swept once a second.
-const SWEEP: Duration = Duration::from_millis(1000 / SWEEPS_FOR_ALL as u64);
+pub(crate) const SWEEP: Duration = Duration::from_millis(1000 / SWEEPS_FOR_ALL as u64);
 
-/// The most connections accepted from one listener before sessions get their turn.
-const ACCEPT: usize = 256;
+/// The most connections accepted from one listener before sessions get their turn. Few in tests, which have few connections.
+const ACCEPT: usize = if cfg!(test) { 2 } else { 256 };
 
 /// The seconds between two log lines that say that accepting failed.
 const COMPLAIN: u32 = 60;
@@ -76,6 +76,12 @@ impl<H: Handler, T: Transport> EventLoop<H, T> {
     /// The counters.
     pub(crate) fn stats(&self) -> &Arc<Stats> {
         self.sessions.stats()
+    }
+
+    /// The sessions, whether accepting waits for another try, and the time of the next sweep.
+    #[cfg(test)]
+    pub(crate) const fn probe(&self) -> (&Sessions<H, T>, bool, Duration) {
+        (&self.sessions, self.stuck, self.sweep)
     }
 
     /// How long the poll may wait for events. `now` returns the time since the loop began.

@@ -56,6 +56,7 @@
 //! sessions      all connections, and the order of their turns
 //! event_loop    the turns of the loop: accept, pass events on, sweep
 //! server        a poll and a clock around the event loop
+//! simulation    (tests) the event loop with a kernel and peers from a seed
 //! ```
 
 mod compression;
@@ -70,6 +71,8 @@ mod server;
 mod session;
 mod sessions;
 mod shared;
+#[cfg(test)]
+mod simulation;
 mod stats;
 mod stop;
 mod transport;

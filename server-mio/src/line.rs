@@ -23,6 +23,12 @@ impl Line {
         self.keys.len()
     }
 
+    /// The keys in their order.
+    #[cfg(test)]
+    pub(crate) fn keys(&self) -> impl Iterator<Item = usize> {
+        self.keys.values().copied()
+    }
+
     /// Adds a session at the end.
     pub(crate) fn join(&mut self, key: usize) -> Ticket {
         let ticket = self.next;

@@ -42,6 +42,8 @@
 
 mod frames;
 mod life;
+#[cfg(test)]
+mod probe;
 mod reading;
 mod writing;
 
@@ -53,6 +55,9 @@ use crate::{
 };
 use framewire::{Connection, Server};
 use std::io;
+
+#[cfg(test)]
+pub(crate) use probe::View;
 
 /// The state of one connection. `T` is the type of its socket.
 #[derive(Debug)]
@@ -74,7 +79,7 @@ pub(crate) struct Session<T> {
 
 /// The phases of a session, in their order. A session never goes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Phase {
+pub(crate) enum Phase {
     /// Waits for the request.
     Handshake,
     Open,
@@ -90,7 +95,7 @@ enum Phase {
 
 /// The queue in which a session waits for a turn that no event will report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Queue {
+pub(crate) enum Queue {
     None,
     /// The sessions that may have more to read.
     Again,

@@ -186,4 +186,6 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
 }
 
 #[cfg(test)]
+mod probe;
+#[cfg(test)]
 mod tests;

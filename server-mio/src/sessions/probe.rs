@@ -1,0 +1,34 @@
+//! The state of all sessions, for the simulation's invariants.
+
+use super::Sessions;
+use crate::session::View;
+
+impl<H, T> Sessions<H, T> {
+    /// Each session: its key, its state and its socket.
+    pub(crate) fn views(&self) -> impl Iterator<Item = (usize, View, &T)> {
+        self.sessions.iter().map(|(key, session)| {
+            let (view, socket) = session.view();
+            (key, view, socket)
+        })
+    }
+
+    /// The keys of sessions that get a turn without an event.
+    pub(crate) fn keys_again(&self) -> impl Iterator<Item = usize> {
+        self.again.iter().copied()
+    }
+
+    /// The keys of sessions in the line, in their order.
+    pub(crate) fn keys_in_line(&self) -> impl Iterator<Item = usize> {
+        self.shared.compression.iter().flat_map(|pools| pools.line.keys())
+    }
+
+    /// Whether a decompressor is free.
+    pub(crate) fn has_decompressor(&self) -> bool {
+        self.shared.compression.as_ref().is_some_and(|pools| pools.inflate.has_decompressor())
+    }
+
+    /// How many sessions there is room for without an allocation. A sweep checks a quarter of them.
+    pub(crate) fn capacity(&self) -> usize {
+        self.sessions.capacity()
+    }
+}
