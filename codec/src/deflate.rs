@@ -146,6 +146,16 @@
 //! many bytes are queued for it. So the same time limit must hold then. To avoid all this, collect the compressed bytes
 //! first, and inflate the message whole.
 //!
+//! # Long messages
+//!
+//! A few KiB may inflate to the largest message that is allowed, and their sender may wait for an echo of it. So a host that
+//! serves many connections on one thread works on a message in turns, between which it serves others:
+//!
+//! - [`Inflated::pause`] stops in the middle of a part, and returns the rest of it, to be fed later. Count the bytes that go
+//!   in and that come out: some input takes long and inflates to nothing. To limit the bytes that go in, cut the part itself.
+//! - [`Ready::hold`] keeps a message counted as long as it is in progress, also after its last part. So
+//!   [`InflateConfig::messages`] limits how many messages are in memory.
+//!
 //! # Threads
 //!
 //! An inflater or deflater may meet another thread's pool: a connection may move to another thread between any two
@@ -205,5 +215,5 @@ pub use deflate_pool::{DeflateBudget, DeflateConfig, DeflatePool};
 pub use deflater::{Deflater, Outgoing};
 #[cfg(feature = "bytes")]
 pub(crate) use format::MIN_BITS;
-pub use inflate_pool::{InflateBudget, InflateConfig, InflatePool};
+pub use inflate_pool::{InflateBudget, InflateConfig, InflatePool, Place};
 pub use inflater::{Inflated, Inflater, NoWindow, Ready};

@@ -1,6 +1,6 @@
-//! Compressed messages of any bytes, from several peers at once, through pools that they share. A slow reader of RFC 1951
-//! gives the same bytes, as early as they arrive, whatever the parts. miniz_oxide agrees if both accept. Errors are those
-//! of the first wrong byte. Output never exceeds the limit, and memory never what is documented.
+//! Compressed messages of any bytes, from several peers at once, through pools that they share. A slow reader of RFC 1951 gives
+//! the same bytes, as early as they arrive, whatever the parts, and whatever the pauses inside them. miniz_oxide agrees if both
+//! accept. Errors are those of the first wrong byte. Output never exceeds the limit, and memory never what is documented.
 
 use crate::input::{Input, repeated};
 use crate::meter::Meter;
@@ -117,23 +117,36 @@ impl<S: Role> Hall<S> {
             peer.message.take().unwrap_or(Message { kind, coded, wire: vec![], out: vec![], ended: false });
         message.wire.extend_from_slice(&bytes);
         let rsv = if message.coded { Rsv::RSV1 } else { Rsv::NONE };
-        let mut parts = ready.feed(Part::new(message.kind, rsv, &mut bytes, last));
+        // Some parts are paused after all that comes out of them, and their rest is fed from another buffer.
+        let pauses = bytes.first().is_some_and(|byte| byte % 2 != 0);
         let outcome = loop {
-            let parts = &mut parts;
-            match self.meter.run(move || parts.next_part()) {
-                Ok(Some(part)) => {
-                    assert!(part.rsv.is_none() && part.kind == message.kind && !message.ended);
-                    assert!(!message.coded || part.bytes().len() <= part_size, "a part too long");
-                    assert!(!part.bytes().is_empty() || part.last || !message.coded, "an empty part");
-                    message.out.extend_from_slice(part.bytes());
-                    message.ended = part.last;
-                    part.into_bytes().fill(b'#'); // the host's now: nothing may depend on it
+            let mut parts = ready.feed(Part::new(message.kind, rsv, &mut bytes, last));
+            let pulled = loop {
+                let pulled = &mut parts;
+                match self.meter.run(move || pulled.next_part()) {
+                    Ok(Some(part)) => {
+                        assert!(part.rsv.is_none() && part.kind == message.kind && !message.ended);
+                        assert!(!message.coded || part.bytes().len() <= part_size, "a part too long");
+                        assert!(!part.bytes().is_empty() || part.last || !message.coded, "an empty part");
+                        message.out.extend_from_slice(part.bytes());
+                        message.ended = part.last;
+                        part.into_bytes().fill(b'#'); // the host's now: nothing may depend on it
+                    }
+                    Ok(None) => break Ok(()),
+                    Err(error) => break Err(error),
                 }
-                Ok(None) => break Ok(()),
-                Err(error) => break Err(error),
+                if pauses {
+                    break Ok(());
+                }
+            };
+            match parts.pause() {
+                Some(rest) if pulled.is_ok() => {
+                    assert_eq!((rest.kind, rest.rsv, rest.last), (message.kind, rsv, last));
+                    bytes = rest.bytes().to_vec();
+                }
+                _ => break pulled,
             }
         };
-        drop(parts);
         drop(ready);
 
         if !message.coded {

@@ -101,7 +101,7 @@ pub struct InflatePool {
     /// Whether the one message is being inflated that this pool may always have.
     first_message: Tally,
     /// The right to begin a message, between [`reserve`](Self::reserve) and [`release`](Self::release).
-    place: Option<Grant>,
+    pub(super) place: Option<Grant>,
     /// Numbers the messages that left their window in a decompressor.
     pub(super) clock: Clock,
     /// The last bytes that were inflated. They are lent to the host.
@@ -234,6 +234,19 @@ impl InflatePool {
     }
 }
 
+/// A place among the messages that are being inflated, for one that has ended: see [`Ready::hold`](super::Ready::hold).
+#[derive(Debug)]
+#[must_use = "it counts only until it is dropped"]
+pub struct Place {
+    _grant: Grant,
+}
+
+impl Place {
+    pub(super) const fn new(grant: Grant) -> Self {
+        Self { _grant: grant }
+    }
+}
+
 impl Default for InflatePool {
     fn default() -> Self {
         Self::new(InflateConfig::default())
@@ -247,6 +260,9 @@ pub(super) struct Decompressor {
     /// needed only if blocks follow a final block.
     pub(super) history: Window,
     pub(super) text: Validator,
+    /// The source that is being taken in, and the bytes that are left of it, unless they are the peer's.
+    pub(super) source: Source,
+    pub(super) tail: &'static [u8],
     /// Whether nothing was taken in since the message began or since its last final block.
     pub(super) is_fresh: bool,
     /// Between messages: the message after which it can continue.
@@ -266,6 +282,8 @@ impl Decompressor {
             inflate: Inflate::new(false, MAX_BITS),
             history: Window::new(MIN_BITS),
             text: Validator::new(),
+            source: Source::Payload,
+            tail: &[],
             is_fresh: true,
             left_by: None,
             wire_len: 0,
@@ -296,6 +314,26 @@ impl Decompressor {
         inflate.decompress(MORE, &mut [], InflateFlush::Block).map_err(|_| Corrupt)?;
         TAIL.get((inflate.total_in() - before) as usize..).ok_or(Corrupt)
     }
+}
+
+/// The sources of a message's input, in the order in which they are taken in. Those after the payload find out whether
+/// the message is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The bytes that the peer sent.
+    Payload,
+    /// `TAIL`, which the peer removed from the end (RFC 7692 §7.2.2), if a block seems to have ended with it. If it
+    /// makes output, it is a [`Tail`](Self::Tail).
+    BlockEnd,
+    /// `TAIL`, if it does something else than end a block.
+    Tail,
+    /// An empty block after [`BlockEnd`](Self::BlockEnd). A stream that is between two blocks, at a byte boundary,
+    /// takes it. Otherwise bits of `TAIL` are left, all ones: they begin a final block or an invalid one, so the message
+    /// was truncated.
+    Empty,
+    /// An empty final block after [`Tail`](Self::Tail). Only a stream that is between two blocks, at a byte boundary,
+    /// ends with it. Otherwise the message was truncated.
+    Probe,
 }
 
 // zlib-rs allocates 47,552 bytes beside the struct: testing/tests/deflate/memory.rs measures it.

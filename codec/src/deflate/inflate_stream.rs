@@ -3,7 +3,7 @@
 use super::{
     budget::{Grant, Instant},
     format::MAX_BITS,
-    inflate_pool::{Corrupt, Decompressor, InflatePool},
+    inflate_pool::{Corrupt, Decompressor, InflatePool, Source},
     window::Window,
 };
 use crate::{
@@ -48,14 +48,20 @@ impl Core {
         if let Some(error) = self.error {
             return Err(error);
         }
-        if wire.is_empty() || self.lent.is_some() {
-            return Ok(());
+        match &self.lent {
+            // The host has not fed the rest of a paused part, but another one.
+            Some(lent) if lent.source != Source::Payload && !wire.is_empty() => {
+                return Err(self.fail(CORRUPT, pool));
+            }
+            None if !wire.is_empty() => {}
+            _ => return Ok(()),
         }
         // There is one: only a `Ready` can feed, and it has reserved a place.
         let last = self.kept.as_ref().and_then(|kept| kept.last);
         let Some(mut lent) = pool.lend(last) else { return Err(self.fail(CORRUPT, pool)) };
         lent.text = Validator::new();
         lent.is_fresh = true;
+        (lent.source, lent.tail) = (Source::Payload, &[]);
         (lent.wire_len, lent.len, lent.final_blocks) = (0, 0, 0);
         lent.history.restart(self.bits);
         let window = self.kept.as_ref().map_or(&lent.history, |kept| &kept.window);
@@ -135,26 +141,33 @@ impl Core {
         let (mut filled, mut recorded) = (0, 0);
         let end = loop {
             let (taken, given) = (lent.inflate.total_in(), lent.inflate.total_out());
-            let end = match input.source {
-                Source::Payload => clamp(MOST_WIRE - lent.wire_len, input.bytes.len()),
-                _ => input.bytes.len(),
+            let bytes = match lent.source {
+                Source::Payload => &input.bytes[..clamp(MOST_WIRE - lent.wire_len, input.bytes.len())],
+                _ => lent.tail,
             };
-            let bytes = &input.bytes[..end];
             let status = lent.inflate.decompress(bytes, &mut out[filled..], InflateFlush::SyncFlush);
             let taken = (lent.inflate.total_in() - taken) as usize;
             let given = (lent.inflate.total_out() - given) as usize;
-            input.bytes = &input.bytes[taken..];
             filled += given;
-            if input.source == Source::Payload {
-                lent.wire_len += taken as u64;
-                lent.is_fresh &= taken == 0;
-            } else if input.source == Source::Probe && given > 0 {
+            let is_used_up = match lent.source {
+                Source::Payload => {
+                    input.bytes = &input.bytes[taken..];
+                    lent.wire_len += taken as u64;
+                    lent.is_fresh &= taken == 0;
+                    input.bytes.is_empty()
+                }
+                _ => {
+                    lent.tail = &lent.tail[taken..];
+                    lent.tail.is_empty()
+                }
+            };
+            if lent.source == Source::Probe && given > 0 {
                 filled -= given; // these bytes are not of the message, so they are not validated or counted
                 break Err(CORRUPT);
-            } else if input.source == Source::BlockEnd && given > 0 {
-                input.source = Source::Tail;
+            } else if lent.source == Source::BlockEnd && given > 0 {
+                lent.source = Source::Tail;
             }
-            match (status, input.source) {
+            match (status, lent.source) {
                 (Err(_), _) => break Err(CORRUPT),
                 (Ok(Status::StreamEnd), Source::Payload) => {
                     // A final block ends a deflate stream. Another stream follows, which may refer to bytes of this one
@@ -171,10 +184,10 @@ impl Core {
                     lent.is_fresh = true;
                 }
                 (Ok(Status::StreamEnd), Source::Empty) => break Err(CORRUPT),
-                (Ok(Status::StreamEnd), _) if input.bytes.is_empty() => break Ok(End::Message { on: false }),
+                (Ok(Status::StreamEnd), _) if is_used_up => break Ok(End::Message { on: false }),
                 (Ok(Status::StreamEnd), _) => break Err(CORRUPT),
                 _ if filled == room => break Ok(End::Full),
-                _ if !input.bytes.is_empty() => {
+                _ if !is_used_up => {
                     if taken == 0 && given == 0 {
                         break Err(ProtocolError::MessageTooBig); // there is input and room, so `MOST_WIRE` is reached
                     }
@@ -183,13 +196,13 @@ impl Core {
                 // The last block was a final one, and nothing follows it.
                 (_, Source::Payload) if lent.is_fresh => break Ok(End::Message { on: true }),
                 (_, Source::Payload) => match Decompressor::begin_tail(&mut lent.inflate) {
-                    Ok(rest) if rest.is_empty() => (input.source, input.bytes) = (Source::BlockEnd, rest),
-                    Ok(rest) => (input.source, input.bytes) = (Source::Tail, rest),
+                    Ok(rest) if rest.is_empty() => (lent.source, lent.tail) = (Source::BlockEnd, rest),
+                    Ok(rest) => (lent.source, lent.tail) = (Source::Tail, rest),
                     Err(Corrupt) => break Err(CORRUPT),
                 },
-                (_, Source::BlockEnd) => (input.source, input.bytes) = (Source::Empty, EMPTY),
+                (_, Source::BlockEnd) => (lent.source, lent.tail) = (Source::Empty, EMPTY),
                 (_, Source::Empty) => break Ok(End::Message { on: true }),
-                (_, Source::Tail) => (input.source, input.bytes) = (Source::Probe, PROBE),
+                (_, Source::Tail) => (lent.source, lent.tail) = (Source::Probe, PROBE),
                 (_, Source::Probe) => break Err(CORRUPT),
             }
         };
@@ -226,39 +239,19 @@ impl Core {
     }
 }
 
+/// The part that is being taken in.
 #[derive(Debug)]
 pub(super) struct Input<'a> {
-    /// The bytes of `source` that are still to be taken in.
+    /// The bytes that are still to be taken in.
     pub(super) bytes: &'a [u8],
     pub(super) kind: Kind,
     pub(super) last: bool,
-    pub(super) source: Source,
 }
 
 impl<'a> Input<'a> {
     pub(super) const fn whole(kind: Kind, bytes: &'a [u8]) -> Self {
-        Self { bytes, kind, last: true, source: Source::Payload }
+        Self { bytes, kind, last: true }
     }
-}
-
-/// The sources of a message's input, in the order in which they are taken in. Those after the payload find out whether
-/// the message is whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
-    /// The bytes that the peer sent.
-    Payload,
-    /// `TAIL`, which the peer removed from the end (RFC 7692 §7.2.2), if a block seems to have ended with it. If it
-    /// makes output, it is a [`Tail`](Self::Tail).
-    BlockEnd,
-    /// `TAIL`, if it does something else than end a block.
-    Tail,
-    /// An empty block after [`BlockEnd`](Self::BlockEnd). A stream that is between two blocks, at a byte boundary,
-    /// takes it. Otherwise bits of `TAIL` are left, all ones: they begin a final block or an invalid one, so the message
-    /// was truncated.
-    Empty,
-    /// An empty final block after [`Tail`](Self::Tail). Only a stream that is between two blocks, at a byte boundary,
-    /// ends with it. Otherwise the message was truncated.
-    Probe,
 }
 
 /// The result of one round of inflating: the number of bytes in the pool's buffer, and how the round ended.

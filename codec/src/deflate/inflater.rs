@@ -1,8 +1,8 @@
 //! Receiving: one compressed part in, many inflated parts out.
 
 use super::{
-    inflate_pool::{InflatePool, window_bits},
-    inflate_stream::{CORRUPT, Core, Input, Kept, Source},
+    inflate_pool::{InflatePool, Place, window_bits},
+    inflate_stream::{CORRUPT, Core, Input, Kept},
 };
 use crate::{
     connection::Role,
@@ -51,8 +51,9 @@ impl<R: Role> Inflater<R> {
     /// ([`InflateConfig::messages`](super::InflateConfig::messages)). Do not read this peer, and try again when another
     /// peer's message has ended: see [waiting](super#waiting-for-a-decompressor).
     ///
-    /// A decompressor is lent only when a message begins, so idle connections hold none. Until the `Ready` is dropped, it
-    /// borrows the pool, and one message counts as begun. Each call may use another pool, such as another thread's: see [the costs](super#threads).
+    /// A decompressor is lent only when a message begins, so idle connections hold none. Until the `Ready` is dropped,
+    /// it borrows the pool, and one message counts as begun. Each call may use another pool, such as another thread's:
+    /// see [the costs](super#threads).
     pub fn ready<'a>(&'a mut self, pool: &'a mut InflatePool) -> Option<Ready<'a>> {
         let can = self.core.lent.is_some() || pool.reserve();
         can.then_some(Ready { core: &mut self.core, pool })
@@ -73,14 +74,11 @@ pub struct Ready<'a> {
 }
 
 impl Ready<'_> {
-    /// Takes in the next part (RFC 7692 §7.2.2). Call [`Inflated::next_part`] until it returns `None`, before the next
-    /// part. A part that is not compressed comes out unchanged.
-    pub fn feed<'a>(&'a mut self, part: Part<'a>) -> Inflated<'a> {
-        if !part.rsv.contains(Rsv::RSV1) {
-            return Inflated { core: self.core, pool: self.pool, feed: Feed::Through(part) };
-        }
-        let (kind, last) = (part.kind, part.last);
-        self.feed_compressed(kind, part.into_bytes(), last)
+    /// Takes in the next part (RFC 7692 §7.2.2). Call [`Inflated::next_part`] until it returns `None`, or
+    /// [pause](Inflated::pause), before the next part. A part that is not compressed comes out unchanged.
+    pub fn feed<'a, 'b>(&'a mut self, part: Part<'b>) -> Inflated<'a, 'b> {
+        let feed = if part.rsv.contains(Rsv::RSV1) { self.begin(part) } else { Feed::Through(part) };
+        Inflated { core: self.core, pool: self.pool, feed }
     }
 
     /// Inflates a whole text message (RFC 7692 §7.2.2), and validates it in the same pass. A text of at most
@@ -135,16 +133,25 @@ impl Ready<'_> {
         Ok(message)
     }
 
-    fn feed_compressed<'a>(&'a mut self, kind: Kind, wire: &'a [u8], last: bool) -> Inflated<'a> {
-        let input = Input { bytes: wire, kind, last, source: Source::Payload };
-        let feed = match self.core.begin(wire, self.pool) {
-            Ok(()) if self.core.lent.is_some() => Feed::Compressed(input),
+    /// Keeps the place of the message that has just ended, so that it still counts among
+    /// [`InflateConfig::messages`](super::InflateConfig::messages). So a host that has not finished its work with a
+    /// message, such as compressing the reply to it, can limit how many messages it works on.
+    ///
+    /// Before the first message, this takes a place ahead: drop it just before you [ask](Inflater::ready) for the `Ready`
+    /// that inflates the message. `None`: a message is open, and has its place.
+    pub fn hold(self) -> Option<Place> {
+        self.pool.place.take().map(Place::new)
+    }
+
+    fn begin<'b>(&mut self, part: Part<'b>) -> Feed<'b> {
+        let (kind, last) = (part.kind, part.last);
+        match self.core.begin(part.bytes(), self.pool) {
+            Ok(()) if self.core.lent.is_some() => Feed::Compressed { part, taken: 0 },
             // No byte so far. Some peers send an empty message like this (RFC 7692 §7.2.3.6 has one byte for it).
             Ok(()) if last => Feed::Empty(kind),
             Ok(()) => Feed::Over,
             Err(error) => Feed::Failed(error),
-        };
-        Inflated { core: self.core, pool: self.pool, feed }
+        }
     }
 }
 
@@ -154,27 +161,31 @@ impl Drop for Ready<'_> {
     }
 }
 
-/// The inflated bytes of a part. Call [`next_part`](Self::next_part) until it returns `None`.
+/// The inflated bytes of a part. Call [`next_part`](Self::next_part) until it returns `None`, or [`pause`](Self::pause).
 #[derive(Debug)]
 #[must_use = "the message is lost unless `next_part` is called until it returns `None`"]
-pub struct Inflated<'a> {
+pub struct Inflated<'a, 'b> {
     core: &'a mut Core,
     pool: &'a mut InflatePool,
-    feed: Feed<'a>,
+    feed: Feed<'b>,
 }
 
 #[derive(Debug)]
-enum Feed<'a> {
+enum Feed<'b> {
     /// Not compressed.
-    Through(Part<'a>),
-    Compressed(Input<'a>),
+    Through(Part<'b>),
+    /// Of the part, this many bytes are taken in.
+    Compressed {
+        part: Part<'b>,
+        taken: usize,
+    },
     /// An empty message.
     Empty(Kind),
     Over,
     Failed(ProtocolError),
 }
 
-impl Inflated<'_> {
+impl<'b> Inflated<'_, 'b> {
     /// Returns the next inflated bytes of the message, at most [`InflateConfig::part`](super::InflateConfig::part).
     /// Those of a text are validated, as by a [`Connection`](crate::Connection). `Ok(None)`: the part that was fed is
     /// used up.
@@ -195,29 +206,69 @@ impl Inflated<'_> {
                 self.feed = Feed::Failed(error);
                 Err(error)
             }
-            Feed::Compressed(mut input) => match self.core.pull(&mut input, self.pool) {
-                Ok((len, span, last)) => {
-                    let kind = input.kind;
-                    if !last {
-                        if len == 0 {
-                            return Ok(None);
+            Feed::Compressed { part, taken } => {
+                let kind = part.kind;
+                let mut input = Input { bytes: &part.bytes()[taken..], kind, last: part.last };
+                match self.core.pull(&mut input, self.pool) {
+                    Ok((len, span, last)) => {
+                        if !last {
+                            if len == 0 {
+                                return Ok(None);
+                            }
+                            let taken = part.bytes().len() - input.bytes.len();
+                            self.feed = Feed::Compressed { part, taken };
                         }
-                        self.feed = Feed::Compressed(input);
+                        Ok(Some(Part::checked(kind, Rsv::NONE, &mut self.pool.out[..len], last, span)))
                     }
-                    Ok(Some(Part::checked(kind, Rsv::NONE, &mut self.pool.out[..len], last, span)))
+                    Err(error) => {
+                        self.feed = Feed::Failed(error);
+                        Err(self.core.fail(error, self.pool))
+                    }
                 }
-                Err(error) => {
-                    self.feed = Feed::Failed(error);
-                    Err(self.core.fail(error, self.pool))
-                }
-            },
+            }
+        }
+    }
+
+    /// Stops for now, so that one message does not hold up others. Returns the rest of the part, which has no bytes if
+    /// only output is left, or `None` if the part is used up. Feed the rest before the next part of this message: now
+    /// or later, with the same pool or another, in this buffer or in another one ([`Part::new`], with the same fields).
+    /// However often a message is paused, the same bytes and errors come out.
+    ///
+    /// ```
+    /// use framewire::deflate::{InflateConfig, InflatePool, Inflater};
+    /// use framewire::{Kind, Part, Rsv, Server, extension::DeflateParams};
+    ///
+    /// let mut pool = InflatePool::new(InflateConfig { part: 2, ..InflateConfig::default() });
+    /// let mut inflater = Inflater::<Server>::new(&DeflateParams::default(), &pool)?;
+    /// let mut compressed = *b"\xf2\x48\xcd\xc9\xc9\x07\x00"; // RFC 7692 §7.2.3.1
+    /// let mut turns = vec![];
+    /// let mut rest = Some(Part::new(Kind::Text, Rsv::RSV1, &mut compressed, true));
+    /// while let Some(part) = rest {
+    ///     let mut ready = inflater.ready(&mut pool).expect("it is free, or this message has it");
+    ///     let mut parts = ready.feed(part);
+    ///     turns.extend(parts.next_part()?.map(|part| part.bytes().to_vec()));
+    ///     rest = parts.pause();
+    /// }
+    /// assert_eq!(turns, [&b"He"[..], b"ll", b"o"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use = "the message is lost unless the rest is fed"]
+    pub fn pause(mut self) -> Option<Part<'b>> {
+        match mem::replace(&mut self.feed, Feed::Over) {
+            Feed::Through(part) => Some(part),
+            Feed::Compressed { part, taken } => {
+                let Part { kind, rsv, last, .. } = part;
+                Some(Part::new(kind, rsv, &mut part.into_bytes()[taken..], last))
+            }
+            Feed::Empty(kind) => Some(Part::new(kind, Rsv::RSV1, &mut [], true)),
+            Feed::Over | Feed::Failed(_) => None,
         }
     }
 }
 
-impl Drop for Inflated<'_> {
+impl Drop for Inflated<'_, '_> {
     fn drop(&mut self) {
-        if let Feed::Compressed(_) = self.feed {
+        if let Feed::Compressed { .. } = self.feed {
             // The host did not take all of the part, so the next part would not continue the stream.
             self.core.fail(CORRUPT, self.pool);
         }
@@ -251,8 +302,8 @@ mod tests {
     const FINAL: &[u8] = b"\x03\x00";
 
     fn read(inflater: &mut Inflater<Server>, pool: &mut InflatePool, wire: &[u8]) {
-        let mut ready = inflater.ready(pool).unwrap();
-        let mut parts = ready.feed_compressed(Kind::Text, wire, true);
+        let (mut ready, mut wire) = (inflater.ready(pool).unwrap(), wire.to_vec());
+        let mut parts = ready.feed(Part::new(Kind::Text, Rsv::RSV1, &mut wire, true));
         while parts.next_part().unwrap().is_some() {}
     }
 
@@ -313,13 +364,14 @@ mod tests {
                 let mut pool = InflatePool::default();
                 let mut one = Inflater::<Server>::new(&params(15), &pool).unwrap();
                 let mut ready = one.ready(&mut pool).unwrap();
-                let mut first = ready.feed_compressed(Kind::Binary, b"\0\0\0\xff\xff", false);
-                assert_eq!(first.next_part(), Ok(None));
-                drop(first);
+                let mut empty = *b"\0\0\0\xff\xff";
+                let first = Part::new(Kind::Binary, Rsv::RSV1, &mut empty, false);
+                assert_eq!(ready.feed(first).next_part(), Ok(None));
                 ready.core.lent.as_mut().unwrap().wire_len = MOST_WIRE - left as u64;
                 let mut outcome = Ok(());
                 for (piece, last) in [(&HELLO[..cut], false), (&HELLO[cut..], true)] {
-                    let mut parts = ready.feed_compressed(Kind::Binary, piece, last);
+                    let mut piece = piece.to_vec();
+                    let mut parts = ready.feed(Part::new(Kind::Binary, Rsv::RSV1, &mut piece, last));
                     outcome = loop {
                         match parts.next_part() {
                             Ok(Some(_)) => {}
@@ -341,7 +393,9 @@ mod tests {
         let mut pool = InflatePool::new(InflateConfig { messages: 1, ..InflateConfig::default() });
         let mut one = Inflater::<Server>::new(&params(15), &pool).unwrap();
         let mut two = Inflater::<Server>::new(&params(15), &pool).unwrap();
-        drop(one.ready(&mut pool).unwrap().feed_compressed(Kind::Text, &HELLO[..1], false).next_part());
+        let mut start = [HELLO[0]];
+        let part = Part::new(Kind::Text, Rsv::RSV1, &mut start, false);
+        assert_eq!(one.ready(&mut pool).unwrap().feed(part).next_part(), Ok(None));
         // Without a `Ready`, which would have found that no decompressor is free.
         let whole = two.core.whole(Input::whole(Kind::Text, HELLO), &mut pool, |_| Ok(()));
         assert_eq!(whole, Err(CORRUPT));
@@ -371,9 +425,9 @@ mod tests {
         let mut two = Inflater::<Server>::new(&params(15), &pool).unwrap();
         read(&mut one, &mut pool, HELLO);
         let last = one.core.kept.as_ref().unwrap().last;
-        assert!(
-            two.ready(&mut pool).unwrap().feed_compressed(Kind::Text, b"\x07", true).next_part().is_err()
-        );
+        let mut corrupt = *b"\x07";
+        let part = Part::new(Kind::Text, Rsv::RSV1, &mut corrupt, true);
+        assert_eq!(two.ready(&mut pool).unwrap().feed(part).next_part(), Err(CORRUPT));
         assert!(last.is_some() && pool.idle.iter().all(|idle| idle.left_by.is_none()));
     }
 }
