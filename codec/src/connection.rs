@@ -11,6 +11,8 @@ mod state;
 
 pub use limits::Limits;
 pub use role::{Client, KeySource, Role, Server, Unmasked};
+#[cfg(feature = "deflate")]
+pub(crate) use send::whole_header;
 pub use send::{SendHalf, Sending};
 pub use state::State;
 

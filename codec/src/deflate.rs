@@ -153,8 +153,10 @@
 //!
 //! - [`Inflated::pause`] stops in the middle of a part, and returns the rest of it, to be fed later. Count the bytes that go
 //!   in and that come out: some input takes long and inflates to nothing. To limit the bytes that go in, cut the part itself.
+//! - [`Deflater::begin`] begins a message that is compressed in steps of as many bytes as you like.
 //! - [`Ready::hold`] keeps a message counted as long as it is in progress, also after its last part. So
-//!   [`InflateConfig::messages`] limits how many messages are in memory.
+//!   [`InflateConfig::messages`] limits how many messages are in memory because they are being inflated, or because their
+//!   replies are being compressed.
 //!
 //! # Threads
 //!
@@ -182,6 +184,7 @@
 //! sending     compressors × 372 KiB + windows                                        (DeflateConfig, all pools)
 //!             + the longest payload as it is sent, and 372 KiB for a pool that
 //!               starts when all compressors are taken                                (each pool)
+//!             + as much as the payload again            (each message that is compressed in steps)
 //! ```
 //!
 //! `pools` is the number of pools that share the budget: each may always have one message. At the cap on `windows` for
@@ -205,6 +208,7 @@
 mod budget;
 mod deflate_pool;
 mod deflater;
+mod deflating;
 mod format;
 mod inflate_pool;
 mod inflate_stream;
@@ -213,6 +217,7 @@ mod window;
 
 pub use deflate_pool::{DeflateBudget, DeflateConfig, DeflatePool};
 pub use deflater::{Deflater, Outgoing};
+pub use deflating::{Deflated, Deflating};
 #[cfg(feature = "bytes")]
 pub(crate) use format::MIN_BITS;
 pub use inflate_pool::{InflateBudget, InflateConfig, InflatePool, Place};

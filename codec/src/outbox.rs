@@ -44,7 +44,7 @@ mod backlog;
 pub use backlog::Backlog;
 
 #[cfg(feature = "deflate")]
-use crate::deflate::{DeflatePool, Deflater};
+use crate::deflate::{DeflatePool, Deflated, Deflater};
 use crate::{
     connection::{Role, Sending},
     error::SendError,
@@ -176,6 +176,13 @@ impl<'b> Outbox<'b> {
             self.push_large(frame.payload().to_vec().into()); // the next message overwrites the pool's buffer
         }
         Ok(())
+    }
+
+    /// Queues a message that was [compressed in steps](Deflater::begin).
+    #[cfg(feature = "deflate")]
+    pub fn push_deflated(&mut self, frame: Deflated) {
+        let (header, payload) = frame.into_parts();
+        self.push_frame(header, payload.into());
     }
 
     #[inline(always)]

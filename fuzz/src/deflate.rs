@@ -1,4 +1,4 @@
-//! Compressed messages arrive unchanged: any messages, whole and in fragments, over several connections that have
+//! Compressed messages arrive unchanged: any messages, whole, in steps and in fragments, over several connections that have
 //! different parameters and share their pools. They are never longer than uncompressed, and refer no further back than
 //! was agreed on. Our inflater reads them however they are cut; miniz_oxide and a slow reader of RFC 1951 read them, too.
 //! Memory stays within the documented limits.
@@ -10,6 +10,7 @@ use framewire::{
     deflate::{DeflateConfig, DeflatePool, Deflater, InflateConfig, InflatePool},
     extension::DeflateParams,
     frame,
+    mask::Key,
     owned::PreparedMessage,
 };
 use framewire_testing::{
@@ -18,6 +19,7 @@ use framewire_testing::{
     miniz::{Decompressor, Verdict},
     rfc1951::{End, Reader},
 };
+use std::ops::ControlFlow;
 
 /// Options, pieces, the parameters of each connection, then calls: a byte that says which call on which connection, and
 /// a payload.
@@ -94,8 +96,14 @@ impl<'a, S: Role, P: Role> Hall<'a, S, P> {
         let Self { deflate: pool, inflate, links, broadcast, pieces, meter, .. } = self;
         let link = &mut links[who];
         match call {
-            0..=5 => {
+            0..=4 => {
                 let sent = meter.run(|| deflate(&mut link.deflater, &mut link.conn, pool, kind, payload));
+                link.message(sent, kind, payload, inflate, *pieces);
+            }
+            5 => {
+                let most = 1 << (payload.len() % 12);
+                let sent =
+                    meter.run(|| in_steps(&mut link.deflater, &mut link.conn, pool, kind, payload, most));
                 link.message(sent, kind, payload, inflate, *pieces);
             }
             6..=10 => {
@@ -118,6 +126,28 @@ impl<'a, S: Role, P: Role> Hall<'a, S, P> {
                     let sent = meter.run(|| broadcast(&prepared, &mut link.deflater, &mut link.conn));
                     link.message(sent, kind, payload, inflate, *pieces);
                 }
+            }
+        }
+    }
+}
+
+/// A message that is compressed in steps, as it goes on the wire.
+fn in_steps<S: Role>(
+    deflater: &mut Deflater<S>,
+    conn: &mut Connection<S>,
+    pool: &mut DeflatePool,
+    kind: Kind,
+    payload: &[u8],
+    most: usize,
+) -> Result<Vec<u8>, SendError> {
+    let mut message = deflater.begin(conn, kind, payload.to_vec(), S::key(|| Key::new([1, 2, 3, 4])))?;
+    loop {
+        match message.step(deflater, pool, most) {
+            ControlFlow::Continue(more) => message = more,
+            ControlFlow::Break(frame) => {
+                let mut wire = Vec::new();
+                frame.append_to(&mut wire);
+                return Ok(wire);
             }
         }
     }

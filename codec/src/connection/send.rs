@@ -339,9 +339,9 @@ impl<R: Role> Sending<R> {
         if self.close_expected() { Err(SendError::Closed) } else { Ok(()) }
     }
 
-    /// Whether an extension uses these reserved bits.
+    /// Whether an extension uses these reserved bits. A deflater asks this before it compresses a message in steps.
     #[inline]
-    fn may_set(&self, rsv: Rsv) -> Result<(), SendError> {
+    pub(crate) fn may_set(&self, rsv: Rsv) -> Result<(), SendError> {
         if self.extension_bits.contains(rsv) { Ok(()) } else { Err(SendError::ReservedBit) }
     }
 
@@ -434,6 +434,12 @@ pub(super) fn check_close(code: CloseCode, reason: &str) -> Result<(), SendError
         return Err(SendError::ControlTooLong);
     }
     Ok(())
+}
+
+/// The header of a whole message that the connection has allowed.
+#[cfg(feature = "deflate")]
+pub(crate) const fn whole_header(kind: Kind, rsv: Rsv, payload_len: u64, key: Option<Key>) -> HeaderBytes {
+    Header { fin: true, rsv, opcode: opcode(kind), key, payload_len }.encode()
 }
 
 /// The header of a data frame.

@@ -3,7 +3,7 @@
 use super::{
     budget::{Clock, Grant, Instant, Tally},
     format::TAIL,
-    window::Window,
+    window::{self, Window},
 };
 use crate::mask::{self, Key};
 use alloc::{boxed::Box, vec::Vec};
@@ -98,12 +98,30 @@ struct Compressor {
     deflate: Deflate,
     bits: u8,
     /// Which window it has read in: the number of its connection, and its version.
-    warm: Option<(Instant, u64)>,
+    warm: Option<Version>,
     /// How many of that window's last bytes it has, at least.
     reach: usize,
     used: u64,
     counted: Grant,
 }
+
+/// Bytes to be compressed: a message, or a piece of one.
+pub(super) struct Piece<'a> {
+    pub(super) bytes: &'a [u8],
+    /// The bytes before them, in order, to which they may refer.
+    pub(super) before: [&'a [u8]; 3],
+    /// Identifies the bytes before them, if a compressor may continue behind those.
+    pub(super) from: Option<Version>,
+    /// The length of the message.
+    pub(super) message: usize,
+    pub(super) bits: u8,
+    /// It is the last piece.
+    pub(super) last: bool,
+}
+
+/// Identifies the bytes before a piece: the number of a window and its version; or the number of a message that is
+/// compressed in steps, and how many of its bytes were.
+pub(super) type Version = (Instant, u64);
 
 /// On some targets, zlib-rs counts the output of a stream in 32 bits. So no message continues a stream with more output
 /// than this.
@@ -161,20 +179,34 @@ impl DeflatePool {
         &mut self,
         bytes: &[u8],
         bits: u8,
-        mut context: Option<&mut Context>,
+        context: Option<&mut Context>,
         last: bool,
     ) -> Option<usize> {
+        let from = context.as_deref().map(Context::id);
+        let [older, newer] = context.as_deref().map_or([&[][..]; 2], |context| context.window.pieces());
+        let piece = Piece { bytes, before: [older, newer, &[]], from, message: bytes.len(), bits, last };
+        let (len, index) = self.compress_piece(&piece)?;
+        if let Some(context) = context {
+            context.window.push(bytes);
+            self.leave(index, context.id());
+        }
+        Some(len)
+    }
+
+    /// As [`compress`](Self::compress), but leaves it to the caller to push the bytes to their window, and to let the
+    /// compressor [continue](Self::leave) behind them. Also returns the index of the compressor.
+    pub(super) fn compress_piece(&mut self, piece: &Piece<'_>) -> Option<(usize, usize)> {
+        let Piece { bytes, before, from: warm, message, bits, last } = *piece;
         if size_of::<c_ulong>() < size_of::<u64>() && bytes.len() as u64 >= MOST_OUT / 2 {
             return None;
         }
         self.forget_large();
-        let warm = context.as_deref().map(Context::id);
         let index = self.choose(bits, warm);
         let Compressor { deflate, warm: has, reach, .. } = &mut self.compressors[index];
-        let had = has.take(); // none, until this message is compressed
-        let worth = self.budget.config.worth_reading(bytes.len());
-        let pieces = context.as_deref().map_or([&[][..]; 2], |context| context.window.last(worth));
-        let wanted = pieces[0].len() + pieces[1].len();
+        let had = has.take(); // none, until this piece is compressed
+        let worth = self.budget.config.worth_reading(message).min(1 << bits);
+        let pieces = window::last(before, worth);
+        let wanted = pieces.iter().map(|piece| piece.len()).sum();
         if warm.is_none() || had != warm || *reach < wanted {
             deflate.reset();
             for piece in pieces {
@@ -217,12 +249,19 @@ impl DeflatePool {
         if taken < bytes.len() || !self.out[..given].ends_with(TAIL) {
             return None; // not reached: a flush takes all input and ends with these bytes
         }
-        if let Some(context) = &mut context {
-            context.window.push(bytes);
-            *has = warm.filter(|_| deflate.total_out() < MOST_OUT).map(|_| context.id());
-            *reach = reach.saturating_add(bytes.len());
-        }
-        Some(given - dropped)
+        *reach = reach.saturating_add(bytes.len());
+        Some((given - dropped, index))
+    }
+
+    /// Lets the compressor with this index continue behind these bytes.
+    pub(super) fn leave(&mut self, index: usize, version: Version) {
+        let compressor = &mut self.compressors[index];
+        compressor.warm = Some(version).filter(|_| compressor.deflate.total_out() < MOST_OUT);
+    }
+
+    /// A number that no window has, and no other message that is compressed in steps.
+    pub(super) const fn number(&mut self) -> Instant {
+        self.clock.tick()
     }
 
     /// The output of the last [`compress`](Self::compress) or [`store`](Self::store), which returned this `len`.
@@ -273,7 +312,7 @@ impl DeflatePool {
 
     /// The compressor that has read in this version of this window; else one that has read in none; else a new one, if
     /// one more is allowed; else the one that was used least recently.
-    fn choose(&mut self, bits: u8, warm: Option<(Instant, u64)>) -> usize {
+    fn choose(&mut self, bits: u8, warm: Option<Version>) -> usize {
         let find = |warm| self.compressors.iter().position(|c| c.bits == bits && c.warm == warm);
         let found = find(warm).or_else(|| find(None));
         let level = self.budget.config.level;
@@ -363,7 +402,7 @@ pub(super) struct Context {
 
 impl Context {
     /// Identifies this window and its version.
-    fn id(&self) -> (Instant, u64) {
+    pub(super) fn id(&self) -> Version {
         (self.serial, self.window.version())
     }
 }

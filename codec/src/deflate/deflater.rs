@@ -32,6 +32,8 @@ pub struct Deflater<R: Role> {
     takes_over: bool,
     /// Whether the message whose fragments are being sent is compressed.
     is_compressed: bool,
+    /// Whether a message that is compressed in steps has the window.
+    is_away: bool,
     role: PhantomData<R>,
 }
 
@@ -83,6 +85,7 @@ impl<R: Role> Deflater<R> {
             bits: (bits >= MIN_BITS).then_some(bits.min(MAX_BITS)),
             takes_over: !no_takeover,
             is_compressed: false,
+            is_away: false,
             role: PhantomData,
         }
     }
@@ -143,13 +146,31 @@ impl<R: Role> Deflater<R> {
 
     /// The bits of our window, if this message is long enough to be compressed.
     pub(crate) fn bits_for(&self, payload: &[u8], pool: &DeflatePool) -> Option<u8> {
-        self.bits.filter(|_| payload.len() >= pool.min_len())
+        self.bits().filter(|_| payload.len() >= pool.min_len())
     }
 
-    /// The bits of our window, if we can compress.
-    #[cfg(feature = "bytes")]
+    /// The bits of our window, if we can compress now.
     pub(crate) const fn bits(&self) -> Option<u8> {
-        self.bits
+        if self.is_away { None } else { self.bits }
+    }
+
+    /// Lends the window to a message that is compressed in steps, and returns its bits. `None` if the message is to be
+    /// sent uncompressed.
+    pub(super) fn lend(
+        &mut self,
+        payload: &[u8],
+        pool: &mut DeflatePool,
+    ) -> Option<(u8, Option<Box<Context>>)> {
+        let bits = self.bits_for(payload, pool)?;
+        self.context(bits, pool);
+        self.is_away = self.takes_over;
+        Some((bits, self.context.take()))
+    }
+
+    /// Takes the window back.
+    pub(super) fn take_back(&mut self, context: Option<Box<Context>>) {
+        self.context = context;
+        self.is_away = false;
     }
 
     /// Records a message that was sent compressed, but not by this deflater: it is in the peer's window.
@@ -180,7 +201,7 @@ impl<R: Role> Deflater<R> {
             return self.compress(bytes, pool);
         }
         if is_first {
-            self.is_compressed = self.bits.is_some();
+            self.is_compressed = self.bits().is_some();
         }
         let bits = self.bits.filter(|_| self.is_compressed)?;
         let context = self.context(bits, pool);

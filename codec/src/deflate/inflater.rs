@@ -135,7 +135,7 @@ impl Ready<'_> {
 
     /// Keeps the place of the message that has just ended, so that it still counts among
     /// [`InflateConfig::messages`](super::InflateConfig::messages). So a host that has not finished its work with a
-    /// message, such as compressing the reply to it, can limit how many messages it works on.
+    /// message, such as [compressing](super::Deflater::begin) the reply to it, can limit how many messages it works on.
     ///
     /// Before the first message, this takes a place ahead: drop it just before you [ask](Inflater::ready) for the `Ready`
     /// that inflates the message. `None`: a message is open, and has its place.

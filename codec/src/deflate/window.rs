@@ -55,22 +55,24 @@ impl Window {
         [older, newer]
     }
 
-    /// The last `most` bytes, or all if there are fewer, in order, in two pieces, either of which may be empty.
-    pub(super) fn last(&self, most: usize) -> [&[u8]; 2] {
-        let [older, newer] = self.pieces();
-        let newer = &newer[newer.len().saturating_sub(most)..];
-        let older = &older[older.len().saturating_sub(most - newer.len())..];
-        [older, newer]
-    }
-
     pub(super) const fn version(&self) -> u64 {
         self.version
     }
 }
 
+/// The last `most` bytes of these pieces, or all if there are fewer, in order. Any piece may be empty.
+pub(super) fn last<const N: usize>(mut pieces: [&[u8]; N], most: usize) -> [&[u8]; N] {
+    let mut left = most;
+    for piece in pieces.iter_mut().rev() {
+        *piece = &piece[piece.len().saturating_sub(left)..];
+        left -= piece.len();
+    }
+    pieces
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Window;
+    use super::{Window, last};
     use alloc::vec::Vec;
 
     #[test]
@@ -84,7 +86,7 @@ mod tests {
                 assert_eq!(window.pieces().concat(), came[came.len().saturating_sub(256)..]);
                 for most in [0, 1, 100, 255, 256, 1000] {
                     let kept = most.min(came.len()).min(256);
-                    assert_eq!(window.last(most).concat(), came[came.len() - kept..]);
+                    assert_eq!(last(window.pieces(), most).concat(), came[came.len() - kept..]);
                 }
                 assert!(window.bytes.capacity() <= 256);
             }

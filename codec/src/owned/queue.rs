@@ -1,7 +1,7 @@
 //! A queue of frames to be written.
 
 #[cfg(feature = "deflate")]
-use crate::deflate::Outgoing;
+use crate::deflate::{Deflated, Outgoing};
 use crate::{
     connection::{Role, Sending},
     control::ControlFrame,
@@ -161,6 +161,14 @@ impl SendQueue {
     #[cfg(feature = "deflate")]
     pub fn push_outgoing(&mut self, frame: Outgoing<'_>) {
         frame.append_to(&mut self.copied);
+    }
+
+    /// Queues a message that was [compressed in steps](crate::deflate::Deflater::begin).
+    #[cfg(feature = "deflate")]
+    pub fn push_deflated(&mut self, frame: Deflated) {
+        let (header, payload) = frame.into_parts();
+        header.append_to(&mut self.copied);
+        self.push_bytes(payload);
     }
 
     /// Queues a control frame.

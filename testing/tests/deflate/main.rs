@@ -8,6 +8,7 @@ mod memory;
 mod owned;
 mod pools;
 mod receiving;
+mod steps;
 
 #[global_allocator]
 static COUNTING: Counting = Counting;

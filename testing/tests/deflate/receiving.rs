@@ -54,9 +54,9 @@ fn examples_of_the_rfc() {
 }
 
 /// A payload, and the message that it inflates to; `None` if it is corrupt.
-type Case = (&'static str, Vec<u8>, Option<Vec<u8>>);
+pub(crate) type Case = (&'static str, Vec<u8>, Option<Vec<u8>>);
 
-fn corpus() -> Vec<Case> {
+pub(crate) fn corpus() -> Vec<Case> {
     let hello = || Some(b"Hello".to_vec());
     let twice = || Some(b"HelloHello".to_vec());
     let cat = |parts: &[&[u8]]| parts.concat();
