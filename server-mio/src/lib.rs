@@ -46,7 +46,9 @@
 //! stop          stops a server from outside its loop
 //! transport     connected sockets: the only module that reads and writes them; the seam to the operating system
 //! listener      addresses and listening sockets
-//! line          the queue of sessions that wait for a decompressor
+//! line          a queue that sessions can leave
+//! budget        how much compression may do in one turn
+//! replies       replies that are compressed in steps
 //! compression   permessage-deflate: the state of one peer, and the pools for all
 //! reply         sends a handler's replies
 //! handler       the trait that an application implements
@@ -59,6 +61,7 @@
 //! simulation    (tests) the event loop with a kernel and peers from a seed
 //! ```
 
+mod budget;
 mod compression;
 mod config;
 mod event_loop;
@@ -66,6 +69,7 @@ mod handler;
 mod handshake;
 mod line;
 mod listener;
+mod replies;
 mod reply;
 mod server;
 mod session;

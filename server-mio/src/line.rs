@@ -1,8 +1,8 @@
-//! The queue of sessions that wait for a decompressor: first come, first served.
+//! A queue of sessions: first come, first served.
 
 use std::collections::BTreeMap;
 
-/// The keys of sessions that wait for a decompressor. Joining and leaving take logarithmic time at any place in the line.
+/// The keys of sessions that wait for a turn. Joining and leaving take logarithmic time at any place in the line.
 #[derive(Debug, Default)]
 pub(crate) struct Line {
     keys: BTreeMap<Ticket, usize>,
@@ -37,6 +37,11 @@ impl Line {
         ticket
     }
 
+    /// Adds a session at a place that it had before.
+    pub(crate) fn rejoin(&mut self, ticket: Ticket, key: usize) {
+        self.keys.insert(ticket, key);
+    }
+
     /// Removes a session, unless it was called already.
     pub(crate) fn leave(&mut self, ticket: Ticket) {
         self.keys.remove(&ticket);
@@ -45,6 +50,17 @@ impl Line {
     /// Removes the first session and returns its key.
     pub(crate) fn call(&mut self) -> Option<usize> {
         self.keys.pop_first().map(|(_, key)| key)
+    }
+
+    /// The place of the next session that joins.
+    pub(crate) const fn end(&self) -> Ticket {
+        self.next
+    }
+
+    /// Removes the first session, if it is before this place, and returns its key.
+    pub(crate) fn call_before(&mut self, end: Ticket) -> Option<usize> {
+        let first = self.keys.first_entry()?;
+        (*first.key() < end).then(|| first.remove())
     }
 }
 
@@ -61,7 +77,8 @@ mod tests {
         assert_eq!(line.call(), Some(2));
         line.leave(tickets[2]); // called already
         line.join(1);
-        assert_eq!([(); 4].map(|()| line.call()), [Some(3), Some(4), Some(1), None]);
+        line.rejoin(tickets[2], 2);
+        assert_eq!([(); 5].map(|()| line.call()), [Some(2), Some(3), Some(4), Some(1), None]);
         assert!(line.is_empty());
     }
 }

@@ -18,7 +18,8 @@ impl<'b> Reply<'_, 'b> {
     /// Sends a message. It is compressed if compression was negotiated and makes it smaller. A [`Kind::Text`] must be UTF-8,
     /// which is not checked.
     ///
-    /// A small payload is copied, a large one is not. The server writes the replies to all messages of one read together.
+    /// A small payload is copied, a large one is not. The server writes the replies to all messages of one read together. It
+    /// compresses a long message over several turns of its loop; what is sent after that message waits for it.
     ///
     /// # Errors
     /// [`SendError::Closed`] after a close was sent. A handler may ignore it: the peer does not wait for a reply then.
@@ -26,7 +27,7 @@ impl<'b> Reply<'_, 'b> {
     pub fn send(&mut self, kind: Kind, payload: Cow<'b, [u8]>) -> Result<(), SendError> {
         // Both are present or neither: compression is negotiated only if there are pools.
         if let (Some(compression), Some(pools)) = (&mut *self.compression, &mut *self.pools) {
-            return send_compressed(self.connection, self.outbox, compression, pools, kind, payload);
+            return compression.send(self.connection, self.outbox, pools, kind, payload);
         }
         self.outbox.message(self.connection, kind, payload, Unmasked)
     }
@@ -39,26 +40,15 @@ impl<'b> Reply<'_, 'b> {
     /// [`SendError::ControlTooLong`] for a reason of more than 123 bytes.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         let close = self.connection.close(code, reason, Unmasked)?;
-        self.outbox.push(&close);
+        push_behind(self.compression, self.outbox, &close);
         Ok(())
     }
 }
 
-#[inline(never)]
-fn send_compressed<'b>(
-    connection: &mut Connection<Server>,
-    outbox: &mut Outbox<'b>,
-    compression: &mut Compression,
-    pools: &mut Pools,
-    kind: Kind,
-    payload: Cow<'b, [u8]>,
-) -> Result<(), SendError> {
-    outbox.deflated_message(
-        connection,
-        &mut compression.deflater,
-        &mut pools.deflate,
-        kind,
-        payload,
-        Unmasked,
-    )
+/// Queues a frame behind the replies that wait, if any do.
+pub(crate) fn push_behind(compression: &mut Option<Box<Compression>>, outbox: &mut Outbox<'_>, frame: &[u8]) {
+    match compression {
+        Some(compression) if compression.has_replies() => compression.push_frame(frame),
+        _ => outbox.push(frame),
+    }
 }

@@ -116,7 +116,6 @@ fn translate(event: &event::Event) -> Event {
                 readable: event.is_readable(),
                 writable: event.is_writable(),
                 short: event.is_read_closed() || event.is_priority(),
-                called: false,
             },
         ),
     }

@@ -28,7 +28,8 @@
 //! | `large` | the last message was larger than the receive buffer, so only the start of the next one is read into that | `Open`, `Closing` |
 //!
 //! `queue` names the queue in which the session waits for a turn that no event will report. A session in `Again` is also read
-//! if an event comes. A session in `Line` is read only when the line calls it, so that it takes no decompressor from the
+//! if an event comes. A session in `Working` or `Heavy` has a turn only in its order, so that events get it no more of the
+//! [budget](crate::budget). A session in `Line` has none until the line calls it, so that it takes no decompressor from the
 //! sessions before it.
 //!
 //! An idle connection is only a `Session` in the server's slab. Memory for unfinished work (a request head, a message in
@@ -37,9 +38,11 @@
 //! The memory of one peer is bounded by the high-water mark, two messages and two receive buffers. The peer is not read once
 //! its backlog reaches the mark. Of the messages that one read brings, all but the last were in the receive buffer. A message
 //! that is partly written keeps all its memory while the next one arrives. (Memory grows by doubling; the unused part of it is
-//! not resident.) If messages are compressed, one read may inflate to a thousand times its size: once that reaches the mark,
-//! the rest of the read waits.
+//! not resident.) If messages are compressed, one read may inflate to a thousand times its size: once the
+//! [budget](crate::budget) of the turn is spent, the rest of the read waits. A reply that is being compressed takes up to two
+//! messages, and the peer is not read meanwhile.
 
+mod compressed;
 mod frames;
 mod life;
 #[cfg(test)]
@@ -48,13 +51,13 @@ mod reading;
 mod writing;
 
 use crate::{
-    compression::Compression,
+    compression::{Compression, Pools},
     handler::Handler,
+    line::Line,
     shared::{Buffers, Busy, Shared},
     transport::Transport,
 };
 use framewire::{Connection, Server};
-use std::io;
 
 #[cfg(test)]
 pub(crate) use probe::View;
@@ -99,8 +102,23 @@ pub(crate) enum Queue {
     None,
     /// The sessions that may have more to read.
     Again,
+    /// The same, if their messages are compressed: they may also have a message to inflate, or a reply to compress.
+    Working,
+    /// The same, if the message has already cost much.
+    Heavy,
     /// The line of sessions that wait for a decompressor.
     Line,
+}
+
+impl Queue {
+    const fn line(self, pools: &mut Pools) -> Option<&mut Line> {
+        match self {
+            Self::None | Self::Again => None,
+            Self::Working => Some(&mut pools.working),
+            Self::Heavy => Some(&mut pools.heavy),
+            Self::Line => Some(&mut pools.line),
+        }
+    }
 }
 
 /// The reason for a session's turn.
@@ -111,8 +129,6 @@ pub(crate) struct Turn {
     /// There may be more to read even after a read that does not fill the buffer: the peer has closed its side, which only an
     /// empty read confirms, has reset the connection, or has sent urgent data, at which a read stops.
     pub(crate) short: bool,
-    /// The line has called the session.
-    pub(crate) called: bool,
 }
 
 /// The next step of a session after a turn.
@@ -122,6 +138,8 @@ pub(crate) enum Next {
     Wait,
     /// There may be more to read, which no event will report: take another turn after the others had theirs.
     Again,
+    /// There is more to read, to inflate or to compress: [join](Session::join) the queue for that.
+    Work,
     /// There is more to read, but no free decompressor: [join](Session::join) the line.
     Line,
     /// The session is over.
@@ -153,7 +171,7 @@ impl<T: Transport> Session<T> {
         buffers: &mut Buffers,
         shared: &mut Shared<impl Handler>,
     ) -> Next {
-        let Turn { mut readable, writable, short, called } = turn;
+        let Turn { mut readable, writable, short } = turn;
         self.short |= short;
         if writable && self.busy.is_some() {
             match self.write_backlog(shared) {
@@ -163,19 +181,82 @@ impl<T: Transport> Session<T> {
         }
         let mut more = Next::Wait;
         if readable && !self.paused && self.phase != Phase::Ended {
-            if self.begin_read(called, shared) {
+            if self.compression.is_none() {
                 match self.read_turn(buffers, shared) {
                     Ok(true) => more = Next::Again,
                     Ok(false) => {}
                     Err(error) => return self.lost(&error, shared),
                 }
             } else {
-                match self.wait_for_decompressor(short) {
+                match self.compressed_event(short, buffers, shared) {
                     Ok(next) => more = next,
                     Err(error) => return self.lost(&error, shared),
                 }
             }
         }
+        self.end_turn(more, shared)
+    }
+
+    /// The turn that [`Next::Again`] asked for.
+    pub(crate) fn again(&mut self, buffers: &mut Buffers, shared: &mut Shared<impl Handler>) -> Next {
+        self.queue = Queue::None;
+        self.ready(Turn { readable: true, ..Turn::default() }, buffers, shared)
+    }
+
+    /// The turn that [`Next::Work`] asked for.
+    pub(crate) fn work(&mut self, buffers: &mut Buffers, shared: &mut Shared<impl Handler>) -> Next {
+        self.queue = Queue::None;
+        match self.compressed_turn(buffers, shared) {
+            Ok(next) => self.end_turn(next, shared),
+            Err(error) => self.lost(&error, shared),
+        }
+    }
+
+    /// Gives a session that the line has called its place for a message, and a turn after those that wait for one.
+    pub(crate) fn called(&mut self, key: usize, shared: &mut Shared<impl Handler>) {
+        if let (Some(compression), Some(pools)) = (&mut self.compression, &mut shared.compression) {
+            compression.called(pools, shared.now);
+        }
+        self.join(Next::Work, key, shared);
+    }
+
+    /// Joins the queue that [`Next::Work`] or [`Next::Line`] asks for.
+    pub(crate) fn join(&mut self, next: Next, key: usize, shared: &mut Shared<impl Handler>) {
+        let (Some(compression), Some(pools)) = (&mut self.compression, &mut shared.compression) else {
+            return;
+        };
+        let queue = match next {
+            Next::Line => Queue::Line,
+            _ if compression.is_heavy(pools) => Queue::Heavy,
+            _ => Queue::Working,
+        };
+        let Some(line) = queue.line(pools) else { return };
+        if compression.has_heavy_ticket {
+            line.rejoin(compression.ticket, key);
+        } else {
+            compression.ticket = line.join(key);
+            compression.has_heavy_ticket = queue == Queue::Heavy;
+        }
+        self.queue = queue;
+    }
+
+    /// Removes a session that is dropped from the counters and from its queue.
+    pub(crate) fn leave(&mut self, shared: &mut Shared<impl Handler>) {
+        self.set_paused(false, shared);
+        self.leave_queue(shared);
+    }
+
+    fn leave_queue(&mut self, shared: &mut Shared<impl Handler>) {
+        if let (Some(compression), Some(pools)) = (&self.compression, &mut shared.compression) {
+            if let Some(line) = self.queue.line(pools) {
+                line.leave(compression.ticket);
+                self.queue = Queue::None;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn end_turn(&mut self, more: Next, shared: &mut Shared<impl Handler>) -> Next {
         match self.settle(shared) {
             Next::Wait if more != Next::Wait && self.queue == Queue::None => {
                 if more == Next::Again {
@@ -187,68 +268,21 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// The turn that [`Next::Again`] asked for.
-    pub(crate) fn again(&mut self, buffers: &mut Buffers, shared: &mut Shared<impl Handler>) -> Next {
-        self.queue = Queue::None;
-        self.ready(Turn { readable: true, ..Turn::default() }, buffers, shared)
-    }
-
-    /// The turn for a session that the line has called.
-    pub(crate) fn called(&mut self, buffers: &mut Buffers, shared: &mut Shared<impl Handler>) -> Next {
-        self.queue = Queue::None;
-        self.ready(Turn { readable: true, called: true, ..Turn::default() }, buffers, shared)
-    }
-
-    /// Joins the line, as [`Next::Line`] asks.
-    pub(crate) fn join(&mut self, key: usize, shared: &mut Shared<impl Handler>) {
-        if let (Some(compression), Some(pools)) = (&mut self.compression, &mut shared.compression) {
-            compression.ticket = pools.line.join(key);
-            self.queue = Queue::Line;
-        }
-    }
-
-    /// Removes a session that is dropped from the counters and from the line.
-    pub(crate) fn leave(&mut self, shared: &mut Shared<impl Handler>) {
-        self.set_paused(false, shared);
-        self.leave_line(shared);
-    }
-
-    fn leave_line(&mut self, shared: &mut Shared<impl Handler>) {
-        if let (Queue::Line, Some(compression), Some(pools)) =
-            (self.queue, &self.compression, &mut shared.compression)
-        {
-            pools.line.leave(compression.ticket);
-            self.queue = Queue::None;
-        }
-    }
-
-    /// Whether the session may be read: if messages are compressed, a decompressor must be free.
-    #[inline]
-    fn begin_read(&mut self, called: bool, shared: &Shared<impl Handler>) -> bool {
-        match (&mut self.compression, &shared.compression) {
-            (Some(compression), Some(pools)) => compression.begin_read(called, pools),
-            _ => true,
-        }
-    }
-
-    /// Decides whether the session joins the line, as no decompressor is free. `short` is that of the [`Turn`].
-    #[cold]
-    fn wait_for_decompressor(&self, short: bool) -> io::Result<Next> {
-        let may_join = self.queue == Queue::None;
-        if short || may_join && self.short {
-            // Until the line calls the session, no read tells that the peer has reset the connection. It may have done so before a
-            // read that took what had come first.
-            self.socket.check()?;
-        }
-        let rest = self.busy.as_ref().is_some_and(|busy| !busy.rest.is_empty());
-        // If there is nothing to read, it does not join: those before it would be closed because it waits.
-        let joins = may_join && (rest || self.socket.has_input());
-        Ok(if joins { Next::Line } else { Next::Wait })
-    }
-
     /// Whether received bytes are frames.
     #[inline]
     const fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open | Phase::Closing)
+    }
+
+    /// Whether a message is being inflated or assembled, or a reply is being compressed.
+    #[cfg(test)]
+    pub(crate) fn has_message_in_progress(&self) -> bool {
+        self.has_replies() || self.busy.as_ref().is_some_and(|busy| !busy.assembler.is_empty())
+    }
+
+    /// How many bytes wait until the socket takes them.
+    #[cfg(test)]
+    pub(crate) fn backlog(&self) -> usize {
+        self.busy.as_ref().map_or(0, |busy| busy.backlog.len())
     }
 }

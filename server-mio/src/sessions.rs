@@ -2,9 +2,11 @@
 //! time to it.
 
 use crate::{
+    budget,
     compression::Pools,
     config::Config,
     handler::Handler,
+    line::Line,
     session::{Next, Session, Turn},
     shared::{Buffers, Shared},
     stats::Stats,
@@ -29,9 +31,6 @@ pub(crate) struct Sessions<H, T> {
 
 /// How many sweeps check all sessions. One sweep checks only a part of them, so that no turn of the loop is long.
 pub(crate) const SWEEPS_FOR_ALL: usize = 4;
-
-/// The most sessions that the line calls in one turn of the loop.
-const CALLED: usize = 16;
 
 impl<H: Handler, T: Transport> Sessions<H, T> {
     pub(crate) fn new(config: Arc<Config>, handler: H) -> Self {
@@ -95,8 +94,8 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
         }
     }
 
-    /// Ends a turn of the loop, after its events: each session that may have more to read gets one more turn. If it still
-    /// has more, that waits for the next turn of the loop.
+    /// Ends a turn of the loop, after its events: each session that may have more to read gets one more turn, if messages are
+    /// compressed as far as the budget allows. If it still has more, that waits for the next turn of the loop.
     #[inline]
     pub(crate) fn end_turn(&mut self) {
         for _ in 0..self.again.len() {
@@ -107,14 +106,15 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
                 self.follow(key, next);
             }
         }
-        self.call_line();
+        if self.shared.compression.is_some() {
+            self.end_compressed_turn();
+        }
     }
 
     /// Whether a session waits for a turn that no event will report.
     #[inline]
     pub(crate) fn has_more(&self) -> bool {
-        let calls = |pools: &Pools| !pools.line.is_empty() && pools.can_begin(true);
-        !self.again.is_empty() || self.shared.compression.as_deref().is_some_and(calls)
+        !self.again.is_empty() || self.shared.compression.as_deref().is_some_and(Pools::has_turns)
     }
 
     /// Whether a session has ended since the last call.
@@ -154,9 +154,9 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
         match next {
             Next::Wait => {}
             Next::Again => self.again.push_back(key),
-            Next::Line => {
+            Next::Work | Next::Line => {
                 if let Some(session) = self.sessions.get_mut(key) {
-                    session.join(key, &mut self.shared);
+                    session.join(next, key, &mut self.shared);
                 }
             }
             Next::Drop => {
@@ -168,20 +168,37 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
         }
     }
 
-    /// Gives sessions in the line a turn, in their order, as long as a decompressor is free.
-    #[inline]
-    fn call_line(&mut self) {
-        for _ in 0..CALLED {
-            let Some(pools) = &mut self.shared.compression else { return };
-            if !pools.can_begin(true) {
-                return;
-            }
-            let Some(key) = pools.line.call() else { return };
+    /// Calls sessions in the line as long as a decompressor is free. Then gives those that have more to do a turn, in their
+    /// order, as long as the budget lasts.
+    #[inline(never)]
+    fn end_compressed_turn(&mut self) {
+        while let Some(key) = self.pools().and_then(Pools::call) {
             if let Some(session) = self.sessions.get_mut(key) {
-                let next = session.called(&mut self.buffers, &mut self.shared);
+                session.called(key, &mut self.shared);
+            }
+        }
+        self.work(budget::WORKING, |pools| &mut pools.working);
+        self.work(budget::HEAVY, |pools| &mut pools.heavy);
+        if let Some(pools) = self.pools() {
+            pools.budget.begin_loop();
+        }
+    }
+
+    fn work(&mut self, part: usize, queue: fn(&mut Pools) -> &mut Line) {
+        let Some(pools) = self.pools() else { return };
+        pools.budget.begin_part(part);
+        let end = queue(pools).end();
+        while let Some(pools) = self.pools().filter(|pools| !pools.budget.is_over()) {
+            let Some(key) = queue(pools).call_before(end) else { return };
+            if let Some(session) = self.sessions.get_mut(key) {
+                let next = session.work(&mut self.buffers, &mut self.shared);
                 self.follow(key, next);
             }
         }
+    }
+
+    fn pools(&mut self) -> Option<&mut Pools> {
+        self.shared.compression.as_deref_mut()
     }
 }
 

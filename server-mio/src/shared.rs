@@ -37,8 +37,6 @@ pub(crate) struct Busy {
     pub(crate) head: HeadBuffer,
     pub(crate) assembler: Assembler,
     pub(crate) backlog: Backlog,
-    /// Bytes that were read, and are left to a later turn.
-    pub(crate) rest: Vec<u8>,
     /// The time, on the loop's clock, since which a closing session has a backlog.
     pub(crate) closing_since: Option<u32>,
 }
@@ -72,7 +70,6 @@ impl<H> Shared<H> {
                     head: HeadBuffer::new(self.config.head_limits),
                     assembler: Assembler::new(0),
                     backlog: Backlog::default(),
-                    rest: Vec::new(),
                     closing_since: None,
                 })
             })
@@ -125,7 +122,7 @@ impl Buffers {
 
 impl Busy {
     pub(crate) fn is_idle(&self) -> bool {
-        self.assembler.is_empty() && self.backlog.is_empty() && self.rest.is_empty()
+        self.assembler.is_empty() && self.backlog.is_empty()
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::Session;
 use crate::{handler::Handler, reply::Reply, shared::Shared, transport::Transport};
-use framewire::{Event, Kind, Part, ProtocolError, Unmasked, outbox::Outbox};
-use std::{borrow::Cow, mem};
+use framewire::{Event, Kind, ProtocolError, Unmasked, outbox::Outbox};
+use std::borrow::Cow;
 
 impl<T: Transport> Session<T> {
     /// The host's loop (the front page of framewire's documentation). It is short: events other than whole messages are rare,
@@ -20,7 +20,7 @@ impl<T: Transport> Session<T> {
             let (kind, payload) = match self.connection.receive(&mut input) {
                 Ok(Some(Event::Text(text))) => (Kind::Text, text.as_bytes()),
                 Ok(Some(Event::Binary(bytes))) => (Kind::Binary, &*bytes),
-                Ok(Some(event)) => match self.collect(event, &mut input, outbox, shared) {
+                Ok(Some(event)) => match self.collect(event, outbox, shared) {
                     Ok(()) => continue,
                     Err(error) => break Err(error),
                 },
@@ -31,6 +31,17 @@ impl<T: Transport> Session<T> {
             self.handle(kind, Cow::Borrowed(payload), outbox, shared);
         };
         shared.stats.messages.add(messages);
+        self.after_frames(outcome, outbox, shared);
+    }
+
+    /// Ends the connection after an error or a close; otherwise the frames are a sign of life.
+    #[inline(always)]
+    pub(super) fn after_frames(
+        &mut self,
+        outcome: Result<(), ProtocolError>,
+        outbox: &mut Outbox<'_>,
+        shared: &mut Shared<impl Handler>,
+    ) {
         if let Err(error) = outcome {
             self.fail(error, outbox, shared);
         }
@@ -63,7 +74,7 @@ impl<T: Transport> Session<T> {
     }
 
     #[inline(always)]
-    fn handle<'b>(
+    pub(super) fn handle<'b>(
         &mut self,
         kind: Kind,
         payload: Cow<'b, [u8]>,
@@ -83,55 +94,24 @@ impl<T: Transport> Session<T> {
     }
 
     /// Handles an event that is not a whole message: queues the protocol's reply to it, and handles the message of which it is
-    /// the last part. If messages are compressed and the session [gives way](crate::compression::Compression::gives_way), the
-    /// rest of the `input` is left to a later turn.
+    /// the last part.
     #[inline(never)]
-    fn collect<'b>(
+    pub(super) fn collect(
         &mut self,
         event: Event<'_>,
-        input: &mut &'b mut [u8],
-        outbox: &mut Outbox<'b>,
+        outbox: &mut Outbox<'_>,
         shared: &mut Shared<impl Handler>,
     ) -> Result<(), ProtocolError> {
         if let Some(frame) = self.connection.reply(&event, Unmasked) {
             outbox.push(&frame);
         }
         let Event::Part(part) = event else { return Ok(()) };
-        let whole = if part.rsv.is_none() {
-            let frame = part.bytes().len() as u64 + self.connection.remaining();
-            let message = shared.assembler(&mut self.busy, frame).push(part)?;
-            message.map(|message| (message.kind, message.into_vec()))
-        } else {
-            self.inflate(part, shared)?
-        };
-        let Some((kind, payload)) = whole else { return Ok(()) };
-        shared.stats.messages.add(1);
-        let len = payload.len();
-        self.handle_owned(kind, payload, outbox, shared);
-        if let (Some(compression), Some(pools)) = (&mut self.compression, &shared.compression) {
-            compression.collected += len;
-            if compression.gives_way(pools, shared.config.high_water) && !input.is_empty() {
-                compression.collected = 0;
-                shared.busy(&mut self.busy).rest = mem::take(input).to_vec();
-            }
+        let frame = part.bytes().len() as u64 + self.connection.remaining();
+        if let Some(message) = shared.assembler(&mut self.busy, frame).push(part)? {
+            let (kind, payload) = (message.kind, message.into_vec());
+            shared.stats.messages.add(1);
+            self.handle_owned(kind, payload, outbox, shared);
         }
         Ok(())
-    }
-
-    /// Inflates a part of a message, and returns the message with its last part.
-    fn inflate(
-        &mut self,
-        part: Part<'_>,
-        shared: &mut Shared<impl Handler>,
-    ) -> Result<Option<(Kind, Vec<u8>)>, ProtocolError> {
-        // Both are present: the connection refuses the reserved bit unless compression was negotiated.
-        let (Some(compression), Some(mut pools)) = (&mut self.compression, shared.compression.take()) else {
-            return Err(ProtocolError::ReservedBit);
-        };
-        let frame = part.bytes().len() as u64 + self.connection.remaining();
-        let assembler = shared.assembler(&mut self.busy, frame);
-        let message = compression.inflate(part, &mut pools, assembler, shared.now);
-        shared.compression = Some(pools);
-        message
     }
 }

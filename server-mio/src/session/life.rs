@@ -2,7 +2,12 @@
 
 use super::{Next, Phase, Queue, Session};
 use crate::{
-    compression::Compression, config::Config, handler::Handler, handshake, shared::Shared,
+    compression::{Compression, Rest},
+    config::Config,
+    handler::Handler,
+    handshake,
+    reply::push_behind,
+    shared::Shared,
     transport::Transport,
 };
 use framewire::outbox::{Memory, Outbox};
@@ -22,6 +27,10 @@ impl<T: Transport> Session<T> {
         // Both times are rounded down, so the last second may not be over yet.
         let silent = shared.now.saturating_sub(self.seen).saturating_sub(1);
         match self.phase {
+            Phase::Closing if self.has_replies() => {
+                self.seen = shared.now; // the peer's time begins when they are sent
+                Next::Wait
+            }
             Phase::Handshake if silent >= handshake_timeout => {
                 shared.stats.errors.add(1);
                 self.say(shared, |session, outbox, shared| {
@@ -45,7 +54,7 @@ impl<T: Transport> Session<T> {
                     session.drain(shared);
                 })
             }
-            Phase::Open if self.queue == Queue::Line => {
+            Phase::Open if matches!(self.queue, Queue::Working | Queue::Heavy | Queue::Line) => {
                 self.alive(shared); // it is not read, so it only seems silent
                 Next::Wait
             }
@@ -65,11 +74,15 @@ impl<T: Transport> Session<T> {
         }
     }
 
+    pub(super) fn has_replies(&self) -> bool {
+        self.compression.as_ref().is_some_and(|compression| compression.has_replies())
+    }
+
     /// Whether the session has held a decompressor for too long while others wait for one.
     fn keeps_others_waiting(&self, shared: &Shared<impl Handler>) -> bool {
         match (&self.compression, &shared.compression, &shared.config.compression) {
             (Some(compression), Some(pools), Some(config)) => {
-                !pools.line.is_empty() && compression.open_for(shared.now) >= config.message_timeout
+                !pools.line.is_empty() && compression.held_for(shared.now) >= config.message_timeout
             }
             _ => false,
         }
@@ -82,7 +95,7 @@ impl<T: Transport> Session<T> {
             Phase::Open => self.say(shared, |session, outbox, shared| {
                 let close =
                     session.connection.close(CloseCode::GOING_AWAY, "the server is stopping", Unmasked);
-                close.iter().for_each(|frame| outbox.push(frame));
+                close.iter().for_each(|frame| push_behind(&mut session.compression, outbox, frame));
                 session.close(shared);
             }),
             _ => Next::Wait,
@@ -125,7 +138,12 @@ impl<T: Transport> Session<T> {
             }
             let frames = &mut input[consumed..];
             shared.stats.bytes.add(frames.len() as u64);
-            self.more_frames(frames, outbox, shared);
+            match &mut self.compression {
+                Some(compression) if !frames.is_empty() => {
+                    compression.keep_rest(Rest::new(frames), frames.len())
+                }
+                _ => self.more_frames(frames, outbox, shared),
+            }
         } else {
             self.drain(shared);
         }
@@ -164,11 +182,10 @@ impl<T: Transport> Session<T> {
         if self.phase < Phase::Draining {
             self.phase = Phase::Draining;
             self.seen = shared.now;
-            self.leave_line(shared);
+            self.leave_queue(shared);
             self.compression = None;
             if let Some(busy) = &mut self.busy {
                 busy.assembler = Assembler::new(0); // its message will never be whole
-                busy.rest = Vec::new();
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The state of a session, for the simulation's invariants.
 
 use super::{Phase, Queue, Session};
+use crate::compression::Compression;
 
 /// The state of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,12 +13,16 @@ pub(crate) struct View {
     pub(crate) pinged: bool,
     /// Compression was negotiated, and the session has not ended.
     pub(crate) compressed: bool,
-    /// It is inside a compressed message, so it holds a decompressor.
-    pub(crate) inflating: bool,
+    /// It is inside a compressed message, so it holds a decompressor; or it holds a place for one.
+    pub(crate) holds: bool,
+    /// Bytes of replies that are not compressed yet, if there are replies.
+    pub(crate) replies: Option<usize>,
     /// Bytes that wait for the socket.
     pub(crate) backlog: usize,
-    /// Bytes that were read, and are left to a later turn.
-    pub(crate) rest: usize,
+    /// Bytes that were read, and are left to a later turn; and how many of them are of a part that is being inflated. Either may
+    /// be 0 if only output is left.
+    pub(crate) rest: Option<usize>,
+    pub(crate) part: Option<usize>,
     /// Bytes of a message that has not arrived completely.
     pub(crate) assembled: usize,
     /// Bytes of an incomplete request.
@@ -27,15 +32,19 @@ pub(crate) struct View {
 impl<T> Session<T> {
     pub(crate) fn view(&self) -> (View, &T) {
         let busy = self.busy.as_deref();
+        let compression = self.compression.as_deref();
+        let (rest, part, replies) = compression.map_or((None, None, None), Compression::left);
         let view = View {
             phase: self.phase,
             queue: self.queue,
             paused: self.paused,
             pinged: self.pinged,
-            compressed: self.compression.is_some(),
-            inflating: self.compression.as_ref().is_some_and(|compression| compression.is_open()),
+            compressed: compression.is_some(),
+            holds: compression.is_some_and(Compression::holds),
+            replies,
             backlog: busy.map_or(0, |busy| busy.backlog.len()),
-            rest: busy.map_or(0, |busy| busy.rest.len()),
+            rest,
+            part,
             assembled: busy.map_or(0, |busy| busy.assembler.len()),
             head: busy.map_or(0, |busy| busy.head.len()),
         };

@@ -7,10 +7,7 @@ use crate::{
     transport::Transport,
 };
 use framewire::outbox::Outbox;
-use std::{
-    io::{self, IoSliceMut},
-    mem,
-};
+use std::io::{self, IoSliceMut};
 
 /// How many more reads a large message gets before the others have their turn.
 const READS_ON: usize = 3;
@@ -56,9 +53,8 @@ impl<T: Transport> Session<T> {
     #[cold]
     fn read_on(&mut self, buffers: &mut Buffers, shared: &mut Shared<impl Handler>) -> io::Result<bool> {
         for _ in 0..READS_ON {
-            // Not if messages are compressed: the next one may have to wait for a decompressor.
             let inside = self.busy.is_some() && self.connection.remaining() >= DIRECT_FROM as u64;
-            if !inside || self.compression.is_some() || self.paused || self.phase == Phase::Ended {
+            if !inside || self.paused || self.phase == Phase::Ended {
                 break;
             }
             match self.read(buffers, shared) {
@@ -81,16 +77,7 @@ impl<T: Transport> Session<T> {
     ) -> io::Result<bool> {
         if let Some(busy) = &mut self.busy {
             let missing = self.connection.remaining();
-            if !busy.rest.is_empty() {
-                let rest = mem::take(&mut busy.rest);
-                let input = &mut rx[..rest.len()];
-                input.copy_from_slice(&rest);
-                self.more_frames(input, outbox, shared);
-                return Ok(true); // the socket was not read
-            }
-            // Not a compressed message: the assembler holds what it inflates to.
-            let direct = busy.assembler.len() >= DIRECT_FROM && missing >= DIRECT_FROM as u64;
-            if direct && !self.compression.as_ref().is_some_and(|compression| compression.is_open()) {
+            if busy.assembler.len() >= DIRECT_FROM && missing >= DIRECT_FROM as u64 {
                 return self.read_direct(missing, rx, outbox, shared);
             }
         }
@@ -137,7 +124,7 @@ impl<T: Transport> Session<T> {
     /// Reads the missing bytes of a large frame into its message's own memory, and bytes behind the frame into the shared
     /// buffer.
     #[cold]
-    fn read_direct<'b>(
+    pub(super) fn read_direct<'b>(
         &mut self,
         missing: u64,
         rx: &'b mut [u8],
@@ -163,8 +150,7 @@ impl<T: Transport> Session<T> {
         if let Ok(Some(message)) = received {
             shared.stats.messages.add(1);
             let (kind, payload) = (message.kind, message.into_vec());
-            // A compressed message is never read into its own memory.
-            self.large = payload.len() > rx.len() && self.compression.is_none();
+            self.large = payload.len() > rx.len();
             self.handle_owned(kind, payload, outbox, shared);
         }
         self.more_frames(&mut rx[..n - direct], outbox, shared);
@@ -173,8 +159,8 @@ impl<T: Transport> Session<T> {
 
     /// Whether there may be more to read, which no event will report. A read that filled its buffer may have left bytes.
     #[inline]
-    fn may_have_more(&self, filled: bool) -> bool {
-        let rest = self.busy.as_ref().is_some_and(|busy| !busy.rest.is_empty());
+    pub(super) fn may_have_more(&self, filled: bool) -> bool {
+        let rest = self.compression.as_ref().is_some_and(|compression| compression.has_rest());
         (filled || rest || self.short) && self.phase != Phase::Ended && !self.paused
     }
 }

@@ -1,7 +1,7 @@
 //! The state of all sessions, for the simulation's invariants.
 
 use super::Sessions;
-use crate::session::View;
+use crate::session::{Queue, View};
 
 impl<H, T> Sessions<H, T> {
     /// Each session: its key, its state and its socket.
@@ -17,9 +17,16 @@ impl<H, T> Sessions<H, T> {
         self.again.iter().copied()
     }
 
-    /// The keys of sessions in the line, in their order.
-    pub(crate) fn keys_in_line(&self) -> impl Iterator<Item = usize> {
-        self.shared.compression.iter().flat_map(|pools| pools.line.keys())
+    /// The keys of sessions in a queue that [`Pools`](crate::compression::Pools) has, in their order.
+    pub(crate) fn keys_in(&self, queue: Queue) -> Vec<usize> {
+        let Some(pools) = self.shared.compression.as_deref() else { return Vec::new() };
+        let line = match queue {
+            Queue::None | Queue::Again => return Vec::new(),
+            Queue::Working => &pools.working,
+            Queue::Heavy => &pools.heavy,
+            Queue::Line => &pools.line,
+        };
+        line.keys().collect()
     }
 
     /// Whether a decompressor is free.

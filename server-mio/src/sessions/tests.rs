@@ -1,5 +1,7 @@
 //! Sessions on sockets in memory, with events in any order that a kernel may choose.
 
+mod budget;
+
 use super::*;
 use crate::{Reply, config::CompressionConfig};
 use framewire::Kind;
@@ -9,7 +11,7 @@ use framewire_testing::{
 };
 use std::{
     borrow::Cow,
-    cell::RefCell,
+    cell::{Cell, RefCell},
     io::{self, IoSliceMut, Read, Write},
     rc::Rc,
 };
@@ -22,6 +24,8 @@ struct Ends {
     /// How many more bytes a write takes.
     room: usize,
     broken: bool,
+    /// Whether someone looked for input: that takes the error away.
+    looked: Cell<bool>,
     /// A read ends after so many bytes, though more have arrived.
     cut: Option<usize>,
     /// Reads may be cut.
@@ -82,11 +86,14 @@ impl Transport for Wire {
     }
 
     fn check(&self) -> io::Result<()> {
-        if self.0.borrow().broken { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
+        let ends = self.0.borrow();
+        if ends.broken && !ends.looked.get() { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
     }
 
     fn has_input(&self) -> bool {
-        !self.0.borrow().incoming.is_empty()
+        let ends = self.0.borrow();
+        ends.looked.set(ends.broken);
+        !ends.incoming.is_empty()
     }
 }
 
@@ -100,9 +107,9 @@ impl Handler for Log {
     }
 }
 
-/// Peers that negotiated compression and share one decompressor.
-struct Peers {
-    sessions: Sessions<Log, Wire>,
+/// Peers that negotiated compression and share one decompressor, or a few.
+struct Peers<H = Log> {
+    sessions: Sessions<H, Wire>,
     wires: Vec<Wire>,
     log: Rc<RefCell<Vec<usize>>>,
 }
@@ -111,9 +118,9 @@ const BUFFER: usize = 4096;
 const TIMEOUT: u32 = 10;
 const TOO_LONG: &[u8] = b"a compressed message takes too long";
 
-const READ: Turn = Turn { readable: true, writable: false, short: false, called: false };
-const HANG_UP: Turn = Turn { readable: true, writable: true, short: true, called: false };
-const WRITE: Turn = Turn { readable: false, writable: true, short: false, called: false };
+const READ: Turn = Turn { readable: true, writable: false, short: false };
+const HANG_UP: Turn = Turn { readable: true, writable: true, short: true };
+const WRITE: Turn = Turn { readable: false, writable: true, short: false };
 
 impl Peers {
     fn new(count: usize) -> Self {
@@ -126,11 +133,22 @@ impl Peers {
     }
 
     fn with(config: Config, unix: bool, count: usize) -> Self {
-        let compression = CompressionConfig { memory: 1, message_timeout: TIMEOUT, ..Default::default() };
-        let config = Config { compression: Some(compression), receive_buffer: BUFFER, ..config };
+        Self::with_memory(config, 1, unix, count)
+    }
+
+    /// Peers that share so much memory for compression.
+    fn with_memory(config: Config, memory: usize, unix: bool, count: usize) -> Self {
         let log = Rc::default();
-        let mut peers =
-            Self { sessions: Sessions::new(Arc::new(config), Log(Rc::clone(&log))), wires: Vec::new(), log };
+        Self { log: Rc::clone(&log), ..Self::serving(Log(log), config, memory, unix, count) }
+    }
+}
+
+impl<H: Handler> Peers<H> {
+    fn serving(handler: H, config: Config, memory: usize, unix: bool, count: usize) -> Self {
+        let compression = CompressionConfig { memory, message_timeout: TIMEOUT, ..Default::default() };
+        let config = Config { compression: Some(compression), receive_buffer: BUFFER, ..config };
+        let sessions = Sessions::new(Arc::new(config), handler);
+        let mut peers = Self { sessions, wires: Vec::new(), log: Rc::default() };
         for key in 0..count {
             let wire = Wire::default();
             (wire.0.borrow_mut().room, wire.0.borrow_mut().unix) = (usize::MAX, unix);
@@ -312,6 +330,19 @@ fn a_reset_before_the_line_is_noticed() {
     peers.sessions.ready(1, HANG_UP);
     peers.arrives(0, &message(3000)[..1000]);
     peers.sessions.ready(0, READ);
+    peers.settle();
+    assert_eq!((peers.sessions.len(), peers.waiting()), (1, 0));
+}
+
+/// So is one whose event makes the session join the line.
+#[test]
+fn a_reset_on_joining_the_line_is_noticed() {
+    let mut peers = Peers::new(2);
+    peers.arrives(0, &message(3000)[..1000]);
+    peers.sessions.ready(0, READ);
+    peers.arrives(1, &message(10));
+    peers.wires[1].0.borrow_mut().broken = true;
+    peers.sessions.ready(1, HANG_UP);
     peers.settle();
     assert_eq!((peers.sessions.len(), peers.waiting()), (1, 0));
 }

@@ -22,12 +22,13 @@ met! {
     LateEvent, MergedEvent, StaleEvent, FullBatch, ClockJump,
     NoDescriptors, NoBuffersToAccept, AbortedAccept, InterruptedAccept, FailedRegistration,
     // Resets, by the phase of the session.
-    ResetInHandshake, ResetInOpen, ResetInClosing, ResetInDraining, ResetInShut, ResetInEnded, ResetInLine, ResetInPause,
+    ResetInHandshake, ResetInOpen, ResetInClosing, ResetInDraining, ResetInShut, ResetInEnded, ResetInLine, ResetInWork,
+    ResetInPause,
     // What a peer has got.
     Echo, CompressedEcho, LargeEcho, Pong, CloseAnswered, HalfClosedServed, Response,
     ProtocolError, BadText, TooBig, BadDeflate,
     // Paths of the server.
-    Paused, Resumed, Again, Line, Called, Rest, SentPing, SweepPostponed,
+    Paused, Resumed, Again, Working, Line, Called, Rest, PausedPart, ReplyInSteps, SentPing, SweepPostponed,
     TimeoutOfHandshake, TimeoutOfPong, TimeoutOfClose, LongestClose, TimeoutOfMessage, Stopped, StoppedByDeadline,
 }
 

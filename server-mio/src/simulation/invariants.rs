@@ -1,6 +1,6 @@
 //! The rules that hold after every turn of the loop. docs/architecture.md lists them.
 
-use super::{coverage::Met, judgement, kernel::Kernel, sockets::Socket, track::Track};
+use super::{coverage::Met, judgement, kernel::Kernel, script::DECOMPRESSOR, sockets::Socket, track::Track};
 use crate::{
     config::Config,
     event_loop::{EventLoop, SWEEP},
@@ -14,8 +14,9 @@ use std::{mem, time::Duration};
 pub(super) struct Invariants {
     config: Config,
     tracks: Vec<Track>,
-    /// The connections in the line, in its order.
+    /// The connections in the line, and in the queues for work, in their order.
     line: Vec<usize>,
+    work: [Vec<usize>; 2],
     /// Sweeps since the line moved.
     line_stands: u32,
     next_sweep: Duration,
@@ -32,6 +33,7 @@ impl Invariants {
             config,
             tracks: Vec::new(),
             line: Vec::new(),
+            work: Default::default(),
             line_stands: 0,
             next_sweep: SWEEP,
             postponed: 0,
@@ -51,11 +53,13 @@ impl Invariants {
         self.tracks.resize(kernel.connections.len(), Track::default());
         self.sweep(kernel, sessions, next_sweep, full)?;
         let sweeps = self.count_sweep(kernel, sessions, next_sweep);
-        let line: Vec<usize> = self.queues(sessions)?;
+        let [line, working, heavy] = self.queues(sessions)?;
+        self.places(sessions)?;
         self.judge_ends(kernel, sessions, &line)?;
         self.order(kernel, sessions, &line)?;
         self.line_moves(kernel, sessions, &line, sweeps)?;
         self.line = line;
+        self.work_moves(kernel, sessions, [working, heavy])?;
         let (mut count, mut paused) = (0, 0);
         for (key, view, socket) in sessions.views() {
             let again = sessions.keys_again().any(|each| each == key);
@@ -150,19 +154,20 @@ impl Invariants {
         u32::from(settled)
     }
 
-    /// A session is in the queue in which it believes to be, once; and no queue has anything else. Returns the line.
-    fn queues<H: Handler>(&self, sessions: &Sessions<H, Socket>) -> Result<Vec<usize>, String> {
-        let mut line: Vec<(usize, Option<usize>)> = sessions.keys_in_line().map(|key| (key, None)).collect();
+    /// A session is in the queue in which it believes to be, once; and no queue has anything else. Returns the line, and the
+    /// queues for work.
+    fn queues<H: Handler>(&self, sessions: &Sessions<H, Socket>) -> Result<[Vec<usize>; 3], String> {
+        let queues = [Queue::Line, Queue::Working, Queue::Heavy];
+        let mut all = queues.map(|queue| (queue, sessions.keys_in(queue), Vec::new()));
         let again: Vec<usize> = sessions.keys_again().collect();
         for (key, view, socket) in sessions.views() {
-            let times = line.iter().filter(|(each, _)| *each == key).count();
-            if times != usize::from(view.queue == Queue::Line) {
-                return Err(format!("#{} is in the line {times} times: {view:?}", socket.number));
+            for (queue, keys, _) in &all {
+                let times = keys.iter().filter(|&&each| each == key).count();
+                if times != usize::from(view.queue == *queue) {
+                    return Err(format!("#{} is in {queue:?} {times} times: {view:?}", socket.number));
+                }
             }
-            if let Some(place) = line.iter_mut().find(|(each, _)| *each == key) {
-                place.1 = Some(socket.number);
-            }
-            if view.queue == Queue::Line && view.inflating {
+            if view.queue == Queue::Line && view.holds {
                 return Err(format!("#{} waits for a decompressor, and has one: {view:?}", socket.number));
             }
             if view.queue == Queue::Again && !again.contains(&key) {
@@ -172,12 +177,27 @@ impl Invariants {
                 ));
             }
         }
-        let line = line.into_iter().map(|(key, number)| {
-            number.ok_or_else(|| {
-                format!("key {key} is in the line, but has no session: others are closed because of it")
-            })
-        });
-        line.collect()
+        for (queue, keys, numbers) in &mut all {
+            for key in keys {
+                let found =
+                    sessions.views().find(|(each, ..)| each == key).map(|(_, _, socket)| socket.number);
+                numbers.push(found.ok_or_else(|| {
+                    format!("key {key} is in {queue:?}, but has no session: others wait because of it")
+                })?);
+            }
+        }
+        Ok(all.map(|(_, _, numbers)| numbers))
+    }
+
+    /// No more messages are in progress than there are decompressors, and no place is lost.
+    fn places<H: Handler>(&self, sessions: &Sessions<H, Socket>) -> Result<(), String> {
+        let Some(compression) = &self.config.compression else { return Ok(()) };
+        let most = (compression.memory / DECOMPRESSOR).max(1);
+        let held = sessions.views().filter(|(_, view, _)| view.holds).count();
+        if held <= most && sessions.has_decompressor() == (held < most) {
+            return Ok(());
+        }
+        Err(format!("{held} of {most} places are held; one is free: {}", sessions.has_decompressor()))
     }
 
     /// Each session that has ended had a reason; each that was closed with 1008 kept others waiting.
@@ -187,10 +207,11 @@ impl Invariants {
         sessions: &Sessions<H, Socket>,
         line: &[usize],
     ) -> Result<(), String> {
-        let waits = |number: &usize| {
-            let connection = &kernel.connections[*number];
-            connection.has_input() || self.tracks[*number].view.is_some_and(|view| view.rest > 0)
+        let has_rest = |number: usize| {
+            let before = self.tracks[number].view.is_some_and(|view| view.rest.is_some());
+            before || sessions.views().any(|(_, view, socket)| socket.number == number && view.rest.is_some())
         };
+        let waits = |&number: &usize| kernel.connections[number].has_input() || has_rest(number);
         let waiting: Vec<usize> = self.line.iter().chain(line).copied().filter(waits).collect();
         let mut policy = Vec::new();
         for (_, view, socket) in sessions.views() {
@@ -241,7 +262,7 @@ impl Invariants {
             let place = self.line.iter().position(|each| *each == number).unwrap_or(usize::MAX);
             let read = kernel.connections[number].read > self.tracks[number].taken_in;
             let open = before.phase == Phase::Open && before.compressed && view.phase <= Phase::Closing;
-            if open && !before.inflating && read && place > first {
+            if open && !before.holds && read && place > first {
                 return Err(format!(
                     "#{number} was read before #{}, which waited: {view:?}",
                     self.line[first]
@@ -271,11 +292,36 @@ impl Invariants {
         if self.line_stands > most && !stopping {
             let holders: Vec<usize> = sessions
                 .views()
-                .filter(|(_, view, _)| view.inflating)
+                .filter(|(_, view, _)| view.holds)
                 .map(|(_, _, socket)| socket.number)
                 .collect();
             return Err(format!("the line {line:?} stands for {most} sweeps, because of {holders:?}"));
         }
+        Ok(())
+    }
+
+    /// Sessions that have more to do take turns: the first of each queue has had one, and nobody has overtaken another.
+    fn work_moves<H: Handler>(
+        &mut self,
+        kernel: &Kernel,
+        sessions: &Sessions<H, Socket>,
+        work: [Vec<usize>; 2],
+    ) -> Result<(), String> {
+        let unserved = |number: &usize| {
+            let of = |(_, view, socket): (usize, View, &Socket)| (socket.number == *number).then_some(view);
+            let view = sessions.views().find_map(of);
+            view.is_some_and(|view| !self.tracks[*number].is_served(&kernel.connections[*number], &view))
+        };
+        for (before, after) in self.work.iter().zip(&work) {
+            if before.first().is_some_and(unserved) {
+                return Err(format!("#{} is the first in its queue, and has no turn", before[0]));
+            }
+            let unserved: Vec<_> = before.iter().filter(|number| unserved(number)).collect();
+            if !after.iter().filter(|number| unserved.contains(number)).eq(unserved.iter().copied()) {
+                return Err(format!("sessions with work do not keep their order: {before:?}, {after:?}"));
+            }
+        }
+        self.work = work;
         Ok(())
     }
 
@@ -288,7 +334,8 @@ impl Invariants {
         stuck: bool,
     ) -> Result<(), String> {
         let timeout = event_loop.timeout(|| kernel.now);
-        let calls = !self.line.is_empty() && sessions.has_decompressor();
+        let calls = !self.line.is_empty() && sessions.has_decompressor()
+            || self.work.iter().any(|work| !work.is_empty());
         if (sessions.keys_again().next().is_some() || calls) && timeout != Some(Duration::ZERO) {
             return Err("the loop sleeps while a session waits for a turn".into());
         }

@@ -28,6 +28,7 @@ pub(super) fn of(
         let met = match view.phase {
             _ if view.paused => Met::ResetInPause,
             Phase::Open if view.queue == Queue::Line => Met::ResetInLine,
+            Phase::Open if matches!(view.queue, Queue::Working | Queue::Heavy) => Met::ResetInWork,
             Phase::Handshake => Met::ResetInHandshake,
             Phase::Open => Met::ResetInOpen,
             Phase::Closing => Met::ResetInClosing,
@@ -46,7 +47,7 @@ pub(super) fn of(
     {
         return Ok((true, Some(Met::TimeoutOfPong)));
     }
-    let mut since = track.closing.max(track.draining).max(track.flushed).unwrap_or(now);
+    let mut since = track.closing.max(track.draining).max(track.flushed).max(track.replied).unwrap_or(now);
     if view.backlog > 0 {
         // Bytes that the peer took are room for others.
         since = since.max(connection.seen.taken);

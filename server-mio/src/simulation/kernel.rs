@@ -438,7 +438,7 @@ impl Kernel {
             let (r, w, s) = (flag(readable, "readable"), flag(writable, "writable"), flag(short, "short"));
             format!("  event #{number}{r}{w}{s}")
         });
-        Some(Event::Session(key, Turn { readable: readable || short, writable, short, called: false }))
+        Some(Event::Session(key, Turn { readable: readable || short, writable, short }))
     }
 
     fn shuffle<T>(&mut self, items: &mut [T]) {

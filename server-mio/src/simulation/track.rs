@@ -20,10 +20,11 @@ pub(super) struct Track {
     pub(super) closing: Option<Duration>,
     pub(super) draining: Option<Duration>,
     pub(super) pinged: Option<Duration>,
-    /// When it was last read or written, had bytes of earlier reads handled, or was in the line, at the end of the last turn.
+    /// When it was last read or written, had bytes of earlier reads handled, or waited for a turn that no event reports, at the
+    /// end of the last turn.
     pub(super) life: Duration,
-    /// When it was in the line the last time, and when it handled bytes, also those of earlier reads.
-    in_line: Option<Duration>,
+    /// When it last waited for a turn that no event reports, and when it handled bytes, also those of earlier reads.
+    waited: Option<Duration>,
     handled: Option<Duration>,
     /// When the socket took bytes of its backlog.
     pub(super) flushed: Option<Duration>,
@@ -31,8 +32,10 @@ pub(super) struct Track {
     pub(super) backlog: Option<Duration>,
     sweeps: u32,
     swept: Option<Duration>,
-    /// The compressed message that the server is inside: where it begins in the stream, and when the server read that.
-    message: Option<(u64, Duration)>,
+    /// When a reply was last being compressed.
+    pub(super) replied: Option<Duration>,
+    /// The compressed message for which it holds a decompressor or a place: how many had begun then, and since when.
+    held: Option<(usize, Duration)>,
     /// Sweeps since a timeout was over.
     overdue: u32,
     pub(super) reads: u64,
@@ -54,6 +57,11 @@ const SMALL: usize = 1024;
 pub(super) const CLOSE_TIMEOUTS: u32 = 60;
 
 impl Track {
+    /// Whether this turn has changed anything of the session.
+    pub(super) fn is_served(&self, connection: &Connection, view: &View) -> bool {
+        connection.seen.reads > self.reads || self.view.is_none_or(|before| before != *view)
+    }
+
     /// Bytes that can be read are read, and bytes that can be written are written.
     pub(super) fn progress(
         &mut self,
@@ -61,12 +69,16 @@ impl Track {
         view: &View,
         again: bool,
     ) -> Result<(), &'static str> {
-        let served = connection.seen.reads > self.reads || self.view.is_none_or(|before| before != *view);
-        let unread = connection.has_input() && !connection.seen.end || view.rest > 0;
-        let held_back = view.paused || view.phase == Phase::Ended || view.queue == Queue::Line;
+        let served = self.is_served(connection, view);
+        let unread = connection.has_input() && !connection.seen.end || view.rest.is_some();
+        let queued = matches!(view.queue, Queue::Working | Queue::Heavy | Queue::Line);
+        let held_back = view.paused || view.phase == Phase::Ended || queued;
         let due = connection.due.is_readable();
         if unread && !held_back && !again && !due {
             return Err("it is not read: it is in no queue, and no event is due");
+        }
+        if view.replies.is_some() && !matches!(view.queue, Queue::Working | Queue::Heavy) && !again {
+            return Err("its reply is not compressed: it is in no queue");
         }
         self.neglected = if unread && !held_back && !served && !due { self.neglected + 1 } else { 0 };
         if self.neglected > TURNS {
@@ -99,10 +111,14 @@ impl Track {
         }
         let most =
             config.high_water + 2 * config.limits.message as usize + 2 * config.receive_buffer.max(1 << 10);
-        if view.backlog + view.rest + view.assembled + view.head > most + SMALL {
+        // A reply takes its length, and what is compressed of it.
+        let replies = if view.replies.is_some() { 2 * config.limits.message as usize } else { 0 };
+        if view.backlog + view.rest.unwrap_or(0) + view.assembled + view.head + replies > most + SMALL {
             return Err("it takes more memory than the formula says");
         }
-        if view.phase > Phase::Closing && view.rest + view.assembled > 0 {
+        if view.phase > Phase::Closing
+            && (view.assembled > 0 || view.rest.is_some() || view.replies.is_some())
+        {
             return Err("it keeps bytes that it will not handle any more");
         }
         Ok(())
@@ -125,8 +141,11 @@ impl Track {
         add(Met::Paused, view.paused, |view| view.paused);
         add(Met::Resumed, !view.paused, |view| !view.paused);
         add(Met::Again, view.queue == Queue::Again, |view| view.queue == Queue::Again);
+        add(Met::Working, view.queue == Queue::Working, |view| view.queue == Queue::Working);
+        add(Met::PausedPart, view.part.is_some(), |view| view.part.is_some());
+        add(Met::ReplyInSteps, view.replies.is_some(), |view| view.replies.is_some());
         add(Met::Line, view.queue == Queue::Line, |view| view.queue == Queue::Line);
-        add(Met::Rest, view.rest > 0, |view| view.rest > 0);
+        add(Met::Rest, view.rest.is_some(), |view| view.rest.is_some());
         add(Met::SentPing, view.pinged, |view| view.pinged);
 
         if view.phase == Phase::Closing {
@@ -138,20 +157,22 @@ impl Track {
         self.pinged = if view.pinged { self.pinged.or(Some(now)) } else { None };
         let flushed = connection.seen.written == now && self.view.is_some_and(|before| before.backlog > 0);
         self.flushed = if flushed { Some(now) } else { self.flushed };
-        let bytes = |view: &View| (view.rest, view.assembled);
+        let bytes = |view: &View| (view.rest, view.part, view.assembled, view.replies);
         let handled = self.view.is_some_and(|before| bytes(&before) != bytes(view));
         self.handled = if handled { Some(now) } else { self.handled };
-        self.in_line = if view.queue == Queue::Line { Some(now) } else { self.in_line };
+        let queued = matches!(view.queue, Queue::Working | Queue::Heavy | Queue::Line);
+        self.waited = if queued { Some(now) } else { self.waited };
+        self.replied = if view.replies.is_some() { Some(now) } else { self.replied };
         let waits = view.phase > Phase::Open && view.backlog > 0;
         self.backlog = if waits { self.backlog.or(Some(now)) } else { None };
         self.sweeps = if waits { self.sweeps + sweeps } else { 0 };
         let swept = self.sweeps > SWEEPS_FOR_ALL as u32;
         self.swept = if swept { self.swept.or(Some(now)) } else { None };
-        let place = connection.read - view.rest as u64;
-        let inside = connection.compressed.iter().find(|&&(begin, end)| begin < place && place < end);
-        self.message = inside
-            .map(|&(begin, _)| self.message.filter(|&(before, _)| before == begin).unwrap_or((begin, now)));
-        let life = self.in_line.max(self.handled).unwrap_or_default();
+        let place = connection.read - view.rest.unwrap_or(0) as u64;
+        let begun = connection.compressed.iter().filter(|&&(begin, _)| begin < place).count();
+        let before = self.held.filter(|&(before, _)| before == begun);
+        self.held = view.holds.then(|| before.unwrap_or((begun, now)));
+        let life = self.waited.max(self.handled).unwrap_or_default();
         self.life = life.max(connection.seen.read).max(connection.seen.written);
         self.reads = connection.seen.reads;
         self.taken_in = connection.read;
@@ -184,14 +205,15 @@ impl Track {
         // The server rounds both times down, so it waits up to a second longer.
         let silent = |since: Duration| (now.as_secs() - since.as_secs()).saturating_sub(1) as u32;
         let registered = connection.registered;
-        let life = self.in_line.max(self.handled).max(self.pinged).unwrap_or(registered);
+        let life = self.waited.max(self.handled).max(self.pinged).unwrap_or(registered);
         let life = life.max(connection.seen.read).max(connection.seen.written);
         match view.phase {
             Phase::Handshake => silent(registered) >= config.handshake_timeout,
             Phase::Open if view.pinged => silent(life) >= config.pong_timeout,
             Phase::Open => config.idle_timeout > 0 && silent(life) >= config.idle_timeout,
             _ => {
-                let since = self.closing.max(self.draining).max(self.flushed).unwrap_or(now);
+                let since =
+                    self.closing.max(self.draining).max(self.flushed).max(self.replied).unwrap_or(now);
                 let longest = config.close_timeout * CLOSE_TIMEOUTS;
                 silent(since) >= config.close_timeout
                     || self.swept.is_some_and(|since| silent(since) > longest)
@@ -199,12 +221,15 @@ impl Track {
         }
     }
 
-    /// Whether the peer has not finished a compressed message in time.
+    /// Whether a compressed message has counted for too long: the peer has not sent all of it, or has not read what was sent
+    /// before; or the server has not gone on with it.
     pub(super) fn takes_too_long(&self, connection: &Connection, now: Duration, config: &Config) -> bool {
         let timeout = config.compression.as_ref().map_or(0, |config| config.message_timeout);
-        self.message.is_some_and(|(_, since)| now - since >= Duration::from_secs(timeout.into()))
+        self.held.is_some_and(|(_, since)| now - since >= Duration::from_secs(timeout.into()))
             && (connection.incoming.is_empty()
                 || connection.due.is_readable()
-                || self.view.is_some_and(|view| view.paused))
+                || self
+                    .view
+                    .is_some_and(|view| view.paused || matches!(view.queue, Queue::Working | Queue::Heavy)))
     }
 }

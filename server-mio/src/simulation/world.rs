@@ -75,9 +75,10 @@ impl World {
             turn: None,
         };
         let kernel = Rc::new(RefCell::new(kernel));
+        let event_loop = EventLoop::new(Arc::new(config.clone()), Echo, batch);
         let inflate = InflateConfig { messages: 1000, message: u64::MAX, ..Default::default() };
         Self {
-            event_loop: EventLoop::new(Arc::new(config.clone()), Echo, batch),
+            event_loop,
             network: Sockets(Rc::clone(&kernel)),
             kernel,
             pools: Pools {
