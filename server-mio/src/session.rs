@@ -268,6 +268,15 @@ impl<T: Transport> Session<T> {
         }
     }
 
+    /// Asks for one more turn, unless the session waits for one already.
+    fn again_after(&mut self, next: Next) -> Next {
+        if next == Next::Wait && self.queue == Queue::None {
+            self.queue = Queue::Again;
+            return Next::Again;
+        }
+        next
+    }
+
     /// Whether received bytes are frames.
     #[inline]
     const fn is_open(&self) -> bool {

@@ -44,7 +44,8 @@ impl<T: Transport> Session<T> {
             Phase::Open if self.keeps_others_waiting(shared) => {
                 log::debug!("a compressed message takes too long while others wait");
                 shared.stats.errors.add(1);
-                self.say(shared, |session, outbox, shared| {
+                let waited = self.queue != Queue::None;
+                let next = self.say(shared, |session, outbox, shared| {
                     let close = session.connection.close(
                         CloseCode::POLICY,
                         "a compressed message takes too long",
@@ -52,7 +53,9 @@ impl<T: Transport> Session<T> {
                     );
                     close.iter().for_each(|frame| outbox.push(frame));
                     session.drain(shared);
-                })
+                });
+                // No event will report what has arrived meanwhile.
+                if waited { self.again_after(next) } else { next }
             }
             Phase::Open if matches!(self.queue, Queue::Working | Queue::Heavy | Queue::Line) => {
                 self.alive(shared); // it is not read, so it only seems silent

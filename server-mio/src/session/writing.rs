@@ -1,6 +1,6 @@
 //! Writes a socket: replies at once, and the backlog when the socket takes more.
 
-use super::{Next, Queue, Session};
+use super::{Next, Session};
 use crate::{handler::Handler, shared::Shared, transport::Transport};
 use framewire::outbox::{Outbox, Rest, Written};
 use std::io;
@@ -79,13 +79,10 @@ impl<T: Transport> Session<T> {
             return Next::Drop;
         }
         match self.write_backlog(shared) {
-            Ok(resumed) => match self.settle(shared) {
-                Next::Wait if resumed && self.queue == Queue::None => {
-                    self.queue = Queue::Again;
-                    Next::Again
-                }
-                next => next,
-            },
+            Ok(resumed) => {
+                let next = self.settle(shared);
+                if resumed { self.again_after(next) } else { next }
+            }
             Err(error) => self.lost(&error, shared),
         }
     }

@@ -517,6 +517,20 @@ fn a_session_that_ends_in_the_middle_reads_on() {
     assert!(peers.wires[0].0.borrow().shut && peers.wires[0].0.borrow().incoming.is_empty());
 }
 
+/// So does a session that is closed because others wait.
+#[test]
+fn a_session_that_is_closed_in_the_middle_reads_on() {
+    let mut peers = in_the_middle(false, 2);
+    for key in [1, 0] {
+        peers.arrives(key, &message(50_000));
+        peers.sessions.ready(key, READ);
+    }
+    peers.sweep_at(TIMEOUT + 1);
+    peers.settle();
+    assert!(peers.sent(0).ends_with(TOO_LONG));
+    assert!(peers.wires[0].0.borrow().incoming.is_empty());
+}
+
 /// Sends three replies to each message, and a close.
 struct Talkative;
 
