@@ -28,8 +28,8 @@
 //! | `large` | the last message was larger than the receive buffer, so only the start of the next one is read into that | `Open`, `Closing` |
 //!
 //! `queue` names the queue in which the session waits for a turn that no event will report. A session in `Again` is also read
-//! if an event comes. A session in `Working` or `Heavy` has a turn only in its order, so that events get it no more of the
-//! [budget](crate::budget). A session in `Line` has none until the line calls it, so that it takes no decompressor from the
+//! if an event comes, unless its messages are compressed. A session in `Working` or `Heavy` has a turn only in its order, so that
+//! events get it no more of the [budget](crate::budget). A session in `Line` has none until the line calls it, so that it takes no decompressor from the
 //! sessions before it.
 //!
 //! An idle connection is only a `Session` in the server's slab. Memory for unfinished work (a request head, a message in

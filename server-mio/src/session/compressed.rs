@@ -33,8 +33,8 @@ impl<T: Transport> Session<T> {
         shared: &mut Shared<impl Handler>,
     ) -> io::Result<Next> {
         let next = match self.queue {
-            Queue::None | Queue::Again => self.compressed_turn(buffers, shared)?,
-            Queue::Working | Queue::Heavy | Queue::Line => Next::Wait,
+            Queue::None => self.compressed_turn(buffers, shared)?,
+            Queue::Again | Queue::Working | Queue::Heavy | Queue::Line => Next::Wait,
         };
         if short && (next != Next::Wait || self.queue != Queue::None) {
             // Until the session's next turn, no read tells that the peer has reset the connection.

@@ -531,6 +531,19 @@ fn a_session_that_is_closed_in_the_middle_reads_on() {
     assert!(peers.wires[0].0.borrow().incoming.is_empty());
 }
 
+/// A reply is compressed although the peer is paused, also if the event came while the session had another turn to come.
+#[test]
+fn a_paused_reply_goes_on() {
+    let config = Config { high_water: 20, ..Config::default() };
+    // On a Unix socket, each session still has a turn after the handshake.
+    let mut peers = Peers::serving(Talkative, config, 1, true, 1);
+    peers.wires[0].0.borrow_mut().room = 0;
+    peers.arrives(0, &bomb(60_000));
+    peers.sessions.ready(0, READ);
+    peers.settle();
+    assert_eq!((peers.sessions.stats().paused.get(), peers.in_progress()), (1, 0));
+}
+
 /// Sends three replies to each message, and a close.
 struct Talkative;
 
