@@ -124,7 +124,7 @@ impl<T: Transport> Session<T> {
         Ok(Input { more: self.may_have_more(n == room), read: n, left })
     }
 
-    /// Handles frames until the budget is spent, or a reply waits. Then it returns how many bytes of the input are left to a
+    /// Handles frames until the budget is spent, a reply waits, or the replies reach the high-water mark. Then it returns how many bytes of the input are left to a
     /// later turn.
     fn limited_frames<'b>(
         &mut self,
@@ -140,7 +140,7 @@ impl<T: Transport> Session<T> {
         let outcome = loop {
             let event = match paused.take() {
                 Some(part) => Ok(Some(Event::Part(part))),
-                None if !input.is_empty() && self.must_stop(shared) => {
+                None if !input.is_empty() && self.must_stop(outbox, shared) => {
                     left = Some(0);
                     break Ok(());
                 }
@@ -178,9 +178,12 @@ impl<T: Transport> Session<T> {
         left.map(|of_part| of_part + input.len())
     }
 
-    fn must_stop(&self, shared: &Shared<impl Handler>) -> bool {
+    fn must_stop(&self, outbox: &Outbox<'_>, shared: &Shared<impl Handler>) -> bool {
+        let backlog = self.busy.as_ref().map_or(0, |busy| busy.backlog.len());
+        // Otherwise a few bytes could bring many times as many replies before the peer is paused.
+        let is_high = !outbox.is_empty() && backlog + outbox.len() >= shared.config.high_water;
         match (&self.compression, &shared.compression) {
-            (Some(compression), Some(pools)) => compression.must_stop(pools),
+            (Some(compression), Some(pools)) => is_high || compression.must_stop(pools),
             _ => false,
         }
     }

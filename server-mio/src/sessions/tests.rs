@@ -149,20 +149,22 @@ impl<H: Handler> Peers<H> {
         let config = Config { compression: Some(compression), receive_buffer: BUFFER, ..config };
         let sessions = Sessions::new(Arc::new(config), handler);
         let mut peers = Self { sessions, wires: Vec::new(), log: Rc::default() };
-        for key in 0..count {
-            let wire = Wire::default();
-            (wire.0.borrow_mut().room, wire.0.borrow_mut().unix) = (usize::MAX, unix);
-            peers.wires.push(wire.clone());
-            assert_eq!(peers.sessions.insert(wire), key);
-            let head = "GET / HTTP/1.1\r\nHost: test.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-                Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
-            peers.arrives(key, head.as_bytes());
-            peers.sessions.ready(key, READ);
-            let answer = String::from_utf8(peers.sent(key)).unwrap();
-            assert!(answer.contains("101") && answer.contains("permessage-deflate"), "{answer}");
-        }
+        (0..count).for_each(|key| peers.connect(key, unix));
         peers
+    }
+
+    fn connect(&mut self, key: usize, unix: bool) {
+        let wire = Wire::default();
+        (wire.0.borrow_mut().room, wire.0.borrow_mut().unix) = (usize::MAX, unix);
+        self.wires.push(wire.clone());
+        assert_eq!(self.sessions.insert(wire), key);
+        let head = "GET / HTTP/1.1\r\nHost: test.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+            Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+        self.arrives(key, head.as_bytes());
+        self.sessions.ready(key, READ);
+        let answer = String::from_utf8(self.sent(key)).unwrap();
+        assert!(answer.contains("101") && answer.contains("permessage-deflate"), "{answer}");
     }
 
     /// Bytes arrive, without an event.

@@ -6,7 +6,7 @@ use crate::budget;
 use framewire::{
     Assembler, Client, CloseCode, Connection, Event, Rsv,
     deflate::{DeflatePool, Deflater, InflateConfig, InflatePool, Inflater},
-    extension::DeflateParams,
+    extension::{DeflateParams, DeflatePolicy},
     mask::Key,
 };
 use framewire_testing::wire::{PING, RSV1, TEXT};
@@ -542,6 +542,44 @@ fn a_paused_reply_goes_on() {
     peers.sessions.ready(0, READ);
     peers.settle();
     assert_eq!((peers.sessions.stats().paused.get(), peers.in_progress()), (1, 0));
+}
+
+/// Messages of a few bytes that refer to an earlier one, and whose echoes may not: their echoes stay within the high-water mark
+/// and one message, although one read brings all of them.
+#[test]
+fn short_messages_with_long_echoes_are_paused() {
+    const LEN: usize = 3000;
+    let policy = DeflatePolicy { server_no_context_takeover: true, ..DeflatePolicy::default() };
+    let config = Config { high_water: 5000, ..Config::default() };
+    let mut peers = Peers::with_memory(config, EIGHT, false, 0);
+    let config = Arc::make_mut(&mut peers.sessions.shared.config);
+    config.compression.as_mut().unwrap().policy = policy;
+    peers.connect(0, false);
+    peers.wires[0].0.borrow_mut().room = 0;
+    let mut connection = Connection::<Client>::new().with_extension_bits(Rsv::RSV1);
+    let mut deflater = Deflater::<Client>::new(&DeflateParams::default());
+    let mut pool = DeflatePool::default();
+    let (payload, mut all) = ([noise(LEN - 100, 1), vec![0; 100]].concat(), Vec::new());
+    for _ in 0..40 {
+        let key = Key::new([0; 4]);
+        let sent = deflater.message(&mut connection, Kind::Binary, &payload, &mut pool, key).unwrap();
+        sent.append_to(&mut all);
+    }
+    assert!(all.len() < LEN + BUFFER, "{}", all.len());
+    peers.arrives(0, &all);
+    peers.turn(Some(0));
+    peers.settle();
+    let backlog = peers.sessions.sessions.get(0).unwrap().backlog();
+    assert!((5000..5000 + LEN + 10).contains(&backlog), "{backlog}");
+    for _ in 0..200 {
+        peers.wires[0].0.borrow_mut().room = 1000;
+        peers.sessions.ready(0, WRITE);
+        peers.settle();
+    }
+    let got = Receiver::new().receive(peers.sent(0));
+    assert!(
+        got.len() == 40 && got.iter().all(|each| *each == Received::Message(Kind::Binary, payload.clone()))
+    );
 }
 
 /// Sends three replies to each message, and a close.
