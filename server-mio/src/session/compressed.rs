@@ -1,7 +1,7 @@
 //! Turns of a session whose messages are compressed. Each does a limited amount of work, and leaves the rest to the next turn:
 //! also in the middle of a message that is inflated, or of a reply that is compressed.
 
-use super::{Next, Queue, Session};
+use super::{Next, Phase, Queue, Session};
 use crate::{
     compression::{Outcome, Rest},
     handler::Handler,
@@ -79,6 +79,9 @@ impl<T: Transport> Session<T> {
             };
         }
         if let (Some(compression), Some(pools)) = (&mut self.compression, &mut shared.compression) {
+            if self.phase == Phase::Closing && compression.has_replies() {
+                self.seen = shared.now; // the peer's time begins when they are sent
+            }
             compression.send_replies(&mut outbox, pools);
         }
         self.write(outbox, shared)?;

@@ -504,6 +504,24 @@ fn an_end_in_the_middle() {
     }
 }
 
+/// A peer's time to close begins when the close is sent, also if the server needs longer than that for the replies before it.
+#[test]
+fn a_late_close_gives_the_peer_its_time() {
+    let mut peers = Peers::serving(Talkative, Config::default(), 1, false, 1);
+    peers.arrives(0, &bomb(2 * MIB));
+    peers.turn(Some(0));
+    while peers.sessions.stats().messages.get() == 0 {
+        peers.turn(None);
+    }
+    assert_eq!(peers.in_progress(), 1);
+    peers.sessions.begin_turn(100, true);
+    peers.settle();
+    peers.sweep_at(100);
+    assert_eq!(peers.sessions.len(), 1);
+    peers.sweep_at(200);
+    assert_eq!(peers.sessions.len(), 0);
+}
+
 /// A session that ends with work left still reads its socket to the end, although no event comes.
 #[test]
 fn a_session_that_ends_in_the_middle_reads_on() {
