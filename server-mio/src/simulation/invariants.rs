@@ -347,6 +347,11 @@ impl Invariants {
         if waiting && !stuck && timeout != Some(Duration::ZERO) {
             return Err("a connection that waits to be accepted is forgotten".into());
         }
+        let ended =
+            kernel.connections.iter().any(|each| each.key.is_none() && each.closed == Some(kernel.now));
+        if stuck && ended && kernel.tried < kernel.now && sessions.len() < self.config.max_connections {
+            return Err("a session has ended, and the server does not try to accept".into());
+        }
         Ok(())
     }
 }

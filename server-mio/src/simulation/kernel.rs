@@ -32,6 +32,8 @@ pub(super) struct Kernel {
     pub(super) descriptors: usize,
     /// The most events of one poll.
     pub(super) batch: usize,
+    /// When the server last tried to accept or to register a connection.
+    pub(super) tried: Duration,
     /// An event to stop is due.
     pub(super) stop: bool,
     /// The trace, if one is wanted.
@@ -326,6 +328,7 @@ impl Kernel {
 
     /// Accepts a connection.
     pub(super) fn accept(&mut self, listener: usize) -> Result<usize, Failure> {
+        self.tried = self.now;
         if self.fault(100, Met::InterruptedAccept) {
             return Err(Failure::Interrupted);
         }
@@ -358,6 +361,7 @@ impl Kernel {
 
     /// Registers a socket. Both directions are reported if they are ready already.
     pub(super) fn register(&mut self, number: usize, key: usize) -> Result<(), Failure> {
+        self.tried = self.now;
         if self.fault(50, Met::FailedRegistration) {
             return Err(Failure::NoBuffers);
         }

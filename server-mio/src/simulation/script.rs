@@ -130,11 +130,12 @@ impl Script {
 
     /// Draws messages and an end, and returns about how many bytes they are.
     fn draw_steps(&mut self, random: &mut Random, config: &Config, name: &mut String) -> usize {
-        let mut bytes = 200;
+        let (mut bytes, mut trickles) = (200, false);
         let (count, sizes): (usize, &[usize]) = match random.below(7) {
             0 => (0, &[0]),
-            1 => {
-                // The end of a message and the start of the next one often come together.
+            1 | 4 => {
+                // The end of a message and the start of the next one often come together. Each can be compressed.
+                trickles = true;
                 *name += ", trickles messages";
                 let gap = Duration::from_millis(50 + random.below(500) as u64);
                 self.sending = Pace { most: 50 + random.below(150), gap };
@@ -145,13 +146,13 @@ impl Script {
             _ => (1 + random.below(20), &[50, 400, 5000]),
         };
         for _ in 0..count {
-            let step = match random.below(10) {
+            let step = match if trickles { 9 } else { random.below(10) } {
                 0 => Step::Ping(payload::noise(random.below(126), 1)),
                 1 => Step::Pong,
                 _ => {
                     let most = sizes[random.below(sizes.len())].min(config.limits.message as usize);
                     let len = random.below(most + 1);
-                    let (kind, payload) = content(random, len);
+                    let (kind, payload) = content(random, len, trickles);
                     let frames = if random.below(3) == 0 { 1 + random.below(5) } else { 1 };
                     Step::Message { kind, payload, frames, ping: random.below(2) == 0 }
                 }
@@ -216,13 +217,13 @@ fn opening(random: &mut Random, deflate: bool, name: &mut String) -> (Opening, b
     (Opening::Other(other.0, other.1), end)
 }
 
-/// A payload: prose, noise or zeros.
-fn content(random: &mut Random, len: usize) -> (Kind, Vec<u8>) {
+/// A payload: prose, or if it need not be that, noise or zeros.
+fn content(random: &mut Random, len: usize, prose_only: bool) -> (Kind, Vec<u8>) {
     static SOURCES: OnceLock<(Vec<u8>, Vec<u8>)> = OnceLock::new();
     const LEN: usize = 200_000;
     let (prose, noise) = SOURCES.get_or_init(|| (payload::prose(LEN, 1), payload::noise(LEN, 1)));
     let from = random.below(LEN - len);
-    match random.below(5) {
+    match if prose_only { 5 } else { random.below(5) } {
         0 => (Kind::Binary, vec![0; len]),
         1 | 2 => (Kind::Binary, noise[from..from + len].to_vec()),
         _ => {

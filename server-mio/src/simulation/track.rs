@@ -193,10 +193,8 @@ impl Track {
         sweeps: u32,
         config: &Config,
     ) -> Result<(), &'static str> {
-        if sweeps > 0 {
-            let is_overdue = self.is_overdue(connection, view, now, config);
-            self.overdue = if is_overdue { self.overdue + sweeps } else { 0 };
-        }
+        let is_overdue = self.is_overdue(connection, view, now, config);
+        self.overdue = if is_overdue { self.overdue + sweeps } else { 0 };
         if self.overdue > SWEEPS_FOR_ALL as u32 { Err("a timeout does not fire") } else { Ok(()) }
     }
 

@@ -70,6 +70,7 @@ impl World {
             faults: true,
             descriptors: if random.below(3) == 0 { 2 + random.below(8) } else { usize::MAX },
             batch,
+            tried: Duration::ZERO,
             stop: false,
             trace: trace.then(Vec::new),
             turn: None,
