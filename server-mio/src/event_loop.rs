@@ -84,6 +84,12 @@ impl<H: Handler, T: Transport> EventLoop<H, T> {
         (&self.sessions, self.stuck, self.sweep)
     }
 
+    /// See [`Sessions::limit_budget`].
+    #[cfg(test)]
+    pub(crate) fn limit_budget(&mut self, most: usize) {
+        self.sessions.limit_budget(most);
+    }
+
     /// How long the poll may wait for events. `now` returns the time since the loop began.
     pub(crate) fn timeout(&self, now: impl FnOnce() -> Duration) -> Option<Duration> {
         if self.sessions.has_more() || !self.again.is_empty() {

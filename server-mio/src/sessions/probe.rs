@@ -29,6 +29,14 @@ impl<H, T> Sessions<H, T> {
         line.keys().collect()
     }
 
+    /// Limits what compression does in one turn of a session, and in proportion what it does in one turn of the loop.
+    pub(crate) fn limit_budget(&mut self, most: usize) {
+        if let Some(pools) = &mut self.shared.compression {
+            pools.budget.most = most;
+            pools.budget.begin_loop();
+        }
+    }
+
     /// Whether a decompressor is free.
     pub(crate) fn has_decompressor(&self) -> bool {
         self.shared.compression.as_ref().is_some_and(|pools| pools.inflate.has_decompressor())

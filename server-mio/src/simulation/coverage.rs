@@ -28,7 +28,7 @@ met! {
     Echo, CompressedEcho, LargeEcho, Pong, CloseAnswered, HalfClosedServed, Response,
     ProtocolError, BadText, TooBig, BadDeflate,
     // Paths of the server.
-    Paused, Resumed, Again, Working, Line, Called, Rest, PausedPart, ReplyInSteps, SentPing, SweepPostponed,
+    Paused, Resumed, Again, Working, Heavy, Line, Called, Rest, PausedPart, ReplyInSteps, SentPing, SweepPostponed,
     TimeoutOfHandshake, TimeoutOfPong, TimeoutOfClose, LongestClose, TimeoutOfMessage, Stopped, StoppedByDeadline,
 }
 

@@ -142,6 +142,7 @@ impl Track {
         add(Met::Resumed, !view.paused, |view| !view.paused);
         add(Met::Again, view.queue == Queue::Again, |view| view.queue == Queue::Again);
         add(Met::Working, view.queue == Queue::Working, |view| view.queue == Queue::Working);
+        add(Met::Heavy, view.queue == Queue::Heavy, |view| view.queue == Queue::Heavy);
         add(Met::PausedPart, view.part.is_some(), |view| view.part.is_some());
         add(Met::ReplyInSteps, view.replies.is_some(), |view| view.replies.is_some());
         add(Met::Line, view.queue == Queue::Line, |view| view.queue == Queue::Line);

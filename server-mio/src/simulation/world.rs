@@ -17,6 +17,7 @@ use crate::{
 use framewire::{
     Kind, Limits,
     deflate::{DeflateConfig, DeflatePool, InflateConfig, InflatePool},
+    extension::DeflatePolicy,
 };
 use framewire_testing::payload::Random;
 use std::{borrow::Cow, cell::RefCell, rc::Rc, sync::Arc, time::Duration};
@@ -55,6 +56,9 @@ const STORM: usize = 1500;
 /// The most turns of the calm after it, in which every client that wants to be served is served.
 const CALM: usize = 6000;
 
+/// What compression may do in one turn of a session. The first one is the server's.
+const BUDGETS: [usize; 4] = [128 << 10, 20_000, 4000, 700];
+
 impl World {
     /// Draws everything from the seed.
     pub(super) fn new(seed: u64, trace: bool) -> Self {
@@ -76,7 +80,8 @@ impl World {
             turn: None,
         };
         let kernel = Rc::new(RefCell::new(kernel));
-        let event_loop = EventLoop::new(Arc::new(config.clone()), Echo, batch);
+        let mut event_loop = EventLoop::new(Arc::new(config.clone()), Echo, batch);
+        event_loop.limit_budget(BUDGETS[random.below(BUDGETS.len())]);
         let inflate = InflateConfig { messages: 1000, message: u64::MAX, ..Default::default() };
         Self {
             event_loop,
@@ -225,7 +230,9 @@ fn draw_config(random: &mut Random) -> Config {
     let limit = one_of(&[3000, 40_000, 120_000]) as u64;
     let memory = one_of(&[1, 1, 2 * DECOMPRESSOR, 4 * DECOMPRESSOR]);
     let message_timeout = one_of(&[1, 2, 4]) as u32;
-    let compression = CompressionConfig { level: 1, memory, message_timeout, ..Default::default() };
+    // Then an echo may be much longer than its message.
+    let policy = DeflatePolicy { server_no_context_takeover: one_of(&[0, 1]) == 1, ..Default::default() };
+    let compression = CompressionConfig { level: 1, memory, message_timeout, policy, ..Default::default() };
     Config {
         limits: Limits { frame: limit, message: limit },
         max_connections: one_of(&[3, 8, 30]),
