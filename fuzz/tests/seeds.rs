@@ -21,6 +21,18 @@ fn the_seeds_are_those_that_are_named() {
     }
 }
 
+/// What Miri leaves out: seeds that would take it minutes; targets that have no `unsafe` of ours below them, but memchr,
+/// of which it cannot follow how it aligns its loads.
+const NOT_FOR_MIRI: [&str; 7] = [
+    "handshake/",
+    "tungstenite/",
+    "connection/read-into-the-message",
+    "deflate/large",
+    "inflate/bomb",
+    "inflate/too-many-final-blocks",
+    "mask/aligned-stores",
+];
+
 #[test]
 fn every_seed_passes() {
     for (target, check) in TARGETS {
@@ -28,9 +40,14 @@ fn every_seed_passes() {
         let mut files = 0;
         for file in fs::read_dir(folder).expect("every target has seeds") {
             let file = file.unwrap().path();
-            println!("{}", file.display());
-            check(&fs::read(file).unwrap());
+            let name = format!("{target}/{}", file.file_name().unwrap().display());
             files += 1;
+            if cfg!(miri) && NOT_FOR_MIRI.iter().any(|left_out| name.starts_with(left_out)) {
+                println!("{name} is left out");
+                continue;
+            }
+            println!("{name}");
+            check(&fs::read(file).unwrap());
         }
         assert!(files > 4, "{target}");
     }

@@ -2,7 +2,8 @@
 //!
 //! [`wire`] has frames and [`payload`] has payloads. The oracles compute the right results, and share no code with the
 //! codec: [`rfc6455`], [`utf8`], [`rfc1951`], and `miniz` as a second one for DEFLATE. The hosts run the codec and
-//! record the outcome: [`host`], and `deflate` with compression. [`callgrind`] and [`allocations`] count.
+//! record the outcome: [`host`], and `deflate` with compression. [`callgrind`] and [`allocations`] count. [`miri`] has
+//! smaller bounds.
 //!
 //! [`raw`], `peer` and `blocking` are clients with sockets. `raw` does not use the codec. `peer` is for the tests of a
 //! server, which `program` runs. `blocking` has compression, for the interoperability tests.
@@ -16,6 +17,7 @@ pub mod deflate;
 pub mod host;
 #[cfg(feature = "deflate")]
 pub mod miniz;
+pub mod miri;
 pub mod payload;
 #[cfg(all(feature = "server", unix))]
 pub mod peer;

@@ -74,11 +74,13 @@ pub(super) fn last<const N: usize>(mut pieces: [&[u8]; N], most: usize) -> [&[u8
 mod tests {
     use super::{Window, last};
     use alloc::vec::Vec;
+    use framewire_testing::miri::thin;
 
     #[test]
     fn a_window_has_the_last_bytes_in_any_steps() {
-        for step in [1, 2, 7, 100, 255, 256, 257, 600, 2000] {
-            let all: Vec<u8> = (0..2000_u32).map(|i| (i * 7 % 251) as u8).collect();
+        for step in thin(3, [2000, 600, 257, 256, 255, 100, 7, 2, 1]) {
+            let len = if cfg!(miri) { 600 } else { 2000_u32 };
+            let all: Vec<u8> = (0..len).map(|i| (i * 7 % 251) as u8).collect();
             let mut window = Window::new(8);
             for (i, bytes) in all.chunks(step).enumerate() {
                 window.push(bytes);

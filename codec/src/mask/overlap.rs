@@ -191,6 +191,7 @@ mod tests {
     /// Few CPUs have AVX-512, and the emulator does not. So this runs the same method with words in place of vectors,
     /// on any CPU, and checks its reads and writes.
     #[test]
+    #[cfg_attr(miri, ignore = "Miri has AVX-512, and runs that kernel")]
     fn the_method_of_the_widest_vectors() {
         type Half = Pair<Pair<u64>>;
         let key = Key::new([0x37, 0xfa, 0x21, 0x3d]);

@@ -424,6 +424,7 @@ mod tests {
     /// Few CPUs have AVX-512, and the emulator does not. So this runs the same method with arrays of bytes in place of
     /// vectors, on any CPU, and checks its reads and writes.
     #[test]
+    #[cfg_attr(miri, ignore = "Miri has AVX-512, and runs that kernel")]
     fn the_walk_of_the_widest_vectors() {
         const GUARD: usize = 64;
         const LEN: usize = 2600;

@@ -2,7 +2,7 @@
 
 use framewire::internal::{MaskKernel, mask_kernels};
 use framewire::mask::{self, Key};
-use framewire_testing::wire::masked;
+use framewire_testing::{miri::thin, wire::masked};
 use quickcheck::{Gen, QuickCheck, quickcheck};
 
 const KEY: Key = Key::new([0x37, 0xfa, 0x21, 0x3d]);
@@ -23,11 +23,11 @@ const EDGES: [usize; 28] = [
 fn apply_at_every_length_alignment_and_phase() {
     for masker in maskers() {
         let mut arena = Arena::new(SMALL);
-        for phase in 0..4 {
+        for phase in thin(3, 0..4) {
             let key = KEY.advance(phase);
             let (clear, masked) = sample(key, SMALL);
-            for len in 0..=SMALL {
-                for align in 0..64 {
+            for len in thin(150, 0..=SMALL) {
+                for align in thin(63, 0..64) {
                     arena.check(align, &masked[..len], |bytes| {
                         bytes.copy_from_slice(&clear[..len]);
                         masker.apply(key, bytes);
@@ -41,9 +41,9 @@ fn apply_at_every_length_alignment_and_phase() {
 #[test]
 fn apply_at_large_lengths() {
     for masker in maskers() {
-        for len in LARGE {
+        for len in thin(11, LARGE) {
             let mut arena = Arena::new(len);
-            for align in (0..64).step_by(3) {
+            for align in thin(21, (0..64).step_by(3)) {
                 let key = KEY.advance(align);
                 let (clear, masked) = sample(key, len);
                 arena.check(align, &masked, |bytes| {
@@ -59,11 +59,11 @@ fn apply_at_large_lengths() {
 fn apply_to_at_every_length_alignment_and_phase() {
     for masker in maskers() {
         let (mut source, mut arena) = (Arena::new(SMALL), Arena::new(SMALL));
-        for phase in 0..4 {
+        for phase in thin(3, 0..4) {
             let key = KEY.advance(phase);
             let (clear, masked) = sample(key, SMALL);
-            for len in 0..=SMALL {
-                for align in 0..64 {
+            for len in thin(150, 0..=SMALL) {
+                for align in thin(63, 0..64) {
                     // 29 and 64 have no common factor, so over the lengths each alignment is combined with every other.
                     let from = source.place((align + 29 * len) % 64, &clear[..len]);
                     arena.check(align, &masked[..len], |to| {
@@ -78,12 +78,12 @@ fn apply_to_at_every_length_alignment_and_phase() {
 #[test]
 fn apply_to_at_every_pair_of_alignments() {
     for masker in maskers() {
-        for len in EDGES.into_iter().chain([SMALL]) {
+        for len in thin(9, EDGES.into_iter().chain([SMALL])) {
             let (mut source, mut arena) = (Arena::new(len), Arena::new(len));
             let (clear, masked) = sample(KEY, len);
-            for from_align in 0..64 {
+            for from_align in thin(63, 0..64) {
                 let from = source.place(from_align, &clear);
-                for align in 0..64 {
+                for align in thin(37, 0..64) {
                     arena.check(align, &masked, |to| {
                         masker.apply_to(KEY, from, to);
                     });
@@ -96,9 +96,9 @@ fn apply_to_at_every_pair_of_alignments() {
 #[test]
 fn apply_to_at_large_lengths() {
     for masker in maskers() {
-        for len in LARGE {
+        for len in thin(11, LARGE) {
             let (mut source, mut arena) = (Arena::new(len), Arena::new(len));
-            for align in (0..64).step_by(5) {
+            for align in thin(7, (0..64).step_by(5)) {
                 let key = KEY.advance(align);
                 let (clear, masked) = sample(key, len);
                 let from = source.place(63 - align, &clear);
@@ -113,8 +113,8 @@ fn apply_to_at_large_lengths() {
 #[test]
 fn apply_to_stops_where_the_shorter_side_ends() {
     for masker in maskers() {
-        for from_len in EDGES {
-            for to_len in EDGES {
+        for from_len in thin(5, EDGES) {
+            for to_len in thin(5, EDGES) {
                 let len = from_len.min(to_len);
                 let (clear, masked) = sample(KEY, from_len);
                 let mut to = vec![0xaa; to_len];
@@ -132,8 +132,8 @@ fn any_split_gives_the_same() {
     for masker in maskers() {
         let mut arena = Arena::new(LEN);
         let (clear, masked) = sample(KEY, LEN);
-        for len in 0..=LEN {
-            for split in 0..=len {
+        for len in thin(97, 0..=LEN) {
+            for split in thin(31, 0..=len) {
                 arena.check(split % 64, &masked[..len], |bytes| {
                     bytes.copy_from_slice(&clear[..len]);
                     let (head, tail) = bytes.split_at_mut(split);
@@ -150,7 +150,7 @@ fn any_split_gives_the_same() {
 #[test]
 fn slices_that_are_whole_allocations() {
     for masker in maskers() {
-        for len in (0..=SMALL).chain(LARGE) {
+        for len in thin(121, (0..=SMALL).chain(LARGE)) {
             let (clear, masked) = sample(KEY, len);
             let from = clear.clone().into_boxed_slice();
             let mut to = vec![0; len].into_boxed_slice();

@@ -5,6 +5,7 @@ use framewire::internal::{Utf8Kernel, utf8_kernels};
 use framewire::mask::Key;
 use framewire::utf8::{self, Validator};
 use framewire_testing::{
+    miri::thin,
     utf8::{Oracle, judge},
     wire,
 };
@@ -162,6 +163,7 @@ fn spoil(bytes: &mut [u8], at: usize, how: usize) {
 /// The validator's whole state is one byte. So this walks all sequences from the start until they are accepted or
 /// rejected, and by that covers every text.
 #[test]
+#[cfg_attr(miri, ignore = "4 million sequences")]
 fn every_sequence() {
     fn walk(validator: Validator, oracle: Oracle, text: &mut Vec<u8>, count: &mut usize) {
         for byte in 0..=u8::MAX {
@@ -206,11 +208,11 @@ fn short_sequences_in_one_call() {
         assert_eq!(core::str::from_utf8(bytes).is_ok(), complete, "{bytes:02X?}");
     }
     check(b"");
-    for a in 0..=u8::MAX {
+    for a in thin(37, 0..=u8::MAX) {
         check(&[a]);
-        for b in 0..=u8::MAX {
+        for b in thin(41, 0..=u8::MAX) {
             check(&[a, b]);
-            for c in EDGES {
+            for c in thin(3, EDGES) {
                 check(&[a, b, c]);
                 if a >= 0xE0 {
                     for d in [0x00, 0x7F, 0x80, 0xBF, 0xC0, 0xF4] {
@@ -290,8 +292,8 @@ fn all_sequences_in_vectors() {
 fn sequences_in_vectors() {
     let mut room = Room::new();
     let ways = ways();
-    for a in 0x70..=0xFF_u8 {
-        for b in (0x00..=0xFF_u8).step_by(if a < 0xC0 { 8 } else { 1 }) {
+    for a in thin(29, 0x70..=0xFF_u8) {
+        for b in thin(97, (0x00..=0xFF_u8).step_by(if a < 0xC0 { 8 } else { 1 })) {
             for (i, way) in ways.iter().enumerate() {
                 let turn = usize::from(a) + usize::from(b) + i;
                 let (c, d) = [(b'x', b'x'), (0x80, b'x'), (0xBF, 0x80), (0xC3, 0xA9)][turn % 4];
@@ -308,8 +310,8 @@ fn sequences_in_vectors() {
 fn every_length_with_an_error_at_every_position() {
     let mut room = Room::new();
     let ways = ways();
-    for (u, unit) in UNITS.iter().enumerate() {
-        for len in 0..=600 {
+    for (u, unit) in thin(2, UNITS.iter().enumerate()) {
+        for len in thin(149, 0..=600) {
             let plain = text(unit, len);
             for way in &ways {
                 way.check(&plain, &mut room, len + u, KEY.advance(len / 4));
@@ -322,7 +324,7 @@ fn every_length_with_an_error_at_every_position() {
             } else {
                 41
             };
-            for at in (len % step..len).step_by(step) {
+            for at in thin(41, (len % step..len).step_by(step)) {
                 let mut wrong = plain.clone();
                 spoil(&mut wrong, at, at + len);
                 let way = ways[(at / step + len + u) % ways.len()];
@@ -337,9 +339,10 @@ fn every_alignment_and_key_phase() {
     let mut room = Room::new();
     for way in ways() {
         for unit in [UNITS[0], UNITS[4]] {
-            for len in [1, 3, 7, 15, 16, 17, 31, 33, 64, 65, 100, 129, 255, 256, 257, 300, 384, 513] {
+            for len in thin(9, [1, 3, 7, 15, 16, 17, 31, 33, 64, 65, 100, 129, 255, 256, 257, 300, 384, 513])
+            {
                 let plain = text(unit, len);
-                for align in 0..64 {
+                for align in thin(31, 0..64) {
                     way.check(&plain, &mut room, align, KEY.advance(align / 3));
                 }
                 for phase in 0..4 {
@@ -349,7 +352,7 @@ fn every_alignment_and_key_phase() {
         }
         // A single byte that is not ASCII, at every place of text that would be skipped.
         let mut plain = text(UNITS[0], 400);
-        for at in 0..plain.len() - 1 {
+        for at in thin(399, 0..plain.len() - 1) {
             plain[at..at + 2].copy_from_slice("é".as_bytes());
             way.check(&plain, &mut room, at, KEY);
             plain[at + 1] = b'e';
@@ -363,15 +366,15 @@ fn every_alignment_and_key_phase() {
 fn every_cut() {
     let mut room = Room::new();
     let ways = ways();
-    for (u, unit) in UNITS.iter().enumerate() {
-        for len in [2, 5, 16, 33, 70, 150, 290] {
+    for (u, unit) in thin(2, UNITS.iter().enumerate()) {
+        for len in thin(4, [2, 5, 16, 33, 70, 150, 290]) {
             let plain = text(unit, len);
-            for spoiled in 0..4 {
+            for spoiled in thin(4, 0..4) {
                 let mut plain = plain.clone();
                 if spoiled > 0 {
                     spoil(&mut plain, len * spoiled / 4, len + spoiled + u);
                 }
-                for cut in 0..=len {
+                for cut in thin(37, 0..=len) {
                     let way = ways[(cut + spoiled) % ways.len()];
                     way.check_cut(&plain, &[cut], &mut room, cut, KEY.advance(u));
                 }
@@ -381,14 +384,14 @@ fn every_cut() {
                 }
             }
         }
-        for len in [9, 21, 40] {
-            for spoiled in 0..3 {
+        for len in thin(2, [9, 21, 40]) {
+            for spoiled in thin(3, 0..3) {
                 let mut plain = text(unit, len);
                 if spoiled > 0 {
                     spoil(&mut plain, len * spoiled / 3, 3 * len + spoiled + u);
                 }
-                for first in 0..=len {
-                    for second in first..=len {
+                for first in thin(13, 0..=len) {
+                    for second in thin(13, first..=len) {
                         let way = ways[(first + second) % ways.len()];
                         way.check_cut(&plain, &[first, second], &mut room, first, KEY);
                     }
@@ -404,8 +407,8 @@ fn every_cut() {
 fn ascii_does_not_complete_a_character() {
     let mut room = Room::new();
     for way in ways() {
-        for at in 0..140 {
-            for gap in [8, 64, 128, 192, 256, 320] {
+        for at in thin(71, 0..140) {
+            for gap in thin(4, [8, 64, 128, 192, 256, 320]) {
                 let mut plain = vec![b'x'; at + gap + 400];
                 plain[at] = 0xC3;
                 plain[at + 1 + gap] = 0xA9;
@@ -437,8 +440,8 @@ fn fails_at_the_first_impossible_byte() {
     let mut room = Room::new();
     for way in ways() {
         for unit in [UNITS[0], "é"] {
-            for before in (0..70).chain([126, 128, 254, 256, 510, 1022]) {
-                for (tail, position) in tails {
+            for before in thin(37, (0..70).chain([126, 128, 254, 256, 510, 1022])) {
+                for (tail, position) in thin(5, tails) {
                     let mut plain = text(unit, before);
                     if unit != UNITS[0] && before % 2 == 1 {
                         plain[before - 1] = b'.';
@@ -458,18 +461,19 @@ fn fails_at_the_first_impossible_byte() {
 
 #[test]
 fn long_text() {
+    let len = if cfg!(miri) { 1300 } else { 5000 };
     let mut room = Room::new();
     for way in ways() {
-        for unit in UNITS {
-            let mut plain = text(unit, 5000);
+        for unit in thin(5, UNITS) {
+            let mut plain = text(unit, len);
             way.check(&plain, &mut room, 3, KEY);
-            way.check_cut(&plain, &[1, 1000, 1003, 4321], &mut room, 7, KEY);
-            plain[4500] = 0xFF;
+            way.check_cut(&plain, &[1, 1000, 1003, len - 679], &mut room, 7, KEY);
+            plain[len - 500] = 0xFF;
             way.check(&plain, &mut room, 9, KEY);
-            way.check_cut(&plain, &[2222, 4500], &mut room, 0, KEY);
+            way.check_cut(&plain, &[len / 2, len - 500], &mut room, 0, KEY);
         }
         // ASCII and other text take turns, so that the kernels change their method at every distance.
-        for run in 1..200 {
+        for run in thin(131, 1..200) {
             let mut plain: Vec<u8> = Vec::new();
             while plain.len() < 700 {
                 plain.extend(text(UNITS[0], run));
@@ -486,7 +490,7 @@ fn long_text() {
 fn long_ascii_with_a_character_anywhere() {
     let mut room = Room::new();
     for way in ways() {
-        for (turn, at) in (0..2680).step_by(9).enumerate() {
+        for (turn, at) in thin(298, (0..2680).step_by(9).enumerate()) {
             let mut plain = text(UNITS[0], 2700);
             plain[at..at + 3].copy_from_slice("日".as_bytes());
             way.check(&plain, &mut room, turn, KEY);
@@ -497,6 +501,7 @@ fn long_ascii_with_a_character_anywhere() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "texts of 3,000 bytes, many times")]
 fn mutated_text_in_chunks() {
     fn property(
         words: Vec<String>,

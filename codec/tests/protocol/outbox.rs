@@ -5,6 +5,7 @@ use framewire::{
     mask::Key,
     outbox::{Backlog, Memory, Outbox, Written},
 };
+use framewire_testing::miri::thin;
 use std::io::{self, IoSlice, Write};
 
 const L: usize = Outbox::REFERENCE_FROM;
@@ -94,7 +95,7 @@ fn every_partial_write() {
     let rx: Vec<u8> = (0..6 * L).map(|i| (i * 7 + i / 251) as u8).collect();
     for sizes in MIXES {
         let total = replies(&mut Memory::default(), &rx, sizes).1.len();
-        for room in (0..total).step_by(13).chain(0..total.min(300)).chain([total]) {
+        for room in thin(199, (0..total).step_by(13).chain(0..total.min(300)).chain([total])) {
             let mut memory = Memory::default();
             let (outbox, wire) = replies(&mut memory, &rx, sizes);
             let mut sink = Sink::new(room, usize::MAX);
@@ -210,7 +211,7 @@ fn recycling() {
 #[test]
 fn every_order_of_pushes_and_writes() {
     let bytes: Vec<u8> = (0..3 * PIECE).map(|i| (i * 5 + i / 253) as u8).collect();
-    for at_once in [1000, 4096, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, usize::MAX] {
+    for at_once in thin(3, [1000, 4096, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, usize::MAX]) {
         let (mut backlog, mut sink, mut wire) = (Backlog::default(), Sink::new(0, at_once), Vec::new());
         for (i, len) in [1, 3000, PIECE, 7, 2 * PIECE, PIECE - 1, 0, 5, PIECE, 100].into_iter().enumerate() {
             let piece = &bytes[i..i + len];
@@ -234,7 +235,7 @@ fn every_order_of_pushes_and_writes() {
 #[test]
 fn the_pieces_of_a_backlog() {
     let mut backlog = Backlog::default();
-    for i in 0..100_000_usize {
+    for i in thin(101, 0..100_000_usize) {
         backlog.push((&[7; 90][..i % 90]).into(), 0);
     }
     backlog.push(vec![8; 10 * PIECE].into(), 0);

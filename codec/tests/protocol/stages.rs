@@ -4,7 +4,7 @@ use core::str;
 use framewire::{
     Assembled, Assembler, Client, Connection, Event, Kind, Limits, Part, ProtocolError, Role, Rsv, Server,
 };
-use framewire_testing::{host::*, rfc6455::*, wire::*};
+use framewire_testing::{host::*, miri::thin, rfc6455::*, wire::*};
 use quickcheck::QuickCheck;
 
 fn part(bytes: &mut [u8], last: bool) -> Part<'_> {
@@ -44,7 +44,7 @@ fn parts_to_messages() {
 /// are dropped, the rest of the message is not taken for another, and the next message starts empty.
 #[test]
 fn the_limit_to_the_byte() {
-    for limit in 0..20 {
+    for limit in thin(7, 0..20) {
         for cut in 0..=limit {
             let mut assembler = Assembler::new(limit as u64);
             for round in 0..3 {
@@ -402,7 +402,7 @@ fn misuse() {
 #[cfg(feature = "std")]
 mod vectored {
     use framewire::vectored::io_slices;
-    use framewire_testing::wire::*;
+    use framewire_testing::{miri::thin, wire::*};
     use std::io::IoSlice;
 
     fn joined(slices: &[IoSlice<'_>]) -> Vec<u8> {
@@ -421,7 +421,7 @@ mod vectored {
         };
         let full = pieces().filter(|piece| !piece.is_empty()).count();
 
-        for written in 0..=wire.len() + 3 {
+        for written in thin(17, 0..=wire.len() + 3) {
             let mut more = 0;
             for room in 0..=full + 2 {
                 let mut slices = vec![IoSlice::new(b"stale"); room];
@@ -445,8 +445,8 @@ mod vectored {
             .map(|payload| [head(BINARY, None, payload.len() as u64), payload.clone()])
             .collect();
         let wire: Vec<u8> = payloads.iter().flat_map(|payload| frame(BINARY, None, payload)).collect();
-        for most in 1..=wire.len() {
-            for room in 1..6 {
+        for most in thin(41, 1..=wire.len()) {
+            for room in thin(3, 1..6) {
                 let mut socket: Vec<u8> = vec![];
                 while socket.len() < wire.len() {
                     let mut slices = vec![IoSlice::new(b""); room];
