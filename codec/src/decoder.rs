@@ -258,3 +258,55 @@ impl Default for Decoder {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use framewire_testing::miri::thin;
+
+    /// `inside` does not parse the header. At every place in a payload, and with every form of the header, it gives the key
+    /// that the definition gives; it takes all of the input if the frame goes on behind it, and else nothing.
+    #[test]
+    fn the_key_inside_a_frame_at_every_place() {
+        let short = (1..=125).map(|len| (len, 0..len));
+        let long = [126, 127, 255, 256, 300, 65_535, 65_536, 65_791, 1 << 32, i64::MAX as u64];
+        let long = long.map(|len| (len, 0..len.min(600))).into_iter();
+        let ends = [65_536, 1 << 32, i64::MAX as u64].map(|len| (len, len - 600..len)).into_iter();
+        let key = Key::new([0x37, 0xfa, 0x21, 0x3d]);
+        for (payload_len, places) in thin(23, short.chain(long).chain(ends)) {
+            for (frame_key, place) in places.flat_map(|place| [(None, place), (Some(key), place)]) {
+                let header = Header {
+                    fin: true,
+                    rsv: crate::Rsv::NONE,
+                    opcode: crate::Opcode::Binary,
+                    key: frame_key,
+                    payload_len,
+                };
+                let mut decoder = Decoder::new();
+                let mut head = [0; Header::MAX_LEN];
+                let head = &mut head[..header.wire_len()];
+                head.copy_from_slice(&header.encode());
+                assert_eq!(decoder.next_header(&mut &mut head[..]), Ok(Some(header)));
+                decoder.remaining = payload_len - place;
+                let left = decoder.remaining;
+                for len in [1, 2, 3, 5, 8, 127] {
+                    let mut decoder = decoder.clone();
+                    let mut bytes = [7; 127];
+                    let mut input = &mut bytes[..len];
+                    let taken = decoder.inside(frame_key.is_some(), &mut input);
+                    if len as u64 >= left {
+                        assert!(taken.is_none() && input.len() == len && decoder.remaining == left);
+                        continue;
+                    }
+                    let (found, taken) = taken.expect("the frame goes on behind the input");
+                    assert_eq!(
+                        found,
+                        advance(frame_key.unwrap_or_default(), place),
+                        "{payload_len} at {place}"
+                    );
+                    assert_eq!((taken.len(), input.len(), decoder.remaining), (len, 0, left - len as u64));
+                }
+            }
+        }
+    }
+}
