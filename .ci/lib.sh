@@ -140,11 +140,13 @@ features() {
         jq -er --arg name "$1" '.packages[] | select(.name == $name).features | keys[] | select(. != "default")'
 }
 
-# cargo_no_std COMMAND ARGUMENT...: runs cargo in .ci/no_std, with the dependencies of the workspace.
-cargo_no_std() {
-    cp Cargo.lock .ci/no_std/Cargo.lock &&
-        cargo "$1" --manifest-path .ci/no_std/Cargo.toml "${@:2}"
+# cargo_in FOLDER COMMAND ARGUMENT...: runs cargo in a folder that has no lock file, with the dependencies of the workspace.
+cargo_in() {
+    cp Cargo.lock "$1/Cargo.lock" &&
+        cargo "$2" --manifest-path "$1/Cargo.toml" "${@:3}"
 }
+
+cargo_no_std() { cargo_in .ci/no_std "$@"; }
 
 # fuzz FOLDER OPTION...: builds the fuzz targets with AddressSanitizer, and runs one after the other. Keeps inputs that reach
 # new code in the folder.
