@@ -148,6 +148,13 @@ cargo_in() {
 
 cargo_no_std() { cargo_in .ci/no_std "$@"; }
 
+# unpack_corpus: puts the inputs of fuzz/corpus.tar.gz, and no others, into $target/ci/fuzz/corpus.
+unpack_corpus() {
+    rm -rf "$target/ci/fuzz/corpus"
+    mkdir -p "$target/ci/fuzz/corpus"
+    tar -xzf fuzz/corpus.tar.gz -C "$target/ci/fuzz/corpus"
+}
+
 # fuzz FOLDER OPTION...: builds the fuzz targets with AddressSanitizer, and runs one after the other. Keeps inputs that reach
 # new code in the folder.
 fuzz() {

@@ -1,6 +1,7 @@
 //! Level 3, both roles against each other, with any calls in any order and any cuts: a send method does what a model of
 //! it says; neither end refuses what the other sends; messages arrive whole and in order; the closing handshake ends.
 
+use crate::cost;
 use crate::input::{Input, repeated};
 use framewire::{
     Assembled, Assembler, Client, CloseCode, Connection, ControlFrame, Event, Kind, Limits, ProtocolError,
@@ -14,6 +15,7 @@ use std::collections::VecDeque;
 
 /// The input is calls: a byte, whose first bit says which end is called, and then the arguments.
 pub fn check(input: &[u8]) {
+    cost::check("connection", input);
     let mut input = Input::new(input);
     let mut server = End::<Server>::new();
     let mut client = End::<Client>::new();

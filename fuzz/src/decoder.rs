@@ -1,6 +1,7 @@
 //! Levels 2 and 3, both roles: the same bytes, whole, cut, and byte by byte, give the same frames, messages, replies and
 //! error, and those that a slow reader of RFC 6455 demands.
 
+use crate::cost;
 use crate::input::{Input, Pieces};
 use framewire::{Client, Connection, Limits, Role, Server};
 use framewire_testing::{
@@ -11,6 +12,7 @@ use framewire_testing::{
 
 /// Options, pieces, and bytes: as they are on the wire, or as the frames that the peer of a role would send.
 pub fn check(input: &[u8]) {
+    cost::check("decoder", input);
     let mut input = Input::new(input);
     let options = input.byte();
     let pieces = input.pieces();

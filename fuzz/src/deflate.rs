@@ -3,6 +3,7 @@
 //! was agreed on. Our inflater reads them however they are cut; miniz_oxide and a slow reader of RFC 1951 read them, too.
 //! Memory stays within the documented limits.
 
+use crate::cost;
 use crate::input::{Input, Pieces, repeated};
 use crate::meter::Meter;
 use framewire::{
@@ -24,6 +25,7 @@ use std::ops::ControlFlow;
 /// Options, pieces, the parameters of each connection, then calls: a byte that says which call on which connection, and
 /// a payload.
 pub fn check(input: &[u8]) {
+    cost::check("deflate", input);
     let mut input = Input::new(input);
     let options = input.bytes();
     match options[0] & 1 {

@@ -4,6 +4,7 @@
 
 mod slowly;
 
+use crate::cost;
 use crate::input::{Input, Pieces};
 use framewire::{
     extension::{self, DeflateOffer, DeflatePolicy, ExtensionError},
@@ -16,6 +17,7 @@ use slowly::Lines;
 
 /// A byte that chooses a check, another with options, and the input of that check.
 pub fn check(input: &[u8]) {
+    cost::check("handshake", input);
     let mut input = Input::new(input);
     let (what, options) = (input.byte(), input.byte());
     match what % 4 {

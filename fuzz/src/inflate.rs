@@ -2,6 +2,7 @@
 //! the same bytes, as early as they arrive, whatever the parts, and whatever the pauses inside them. miniz_oxide agrees if both
 //! accept. Errors are those of the first wrong byte. Output never exceeds the limit, and memory never what is documented.
 
+use crate::cost;
 use crate::input::{Input, repeated};
 use crate::meter::Meter;
 use framewire::{
@@ -17,6 +18,7 @@ use framewire_testing::{
 
 /// Two bytes of options, then parts: a byte that says whose part it is and of what kind, and a block.
 pub fn check(input: &[u8]) {
+    cost::check("inflate", input);
     let mut input = Input::new(input);
     let options: [u8; 2] = input.bytes();
     match options[0] & 1 {

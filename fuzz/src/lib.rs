@@ -11,6 +11,7 @@ mod input;
 mod meter;
 mod room;
 
+pub mod cost;
 pub mod seeds;
 
 pub mod connection;

@@ -1,6 +1,7 @@
 //! Every way to validate text agrees with an oracle that reads a byte at a time, with simdutf8, and with the standard
 //! library: the same verdict, at the same byte, with the same bytes unmasked, whole and in pieces.
 
+use crate::cost;
 use crate::input::{Input, Pieces, repeated};
 use crate::room::Room;
 use core::str;
@@ -13,6 +14,7 @@ use framewire_testing::{utf8::judge, wire::masked};
 
 /// A key, an alignment, pieces, how often the first block is repeated, that block, and the rest.
 pub fn check(input: &[u8]) {
+    cost::check("utf8", input);
     let mut input = Input::new(input);
     let (key, align, pieces, times) = (input.bytes(), input.byte(), input.pieces(), input.byte());
     let unit = input.block();

@@ -24,6 +24,8 @@ pub struct Counts {
     pub allocated: usize,
     /// How often it gave memory back.
     pub freed: usize,
+    /// How many bytes it asked for in all, also those that it gave back.
+    pub asked: usize,
     /// How many bytes more than before its thread holds.
     pub held: isize,
     /// How many bytes more than before its thread held at most.
@@ -31,7 +33,7 @@ pub struct Counts {
 }
 
 thread_local! {
-    static COUNTS: Cell<Counts> = const { Cell::new(Counts { allocated: 0, freed: 0, held: 0, peak: 0 }) };
+    static COUNTS: Cell<Counts> = const { Cell::new(Counts { allocated: 0, freed: 0, asked: 0, held: 0, peak: 0 }) };
 }
 
 /// Does some work, and counts its allocations.
@@ -42,6 +44,7 @@ pub fn counted<T>(work: impl FnOnce() -> T) -> (T, Counts) {
     COUNTS.set(Counts {
         allocated: outer.allocated + counts.allocated,
         freed: outer.freed + counts.freed,
+        asked: outer.asked + counts.asked,
         held: outer.held + counts.held,
         peak: outer.peak.max(outer.held + counts.peak),
     });
@@ -54,14 +57,15 @@ pub fn held() -> isize {
     COUNTS.get().held
 }
 
-fn count(allocated: usize, freed: usize, bytes: isize) {
+fn count(allocated: usize, freed: usize, asked: usize, given: usize) {
     // A thread that ends frees memory after its counters are gone.
     let _ = COUNTS.try_with(|counts| {
         let now = counts.get();
-        let held = now.held + bytes;
+        let held = now.held + asked as isize - given as isize;
         counts.set(Counts {
             allocated: now.allocated + allocated,
             freed: now.freed + freed,
+            asked: now.asked + asked,
             held,
             peak: now.peak.max(held),
         });
@@ -73,25 +77,25 @@ fn count(allocated: usize, freed: usize, bytes: isize) {
 // does not allocate: the counters are `Cell`s without a destructor and with a constant start.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(1, 0, layout.size() as isize);
+        count(1, 0, layout.size(), 0);
         // SAFETY: the caller keeps `alloc`'s contract, which is the same.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count(1, 0, layout.size() as isize);
+        count(1, 0, layout.size(), 0);
         // SAFETY: the caller keeps `alloc_zeroed`'s contract, which is the same.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        count(0, 1, -(layout.size() as isize));
+        count(0, 1, 0, layout.size());
         // SAFETY: the caller keeps `dealloc`'s contract, which is the same: `at` came from an allocation here.
         unsafe { System.dealloc(at, layout) }
     }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count(1, 1, size as isize - layout.size() as isize);
+        count(1, 1, size, layout.size());
         // SAFETY: the caller keeps `realloc`'s contract, which is the same: `at` came from an allocation here.
         unsafe { System.realloc(at, layout, size) }
     }
