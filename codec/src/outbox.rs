@@ -45,6 +45,8 @@ pub use backlog::Backlog;
 
 #[cfg(feature = "deflate")]
 use crate::deflate::{DeflatePool, Deflated, Deflater};
+#[cfg(feature = "bytes")]
+use crate::owned::SendQueue;
 use crate::{
     connection::{Role, Sending},
     error::SendError,
@@ -54,6 +56,8 @@ use crate::{
     vectored::{io_slices, retry},
 };
 use alloc::{borrow::Cow, vec::Vec};
+#[cfg(feature = "bytes")]
+use bytes::Bytes;
 use core::mem;
 use std::io::{self, IoSlice, Write};
 
@@ -342,14 +346,34 @@ pub struct Rest<'b> {
 impl Rest<'_> {
     /// Appends the bytes to the backlog. Borrowed payloads are copied, and so are owned ones that are small or would keep
     /// much unused memory; these go to `freed`. Other owned payloads are moved.
-    pub fn keep(mut self, backlog: &mut Backlog, mut freed: impl FnMut(Vec<u8>)) {
+    pub fn keep(self, backlog: &mut Backlog, mut freed: impl FnMut(Vec<u8>)) {
+        self.pieces(|piece, skip| {
+            if let Some(bytes) = backlog.push_or_copy(piece, skip) {
+                freed(bytes);
+            }
+        });
+    }
+
+    /// Appends the bytes to a queue, for a host that also queues [`Bytes`]. Borrowed payloads are copied. Owned payloads
+    /// are not: `share` makes `Bytes` of them, for example with [`Bytes::from`].
+    #[cfg(feature = "bytes")]
+    pub fn queue(self, queue: &mut SendQueue, mut share: impl FnMut(Vec<u8>) -> Bytes) {
+        self.pieces(|piece, skip| match piece {
+            Cow::Borrowed(bytes) if bytes.len() - skip < SendQueue::COPY_BELOW => {
+                queue.push_copy(&bytes[skip..])
+            }
+            Cow::Borrowed(bytes) => queue.push_bytes(Bytes::copy_from_slice(&bytes[skip..])),
+            Cow::Owned(bytes) => queue.push_bytes(share(bytes).slice(skip..)),
+        });
+    }
+
+    /// Calls `keep` with each piece, and with the number of its first bytes that are written: perhaps all.
+    fn pieces(mut self, mut keep: impl FnMut(Cow<'_, [u8]>, usize)) {
         let mut skip = self.written;
         let mut keep = |piece: Cow<'_, [u8]>| {
             let skipped = skip.min(piece.len());
             skip -= skipped;
-            if let Some(bytes) = backlog.push_or_copy(piece, skipped) {
-                freed(bytes);
-            }
+            keep(piece, skipped);
         };
         let mut start = 0;
         for (end, payload) in self.outbox.large.drain(..) {

@@ -189,6 +189,12 @@ impl SendQueue {
         self.placed = self.copied.len();
     }
 
+    /// Queues a copy of these bytes.
+    #[cfg(feature = "std")]
+    pub(crate) fn push_copy(&mut self, bytes: &[u8]) {
+        self.copied.extend_from_slice(bytes);
+    }
+
     fn push_frame(&mut self, header: HeaderBytes, payload: Bytes, key: Option<Key>) {
         header.append_to(&mut self.copied);
         let Some(key) = key else { return self.push_bytes(payload) };
