@@ -2,8 +2,8 @@
 //!
 //! [`wire`] has frames and [`payload`] has payloads. The oracles compute the right results, and share no code with the
 //! codec: [`rfc6455`], [`utf8`], [`rfc1951`], and `miniz` as a second one for DEFLATE. The hosts run the codec and
-//! record the outcome: [`host`], and `deflate` with compression. [`callgrind`] and [`allocations`] count. [`miri`] has
-//! smaller bounds.
+//! record the outcome: [`host`], and `deflate` with compression. [`callgrind`], `echo_cost` and [`allocations`] count.
+//! [`miri`] has smaller bounds.
 //!
 //! [`raw`], `peer` and `blocking` are clients with sockets. `raw` does not use the codec. `peer` is for the tests of a
 //! server, which `program` runs. `blocking` has compression, for the interoperability tests.
@@ -14,6 +14,8 @@ pub mod blocking;
 pub mod callgrind;
 #[cfg(feature = "deflate")]
 pub mod deflate;
+#[cfg(all(feature = "server", unix))]
+pub mod echo_cost;
 pub mod host;
 #[cfg(feature = "deflate")]
 pub mod miniz;
