@@ -1,0 +1,203 @@
+//! permessage-deflate (RFC 7692): what a program may choose, and what connections share.
+//!
+//! Messages are inflated whole, once all of their bytes have arrived. So a connection needs a decompressor only during a call,
+//! and none waits for another's.
+
+use crate::{
+    config::Config, error::TrySendError, keys, memory, message::Message, receive::Whole, websocket::WebSocket,
+};
+use framewire::{
+    Kind, ProtocolError, Role, Rsv, Sending,
+    deflate::{
+        DeflateBudget, DeflateConfig, DeflatePool, Deflater, InflateBudget, InflateConfig, InflatePool,
+        Inflater,
+    },
+    extension::{DeflateOffer, DeflateParams, DeflatePolicy},
+    outbox::Outbox,
+    owned::PreparedMessage,
+};
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// How messages are compressed, if the peer agrees.
+///
+/// An acceptor or a connector has some compressors and decompressors for all its connections, at most as many as threads use
+/// them at once: 372 KiB and 48 KiB each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Compression {
+    /// Whether messages may refer to earlier ones (context takeover, RFC 7692 §7.1.1). That makes similar messages much shorter,
+    /// and costs a connection up to 64 KiB. Default: no.
+    pub takeover: bool,
+    /// With takeover, the most bytes that all connections of an acceptor or connector may hold for that, for each direction. At
+    /// the limit, messages of further connections do not refer to earlier ones. Default: 64 MiB.
+    pub windows: usize,
+    /// How hard to compress, 1 to 9. Default: 2.
+    pub level: u8,
+    /// Messages of fewer bytes are not compressed. Default: 64.
+    pub min_len: usize,
+}
+
+impl Default for Compression {
+    fn default() -> Self {
+        let DeflateConfig { level, min_len, windows, .. } = DeflateConfig::default();
+        Self { takeover: false, windows, level, min_len }
+    }
+}
+
+/// What the connections of an acceptor or connector share.
+pub(crate) struct Shared {
+    compression: Compression,
+    inflate: InflateBudget,
+    deflate: DeflateBudget,
+    /// Pools that no thread uses at the moment.
+    pools: Mutex<Vec<Pools>>,
+}
+
+struct Pools {
+    inflate: InflatePool,
+    deflate: DeflatePool,
+}
+
+impl Shared {
+    pub(crate) fn new(config: &Config) -> Option<Arc<Self>> {
+        let compression = config.compression?;
+        let Compression { windows, level, min_len, .. } = compression;
+        let inflate = InflateConfig { windows, message: config.limits.message, ..InflateConfig::default() };
+        let deflate = DeflateConfig { windows, level, min_len, ..DeflateConfig::default() };
+        Some(Arc::new(Self {
+            compression,
+            inflate: InflateBudget::new(inflate),
+            deflate: DeflateBudget::new(deflate),
+            pools: Mutex::default(),
+        }))
+    }
+
+    /// How a server answers offers.
+    pub(crate) fn policy(&self) -> DeflatePolicy {
+        let no_takeover =
+            !self.compression.takeover || !self.with_pools(|pools| pools.inflate.has_window(15));
+        DeflatePolicy {
+            client_no_context_takeover: no_takeover,
+            server_no_context_takeover: !self.compression.takeover,
+            ..DeflatePolicy::default()
+        }
+    }
+
+    /// What a client offers.
+    pub(crate) fn offer(&self) -> DeflateOffer {
+        DeflateOffer {
+            client_no_context_takeover: !self.compression.takeover,
+            server_no_context_takeover: !self.compression.takeover,
+            client_max_window_bits: Some(15),
+            ..DeflateOffer::default()
+        }
+    }
+
+    /// Compresses a message for many connections.
+    pub(crate) fn prepare(&self, kind: Kind, bytes: &[u8]) -> PreparedMessage {
+        // Most peers agree on the largest window. Others get the message uncompressed.
+        self.with_pools(|pools| {
+            PreparedMessage::new(kind, bytes, [&DeflateParams::default()], &mut pools.deflate)
+        })
+    }
+
+    /// Uses pools that no other thread uses.
+    fn with_pools<T>(&self, work: impl FnOnce(&mut Pools) -> T) -> T {
+        let kept = || self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = kept().pop();
+        let mut pools = free.unwrap_or_else(|| Pools {
+            inflate: InflatePool::sharing(&self.inflate),
+            deflate: DeflatePool::sharing(&self.deflate),
+        });
+        let result = work(&mut pools);
+        kept().push(pools);
+        result
+    }
+}
+
+/// What one connection has of compression.
+pub(crate) struct Deflate<R: Role> {
+    shared: Arc<Shared>,
+    inflater: Inflater<R>,
+    deflater: Deflater<R>,
+}
+
+impl<R: Role> Deflate<R> {
+    pub(crate) fn deflater(&mut self) -> &mut Deflater<R> {
+        &mut self.deflater
+    }
+
+    /// Compresses a message, and adds it to the outbox.
+    pub(crate) fn send<'b>(
+        &mut self,
+        connection: &mut Sending<R>,
+        outbox: &mut Outbox<'b>,
+        kind: Kind,
+        payload: Cow<'b, [u8]>,
+    ) -> Result<(), framewire::SendError> {
+        let Self { shared, deflater, .. } = self;
+        shared.with_pools(|pools| {
+            outbox.deflated_message(connection, deflater, &mut pools.deflate, kind, payload, keys::key::<R>())
+        })
+    }
+}
+
+impl<S, R: Role> WebSocket<S, R> {
+    /// Turns compression on, as it was negotiated.
+    pub(crate) fn with_deflate(
+        mut self,
+        shared: &Arc<Shared>,
+        params: &DeflateParams,
+    ) -> Result<Self, framewire::deflate::NoWindow> {
+        let inflater = shared.with_pools(|pools| Inflater::new(params, &pools.inflate))?;
+        let deflater = Deflater::new(params);
+        self.deflate = Some(Box::new(Deflate { shared: shared.clone(), inflater, deflater }));
+        self.connection = self.connection.with_extension_bits(Rsv::RSV1);
+        Ok(self)
+    }
+
+    /// Compresses and queues a message. The caller has asked whether messages may be sent.
+    #[inline(never)]
+    pub(crate) fn queue_deflated(&mut self, message: Message) -> Result<(), TrySendError<Message>> {
+        let Some(deflate) = self.deflate.as_deref_mut() else { return Err(TrySendError::Closed(message)) };
+        let (kind, bytes) = message.clone().into_parts();
+        let queue = &mut memory::busy(&mut self.busy).queue;
+        let connection = &mut self.connection;
+        let Deflate { shared, deflater, .. } = deflate;
+        let queued = shared.with_pools(|pools| {
+            let frame = deflater.message(connection, kind, &bytes, &mut pools.deflate, keys::key::<R>())?;
+            queue.push_outgoing(frame);
+            Ok::<_, framewire::SendError>(())
+        });
+        queued.map_err(|_| TrySendError::Closed(message))
+    }
+
+    /// Inflates a whole message.
+    #[inline(never)]
+    pub(crate) fn inflate(&mut self, kind: Kind, compressed: &[u8]) -> Result<Whole, ProtocolError> {
+        // Not reached: without compression, the reserved bit is an error of the connection.
+        let Some(Deflate { shared, inflater, .. }) = self.deflate.as_deref_mut() else {
+            return Err(ProtocolError::CorruptDeflate);
+        };
+        shared.with_pools(|pools| {
+            // Not reached: each pool can always begin a message.
+            let Some(mut ready) = inflater.ready(&mut pools.inflate) else {
+                return Err(ProtocolError::CorruptDeflate);
+            };
+            match kind {
+                Kind::Text => ready.inflate_text(compressed).map(Whole::Text),
+                Kind::Binary => ready.inflate_binary(compressed).map(Whole::Binary),
+            }
+        })
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.compression.fmt(f)
+    }
+}

@@ -1,0 +1,286 @@
+//! Who waits for a connection.
+
+#[cfg(all(test, loom))] // tests/loom.rs
+use loom::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicBool, AtomicUsize},
+};
+#[cfg(not(all(test, loom)))]
+use std::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicBool, AtomicUsize},
+};
+use std::{
+    collections::VecDeque,
+    mem,
+    sync::{Arc, PoisonError, atomic::Ordering::SeqCst},
+    task::{Context, Wake, Waker},
+};
+
+/// The tasks that wait for a connection. As a waker, it is woken by the stream and the timer, and wakes the receiver and the
+/// sender that is next.
+///
+/// A task polls the stream first, and is noted here only if it must wait. An event between the two is found by a count of events,
+/// so a connection that is never full does not cost its senders anything here.
+#[derive(Debug, Default)]
+pub(super) struct Wakers {
+    /// How often this was woken.
+    woken: AtomicUsize,
+    /// How often bytes were written, so that a sender may have room.
+    moved: AtomicUsize,
+    /// How many senders wait, and whether the receiver does, so that the lock is taken only for those that do.
+    senders: AtomicUsize,
+    receiver: AtomicBool,
+    /// How many tasks wait, or may, until all is written.
+    flushes: AtomicUsize,
+    tasks: Mutex<Tasks>,
+}
+
+#[derive(Debug, Default)]
+struct Tasks {
+    receiver: Option<Waker>,
+    /// In the order in which they came. A task that was woken has no waker here until it waits again.
+    senders: VecDeque<(usize, Option<Waker>)>,
+    /// Those that wait until all is written. They take no sender's place, and all are woken.
+    flushes: Vec<(usize, Option<Waker>)>,
+    /// The number of the next task.
+    next: usize,
+}
+
+impl Wakers {
+    /// A count that changes when the stream or the timer wakes. It is asked for before the stream is polled.
+    #[inline]
+    pub(super) fn woken(&self) -> usize {
+        self.woken.load(SeqCst)
+    }
+
+    /// The same for a sender, who also waits for other tasks to write.
+    #[inline]
+    pub(super) fn seen(&self) -> usize {
+        self.woken().wrapping_add(self.moved.load(SeqCst))
+    }
+
+    /// Whether senders wait, so that another must wait behind them.
+    #[inline]
+    pub(super) fn has_waiting(&self) -> bool {
+        self.senders.load(SeqCst) > 0
+    }
+
+    /// The receiver waits.
+    pub(super) fn receiver_waits(&self, cx: &Context<'_>, woken: usize) {
+        let mut tasks = self.tasks();
+        let mut before = None; // dropped outside the lock: it may be the last of a task, which drops what it holds
+        if !tasks.receiver.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            before = tasks.receiver.replace(cx.waker().clone());
+        }
+        self.receiver.store(true, SeqCst);
+        drop(tasks);
+        drop(before);
+        // An event since the stream was polled may have found no receiver. Of two additions, one comes after the other: either this
+        // one finds the event, or the event finds that the receiver waits.
+        if self.woken.fetch_add(0, SeqCst) != woken {
+            cx.waker().wake_by_ref();
+        }
+    }
+
+    /// The receiver is gone: its task need not be kept.
+    pub(super) fn forget_receiver(&self) {
+        let receiver = self.tasks().receiver.take();
+        drop(receiver);
+    }
+
+    pub(super) fn wake_receiver(&self) {
+        // A receiver that is not noted yet finds out by this.
+        self.woken.fetch_add(1, SeqCst);
+        if self.receiver.swap(false, SeqCst) {
+            let receiver = self.tasks().receiver.take();
+            if let Some(receiver) = receiver {
+                receiver.wake();
+            }
+        }
+    }
+
+    /// Bytes were written: wakes the sender that is next.
+    #[inline]
+    pub(super) fn moved(&self) {
+        self.moved.fetch_add(1, SeqCst);
+        if self.has_waiting() {
+            let sender = self.tasks().next_sender();
+            if let Some(sender) = sender {
+                sender.wake();
+            }
+        }
+        self.wrote();
+    }
+
+    /// Bytes were written by a task before which no sender waits: wakes those that wait until all is written.
+    #[inline]
+    pub(super) fn wrote(&self) {
+        // A task that flushes is counted before it polls the stream, and the stream is behind a lock.
+        if self.flushes.load(SeqCst) > 0 {
+            self.moved.fetch_add(1, SeqCst);
+            let flushes = self.tasks().all_flushes();
+            flushes.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// Nothing can be sent any more: wakes all that send.
+    pub(super) fn closed(&self) {
+        self.moved.fetch_add(1, SeqCst);
+        let mut tasks = self.tasks();
+        let senders = take_all(&mut tasks.senders);
+        let flushes = tasks.all_flushes();
+        drop(tasks);
+        senders.into_iter().chain(flushes).for_each(Waker::wake);
+    }
+
+    /// An event since the stream was polled may have found another task that sends, or none.
+    fn look_again(&self, cx: &Context<'_>, seen: usize) {
+        // The addition orders this with `moved`: one of the two finds the other.
+        let moved = self.moved.fetch_add(0, SeqCst);
+        if self.woken().wrapping_add(moved) != seen {
+            cx.waker().wake_by_ref();
+        }
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, Tasks> {
+        // Nothing can panic while it is locked, except that a waker's clone may.
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tasks {
+    fn next_sender(&mut self) -> Option<Waker> {
+        self.senders.front_mut()?.1.take()
+    }
+
+    fn all_flushes(&mut self) -> Vec<Waker> {
+        take_all(&mut self.flushes)
+    }
+
+    fn number(&mut self) -> usize {
+        let number = self.next;
+        self.next = self.next.wrapping_add(1);
+        number
+    }
+}
+
+fn take_all<'a>(tasks: impl IntoIterator<Item = &'a mut (usize, Option<Waker>)>) -> Vec<Waker> {
+    tasks.into_iter().filter_map(|(_, waker)| waker.take()).collect()
+}
+
+impl Wake for Wakers {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.woken.fetch_add(1, SeqCst);
+        let mut tasks = self.tasks();
+        let (receiver, sender, flushes) = (tasks.receiver.take(), tasks.next_sender(), tasks.all_flushes());
+        self.receiver.store(false, SeqCst);
+        drop(tasks);
+        // Outside the lock: a waker may run the task at once.
+        receiver.into_iter().chain(sender).chain(flushes).for_each(Waker::wake);
+    }
+}
+
+/// A sender's place among those that wait. It has none until it must wait. When it is dropped, the sender behind it is woken.
+#[derive(Debug)]
+pub(super) struct Place {
+    wakers: Arc<Wakers>,
+    number: Option<usize>,
+}
+
+impl Place {
+    pub(super) fn new(wakers: &Arc<Wakers>) -> Self {
+        Self { wakers: wakers.clone(), number: None }
+    }
+
+    /// Whether no other sender is before this one.
+    pub(super) fn is_next(&self) -> bool {
+        if !self.wakers.has_waiting() {
+            return true;
+        }
+        let tasks = self.wakers.tasks();
+        let front = tasks.senders.front().map(|(number, _)| *number);
+        front.is_none() || front == self.number
+    }
+
+    /// The sender waits, behind all that wait already unless it has its place.
+    pub(super) fn waits(&mut self, cx: &Context<'_>, seen: usize) {
+        let mut tasks = self.wakers.tasks();
+        let number = *self.number.get_or_insert_with(|| {
+            let number = tasks.number();
+            tasks.senders.push_back((number, None));
+            self.wakers.senders.store(tasks.senders.len(), SeqCst);
+            number
+        });
+        let place = tasks.senders.iter_mut().find(|(each, _)| *each == number);
+        let before = place.and_then(|(_, waker)| waker.replace(cx.waker().clone()));
+        drop(tasks);
+        drop(before);
+        self.wakers.look_again(cx, seen);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Some(number) = self.number else { return };
+        let mut tasks = self.wakers.tasks();
+        let at = tasks.senders.iter().position(|(each, _)| *each == number);
+        let own = at.and_then(|at| tasks.senders.remove(at)); // dropped outside the lock
+        self.wakers.senders.store(tasks.senders.len(), SeqCst);
+        // A sender that polls at this moment, and is not noted here yet, finds out by this that it is next.
+        self.wakers.moved.fetch_add(1, SeqCst);
+        if tasks.senders.is_empty() {
+            drop(mem::take(&mut tasks.senders));
+        }
+        // It may have been woken in this one's stead, or room may be left for it.
+        let next = tasks.next_sender();
+        drop(tasks);
+        drop(own);
+        if let Some(next) = next {
+            next.wake();
+        }
+    }
+}
+
+/// A task that waits until all is written.
+#[derive(Debug)]
+pub(super) struct Flush {
+    wakers: Arc<Wakers>,
+    number: usize,
+}
+
+impl Flush {
+    pub(super) fn new(wakers: &Arc<Wakers>) -> Self {
+        let mut tasks = wakers.tasks();
+        let number = tasks.number();
+        tasks.flushes.push((number, None));
+        wakers.flushes.store(tasks.flushes.len(), SeqCst);
+        drop(tasks);
+        Self { wakers: wakers.clone(), number }
+    }
+
+    /// The task waits.
+    pub(super) fn waits(&self, cx: &Context<'_>, seen: usize) {
+        let mut tasks = self.wakers.tasks();
+        let own = tasks.flushes.iter_mut().find(|(each, _)| *each == self.number);
+        let before = own.and_then(|(_, waker)| waker.replace(cx.waker().clone()));
+        drop(tasks);
+        drop(before);
+        self.wakers.look_again(cx, seen);
+    }
+}
+
+impl Drop for Flush {
+    fn drop(&mut self) {
+        let mut tasks = self.wakers.tasks();
+        let at = tasks.flushes.iter().position(|(each, _)| *each == self.number);
+        let own = at.map(|at| tasks.flushes.swap_remove(at)); // dropped outside the lock
+        self.wakers.flushes.store(tasks.flushes.len(), SeqCst);
+        drop(tasks);
+        drop(own);
+    }
+}
