@@ -88,7 +88,9 @@ impl Group {
 }
 
 /// Rust libraries by their names in `framewire-peers` and Cargo.lock, and what else than an echo is measured.
-const LIBRARIES: [(&str, &[Extra]); 7] = [
+const LIBRARIES: [(&str, &[Extra]); 9] = [
+    ("framewire-tokio", &[Extra::Length, Extra::Deflate]),
+    ("framewire-tokio-serve", &[Extra::Length, Extra::Deflate]),
     ("tokio-tungstenite", &[Extra::Length]),
     ("tokio-websockets", &[]),
     ("fastwebsockets", &[Extra::Length]),
@@ -129,7 +131,7 @@ pub(crate) fn all(options: &Options, settings: &Settings) -> Outcome<Vec<Contend
     all.push(all[0].compressing(&["--compression", "--compression-level", &level].map(str::to_owned)));
     for (name, extras) in LIBRARIES {
         let command = vec![bin("framewire-peers"), name.to_owned()];
-        let version = locked(name);
+        let version = locked(name.trim_end_matches("-serve"));
         let plain = new(name, version.clone(), Handler::Echo, true, command.clone());
         if extras.contains(&Extra::Deflate) {
             all.push(plain.compressing(&["--compression", &level].map(str::to_owned)));

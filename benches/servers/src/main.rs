@@ -1,8 +1,9 @@
-//! Echo servers on other WebSocket libraries, each as its authors write one for speed: a thread (tokio's, if the library is
+//! Echo servers on other WebSocket libraries, and on framewire-tokio, each as its authors write one for speed: a thread (tokio's, if the library is
 //! built for tokio), TCP_NODELAY, messages of up to 64 MiB, and no compression unless asked for. If a library can gather
 //! replies, the replies to all received messages leave with one write.
 
 mod fastwebsockets;
+mod framewire_tokio;
 mod handshake;
 mod sockudo_ws;
 mod tokio_tungstenite;
@@ -35,6 +36,8 @@ struct Options {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Library {
     Fastwebsockets,
+    FramewireTokio,
+    FramewireTokioServe,
     SockudoWs,
     TokioTungstenite,
     TokioWebsockets,
@@ -66,13 +69,30 @@ type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
 
 fn main() -> io::Result<()> {
     let Options { library, handler, compression: level } = Options::parse();
-    if level.is_some() && !matches!(library, Library::SockudoWs | Library::Wtx | Library::Yawc) {
+    if level.is_some()
+        && !matches!(
+            library,
+            Library::FramewireTokio
+                | Library::FramewireTokioServe
+                | Library::SockudoWs
+                | Library::Wtx
+                | Library::Yawc
+        )
+    {
         return Err(io::Error::other(format!("{library:?} cannot compress")));
     }
     rlimit::increase_nofile_limit(u64::MAX)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match library {
         Library::Fastwebsockets => runtime.block_on(listen(move |s| fastwebsockets::serve(s, handler))),
+        Library::FramewireTokio => {
+            let acceptor = framewire_tokio::acceptor(level);
+            runtime.block_on(listen(move |s| framewire_tokio::owned(acceptor.clone(), s, handler)))
+        }
+        Library::FramewireTokioServe => {
+            let acceptor = framewire_tokio::acceptor(level);
+            runtime.block_on(listen(move |s| framewire_tokio::lent(acceptor.clone(), s, handler)))
+        }
         Library::SockudoWs => runtime.block_on(listen(move |s| sockudo_ws::serve(s, handler, level))),
         Library::TokioTungstenite => runtime.block_on(listen(move |s| tokio_tungstenite::serve(s, handler))),
         Library::TokioWebsockets => runtime.block_on(listen(move |s| tokio_websockets::serve(s, handler))),
