@@ -1,10 +1,8 @@
-//! What the programs in `src/bin` share. Each of the two files can be copied into your own host by itself.
+//! What the programs in `src/bin` share.
 
 mod echo;
-mod websocket;
 
 pub use echo::Echo;
-pub use websocket::{HIGH_WATER, Message, WebSocket};
 
 /// The Rust code of the documentation, compiled and run with the other tests.
 #[cfg(doctest)]
@@ -13,4 +11,6 @@ mod documentation {
     mod readme {}
     #[doc = include_str!("../../docs/integrate.md")]
     mod integrate {}
+    #[doc = include_str!("../../docs/tokio.md")]
+    mod tokio {}
 }

@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, ErrorKind, Read},
+    iter,
     net::TcpStream,
     process::{Child, Command, Output, Stdio},
     sync::{Arc, mpsc},
@@ -43,7 +44,68 @@ fn tokio_client() {
     let url = format!("ws://{}/", server.address);
     let mut client = Command::new(env!("CARGO_BIN_EXE_tokio_client"));
     let said = output(client.args([&url, "Hello", "", "w\u{F6}rld"]));
-    assert_eq!(said, "Hello\n\nw\u{F6}rld\nclosed: Some((CloseCode(1000), \"\"))\n");
+    assert_eq!(said, "Hello\n\nw\u{F6}rld\nthe peer closed with 1000\n");
+}
+
+#[test]
+fn tokio_chat() {
+    let mut server = Server::start(env!("CARGO_BIN_EXE_tokio_chat"));
+    assert!(server.get("/").starts_with("HTTP/1.1 426 "));
+    assert!(client(format!("ws://{}/elsewhere", server.address), server.connect()).is_err());
+    let (mut one, mut two, mut other) =
+        (server.open("/rooms/one"), server.open("/rooms/one"), server.open("/rooms/two"));
+    let text = |socket: &mut WebSocket<TcpStream>| socket.read().unwrap().into_text().unwrap();
+    one.send("Hello".into()).unwrap();
+    other.send("Anyone?".into()).unwrap();
+    let said = format!("{}: Hello", one.get_ref().local_addr().unwrap());
+    assert_eq!((text(&mut one).as_str(), text(&mut two).as_str()), (&*said, &*said));
+    assert!(text(&mut other).ends_with(": Anyone?"), "the rooms are apart");
+
+    // The second reads no more. It holds nobody up, and gets a part of what the first one says.
+    const SAID: usize = 500;
+    let long = "x".repeat(60_000);
+    for _ in 0..SAID {
+        one.send(long.as_str().into()).unwrap();
+        assert!(text(&mut one).ends_with(&long));
+    }
+    let heard = iter::from_fn(|| two.read().ok().filter(Message::is_text)).count();
+    assert!(heard < SAID, "{heard}");
+
+    let terminated = Command::new("kill").arg(server.child.id().to_string()).status().unwrap();
+    assert!(terminated.success());
+    for mut socket in [one, other] {
+        let Message::Close(Some(close)) = socket.read().unwrap() else { panic!("no close") };
+        assert_eq!(close.code, CloseCode::Away);
+        assert!(matches!(socket.read(), Err(tungstenite::Error::ConnectionClosed)));
+    }
+    assert!(server.child.wait().unwrap().success());
+}
+
+/// tungstenite has no compression.
+#[tokio::test]
+async fn tokio_chat_compressed() {
+    use framewire_tokio::{CloseCode, Compression, Config, Connector};
+
+    let server = Server::start(env!("CARGO_BIN_EXE_tokio_chat"));
+    let mut config = Config::client();
+    config.compression = Some(Compression::default());
+    let talk = async {
+        let stream = tokio::net::TcpStream::connect(&server.address).await.unwrap();
+        let mut compressed =
+            Connector::new(config).connect_on(stream, &server.address, "/rooms/one").await.unwrap();
+        let stream = tokio::net::TcpStream::connect(&server.address).await.unwrap();
+        let plain = Connector::new(Config::client());
+        let mut plain = plain.connect_on(stream, &server.address, "/rooms/one").await.unwrap();
+        let long = "the same again, ".repeat(1000);
+        compressed.send(long.clone()).await.unwrap();
+        for socket in [&mut compressed, &mut plain] {
+            let heard = socket.recv().await.unwrap().unwrap();
+            assert!(heard.as_text().unwrap().ends_with(&long));
+        }
+        compressed.close(CloseCode::NORMAL, "").await.unwrap();
+        plain.close(CloseCode::NORMAL, "").await.unwrap();
+    };
+    tokio::time::timeout(PATIENCE, talk).await.unwrap();
 }
 
 #[test]
@@ -94,11 +156,10 @@ fn hyper_upgrade() {
     echoes(server.open("/ws"));
 }
 
-/// RFC 8441, with hyper's client and the codec in it, as tungstenite has HTTP/1 only.
+/// RFC 8441, with hyper's client and framewire-tokio in it, as tungstenite has HTTP/1 only.
 #[tokio::test]
 async fn hyper_upgrade_http2() {
-    use framewire_examples as codec;
-    use futures_util::{SinkExt, StreamExt};
+    use framewire_tokio::{Client, CloseCode, Config, WebSocket};
     use hyper_util::rt::{TokioExecutor, TokioIo};
 
     let server = Server::start(env!("CARGO_BIN_EXE_hyper_upgrade"));
@@ -121,14 +182,13 @@ async fn hyper_upgrade_http2() {
         let response = sender.send_request(connect("13")).await.unwrap();
         assert_eq!(response.status(), 200);
         let stream = TokioIo::new(hyper::upgrade::on(response).await.unwrap());
-        let mut socket = codec::WebSocket::<_, framewire::Client>::new(stream, Default::default());
+        let mut socket = WebSocket::<_, Client>::from_upgraded(stream, b"", Config::client());
         for message in ["Hello".to_owned(), "x".repeat(1 << 20)] {
-            socket.send(message.clone().into()).await.unwrap();
-            assert_eq!(socket.next().await.unwrap().unwrap(), codec::Message::from(message));
+            socket.send(message.clone()).await.unwrap();
+            assert_eq!(socket.recv().await.unwrap().unwrap(), message.into());
         }
-        socket.close().await.unwrap();
-        assert!(socket.next().await.transpose().unwrap().is_none());
-        assert_eq!(socket.closed_with(), Some((framewire::CloseCode::NORMAL, "")));
+        let closed = socket.close(CloseCode::NORMAL, "").await.unwrap();
+        assert_eq!(closed.code, CloseCode::NORMAL);
     };
     tokio::time::timeout(PATIENCE, talk).await.unwrap();
 }

@@ -5,19 +5,14 @@
 //! them. After that, hyper gives a stream of bytes, and the connection is the same whichever HTTP version it came by. (On
 //! axum, `axum::extract::Request` *is* this request, and `serve` is a handler.)
 
-use bytes::BytesMut;
-use framewire::{
-    Server,
-    handshake::{HandshakeError, HeaderSlots, HeaderValue, HttpVersion, PlainResponse, Request},
-};
-use framewire_examples::WebSocket;
-use futures_util::{SinkExt, StreamExt};
+use framewire::handshake::{HandshakeError, HeaderSlots, HeaderValue, HttpVersion, PlainResponse, Request};
+use framewire_tokio::{Config, Server, WebSocket};
 use hyper::{Method, Response, StatusCode, Version, body::Incoming, ext::Protocol, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
 };
-use std::{convert::Infallible, env, io};
+use std::{convert::Infallible, env, error::Error, io};
 use tokio::net::TcpListener;
 
 const PAGE: &str = r#"<!doctype html><title>hyper</title><pre id=log></pre><script>
@@ -88,12 +83,12 @@ fn open_http2(mut request: hyper::Request<Incoming>) -> Response<String> {
 /// The WebSocket: an echo.
 async fn upgraded(upgrade: hyper::upgrade::OnUpgrade) {
     let echo = async {
-        let stream = TokioIo::new(upgrade.await.map_err(io::Error::other)?);
-        let mut socket = WebSocket::<_, Server>::new(stream, BytesMut::new());
-        while let Some(message) = socket.next().await {
+        let stream = TokioIo::new(upgrade.await?);
+        let mut socket = WebSocket::<_, Server>::from_upgraded(stream, b"", Config::server());
+        while let Some(message) = socket.recv().await {
             socket.feed(message?).await?;
         }
-        io::Result::Ok(())
+        Ok::<_, Box<dyn Error + Send + Sync>>(())
     };
     if let Err(error) = echo.await {
         eprintln!("{error}");

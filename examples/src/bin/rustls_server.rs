@@ -4,47 +4,45 @@
 //! self-signed one for this run, which is printed for clients to trust), the provider of the cryptography, and the TLS
 //! handshake, which needs a time limit, too. All replies to one read are written at once, and so share a TLS record.
 
-use framewire_examples::WebSocket;
-use futures_util::{SinkExt, StreamExt};
-use std::{env, error::Error, io, sync::Arc, time::Duration};
+use framewire_tokio::{Acceptor, Config};
+use std::{env, error::Error, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     time::timeout,
 };
 use tokio_rustls::{TlsAcceptor, rustls};
 
-const HANDSHAKE: Duration = Duration::from_secs(10);
-
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let acceptor = acceptor()?;
+    let (tls, acceptor) = (tls()?, Acceptor::new(Config::server()));
     let listener = TcpListener::bind(env::args().nth(1).as_deref().unwrap_or("127.0.0.1:9005")).await?;
     println!("listening on wss://localhost:{}/", listener.local_addr()?.port());
     loop {
         let (stream, peer) = listener.accept().await?;
-        let acceptor = acceptor.clone();
+        let (tls, acceptor) = (tls.clone(), acceptor.clone());
         tokio::spawn(async move {
-            if let Err(error) = serve(stream, acceptor).await {
+            if let Err(error) = serve(stream, tls, acceptor).await {
                 eprintln!("{peer}: {error}");
             }
         });
     }
 }
 
-async fn serve(stream: TcpStream, acceptor: TlsAcceptor) -> io::Result<()> {
+async fn serve(
+    stream: TcpStream,
+    tls: TlsAcceptor,
+    acceptor: Acceptor,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
     stream.set_nodelay(true)?;
-    let opened = timeout(HANDSHAKE, async {
-        let stream = acceptor.accept(stream).await?;
-        WebSocket::accept(stream, |_| Ok(None)).await
-    });
-    let Some(mut socket) = opened.await?? else { return Ok(()) };
-    while let Some(message) = socket.next().await {
+    let stream = timeout(Duration::from_secs(10), tls.accept(stream)).await??;
+    let mut socket = acceptor.accept(stream).await?;
+    while let Some(message) = socket.recv().await {
         socket.feed(message?).await?;
     }
     Ok(())
 }
 
-fn acceptor() -> Result<TlsAcceptor, Box<dyn Error>> {
+fn tls() -> Result<TlsAcceptor, Box<dyn Error>> {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])?;
     println!("{}", made.cert.pem());
     let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());

@@ -8,69 +8,60 @@
 //! not those of RFC 6455, and the timers for both.
 
 use bytes::Bytes;
-use framewire::{CloseCode, Server, handshake::PlainResponse};
-use framewire_examples::{Message, WebSocket};
-use futures_util::{SinkExt, StreamExt};
+use framewire_tokio::{Acceptor, Answer, CloseCode, Config, Message, Refusal, SendError, WebSocket};
 use serde_json::value::RawValue;
 use std::{
-    env, io,
+    env,
+    error::Error,
+    io,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout_at},
 };
 
-const HANDSHAKE: Duration = Duration::from_secs(10);
 /// The time from one ping to the next, and the time limit for a pong. Clients are told both, and expect them.
 const PING_INTERVAL: Duration = Duration::from_secs(2);
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_ATTACHMENTS: usize = 16;
 
-type Socket = WebSocket<TcpStream, Server>;
+type Socket = WebSocket<TcpStream>;
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let listener = TcpListener::bind(env::args().nth(1).as_deref().unwrap_or("127.0.0.1:9008")).await?;
     println!("listening on http://{}/", listener.local_addr()?);
+    let acceptor =
+        Acceptor::new(Config::server()).pages(|request| check(request.path(), request.query()).err());
     loop {
         let (stream, peer) = listener.accept().await?;
+        let acceptor = acceptor.clone();
         tokio::spawn(async move {
-            if let Err(error) = serve(stream).await {
+            if let Err(error) = serve(stream, &acceptor).await {
                 eprintln!("{peer}: {error}");
             }
         });
     }
 }
 
-async fn serve(stream: TcpStream) -> io::Result<()> {
+async fn serve(stream: TcpStream, acceptor: &Acceptor) -> Result<(), Box<dyn Error + Send + Sync>> {
     stream.set_nodelay(true)?;
-    // The query has Engine.IO's handshake.
-    let accepted = WebSocket::accept(stream, |request| {
-        let ours = request.path() == "/socket.io/";
-        let query = request.query().unwrap_or_default();
-        let asks = |pair| query.split('&').any(|each| each == pair);
-        if ours && asks("EIO=4") && asks("transport=websocket") {
-            return Ok(None);
-        }
-        let refusal =
-            PlainResponse::new(if ours { 400 } else { 404 }).body("Engine.IO 4 on WebSocket only\n");
-        refusal.to_vec().map(Some)
-    });
-    let Some(mut socket) = timeout(HANDSHAKE, accepted).await?? else { return Ok(()) };
+    let accepted = acceptor.accept_with(stream, |request| check(request.path(), request.query()));
+    let mut socket = accepted.await?;
     let (interval, patience) = (PING_INTERVAL.as_millis(), PING_TIMEOUT.as_millis());
     let open = format!(
         r#"0{{"sid":"{}","upgrades":[],"pingInterval":{interval},"pingTimeout":{patience},"maxPayload":1000000}}"#,
         id()
     );
-    socket.send(open.into()).await?;
+    socket.send(open).await?;
 
     let mut session = Session::default();
     let mut deadline = Instant::now() + PING_INTERVAL;
     let (mut pinged, mut closing) = (false, false);
     loop {
-        match timeout_at(deadline, socket.next()).await {
+        match timeout_at(deadline, socket.recv()).await {
             Ok(Some(message)) => match message? {
                 Message::Text(text) if *text == *"3" => {
                     deadline = Instant::now() + PING_INTERVAL; // a pong
@@ -79,20 +70,30 @@ async fn serve(stream: TcpStream) -> io::Result<()> {
                 _ if closing => {} // no answer is needed; if the peer does not close, the next timer does
                 message => {
                     if session.receive(&mut socket, message).await? == Next::Close {
-                        socket.close_with(CloseCode::NORMAL, "").map_err(io::Error::other)?;
+                        socket.start_close(CloseCode::NORMAL, "")?;
                         closing = true;
                     }
                 }
             },
             Ok(None) => return Ok(()),
-            Err(_) if pinged => return Err(io::ErrorKind::TimedOut.into()),
+            Err(_) if pinged => return Err("the client did not answer a ping".into()),
             Err(_) => {
                 deadline = Instant::now() + PING_TIMEOUT;
                 pinged = true;
-                socket.send("2".into()).await?;
+                socket.send("2").await?;
             }
         }
     }
+}
+
+/// The query has Engine.IO's handshake.
+fn check(path: &str, query: Option<&str>) -> Result<Answer, Refusal> {
+    let ours = path == "/socket.io/";
+    let asks = |pair| query.unwrap_or_default().split('&').any(|each| each == pair);
+    if ours && asks("EIO=4") && asks("transport=websocket") {
+        return Ok(Answer::default());
+    }
+    Err(Refusal::new(if ours { 400 } else { 404 }).body("Engine.IO 4 on WebSocket only\n"))
 }
 
 #[derive(Default)]
@@ -118,7 +119,7 @@ enum Next {
 }
 
 impl Session {
-    async fn receive(&mut self, socket: &mut Socket, message: Message) -> io::Result<Next> {
+    async fn receive(&mut self, socket: &mut Socket, message: Message) -> Result<Next, SendError> {
         match message {
             Message::Binary(bytes) => {
                 let Some((packet, attachments)) = &mut self.pending else { return Ok(Next::Close) };
@@ -139,16 +140,16 @@ impl Session {
     }
 
     /// Handles a packet of Socket.IO in a message of Engine.IO.
-    async fn packet(&mut self, socket: &mut Socket, packet: &str) -> io::Result<Next> {
+    async fn packet(&mut self, socket: &mut Socket, packet: &str) -> Result<Next, SendError> {
         match packet.split_at_checked(1) {
             Some(("0", payload)) if payload.starts_with('/') => {
                 let (namespace, _) = payload.split_once(',').unwrap_or((payload, ""));
                 let refusal = format!(r#"44{namespace},{{"message":"Invalid namespace"}}"#);
-                socket.feed(refusal.into()).await?;
+                socket.feed(refusal).await?;
             }
             Some(("0", _)) => {
                 self.connected = true;
-                socket.feed(format!(r#"40{{"sid":"{}"}}"#, id()).into()).await?;
+                socket.feed(format!(r#"40{{"sid":"{}"}}"#, id())).await?;
             }
             Some(("1", _)) => self.connected = false,
             Some((kind @ ("2" | "5"), rest)) if self.connected => match Packet::parse(kind == "5", rest) {
@@ -179,21 +180,22 @@ impl Packet {
 }
 
 /// The event again; or, without the name, its acknowledgement.
-async fn echo(socket: &mut Socket, packet: Packet, attachments: Vec<Bytes>) -> io::Result<()> {
+async fn echo(socket: &mut Socket, packet: Packet, attachments: Vec<Bytes>) -> Result<(), SendError> {
     let Packet { id, mut arguments, .. } = packet;
     let (plain, binary) = if id.is_some() { ("43", "46") } else { ("42", "45") };
     if id.is_some() {
         arguments.remove(0);
     }
-    let arguments = serde_json::to_string(&arguments).map_err(io::Error::other)?;
+    let arguments: Vec<_> = arguments.iter().map(|argument| argument.get()).collect();
+    let arguments = format!("[{}]", arguments.join(","));
     let id = id.map(|id| id.to_string()).unwrap_or_default();
     let text = match attachments.len() {
         0 => format!("{plain}{id}{arguments}"),
         count => format!("{binary}{count}-{id}{arguments}"),
     };
-    socket.feed(text.into()).await?;
+    socket.feed(text).await?;
     for bytes in attachments {
-        socket.feed(Message::Binary(bytes)).await?;
+        socket.feed(bytes).await?;
     }
     Ok(())
 }

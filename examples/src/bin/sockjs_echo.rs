@@ -6,19 +6,13 @@
 //!
 //! The host handles the paths, the meaning of text messages (`o`, `h`, `a["message"]`, `c[3000,"Go away!"]`), and heartbeats.
 
-use framewire::{
-    CloseCode, Server,
-    handshake::{BuildError, PlainResponse},
-};
-use framewire_examples::{Message, WebSocket};
-use futures_util::{SinkExt, StreamExt};
+use framewire_tokio::{Acceptor, Answer, CloseCode, Config, Message, Refusal, WebSocket};
 use std::{env, io, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     time::timeout,
 };
 
-const HANDSHAKE: Duration = Duration::from_secs(10);
 /// The time after which a silent client gets a heartbeat: proxies end silent connections.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
@@ -26,36 +20,34 @@ const HEARTBEAT: Duration = Duration::from_secs(2);
 async fn main() -> io::Result<()> {
     let listener = TcpListener::bind(env::args().nth(1).as_deref().unwrap_or("127.0.0.1:9009")).await?;
     println!("listening on http://{}/echo", listener.local_addr()?);
+    let acceptor = Acceptor::new(Config::server()).pages(|request| Some(page(request.path())));
     loop {
         let (stream, peer) = listener.accept().await?;
+        let acceptor = acceptor.clone();
         tokio::spawn(async move {
-            if let Err(error) = serve(stream).await {
+            if let Err(error) = serve(stream, &acceptor).await {
                 eprintln!("{peer}: {error}");
             }
         });
     }
 }
 
-async fn serve(stream: TcpStream) -> io::Result<()> {
+async fn serve(stream: TcpStream, acceptor: &Acceptor) -> Result<(), Failure> {
     stream.set_nodelay(true)?;
     let mut endpoint = None;
-    let accepted = WebSocket::accept(stream, |request| {
+    let accepted = acceptor.accept_with(stream, |request| {
         endpoint = Endpoint::of(request.path());
-        match endpoint {
-            Some(Endpoint::Info) => info().map(Some),
-            Some(_) => Ok(None),
-            None => PlainResponse::new(404).to_vec().map(Some),
-        }
+        if endpoint.is_some() { Ok(Answer::default()) } else { Err(Refusal::new(404)) }
     });
-    match (timeout(HANDSHAKE, accepted).await??, endpoint) {
-        (Some(socket), Some(Endpoint::Raw)) => raw(socket).await,
-        (Some(socket), _) => framed(socket).await,
-        (None, _) => Ok(()),
+    match (accepted.await?, endpoint) {
+        (socket, Some(Endpoint::Raw)) => raw(socket).await,
+        (socket, _) => framed(socket).await,
     }
 }
 
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
 enum Endpoint {
-    Info,
     Raw,
     Framed,
 }
@@ -63,7 +55,6 @@ enum Endpoint {
 impl Endpoint {
     fn of(path: &str) -> Option<Self> {
         match *path.strip_prefix("/echo/")?.split('/').collect::<Vec<_>>() {
-            ["info"] => Some(Self::Info),
             ["websocket"] => Some(Self::Raw),
             [server, session, "websocket"] if !server.is_empty() && !session.is_empty() => Some(Self::Framed),
             _ => None,
@@ -71,37 +62,38 @@ impl Endpoint {
     }
 }
 
-/// A client's first request. The entropy is for clients that have no source of their own.
-fn info() -> Result<Vec<u8>, BuildError> {
+/// A client's first request is for the information. The entropy in it is for clients that have no source of their own.
+fn page(path: &str) -> Refusal {
+    if path != "/echo/info" {
+        return Refusal::new(if Endpoint::of(path).is_some() { 400 } else { 404 });
+    }
     let mut entropy = [0; 4];
     getrandom::fill(&mut entropy).expect("the system has randomness");
     let entropy = u32::from_ne_bytes(entropy);
-    let body = format!(r#"{{"websocket":true,"cookie_needed":false,"origins":["*:*"],"entropy":{entropy}}}"#);
-    let headers = [
-        ("Content-Type", "application/json; charset=UTF-8"),
-        ("Cache-Control", "no-store, no-cache, must-revalidate, max-age=0"),
-        ("Access-Control-Allow-Origin", "*"), // pages of any origin: an echo has no secrets
-    ];
-    PlainResponse::new(200).extra_headers(&headers).body(&body).to_vec()
+    Refusal::new(200)
+        .header("Content-Type", "application/json; charset=UTF-8")
+        .header("Cache-Control", "no-store, no-cache, must-revalidate, max-age=0")
+        .header("Access-Control-Allow-Origin", "*") // pages of any origin: an echo has no secrets
+        .body(format!(r#"{{"websocket":true,"cookie_needed":false,"origins":["*:*"],"entropy":{entropy}}}"#))
 }
 
 /// Raw messages.
-async fn raw(mut socket: WebSocket<TcpStream, Server>) -> io::Result<()> {
-    while let Some(message) = socket.next().await {
+async fn raw(mut socket: WebSocket<TcpStream>) -> Result<(), Failure> {
+    while let Some(message) = socket.recv().await {
         socket.feed(message?).await?;
     }
     Ok(())
 }
 
 /// A client sends `["one","two"]`, or one message as a string of JSON; a server sends `a["one","two"]`.
-async fn framed(mut socket: WebSocket<TcpStream, Server>) -> io::Result<()> {
-    socket.send("o".into()).await?;
+async fn framed(mut socket: WebSocket<TcpStream>) -> Result<(), Failure> {
+    socket.send("o").await?;
     let mut closing = false;
     loop {
-        let text = match timeout(HEARTBEAT, socket.next()).await {
-            Err(_) if closing => return Err(io::ErrorKind::TimedOut.into()),
+        let text = match timeout(HEARTBEAT, socket.recv()).await {
+            Err(_) if closing => continue, // the connection has a timeout for that
             Err(_) => {
-                socket.send("h".into()).await?;
+                socket.send("h").await?;
                 continue;
             }
             Ok(None) => return Ok(()),
@@ -109,7 +101,7 @@ async fn framed(mut socket: WebSocket<TcpStream, Server>) -> io::Result<()> {
                 _ if closing => continue, // no answer is needed
                 Message::Text(text) => text,
                 Message::Binary(_) => {
-                    socket.close_with(CloseCode::UNSUPPORTED, "").map_err(io::Error::other)?;
+                    socket.start_close(CloseCode::UNSUPPORTED, "")?;
                     closing = true;
                     continue;
                 }
@@ -121,17 +113,17 @@ async fn framed(mut socket: WebSocket<TcpStream, Server>) -> io::Result<()> {
         let messages = serde_json::from_str::<Vec<String>>(&text);
         match messages.or_else(|_| serde_json::from_str(&text).map(|one| vec![one])) {
             Ok(messages) if messages.iter().any(|message| message == "close") => {
-                socket.feed(r#"c[3000,"Go away!"]"#.into()).await?; // on request, so that a client can try it
-                socket.close().await?;
+                socket.feed(r#"c[3000,"Go away!"]"#).await?; // on request, so that a client can try it
+                socket.start_close(CloseCode::NORMAL, "")?;
                 closing = true;
             }
             Ok(messages) if messages.is_empty() => {}
             Ok(messages) => {
-                let frame = serde_json::to_string(&messages).map_err(io::Error::other)?;
-                socket.feed(format!("a{frame}").into()).await?;
+                let frame = serde_json::to_string(&messages)?;
+                socket.feed(format!("a{frame}")).await?;
             }
             Err(_) => {
-                socket.close_with(CloseCode::INTERNAL, "Broken framing").map_err(io::Error::other)?;
+                socket.start_close(CloseCode::INTERNAL, "Broken framing")?;
                 closing = true;
             }
         }
