@@ -1,5 +1,5 @@
 """Autobahn's cases, run by PyPI's kosoku: against framewire-echo, and against autobahn_client (testing/), a client on
-the codec. A case must be OK both in its messages and in how the connection was closed; NON-STRICT does not pass. Three
+the codec; and against the echo server (in its three ways to receive) and the client of framewire-tokio. A case must be OK both in its messages and in how the connection was closed; NON-STRICT does not pass. Three
 cases leave the behaviour to the implementation, and can only be INFORMATIONAL.
 
 --without CASE leaves cases out (`--without '12.*'`); it may be given several times."""
@@ -13,7 +13,7 @@ import time
 
 import kosoku
 from kosoku import _caseindex
-from harness import BIN, end_all, framewire, grid, publish
+from harness import BIN, echo_of_tokio, end_all, framewire, grid, publish
 
 # The number of cases in each section: fewer means that some were not run.
 SECTIONS = {
@@ -67,20 +67,37 @@ async def against_server(without):
     for options, only, but, seconds in ([], None, COMPRESSION, 120), (["--compression"], COMPRESSION, [], 480):
         if only and set(only) <= set(without):
             continue
-        server = framewire(*options)
-        try:
-            cases = kosoku.run_fuzzingclient(f"ws://{server.address}", only, without + but, CONCURRENCY)
-            results += await patiently(cases, seconds)
-        finally:
-            if (status := server.stop()) != 0:
-                raise RuntimeError(f"the server ended with status {status}")
+        results += await cases_of_client(framewire(*options), "/", only, without + but, seconds)
     return results
 
 
-async def against_client(without):
+async def against_tokio_server(without, path="/"):
+    """The same of framewire-tokio, which accepts compression always, and uses it if it is offered."""
+    return await cases_of_client(echo_of_tokio(), path, None, without, 600)
+
+
+async def against_tokio_lent(without):
+    return await against_tokio_server(without, "/lent")
+
+
+async def against_tokio_split(without):
+    return await against_tokio_server(without, "/split")
+
+
+async def cases_of_client(server, path, only, without, seconds):
+    try:
+        cases = kosoku.run_fuzzingclient(f"ws://{server.address}{path}", only, without, CONCURRENCY)
+        results = await patiently(cases, seconds)
+    finally:
+        if (status := server.stop()) != 0:
+            raise RuntimeError(f"the server ended with status {status}")
+    return results
+
+
+async def against_client(without, program=BIN / "autobahn_client"):
     async with kosoku.run_fuzzingserver(None, without, port=0) as server:
         url = f"ws://{server.address}:{server.port}"
-        client = await asyncio.create_subprocess_exec(BIN / "autobahn_client", url)
+        client = await asyncio.create_subprocess_exec(program, url)
         try:
             if status := await asyncio.wait_for(client.wait(), 600):
                 raise RuntimeError(f"the client ended with status {status}")
@@ -88,6 +105,20 @@ async def against_client(without):
         finally:
             if client.returncode is None:
                 client.kill()
+
+
+async def against_tokio_client(without):
+    return await against_client(without, BIN / "examples" / "autobahn_client")
+
+
+ROLES = {
+    "server": against_server,
+    "client": against_client,
+    "tokio server": against_tokio_server,
+    "tokio server, lent": against_tokio_lent,
+    "tokio server, split": against_tokio_split,
+    "tokio client": against_tokio_client,
+}
 
 
 def run(role, without):
@@ -111,11 +142,14 @@ def verdict(result):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--without", metavar="CASE", action="append", default=[])
-    without = parser.parse_args().without
+    parser.add_argument("--subject", choices=list(ROLES), action="append", help="only this one; several times")
+    arguments = parser.parse_args()
+    without = arguments.without
     mend()
 
     good, data, columns = True, {}, {}
-    for name, role in (("server", against_server), ("client", against_client)):
+    for name in arguments.subject or ROLES:
+        role = ROLES[name]
         results, seconds = run(role, without)
         counts = collections.defaultdict(collections.Counter)
         for result in results:

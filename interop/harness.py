@@ -83,6 +83,13 @@ def framewire(*options):
     return server
 
 
+def echo_of_tokio(*options):
+    """The echo server of framewire-tokio, in the same way."""
+    server = Process([BIN / "examples" / "echo", "127.0.0.1:0", *options], r"ws://([\d.]+:\d+)/")
+    server.address = server.match[1]
+    return server
+
+
 def run_peer(command, patience, env=None, quiet=False):
     """Runs a program that prints a line of JSON for each scenario, and returns these by name."""
     child = subprocess.Popen(

@@ -1,9 +1,9 @@
 """A client on the codec, echo_check (testing/), against servers that people use, which are echo servers in peers/; and
-against framewire-echo, with the codec at both ends. NAME: only these servers."""
+against framewire-echo and the echo server of framewire-tokio, with the codec at both ends. NAME: only these servers."""
 
 import sys
 
-from harness import BIN, HERE, Process, framewire, judge, run_peer
+from harness import BIN, HERE, Process, echo_of_tokio, framewire, judge, run_peer
 
 URL = r"ws://([\d.]+:\d+)"
 
@@ -11,7 +11,10 @@ SERVERS = {
     "websockets": lambda: Process([sys.executable, HERE / "peers/websockets_server.py"], URL),
     "ws": lambda: Process(["node", HERE / "peers/ws_server.js"], URL),
     "framewire-echo": lambda: framewire("--max-message", "64M", "--subprotocol", "chat.v2"),
+    "framewire-tokio": lambda: echo_of_tokio("64"),
 }
+
+OURS = ("framewire-echo", "framewire-tokio")
 
 SCENARIOS = [
     "text",
@@ -30,15 +33,15 @@ SCENARIOS = [
 
 # Why a server cannot run a scenario.
 EXEMPT = {
-    ("framewire-echo", "ping from the server"): "it does not ping on request: see interop/run clients",
-    ("framewire-echo", "close by the server"): "it does not close on request: see interop/run clients",
+    **{(server, "ping from the server"): "it does not ping on request: see interop/run clients" for server in OURS},
+    **{(server, "close by the server"): "it does not close on request: see interop/run clients" for server in OURS},
 }
 
 
 def run(name, start):
     print(f"{name}:", flush=True)
     server = start()
-    asked = [] if name == "framewire-echo" else ["--asked"]
+    asked = [] if name in OURS else ["--asked"]
     results = run_peer([BIN / "echo_check", *asked, f"ws://{server.match[1]}"], 90)
     server.stop()
     return results
