@@ -248,7 +248,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal with this status, 200 to 599, whose body is the meaning of the status.
+    /// A refusal with this status, 200 to 599 except those without a body (204, 205, 304). Its body is the meaning of the status.
     pub fn new(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: None }
     }

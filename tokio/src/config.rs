@@ -25,7 +25,9 @@ pub struct Config {
     pub keepalive: Option<Keepalive>,
     /// The longest time in which the peer takes none of the bytes that wait for it. Default: 30 seconds.
     pub write_timeout: Option<Duration>,
-    /// The longest time from the first bytes of a message to its last. Default: 5 minutes for a server, off for a client.
+    /// The longest time from the first bytes of a message to its last, as far as the program waits for them. A message that
+    /// [`next_reader`](crate::WebSocket::next_reader) returns has none: its program has its own. Default: 5 minutes for a server,
+    /// off for a client.
     pub message_timeout: Option<Duration>,
     /// The longest time from this end's close to the end of the connection. Default: 5 seconds.
     pub close_timeout: Option<Duration>,

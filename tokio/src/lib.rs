@@ -52,12 +52,14 @@
 //!
 //! A connection holds 152 bytes, plus the stream; with timers, some 200 more. In addition:
 //!
-//! * while a message is incomplete: at most twice the bytes that have arrived, up to [`Config::limits`];
+//! * while a message is incomplete: at most twice the bytes that have arrived, up to [`Config::limits`], or one of the thread's
+//!   allocations for large messages;
 //! * while bytes wait for the peer: up to [`Config::high_water`], plus one message;
 //! * while messages of one read have not been received by the program: the rest of that read, at most 256 KiB.
 //!
-//! Each thread holds a buffer of 256 KiB for reads, of which only the pages are in memory that a read has touched, and up to 64
-//! small boxes that connections borrow while something is unfinished.
+//! Each thread holds a buffer of 256 KiB for reads, of which only the pages are in memory that a read has touched; up to 256 KiB
+//! for the replies of [`WebSocket::serve`]; up to 8 allocations of at most 2 MiB for large messages; and up to 64 boxes of at most
+//! some 20 KiB, which connections borrow while something is unfinished.
 
 #![deny(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -24,8 +24,9 @@ use std::{
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// What a program does with messages that are lent to it. If it panics, the connection has ended. A closure with the arguments of [`message`](Self::message) is given to
-/// [`WebSocket::serve_fn`].
+/// What a program does with messages that are lent to it. [`WebSocket::serve_fn`] takes a closure in its stead.
+///
+/// If it panics, the connection ends: what the same read brought after the message is lost.
 pub trait Handler<R: Role = Server> {
     /// A message has arrived.
     fn message<'b>(&mut self, message: Lent<'b>, reply: &mut Reply<'_, 'b, R>);

@@ -173,6 +173,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Receiver<S, R> {
 
 impl<S, R: Role> Receiver<S, R> {
     /// The close that the peer has sent.
+    #[must_use]
     pub fn peer_close(&self) -> Option<Closed> {
         self.shared.lock().as_ref()?.peer_close().cloned()
     }
@@ -271,7 +272,7 @@ impl<R: Role> Sender<R> {
         self.0.last_rtt()
     }
 
-    /// Waits until the connection has ended.
+    /// Waits until the connection has ended: all is written, or given up.
     ///
     /// # Cancel safety
     /// Cancel safe.

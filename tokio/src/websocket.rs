@@ -11,7 +11,7 @@ use crate::{
     tracker::Tracked,
 };
 use bytes::{Buf, Bytes};
-use framewire::{CloseCode, Connection, Limits, Role, Server};
+use framewire::{CloseCode, Connection, Role, Server};
 use futures_core::Stream;
 use futures_sink::Sink;
 use std::{
@@ -89,10 +89,9 @@ impl<S, R: Role> WebSocket<S, R> {
     /// Compression needs what was negotiated: it is off.
     pub fn from_upgraded(stream: S, rest: &[u8], config: impl Into<Arc<Config>>) -> Self {
         let config = config.into();
-        let Limits { frame, message } = config.limits;
         let mut socket = Self {
             stream,
-            connection: Connection::new().with_limits(Limits { frame, message }),
+            connection: Connection::new().with_limits(config.limits),
             config,
             busy: None,
             timers: None,
@@ -117,6 +116,7 @@ impl<S, R: Role> WebSocket<S, R> {
     }
 
     /// The stream.
+    #[must_use]
     pub fn get_ref(&self) -> &S {
         &self.stream
     }
@@ -127,6 +127,7 @@ impl<S, R: Role> WebSocket<S, R> {
     }
 
     /// The stream, and the bytes that were read from it but not decoded. Queued messages are lost.
+    #[must_use]
     pub fn into_inner(mut self) -> (S, Bytes) {
         let rest = self.busy.take().map_or_else(Bytes::new, |mut busy| {
             busy.rest.drain(..busy.at);
@@ -136,27 +137,32 @@ impl<S, R: Role> WebSocket<S, R> {
     }
 
     /// The configuration.
+    #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
     }
 
     /// The subprotocol that was chosen in the handshake.
+    #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
     }
 
     /// How many bytes wait for the peer.
+    #[must_use]
     #[inline]
     pub fn waiting(&self) -> usize {
         self.busy.as_ref().map_or(0, |busy| busy.queue.remaining())
     }
 
     /// The close that the peer has sent.
+    #[must_use]
     pub fn peer_close(&self) -> Option<&Closed> {
         self.end.as_ref()?.closed.as_ref()
     }
 
     /// How long the peer took to answer the last ping.
+    #[must_use]
     pub fn last_rtt(&self) -> Option<Duration> {
         self.timers.as_ref()?.rtt()
     }
@@ -177,7 +183,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     /// Receives the next message. Before it waits, it writes what is queued.
     ///
     /// `None` after the close of the peer. If the connection ended otherwise, one error, then `None`. Messages that had
-    /// arrived come first. By then all is written, or given up, and the stream is shut down.
+    /// arrived come first. By then all is written, and the stream is shut down; or both were given up, after a timeout or a failure
+    /// of the stream. Then drop the WebSocket.
     ///
     /// # Cancel safety
     /// Cancel safe: no message is lost.
@@ -303,7 +310,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     /// Closes the connection: writes all that is queued and a close, discards messages that still arrive, waits for the peer's
     /// close for at most [`Config::close_timeout`], and shuts the stream down. Returns the peer's close.
     ///
-    /// If this end or the peer has already closed, it does the rest of this.
+    /// If this end or the peer has already closed, it does the rest of this. If the code or the reason may not be sent (a reason has
+    /// at most 123 bytes), the peer gets [`CloseCode::NORMAL`] without a reason.
     ///
     /// # Errors
     /// Those of [`recv`](Self::recv). [`Error::Protocol`] with [`UnexpectedEof`](framewire::ProtocolError::UnexpectedEof) if the
