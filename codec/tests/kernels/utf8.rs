@@ -467,7 +467,7 @@ fn long_text() {
         for unit in thin(5, UNITS) {
             let mut plain = text(unit, len);
             way.check(&plain, &mut room, 3, KEY);
-            way.check_cut(&plain, &[1, 1000, 1003, len - 679], &mut room, 7, KEY);
+            way.check_cut(&plain, &[1, len / 5, len / 5 + 3, len - 679], &mut room, 7, KEY);
             plain[len - 500] = 0xFF;
             way.check(&plain, &mut room, 9, KEY);
             way.check_cut(&plain, &[len / 2, len - 500], &mut room, 0, KEY);
