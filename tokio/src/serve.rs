@@ -6,6 +6,7 @@ use crate::{
     finish::Phase,
     keys,
     memory::{self, DIRECT_FROM, OutboxMemory, READ, ReadBuffer},
+    message::Message,
     receive::{LARGE_START, Whole, poll_read},
     websocket::WebSocket,
     write::poll_write_slices,
@@ -212,6 +213,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
                 return self.poll_finish(cx).map(|error| error.map_or(Ok(()), Err));
             }
             self.go_away_if_told(cx);
+            if self.leaves {
+                // This discards what still arrives, so it returns nothing but the end.
+                return self.poll_receive::<Message>(cx).map(|end| end.map_or(Ok(()), |end| end.map(drop)));
+            }
             if self.poll_write(cx, Side::Receives).is_pending() && self.is_full() {
                 // The handler's replies would add to what waits.
                 let error = ready!(self.poll_timers(cx, Side::Receives, false));
@@ -251,9 +256,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
             memory = OutboxMemory::take();
             outbox = Outbox::new(memory.get());
             phase = mem::replace(&mut self.phase, Phase::Ended);
-            if !self.leaves {
-                handler.message(whole.into(), &mut self.reply(&mut outbox));
-            }
+            handler.message(whole.into(), &mut self.reply(&mut outbox));
         } else {
             let mut input = if self.has_rest() {
                 let busy = self.busy();
@@ -295,9 +298,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
                         break;
                     }
                 };
-                if !self.leaves {
-                    handler.message(lent, &mut self.reply(&mut outbox));
-                }
+                handler.message(lent, &mut self.reply(&mut outbox));
             }
             self.large &= self.connection.remaining() >= DIRECT_FROM as u64;
         }

@@ -310,8 +310,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     /// Closes the connection: writes all that is queued and a close, discards messages that still arrive, waits for the peer's
     /// close for at most [`Config::close_timeout`], and shuts the stream down. Returns the peer's close.
     ///
-    /// If this end or the peer has already closed, it does the rest of this. If the code or the reason may not be sent (a reason has
-    /// at most 123 bytes), the peer gets [`CloseCode::NORMAL`] without a reason.
+    /// If this end or the peer has already closed, it does the rest of this. If the code or the reason may not be sent (a reason
+    /// has at most 123 bytes), the peer gets [`CloseCode::NORMAL`] without a reason.
     ///
     /// # Errors
     /// Those of [`recv`](Self::recv). [`Error::Protocol`] with [`UnexpectedEof`](framewire::ProtocolError::UnexpectedEof) if the

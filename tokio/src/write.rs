@@ -203,6 +203,7 @@ fn poll_write_some<S: AsyncWrite + Unpin>(
 }
 
 /// Writes the front of these bytes.
+#[inline(never)] // as a rule, there is one piece
 pub(crate) fn poll_write_slices<S: AsyncWrite + Unpin>(
     stream: &mut S,
     cx: &mut Context<'_>,
