@@ -27,10 +27,10 @@
 //! | `short` | a short read may not be the last: the socket is a Unix socket, or the peer closed its side or sent urgent data | any but `Ended` |
 //! | `large` | the last message was larger than the receive buffer, so only the start of the next one is read into that | `Open`, `Closing` |
 //!
-//! `queue` names the queue in which the session waits for a turn that no event will report. A session in `Again` is also read
-//! if an event comes, unless its messages are compressed. A session in `Working` or `Heavy` has a turn only in its order, so that
-//! events get it no more of the [budget](crate::budget). A session in `Line` has none until the line calls it, so that it takes no decompressor from the
-//! sessions before it.
+//! `queue` names the queue in which the session waits for a turn that no event will report. A session in `Again` is also read if
+//! an event comes, unless its messages are compressed. A session in `Working` or `Heavy` has a turn only in its order, so that
+//! events get it no more of the [budget](crate::budget). A session in `Line` has none until the line calls it, so that it takes
+//! no decompressor from the sessions before it.
 //!
 //! An idle connection is only a `Session` in the server's slab. Memory for unfinished work (a request head, a message in
 //! parts, a backlog) is in [`Busy`], which is lent to the session until the work is done.

@@ -441,7 +441,7 @@ fn fails_at_the_first_impossible_byte() {
     for way in ways() {
         for unit in [UNITS[0], "é"] {
             for before in thin(37, (0..70).chain([126, 128, 254, 256, 510, 1022])) {
-                for (tail, position) in thin(5, tails) {
+                for (tail, position) in thin(11, tails) {
                     let mut plain = text(unit, before);
                     if unit != UNITS[0] && before % 2 == 1 {
                         plain[before - 1] = b'.';

@@ -58,8 +58,8 @@ impl<T: Transport> Session<T> {
         let reads = !compression.has_replies() && !self.paused;
         if reads && !compression.begin_read(pools) {
             if self.short {
-                // Until the line calls the session, no read tells that the peer has reset the connection. It may have done so before
-                // a read that took what had come first. Looking for input would take the error away.
+                // Until the line calls the session, no read tells that the peer has reset the connection. It may have done so
+                // before a read that took what had come first. Looking for input would take the error away.
                 self.socket.check()?;
             }
             // If there is nothing to read, it does not join the line: those before it would be closed because it waits.
@@ -127,8 +127,8 @@ impl<T: Transport> Session<T> {
         Ok(Input { more: self.may_have_more(n == room), read: n, left })
     }
 
-    /// Handles frames until the budget is spent, a reply waits, or the replies reach the high-water mark. Then it returns how many bytes of the input are left to a
-    /// later turn.
+    /// Handles frames until the budget is spent, a reply waits, or the replies reach the high-water mark. Then it returns how
+    /// many bytes of the input are left to a later turn.
     fn limited_frames<'b>(
         &mut self,
         input: &'b mut [u8],
