@@ -21,7 +21,7 @@ const LOADS: [(&str, u64, Load); 5] = [
     ),
     (
         "16 B, 100 connections, 16 in flight",
-        164,
+        162,
         Load { first: BINARY, size: 16, connections: 100, in_flight: 16, rounds: 20 },
     ),
     (
