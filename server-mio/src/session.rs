@@ -206,6 +206,9 @@ impl<T: Transport> Session<T> {
     /// The turn that [`Next::Work`] asked for.
     pub(crate) fn work(&mut self, buffers: &mut Buffers, shared: &mut Shared<impl Handler>) -> Next {
         self.queue = Queue::None;
+        if self.phase == Phase::Open {
+            self.alive(shared); // it was not read while it waited, so it only seemed silent
+        }
         match self.compressed_turn(buffers, shared) {
             Ok(next) => self.end_turn(next, shared),
             Err(error) => self.lost(&error, shared),

@@ -473,6 +473,19 @@ fn a_message_in_progress_is_no_silence() {
     }
 }
 
+/// Nor is it silent if no sweep came while it was in progress.
+#[test]
+fn a_message_that_took_long_is_no_silence() {
+    for of_reply in [false, true] {
+        let mut peers = in_the_middle(of_reply, 1);
+        peers.sessions.begin_turn(500, true);
+        peers.settle();
+        peers.sweep_at(500);
+        let echo = Receiver::new().receive(peers.sent(0));
+        assert!(echo == [Received::Message(Kind::Binary, vec![0; 2 * MIB])]);
+    }
+}
+
 /// The server stops while a reply is compressed: the reply comes first, and the peer's time to close begins after it.
 #[test]
 fn a_close_comes_after_the_reply() {
