@@ -1,6 +1,13 @@
 //! The rules that hold after every turn of the loop. docs/architecture.md lists them.
 
-use super::{coverage::Met, judgement, kernel::Kernel, script::DECOMPRESSOR, sockets::Socket, track::Track};
+use super::{
+    coverage::Met,
+    judgement,
+    kernel::Kernel,
+    script::DECOMPRESSOR,
+    sockets::Socket,
+    track::{TURNS, Track},
+};
 use crate::{
     config::Config,
     event_loop::{EventLoop, SWEEP},
@@ -17,6 +24,8 @@ pub(super) struct Invariants {
     /// The connections in the line, and in the queues for work, in their order.
     line: Vec<usize>,
     work: [Vec<usize>; 2],
+    /// For how many turns the first session of each queue for work has had no turn.
+    work_stands: [u32; 2],
     /// Sweeps since the line moved.
     line_stands: u32,
     next_sweep: Duration,
@@ -34,6 +43,7 @@ impl Invariants {
             tracks: Vec::new(),
             line: Vec::new(),
             work: Default::default(),
+            work_stands: [0; 2],
             line_stands: 0,
             next_sweep: SWEEP,
             postponed: 0,
@@ -300,7 +310,8 @@ impl Invariants {
         Ok(())
     }
 
-    /// Sessions that have more to do take turns: the first of each queue has had one, and nobody has overtaken another.
+    /// Sessions that have more to do take turns: the first of each queue has had one, and nobody has overtaken another. Only in the
+    /// queue for heavy messages may a session come back to a place before the first one. Perhaps it also ends in the same turn.
     fn work_moves<H: Handler>(
         &mut self,
         kernel: &Kernel,
@@ -312,8 +323,10 @@ impl Invariants {
             let view = sessions.views().find_map(of);
             view.is_some_and(|view| !self.tracks[*number].is_served(&kernel.connections[*number], &view))
         };
-        for (before, after) in self.work.iter().zip(&work) {
-            if before.first().is_some_and(unserved) {
+        for (i, (before, after)) in self.work.iter().zip(&work).enumerate() {
+            let stands = before.first().is_some_and(|first| after.first() == Some(first) && unserved(first));
+            self.work_stands[i] = if stands { self.work_stands[i] + 1 } else { 0 };
+            if self.work_stands[i] > [0, TURNS][i] {
                 return Err(format!("#{} is the first in its queue, and has no turn", before[0]));
             }
             let unserved: Vec<_> = before.iter().filter(|number| unserved(number)).collect();

@@ -40,6 +40,8 @@ pub(super) struct Track {
     overdue: u32,
     pub(super) reads: u64,
     pub(super) taken_in: u64,
+    /// Whether the server had read everything that had arrived by the end of the last turn.
+    up_to_date: bool,
     /// Turns in which it got no turn, although it could have.
     neglected: u32,
     /// Turns since an event reported a reset.
@@ -48,7 +50,7 @@ pub(super) struct Track {
 }
 
 /// The most turns until something that can be done is done.
-const TURNS: u32 = 2;
+pub(super) const TURNS: u32 = 2;
 
 /// Bytes beside the formula for memory: the largest control frames and headers.
 const SMALL: usize = 1024;
@@ -161,8 +163,9 @@ impl Track {
         let bytes = |view: &View| (view.rest, view.part, view.assembled, view.replies);
         let handled = self.view.is_some_and(|before| bytes(&before) != bytes(view));
         self.handled = if handled { Some(now) } else { self.handled };
-        let queued = matches!(view.queue, Queue::Working | Queue::Heavy | Queue::Line);
-        self.waited = if queued { Some(now) } else { self.waited };
+        let queued = |view: &View| matches!(view.queue, Queue::Working | Queue::Heavy | Queue::Line);
+        let waited = queued(view) || self.view.as_ref().is_some_and(queued); // up to now
+        self.waited = if waited { Some(now) } else { self.waited };
         self.replied = if view.replies.is_some() { Some(now) } else { self.replied };
         let waits = view.phase > Phase::Open && view.backlog > 0;
         self.backlog = if waits { self.backlog.or(Some(now)) } else { None };
@@ -177,6 +180,7 @@ impl Track {
         self.life = life.max(connection.seen.read).max(connection.seen.written);
         self.reads = connection.seen.reads;
         self.taken_in = connection.read;
+        self.up_to_date = connection.incoming.is_empty() && view.rest.is_none();
         self.view = Some(*view);
     }
 
@@ -225,7 +229,8 @@ impl Track {
     pub(super) fn takes_too_long(&self, connection: &Connection, now: Duration, config: &Config) -> bool {
         let timeout = config.compression.as_ref().map_or(0, |config| config.message_timeout);
         self.held.is_some_and(|(_, since)| now - since >= Duration::from_secs(timeout.into()))
-            && (connection.incoming.is_empty()
+            && (self.up_to_date
+                || connection.incoming.is_empty()
                 || connection.due.is_readable()
                 || self
                     .view
