@@ -142,10 +142,10 @@ fn an_idle_connection_holds_little() {
     };
     check("recv, no timers", 400, idle(untimed(), recv_and_feed));
     check("serve, no timers", 400, idle(untimed(), serve));
-    check("split, no timers", 672, idle(untimed(), split));
+    check("split, no timers", 640, idle(untimed(), split));
     check("recv, timers", 560, idle(Config::server(), recv_and_feed));
     check("serve, timers", 560, idle(Config::server(), serve));
-    check("split, timers", 848, idle(Config::server(), split));
+    check("split, timers", 816, idle(Config::server(), split));
     assert!(failed.is_empty(), "{failed:#?}");
 }
 

@@ -3,12 +3,12 @@
 #[cfg(all(test, loom))] // tests/loom.rs
 use loom::sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicBool, AtomicUsize},
+    atomic::{AtomicBool, AtomicU32, AtomicUsize},
 };
 #[cfg(not(all(test, loom)))]
 use std::sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicBool, AtomicUsize},
+    atomic::{AtomicBool, AtomicU32, AtomicUsize},
 };
 use std::{
     collections::VecDeque,
@@ -29,22 +29,38 @@ pub(super) struct Wakers {
     /// How often bytes were written, so that a sender may have room.
     moved: AtomicUsize,
     /// How many senders wait, and whether the receiver does, so that the lock is taken only for those that do.
-    senders: AtomicUsize,
+    senders: AtomicU32,
     receiver: AtomicBool,
     /// How many tasks wait, or may, until all is written.
-    flushes: AtomicUsize,
+    flushes: AtomicU32,
     tasks: Mutex<Tasks>,
 }
 
 #[derive(Debug, Default)]
 struct Tasks {
     receiver: Option<Waker>,
-    /// In the order in which they came. A task that was woken has no waker here until it waits again.
-    senders: VecDeque<(usize, Option<Waker>)>,
-    /// Those that wait until all is written. They take no sender's place, and all are woken.
-    flushes: Vec<(usize, Option<Waker>)>,
-    /// The number of the next task.
+    /// In the order in which they came.
+    senders: VecDeque<Waiting>,
+    /// The number of the next of these.
     next: usize,
+}
+
+/// A task of a sender.
+#[derive(Debug)]
+struct Waiting {
+    number: usize,
+    reason: Reason,
+    /// `None` from when it was woken until it waits again.
+    waker: Option<Waker>,
+}
+
+/// What a task waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    /// Room for a message. These are served one at a time, in their order.
+    Room,
+    /// That all is written. These take no other's place, and all are woken.
+    Flush,
 }
 
 impl Wakers {
@@ -113,25 +129,27 @@ impl Wakers {
         self.wrote();
     }
 
-    /// Bytes were written by a task before which no sender waits: wakes those that wait until all is written.
+    /// Bytes were written, or the stream takes more: wakes those that wait until all is written.
     #[inline]
     pub(super) fn wrote(&self) {
         // A task that flushes is counted before it polls the stream, and the stream is behind a lock.
         if self.flushes.load(SeqCst) > 0 {
-            self.moved.fetch_add(1, SeqCst);
-            let flushes = self.tasks().all_flushes();
-            flushes.into_iter().for_each(Waker::wake);
+            self.wake_flushes();
         }
+    }
+
+    #[cold]
+    fn wake_flushes(&self) {
+        self.moved.fetch_add(1, SeqCst);
+        let flushes = self.tasks().take_wakers(|task| task.reason == Reason::Flush);
+        flushes.into_iter().for_each(Waker::wake);
     }
 
     /// Nothing can be sent any more: wakes all that send.
     pub(super) fn closed(&self) {
         self.moved.fetch_add(1, SeqCst);
-        let mut tasks = self.tasks();
-        let senders = take_all(&mut tasks.senders);
-        let flushes = tasks.all_flushes();
-        drop(tasks);
-        senders.into_iter().chain(flushes).for_each(Waker::wake);
+        let senders = self.tasks().take_wakers(|_| true);
+        senders.into_iter().for_each(Waker::wake);
     }
 
     /// An event since the stream was polled may have found another task that sends, or none.
@@ -150,23 +168,40 @@ impl Wakers {
 }
 
 impl Tasks {
+    /// The sender that is served next.
+    fn front(&mut self) -> Option<&mut Waiting> {
+        self.senders.iter_mut().find(|task| task.reason == Reason::Room)
+    }
+
     fn next_sender(&mut self) -> Option<Waker> {
-        self.senders.front_mut()?.1.take()
+        self.front()?.waker.take()
     }
 
-    fn all_flushes(&mut self) -> Vec<Waker> {
-        take_all(&mut self.flushes)
+    fn take_wakers(&mut self, which: impl Fn(&Waiting) -> bool) -> Vec<Waker> {
+        self.senders.iter_mut().filter(|task| which(task)).filter_map(|task| task.waker.take()).collect()
     }
 
-    fn number(&mut self) -> usize {
+    /// Adds a task, and returns its number.
+    fn add(&mut self, reason: Reason) -> usize {
         let number = self.next;
         self.next = self.next.wrapping_add(1);
+        self.senders.push_back(Waiting { number, reason, waker: None });
         number
     }
-}
 
-fn take_all<'a>(tasks: impl IntoIterator<Item = &'a mut (usize, Option<Waker>)>) -> Vec<Waker> {
-    tasks.into_iter().filter_map(|(_, waker)| waker.take()).collect()
+    /// Notes the waker of a task, and returns the one before.
+    fn note(&mut self, number: usize, waker: &Waker) -> Option<Waker> {
+        self.senders.iter_mut().find(|task| task.number == number)?.waker.replace(waker.clone())
+    }
+
+    fn remove(&mut self, number: usize) -> Option<Waiting> {
+        let at = self.senders.iter().position(|task| task.number == number)?;
+        let task = self.senders.remove(at);
+        if self.senders.is_empty() {
+            drop(mem::take(&mut self.senders));
+        }
+        task
+    }
 }
 
 impl Wake for Wakers {
@@ -177,11 +212,17 @@ impl Wake for Wakers {
     fn wake_by_ref(self: &Arc<Self>) {
         self.woken.fetch_add(1, SeqCst);
         let mut tasks = self.tasks();
-        let (receiver, sender, flushes) = (tasks.receiver.take(), tasks.next_sender(), tasks.all_flushes());
+        let (receiver, sender) = (tasks.receiver.take(), tasks.next_sender());
         self.receiver.store(false, SeqCst);
         drop(tasks);
         // Outside the lock: a waker may run the task at once.
-        receiver.into_iter().chain(sender).chain(flushes).for_each(Waker::wake);
+        if let Some(receiver) = receiver {
+            receiver.wake();
+        }
+        if let Some(sender) = sender {
+            sender.wake();
+        }
+        self.wrote();
     }
 }
 
@@ -202,8 +243,7 @@ impl Place {
         if !self.wakers.has_waiting() {
             return true;
         }
-        let tasks = self.wakers.tasks();
-        let front = tasks.senders.front().map(|(number, _)| *number);
+        let front = self.wakers.tasks().front().map(|task| task.number);
         front.is_none() || front == self.number
     }
 
@@ -211,13 +251,10 @@ impl Place {
     pub(super) fn waits(&mut self, cx: &Context<'_>, seen: usize) {
         let mut tasks = self.wakers.tasks();
         let number = *self.number.get_or_insert_with(|| {
-            let number = tasks.number();
-            tasks.senders.push_back((number, None));
-            self.wakers.senders.store(tasks.senders.len(), SeqCst);
-            number
+            self.wakers.senders.fetch_add(1, SeqCst);
+            tasks.add(Reason::Room)
         });
-        let place = tasks.senders.iter_mut().find(|(each, _)| *each == number);
-        let before = place.and_then(|(_, waker)| waker.replace(cx.waker().clone()));
+        let before = tasks.note(number, cx.waker());
         drop(tasks);
         drop(before);
         self.wakers.look_again(cx, seen);
@@ -228,14 +265,10 @@ impl Drop for Place {
     fn drop(&mut self) {
         let Some(number) = self.number else { return };
         let mut tasks = self.wakers.tasks();
-        let at = tasks.senders.iter().position(|(each, _)| *each == number);
-        let own = at.and_then(|at| tasks.senders.remove(at)); // dropped outside the lock
-        self.wakers.senders.store(tasks.senders.len(), SeqCst);
+        let own = tasks.remove(number); // dropped outside the lock
+        self.wakers.senders.fetch_sub(1, SeqCst);
         // A sender that polls at this moment, and is not noted here yet, finds out by this that it is next.
         self.wakers.moved.fetch_add(1, SeqCst);
-        if tasks.senders.is_empty() {
-            drop(mem::take(&mut tasks.senders));
-        }
         // It may have been woken in this one's stead, or room may be left for it.
         let next = tasks.next_sender();
         drop(tasks);
@@ -255,20 +288,14 @@ pub(super) struct Flush {
 
 impl Flush {
     pub(super) fn new(wakers: &Arc<Wakers>) -> Self {
-        let mut tasks = wakers.tasks();
-        let number = tasks.number();
-        tasks.flushes.push((number, None));
-        wakers.flushes.store(tasks.flushes.len(), SeqCst);
-        drop(tasks);
+        wakers.flushes.fetch_add(1, SeqCst);
+        let number = wakers.tasks().add(Reason::Flush);
         Self { wakers: wakers.clone(), number }
     }
 
     /// The task waits.
     pub(super) fn waits(&self, cx: &Context<'_>, seen: usize) {
-        let mut tasks = self.wakers.tasks();
-        let own = tasks.flushes.iter_mut().find(|(each, _)| *each == self.number);
-        let before = own.and_then(|(_, waker)| waker.replace(cx.waker().clone()));
-        drop(tasks);
+        let before = self.wakers.tasks().note(self.number, cx.waker());
         drop(before);
         self.wakers.look_again(cx, seen);
     }
@@ -276,11 +303,8 @@ impl Flush {
 
 impl Drop for Flush {
     fn drop(&mut self) {
-        let mut tasks = self.wakers.tasks();
-        let at = tasks.flushes.iter().position(|(each, _)| *each == self.number);
-        let own = at.map(|at| tasks.flushes.swap_remove(at)); // dropped outside the lock
-        self.wakers.flushes.store(tasks.flushes.len(), SeqCst);
-        drop(tasks);
-        drop(own);
+        let own = self.wakers.tasks().remove(self.number);
+        drop(own); // outside the lock
+        self.wakers.flushes.fetch_sub(1, SeqCst);
     }
 }
