@@ -32,12 +32,12 @@ const LOADS: [(&str, Load, u64); 18] = [
     ("recv", MIB, 78200),
     ("try_feed", MANY, 640),
     ("send", SMALL, 2070),
-    ("stream", SMALL, 2360),
+    ("stream", SMALL, 2340),
     ("stream", MANY, 726),
-    ("split", SMALL, 2490),
-    ("split", MANY, 1260),
+    ("split", SMALL, 2440),
+    ("split", MANY, 1236),
     ("queue", MANY, 832),
-    ("timers", SMALL, 1650),
+    ("timers", SMALL, 1625),
 ];
 
 const SMALL: Load = Load { first: BINARY, size: 125, connections: 100, in_flight: 1, rounds: 40 };
