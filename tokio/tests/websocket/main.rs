@@ -17,7 +17,7 @@ mod deflate;
 mod handshake;
 mod lifetime;
 mod pipes;
-mod review;
+mod regressions;
 mod serve;
 mod sim;
 mod split;

@@ -1,4 +1,4 @@
-//! Mistakes that a review found.
+//! What was wrong once, and has no place in another file.
 
 use crate::{
     frames,
