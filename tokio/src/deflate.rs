@@ -126,6 +126,9 @@ pub(crate) struct Deflate<R: Role> {
     deflater: Deflater<R>,
 }
 
+// docs/tokio.md says how much an idle connection with compression takes.
+const _: () = assert!(size_of::<Deflate<framewire::Server>>() <= 48);
+
 impl<R: Role> Deflate<R> {
     pub(crate) fn deflater(&mut self) -> &mut Deflater<R> {
         &mut self.deflater

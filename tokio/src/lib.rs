@@ -50,7 +50,7 @@
 //!
 //! # Memory
 //!
-//! A connection holds 152 bytes, plus the stream; with timers, some 200 more. In addition:
+//! A connection holds 160 bytes, plus the stream; with timers, 176 more. In addition:
 //!
 //! * while a message is incomplete: at most twice the bytes that have arrived, up to [`Config::limits`], or one of the thread's
 //!   allocations for large messages;
