@@ -82,7 +82,8 @@ impl From<Whole> for Lent<'_> {
     }
 }
 
-/// Takes the replies to the messages of one read. They are written together after the last of these.
+/// Takes the replies to the messages of one read. They are written together after the last of these. After a write has failed,
+/// replies are lost: [`serve`](WebSocket::serve) returns the error at its end.
 pub struct Reply<'a, 'b, R: Role = Server> {
     connection: &'a mut Connection<R>,
     outbox: &'a mut Outbox<'b>,
