@@ -66,7 +66,7 @@ struct Piece {
 
 impl SendQueue {
     /// Payloads of fewer bytes are copied: this costs less than one more piece.
-    pub const COPY_BELOW: usize = 1024;
+    pub const COPY_BELOW: usize = 2048;
 
     /// The most memory for copied bytes that an empty queue keeps.
     const KEEP: usize = 4 << 10;
