@@ -125,8 +125,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Receiver<S, R> {
     ///
     /// # Cancel safety
     /// Cancel safe: no message is lost.
-    pub async fn recv(&mut self) -> Option<Result<Message, Error>> {
-        poll_fn(|cx| self.poll_recv(cx)).await
+    // Not an `async fn`, as that of `WebSocket`.
+    pub fn recv(&mut self) -> impl Future<Output = Option<Result<Message, Error>>> {
+        poll_fn(|cx| self.poll_recv(cx))
     }
 
     /// Receives the next message, as [`recv`](Self::recv).
@@ -215,8 +216,12 @@ impl<R: Role> Sender<R> {
     /// # Cancel safety
     /// If it is dropped before it ends, the message was not sent.
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
-        let mut message = Some(message.into());
-        let mut place = Place::new(self.0.wakers());
+        let full = match self.try_send(message) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Closed(_)) => return Err(SendError::Closed),
+            Err(TrySendError::Full(message)) => message,
+        };
+        let (mut message, mut place) = (Some(full), Place::new(self.0.wakers()));
         poll_fn(|cx| self.0.poll_send(cx, &mut place, &mut message)).await
     }
 

@@ -19,7 +19,7 @@ use std::{
     future::poll_fn,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -188,8 +188,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     ///
     /// # Cancel safety
     /// Cancel safe: no message is lost.
-    pub async fn recv(&mut self) -> Option<Result<Message, Error>> {
-        poll_fn(|cx| self.poll_recv(cx)).await
+    // Not an `async fn`: keeping its state costs ten instructions for each message.
+    pub fn recv(&mut self) -> impl Future<Output = Option<Result<Message, Error>>> {
+        poll_fn(|cx| self.poll_recv(cx))
     }
 
     /// Receives the next message, as [`recv`](Self::recv).
@@ -221,12 +222,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     /// # Cancel safety
     /// If it is dropped before it ends, the message is not sent.
     #[inline]
-    pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
-        let message = message.into();
-        if self.is_full() {
-            self.ready().await?;
-        }
-        self.queue(message).map_err(|_| SendError::Closed)
+    // Not an `async fn`, as `recv`.
+    pub fn feed(&mut self, message: impl Into<Message>) -> impl Future<Output = Result<(), SendError>> {
+        let mut message = Some(message.into());
+        poll_fn(move |cx| {
+            if self.is_full() {
+                ready!(self.poll_send_ready(cx))?;
+            }
+            let queued = message.take().map(|message| self.queue(message));
+            Poll::Ready(queued.map_or(Ok(()), |queued| queued.map_err(|_| SendError::Closed)))
+        })
     }
 
     /// As [`feed`](Self::feed), without waiting.

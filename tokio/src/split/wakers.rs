@@ -26,7 +26,7 @@ use std::{
 pub(super) struct Wakers {
     /// How often this was woken.
     woken: AtomicUsize,
-    /// How often bytes were written, so that a sender may have room.
+    /// How often bytes were written, or the stream took more, so that a sender may have room.
     moved: AtomicUsize,
     /// How many senders wait, and whether the receiver does, so that the lock is taken only for those that do.
     senders: AtomicU32,
@@ -116,14 +116,14 @@ impl Wakers {
         }
     }
 
-    /// Bytes were written: wakes the sender that is next.
+    /// Bytes were written, or the stream takes more: wakes the sender that is next.
     #[inline]
     pub(super) fn moved(&self) {
         self.moved.fetch_add(1, SeqCst);
         if self.has_waiting() {
             let sender = self.tasks().next_sender();
             if let Some(sender) = sender {
-                sender.wake();
+                sender.wake(); // outside the lock: a waker may run the task at once
             }
         }
         self.wrote();
@@ -210,19 +210,8 @@ impl Wake for Wakers {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.woken.fetch_add(1, SeqCst);
-        let mut tasks = self.tasks();
-        let (receiver, sender) = (tasks.receiver.take(), tasks.next_sender());
-        self.receiver.store(false, SeqCst);
-        drop(tasks);
-        // Outside the lock: a waker may run the task at once.
-        if let Some(receiver) = receiver {
-            receiver.wake();
-        }
-        if let Some(sender) = sender {
-            sender.wake();
-        }
-        self.wrote();
+        self.wake_receiver();
+        self.moved();
     }
 }
 
