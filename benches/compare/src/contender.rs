@@ -35,6 +35,9 @@ impl Contender {
     pub(crate) const OURS_COMPRESSED: &str = "framewire-echo (deflate)";
     pub(crate) const OURS_LENGTH: &str = "framewire-length";
 
+    /// No server for use, but what tokio costs. It takes part if it is named.
+    const BARE: &str = "tokio-bare";
+
     /// The suffix of the name if it compresses.
     const DEFLATE: &str = " (deflate)";
 
@@ -88,13 +91,14 @@ impl Group {
 }
 
 /// Rust libraries by their names in `framewire-peers` and Cargo.lock, and what else than an echo is measured.
-const LIBRARIES: [(&str, &[Extra]); 9] = [
+const LIBRARIES: [(&str, &[Extra]); 10] = [
     ("framewire-tokio", &[Extra::Length, Extra::Deflate]),
     ("framewire-tokio-serve", &[Extra::Length, Extra::Deflate]),
     ("tokio-tungstenite", &[Extra::Length]),
     ("tokio-websockets", &[]),
     ("fastwebsockets", &[Extra::Length]),
     ("sockudo-ws", &[Extra::Length, Extra::Deflate]),
+    (Contender::BARE, &[]),
     ("yawc", &[Extra::Deflate]),
     ("wtx", &[Extra::Deflate]),
     ("web-socket", &[]),
@@ -131,7 +135,7 @@ pub(crate) fn all(options: &Options, settings: &Settings) -> Outcome<Vec<Contend
     all.push(all[0].compressing(&["--compression", "--compression-level", &level].map(str::to_owned)));
     for (name, extras) in LIBRARIES {
         let command = vec![bin("framewire-peers"), name.to_owned()];
-        let version = locked(name.trim_end_matches("-serve"));
+        let version = locked(package(name));
         let plain = new(name, version.clone(), Handler::Echo, true, command.clone());
         if extras.contains(&Extra::Deflate) {
             all.push(plain.compressing(&["--compression", &level].map(str::to_owned)));
@@ -190,6 +194,7 @@ pub(crate) fn all(options: &Options, settings: &Settings) -> Outcome<Vec<Contend
         let is_wanted = match &*each.name {
             Contender::OURS | Contender::OURS_COMPRESSED => true,
             Contender::OURS_LENGTH => wants_length,
+            Contender::BARE => options.only.iter().any(|only| is_called(each, only)),
             _ => options.only.is_empty() || options.only.iter().any(|only| is_called(each, only)),
         };
         is_wanted && has_cells(each)
@@ -216,6 +221,14 @@ fn own_version() -> String {
     format!("{} ({commit}{changed})", env!("CARGO_PKG_VERSION"))
 }
 
+/// The package of a library.
+fn package(library: &str) -> &str {
+    match library {
+        Contender::BARE => "tokio",
+        _ => library.trim_end_matches("-serve"),
+    }
+}
+
 fn locked(package: &str) -> String {
     let lock = include_str!("../../Cargo.lock");
     let entry = lock.split_once(&format!("name = \"{package}\"\nversion = \""));
@@ -237,8 +250,8 @@ mod tests {
 
     #[test]
     fn every_library_is_locked() {
-        for (package, _) in LIBRARIES {
-            assert_ne!(locked(package), "unknown", "{package}");
+        for (library, _) in LIBRARIES {
+            assert_ne!(locked(package(library)), "unknown", "{library}");
         }
     }
 }

@@ -6,6 +6,7 @@ mod fastwebsockets;
 mod framewire_tokio;
 mod handshake;
 mod sockudo_ws;
+mod tokio_bare;
 mod tokio_tungstenite;
 mod tokio_websockets;
 mod web_socket;
@@ -39,6 +40,7 @@ enum Library {
     FramewireTokio,
     FramewireTokioServe,
     SockudoWs,
+    TokioBare,
     TokioTungstenite,
     TokioWebsockets,
     WebSocket,
@@ -94,6 +96,7 @@ fn main() -> io::Result<()> {
             runtime.block_on(listen(move |s| framewire_tokio::lent(acceptor.clone(), s, handler)))
         }
         Library::SockudoWs => runtime.block_on(listen(move |s| sockudo_ws::serve(s, handler, level))),
+        Library::TokioBare => runtime.block_on(listen(tokio_bare::serve)),
         Library::TokioTungstenite => runtime.block_on(listen(move |s| tokio_tungstenite::serve(s, handler))),
         Library::TokioWebsockets => runtime.block_on(listen(move |s| tokio_websockets::serve(s, handler))),
         Library::WebSocket => runtime.block_on(listen(move |s| web_socket::serve(s, handler))),
