@@ -415,14 +415,23 @@ impl<R: Role> Connection<R> {
             (Some(_), Incoming::Open(..)) => return Err(ProtocolError::ExpectedContinuation),
             (Some(kind), _) => self.incoming = Incoming::Open(kind, header.rsv),
         }
-        if header.payload_len > self.limits.frame {
+        if header.payload_len > self.limits.frame && header.payload_len > self.higher_limits().frame {
             return Err(ProtocolError::FrameTooBig);
         }
         self.incoming_len = self.incoming_len.saturating_add(header.payload_len);
-        if self.incoming_len > self.limits.message {
+        if self.incoming_len > self.limits.message && self.incoming_len > self.higher_limits().message {
             return Err(ProtocolError::MessageTooBig);
         }
         Ok(())
+    }
+
+    /// The limits of the open message, which are higher if an extension has encoded it.
+    #[cold]
+    fn higher_limits(&self) -> Limits {
+        match self.incoming {
+            Incoming::Open(_, rsv) if !rsv.is_none() => self.limits.encoded(),
+            _ => self.limits,
+        }
     }
 
     /// Fails the connection, and discards the rest of the input.

@@ -134,6 +134,7 @@ fn oracle_frames<S: Role>(
             let kind = if opcode == 1 { Kind::Text } else { Kind::Binary };
             let (kind, rsv, bytes, declared) = open.get_or_insert((kind, bits, Vec::new(), 0));
             *declared += u128::from(head.len);
+            let limits = if rsv.is_none() { limits } else { limits.encoded() };
             if head.len > limits.frame {
                 return Err(ProtocolError::FrameTooBig);
             }

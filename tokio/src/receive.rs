@@ -267,7 +267,9 @@ impl<S, R: Role> WebSocket<S, R> {
             return self.inflate(part.kind, part.bytes()).map(Some);
         }
         let frame = part.bytes().len() as u64 + self.connection.remaining();
-        let assembler = memory::busy(&mut self.busy).assembler(frame, self.config.limits.message);
+        let limits = self.config.limits;
+        let limits = if part.rsv.is_none() { limits } else { limits.encoded() };
+        let assembler = memory::busy(&mut self.busy).assembler(frame, limits.message);
         Ok(assembler.push(part)?.map(Whole::of))
     }
 

@@ -356,6 +356,31 @@ fn limits_to_the_byte() {
     role::<Client>();
 }
 
+/// A message that an extension has encoded may be a sixteenth and 64 bytes longer, in one frame and in fragments.
+#[test]
+fn encoded_messages_have_limits_of_their_own() {
+    fn role<S: Role>() {
+        let limits = Limits { frame: 1600, message: 3200 };
+        let (frame, message) = (1600 + 100 + 64, 3200 + 200 + 64);
+        let new = || Connection::<S>::new().with_limits(limits).with_extension_bits(Rsv::RSV1);
+        let coded = |len: u64| head_to::<S>(BINARY | RSV1, len);
+        assert_eq!(play(&mut new(), &coded(frame), &[]).error, None);
+        assert_eq!(play(&mut new(), &coded(frame + 1), &[]).error, Some(ProtocolError::FrameTooBig));
+        // Other messages of the same connection have the ordinary limits.
+        let after = cat(&[to::<S>(BINARY | RSV1, &[1; 1764]), head_to::<S>(BINARY, 1601)]);
+        assert_eq!(play(&mut new(), &after, &[]).error, Some(ProtocolError::FrameTooBig));
+
+        let first = to::<S>(BINARY & MORE | RSV1, &[1; 1764]);
+        let rest = |len: u64| cat(&[first.clone(), head_to::<S>(CONTINUATION, len)]);
+        assert_eq!(play(&mut new(), &rest(message - 1764), &[]).error, None);
+        let over = play(&mut new(), &rest(message - 1764 + 1), &[]).error;
+        assert_eq!(over, Some(ProtocolError::MessageTooBig));
+        assert_eq!(Limits::NONE.encoded(), Limits::NONE);
+    }
+    role::<Server>();
+    role::<Client>();
+}
+
 /// The largest length that a frame can declare, alone and after other fragments. (The sum cannot exceed u64::MAX: more
 /// than 2⁶³ bytes would have to arrive first.)
 #[test]

@@ -4,10 +4,12 @@ use crate::{frames, untimed};
 use bytes::Bytes;
 use framewire_testing::{
     payload::{Random, noise, prose},
+    peer::upgrade,
     wire::{self, BINARY, RSV1, TEXT},
 };
 use framewire_tokio::{
-    Acceptor, Client, Compression, Config, Connector, Error, Message, ProtocolError, Role, Server, WebSocket,
+    Acceptor, Client, Compression, Config, Connector, Error, Limits, Message, ProtocolError, Role, Server,
+    WebSocket,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
@@ -246,4 +248,41 @@ async fn the_wire_is_shorter() {
     assert!(frames[0].1.len() < 10_000);
     assert!(frames[1].1.len() < frames[0].1.len() / 5, "it refers to the first");
     assert_eq!(frames[2], (TEXT, b"short".to_vec()));
+}
+
+/// A message that cannot be compressed gets longer by it. It is refused only if it is too long itself.
+#[tokio::test]
+async fn limits_count_what_is_inflated() {
+    for fragments in [false, true] {
+        for len in [1 << 20, (1 << 20) + 1] {
+            let (one, mut peer) = tokio::io::duplex(4 << 20);
+            let mut config = compressed::<Server>(false);
+            config.limits = Limits { frame: 1 << 20, message: 1 << 20 };
+            let acceptor = Acceptor::new(config);
+            let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+            peer.write_all(upgrade(offer).as_bytes()).await.unwrap();
+            let mut server = acceptor.accept(one).await.unwrap();
+            // Stored blocks, and the start of the empty one of which the rest is left out (RFC 7692 §7.2.1).
+            let message = noise(len, 1);
+            let mut stored: Vec<u8> = message.chunks(1000).flat_map(stored_block).collect();
+            stored.push(0);
+            let middle = if fragments { stored.len() - 1000 } else { 0 };
+            if fragments {
+                let first = wire::to::<Server>(BINARY & wire::MORE | RSV1, &stored[..middle]);
+                peer.write_all(&first).await.unwrap();
+            }
+            let last = if fragments { wire::CONTINUATION } else { BINARY | RSV1 };
+            peer.write_all(&wire::to::<Server>(last, &stored[middle..])).await.unwrap();
+            match server.recv().await {
+                Some(Ok(received)) => assert!(len == 1 << 20 && received == Message::from(message)),
+                Some(Err(Error::Protocol(ProtocolError::MessageTooBig))) => assert!(len > 1 << 20),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+fn stored_block(bytes: &[u8]) -> Vec<u8> {
+    let len = bytes.len() as u16;
+    [&[0], &len.to_le_bytes()[..], &(!len).to_le_bytes(), bytes].concat()
 }
