@@ -67,8 +67,8 @@ impl Tracker {
         self.len() == 0
     }
 
-    /// Sends a close with the code 1001 to all peers, also to those that connect from now on, and waits until all connections
-    /// have ended, for at most `patience`. Returns the number of connections that are still open.
+    /// Sends a close with the code 1001 ("the server is stopping") to all peers, also to those that connect from now on, and waits
+    /// until all connections have ended, for at most `patience`. Returns the number of connections that are still open.
     ///
     /// A connection sends its close when its task next receives. Messages that still arrive after that are discarded, as by
     /// [`WebSocket::close`]: so a loop that answers what it receives ends in order.
@@ -157,7 +157,7 @@ impl<S, R: Role> WebSocket<S, R> {
     #[cold]
     fn go_away(&mut self) {
         // If it is closed already, the program has done that, and gets what still arrives.
-        self.leaves |= self.queue_close(CloseCode::GOING_AWAY, "").is_ok();
+        self.leaves |= self.queue_close(CloseCode::GOING_AWAY, "the server is stopping").is_ok();
     }
 }
 

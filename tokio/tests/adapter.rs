@@ -109,7 +109,7 @@ async fn messages_after_a_trackers_close() {
     drop(socket);
     let mut written = Vec::new();
     finish(far.read_to_end(&mut written)).expect("the stream has ended").expect("it is open");
-    assert_eq!(written, b"\x81\x03one\x88\x02\x03\xE9");
+    assert_eq!(written, b"\x81\x03one\x88\x18\x03\xE9the server is stopping");
     assert!(tracker.is_empty());
 }
 

@@ -64,7 +64,11 @@ async fn serve_discards_what_arrives_after_a_trackers_close() {
     wire.take(usize::MAX);
     assert_eq!(
         frames::<Server>(&wire.state().taken),
-        [(TEXT, b"one".to_vec()), (CLOSE, wire::closing(1001, "")), (PONG, b"?".to_vec())]
+        [
+            (TEXT, b"one".to_vec()),
+            (CLOSE, wire::closing(1001, "the server is stopping")),
+            (PONG, b"?".to_vec())
+        ]
     );
 }
 
