@@ -1,9 +1,9 @@
-"""Clients that people use, against framewire-echo. Each is a program in peers/, in the language of the library, and
-runs the same scenarios. NAME: only these clients."""
+"""Clients that people use, against framewire-echo, and against the echo server of framewire-tokio. Each is a program in
+peers/, in the language of the library, and runs the same scenarios. NAME: only these clients."""
 
 import sys
 
-from harness import HERE, OUT, framewire, judge, run_peer
+from harness import HERE, OUT, echo_of_tokio, framewire, judge, run_peer
 
 CLIENTS = {
     "websockets": [sys.executable, HERE / "peers/websockets_client.py"],
@@ -11,6 +11,9 @@ CLIENTS = {
     "ws": ["node", HERE / "peers/ws_client.js"],
     "Chromium": ["node", HERE / "peers/chromium.js"],
 }
+
+# What is added to a client's name, and how the server is started.
+SERVERS = {"": framewire, ", tokio": echo_of_tokio}
 
 SCENARIOS = [
     "text",
@@ -31,24 +34,31 @@ SCENARIOS = [
 ]
 
 # Why a client cannot run a scenario.
-EXEMPT = {
-    ("Chromium", "fragments"): "pages cannot send fragments",
-    ("Chromium", "ping from the client"): "pages cannot send pings",
-} | {(client, "the page"): "only a browser shows pages" for client in CLIENTS if client != "Chromium"}
+EXEMPT = {}
+for _server in SERVERS:
+    EXEMPT |= {
+        (f"Chromium{_server}", "fragments"): "pages cannot send fragments",
+        (f"Chromium{_server}", "ping from the client"): "pages cannot send pings",
+    }
+    EXEMPT |= {
+        (f"{_client}{_server}", "the page"): "only a browser shows pages, and only framewire-echo has one with buttons"
+        for _client in CLIENTS
+        if (_client, _server) != ("Chromium", "")
+    }
 
 PATIENCE = 180
 
 
-def run(client, command):
-    """Starts three servers: one that accepts large messages, one that is strict, and one that is told to stop."""
-    print(f"{client}:", flush=True)
-    large = framewire("--max-message", "64M")
-    strict = framewire(
+def run(name, command, start):
+    """Starts the server three times: one that accepts large messages, one that is strict, and one that is told to stop."""
+    print(f"{name}:", flush=True)
+    large = start("--max-message", "64M")
+    strict = start(
         *("--allow-origin", "https://good.example", "--allow-origin", f"http://{large.address}"),
         *("--subprotocol", "chat.v2", "--max-message", "1M"),
         *("--idle-timeout", "1", "--pong-timeout", "2"),
     )
-    leaving = framewire()
+    leaving = start()
     results = run_peer(
         command,
         PATIENCE,
@@ -72,7 +82,12 @@ def main():
     chosen = sys.argv[1:] or list(CLIENTS)
     if unknown := set(chosen) - set(CLIENTS):
         sys.exit(f"no client is called {', '.join(unknown)}; there are {', '.join(CLIENTS)}")
-    return judge("clients", chosen, SCENARIOS, {client: run(client, CLIENTS[client]) for client in chosen}, EXEMPT)
+    results = {
+        client + server: run(client + server, CLIENTS[client], start)
+        for client in chosen
+        for server, start in SERVERS.items()
+    }
+    return judge("clients", list(results), SCENARIOS, results, EXEMPT)
 
 
 if __name__ == "__main__":

@@ -78,14 +78,18 @@ class Process:
 
 def framewire(*options):
     """The server, on a free port: its process, with `address` HOST:PORT."""
-    server = Process([BIN / "framewire-echo", "--listen", "127.0.0.1:0", *options], r"ws://([\d.]+:\d+)/")
-    server.address = server.match[1]
-    return server
+    return listening(BIN / "framewire-echo", options)
 
 
 def echo_of_tokio(*options):
-    """The echo server of framewire-tokio, in the same way."""
-    server = Process([BIN / "examples" / "echo", "127.0.0.1:0", *options], r"ws://([\d.]+:\d+)/")
+    """The echo server of framewire-tokio, in the same way. It has some of the options, and `--listen` takes one address."""
+    return listening(BIN / "examples" / "echo", options)
+
+
+def listening(program, options):
+    if "--listen" in options:  # a Unix socket
+        return Process([program, *options], r"listening on")
+    server = Process([program, "--listen", "127.0.0.1:0", *options], r"ws://([\d.]+:\d+)/")
     server.address = server.match[1]
     return server
 

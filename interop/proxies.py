@@ -1,5 +1,6 @@
-"""framewire-echo behind nginx and HAProxy, with the configurations from docs/operations.md. Only addresses, paths, and the
-proxies' limits and times are replaced, as real times would take too long here. NAME: only these proxies."""
+"""framewire-echo, and the echo server of framewire-tokio, behind nginx and HAProxy, with the configurations from
+docs/operations.md. Only addresses, paths, and the proxies' limits and times are replaced, as real times would take too
+long here. NAME: only these pairs, as in `nginx` or `nginx, tokio`."""
 
 import asyncio
 import pathlib
@@ -12,7 +13,7 @@ import time
 import urllib.request
 
 import websockets
-from harness import HERE, Process, framewire, judge
+from harness import HERE, Process, echo_of_tokio, framewire, judge
 
 DOC = HERE.parent / "docs/operations.md"
 
@@ -77,7 +78,13 @@ def haproxy(folder, port, upstream):
     return ["haproxy", "-db", "-f", folder / "haproxy.cfg"]
 
 
-PROXIES = {"nginx": nginx, "HAProxy": haproxy}
+# A proxy, and the server behind it.
+PROXIES = {
+    "nginx": (nginx, framewire),
+    "HAProxy": (haproxy, framewire),
+    "nginx, tokio": (nginx, echo_of_tokio),
+    "HAProxy, tokio": (haproxy, echo_of_tokio),
+}
 
 
 class Behind:
@@ -86,12 +93,13 @@ class Behind:
     def __init__(self, proxy, *options, unix=False):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="framewire-"))
         self.folder.chmod(0o755)  # if root starts a proxy, its workers are another user
-        self.server = framewire(*options, *(["--listen", self.folder / "echo.sock"] if unix else []))
+        configure, start = PROXIES[proxy]
+        self.server = start(*options, *(["--listen", self.folder / "echo.sock"] if unix else []))
         if unix:
             (self.folder / "echo.sock").chmod(0o777)
         port = free_port()
         upstream = str(self.folder / "echo.sock") if unix else self.server.address
-        self.proxy = Process(PROXIES[proxy](self.folder, port, upstream), None)
+        self.proxy = Process(configure(self.folder, port, upstream), None)
         self.address = f"127.0.0.1:{port}"
         self.wait()
 
@@ -131,7 +139,7 @@ async def echoed(socket, message):
 
 
 async def page(behind):
-    if "framewire-echo" not in get(behind.address, "/"):
+    if "<title>framewire-" not in get(behind.address, "/"):
         raise AssertionError("that is not the page")
 
 

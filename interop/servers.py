@@ -11,7 +11,7 @@ SERVERS = {
     "websockets": lambda: Process([sys.executable, HERE / "peers/websockets_server.py"], URL),
     "ws": lambda: Process(["node", HERE / "peers/ws_server.js"], URL),
     "framewire-echo": lambda: framewire("--max-message", "64M", "--subprotocol", "chat.v2"),
-    "framewire-tokio": lambda: echo_of_tokio("64"),
+    "framewire-tokio": lambda: echo_of_tokio("--max-message", "64M", "--subprotocol", "chat.v2"),
 }
 
 OURS = ("framewire-echo", "framewire-tokio")

@@ -1,48 +1,104 @@
-//! An echo server: `cargo run -p framewire-tokio --example echo --features deflate -- [ADDR [MIB]]`
+//! An echo server: `cargo run -p framewire-tokio --example echo --features deflate -- [OPTION VALUE]...`
 //!
 //! The path chooses how it receives: `/lent` borrows messages, `/split` sends from the half that sends, and all others own
-//! messages. MIB is the limit of a message (16). `interop/run` tests it with other people's programs. SIGINT and SIGTERM end it.
+//! messages. `interop/run` tests it with other people's programs. SIGINT and SIGTERM end it.
+//!
+//! The options are some of those of framewire-echo: `--listen ADDR|PATH`, `--max-message MIB`, `--subprotocol NAME` and
+//! `--allow-origin ORIGIN` (both several times), `--idle-timeout SECONDS` (0: none), `--pong-timeout SECONDS`.
 
-use framewire_tokio::{Acceptor, Answer, Config, Limits, Tracker};
+use framewire_tokio::{Acceptor, Answer, Config, Keepalive, Limits, Refusal, Tracker};
 use std::{env, error::Error, io, pin::pin, time::Duration};
+#[cfg(unix)]
+use tokio::net::UnixListener;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
     signal,
 };
 
+type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
+
+const PAGE: &str = "<!doctype html><title>framewire-tokio</title><p>An echo of framewire-tokio.\n";
+
 #[tokio::main]
-async fn main() -> io::Result<()> {
-    let mut config = Config::server();
-    config.subprotocols = vec!["chat.v2".into()];
-    if let Some(mib) = env::args().nth(2) {
-        let bytes = mib.parse::<u64>().map_err(io::Error::other)? << 20;
-        config.limits = Limits { frame: bytes, message: bytes };
+async fn main() -> Outcome {
+    let (config, address) = options()?;
+    let tracker = Tracker::new();
+    let any_subprotocol = config.subprotocols.is_empty();
+    let acceptor = Acceptor::new(config).tracked_by(&tracker).pages(|request| match request.path() {
+        "/" => Some(Refusal::new(200).header("Content-Type", "text/html; charset=utf-8").body(PAGE)),
+        "/healthz" => Some(Refusal::new(200).body("ok\n")),
+        _ => None,
+    });
+    let echo = Echo { acceptor, any_subprotocol };
+    tokio::select! {
+        ended = listen(&address, &echo) => ended?,
+        ended = pin!(end()) => ended?,
     }
+    tracker.shutdown(Duration::from_secs(5)).await;
+    Ok(())
+}
+
+#[derive(Clone)]
+struct Echo {
+    acceptor: Acceptor,
+    /// It accepts what the client names first.
+    any_subprotocol: bool,
+}
+
+/// The configuration, and where to listen.
+fn options() -> Outcome<(Config, String)> {
+    let (mut config, mut address) = (Config::server(), "127.0.0.1:9003".to_owned());
     #[cfg(feature = "deflate")]
     {
         config.compression = Some(framewire_tokio::Compression::default());
     }
-    let tracker = Tracker::new();
-    let acceptor = Acceptor::new(config).tracked_by(&tracker);
-    let listener = TcpListener::bind(env::args().nth(1).as_deref().unwrap_or("127.0.0.1:9003")).await?;
-    let mut end = pin!(end());
-    println!("listening on ws://{}/", listener.local_addr()?);
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => {
-                let (stream, _) = accepted?;
-                let acceptor = acceptor.clone();
-                // Many tests end with an error, which the peer is told, too.
-                tokio::spawn(async move { serve(stream, &acceptor).await });
+    let mut keepalive =
+        config.keepalive.unwrap_or(Keepalive { idle: Duration::ZERO, answer: Duration::ZERO });
+    let mut words = env::args().skip(1);
+    while let Some(option) = words.next() {
+        let value = words.next().ok_or_else(|| format!("{option} needs a value"))?;
+        match &*option {
+            "--listen" => address = value,
+            "--max-message" => {
+                let bytes = value.trim_end_matches('M').parse::<u64>()? << 20;
+                config.limits = Limits { frame: bytes, message: bytes };
             }
-            ended = &mut end => {
-                ended?;
-                break;
-            }
+            "--subprotocol" => config.subprotocols.push(value),
+            "--allow-origin" => config.origins.push(value),
+            "--idle-timeout" => keepalive.idle = Duration::from_secs(value.parse()?),
+            "--pong-timeout" => keepalive.answer = Duration::from_secs(value.parse()?),
+            _ => return Err(format!("there is no option {option}").into()),
         }
     }
-    tracker.shutdown(Duration::from_secs(5)).await;
-    Ok(())
+    config.keepalive = (!keepalive.idle.is_zero()).then_some(keepalive);
+    Ok((config, address))
+}
+
+/// Accepts connections on a TCP address, or on the path of a Unix socket.
+async fn listen(address: &str, echo: &Echo) -> io::Result<()> {
+    #[cfg(unix)]
+    if address.contains('/') {
+        let listener = UnixListener::bind(address)?;
+        println!("listening on {address}");
+        loop {
+            let (stream, _) = listener.accept().await?;
+            spawn(stream, echo);
+        }
+    }
+    let listener = TcpListener::bind(address).await?;
+    println!("listening on ws://{}/", listener.local_addr()?);
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        spawn(stream, echo);
+    }
+}
+
+fn spawn(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, echo: &Echo) {
+    let echo = echo.clone();
+    // Many tests end with an error, which the peer is told, too.
+    tokio::spawn(async move { serve(stream, echo).await });
 }
 
 /// Waits until the program is to end.
@@ -59,12 +115,15 @@ async fn end() -> io::Result<()> {
     signal::ctrl_c().await
 }
 
-async fn serve(stream: TcpStream, acceptor: &Acceptor) -> Result<(), Box<dyn Error + Send + Sync>> {
-    stream.set_nodelay(true)?;
+async fn serve<S>(stream: S, echo: Echo) -> Outcome
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let mut path = String::new();
-    let accepted = acceptor.accept_with(stream, |request| {
+    let accepted = echo.acceptor.accept_with(stream, |request| {
         request.path().clone_into(&mut path);
-        Ok(Answer::default())
+        let any = request.subprotocols().next().filter(|_| echo.any_subprotocol);
+        Ok(any.map_or_else(Answer::default, |any| Answer::default().subprotocol(any)))
     });
     let mut socket = accepted.await?;
     match &*path {
