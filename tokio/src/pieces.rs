@@ -96,8 +96,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     /// # Cancel safety
     /// Cancel safe: no message is lost.
     pub async fn next_reader(&mut self) -> Option<Result<MessageReader<'_, S, R>, Error>> {
-        let piece = poll_fn(|cx| self.poll_receive::<Piece>(cx)).await?;
-        Some(piece.map(|Piece { kind, bytes, last }| MessageReader { socket: self, kind, bytes, last }))
+        loop {
+            let Piece { kind, bytes, last } = match poll_fn(|cx| self.poll_receive::<Piece>(cx)).await? {
+                Ok(piece) => piece,
+                Err(error) => return Some(Err(error)),
+            };
+            if !self.leaves {
+                return Some(Ok(MessageReader { socket: self, kind, bytes, last }));
+            }
+            self.skips = !last; // after a tracker's close, no message begins
+        }
     }
 }
 

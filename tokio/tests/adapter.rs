@@ -113,6 +113,27 @@ async fn messages_after_a_trackers_close() {
     assert!(tracker.is_empty());
 }
 
+/// A message that began before a tracker's close is read to its end, and none begins after it.
+#[tokio::test]
+async fn readers_after_a_trackers_close() {
+    let (near, mut far) = duplex(64 << 10);
+    let mut socket = server(near);
+    let tracker = Tracker::new();
+    tracker.track(&mut socket);
+    finish(far.write_all(b"\x01\x83\0\0\0\0one")).expect("there is space").expect("it is open");
+    let mut reader =
+        finish(socket.next_reader()).expect("it is there").expect("it is open").expect("a message");
+    assert!(finish(tracker.shutdown(Duration::MAX)).is_none());
+    let rest = b"\x80\x83\0\0\0\0two\x01\x83\0\0\0\0new\x80\x80\0\0\0\0\x88\x82\0\0\0\0\x03\xE8";
+    finish(far.write_all(rest)).expect("there is space").expect("it is open");
+    let mut text = String::new();
+    finish(reader.read_to_string(&mut text)).expect("it is there").expect("no error");
+    assert_eq!(text, "onetwo");
+    drop(reader);
+    assert!(finish(socket.next_reader()).expect("the peer has closed").is_none());
+    assert!(tracker.is_empty() || socket.peer_close().is_some());
+}
+
 /// A stream keeps one waker for writes, that of its last poll, and each half of `StreamExt::split` polls it.
 #[test]
 fn both_halves_are_woken_once_the_stream_takes_bytes() {
