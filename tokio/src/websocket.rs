@@ -315,8 +315,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     /// Closes the connection: writes all that is queued and a close, discards messages that still arrive, waits for the peer's
     /// close for at most [`Config::close_timeout`], and shuts the stream down. Returns the peer's close.
     ///
-    /// If this end or the peer has already closed, it does the rest of this. If the code or the reason may not be sent (a reason
-    /// has at most 123 bytes), the peer gets [`CloseCode::NORMAL`] without a reason.
+    /// If this end or the peer has already closed, it does the rest of this. Of the reason, at most 123 bytes are sent. If the code
+    /// may not be sent, the peer gets [`CloseCode::NORMAL`] without a reason.
     ///
     /// # Errors
     /// Those of [`recv`](Self::recv). [`Error::Protocol`] with [`UnexpectedEof`](framewire::ProtocolError::UnexpectedEof) if the
@@ -325,13 +325,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     /// # Cancel safety
     /// Not cancel safe: if it is dropped before it ends, the peer may not get the close.
     pub async fn close(mut self, code: CloseCode, reason: &str) -> Result<Closed, Error> {
-        match self.start_close(code, reason) {
-            // Nothing can be sent any more: what is left is to wait for the end.
-            Ok(()) | Err(SendError::Closed) => {}
-            Err(_) => {
-                // A code or a reason that may not be sent: the peer is told nothing but the end.
-                let _ = self.start_close(CloseCode::NORMAL, "");
-            }
+        let mut closed = self.start_close(code, reason);
+        if let Err(SendError::Invalid(_)) = closed {
+            closed = self.start_close(code, beginning(reason));
+        }
+        if let Err(SendError::Invalid(_)) = closed {
+            let _ = self.start_close(CloseCode::NORMAL, ""); // the peer is told nothing but the end
         }
         loop {
             match self.recv().await {
@@ -343,6 +342,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         let closed = self.end.take().and_then(|end| end.closed);
         closed.ok_or(Error::Protocol(framewire::ProtocolError::UnexpectedEof))
     }
+}
+
+/// As much of a reason as a close has room for (RFC 6455 §5.5).
+fn beginning(reason: &str) -> &str {
+    (0..=reason.len().min(123)).rev().find_map(|len| reason.get(..len)).unwrap_or_default()
 }
 
 /// Receives as [`recv`](WebSocket::recv) does.

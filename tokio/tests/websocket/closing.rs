@@ -52,6 +52,25 @@ async fn both_at_once() {
     }
 }
 
+/// What may not be sent does not keep the connection open.
+#[tokio::test(start_paused = true)]
+async fn a_close_that_may_not_be_sent() {
+    let (long, cut) = ("é".repeat(62), "é".repeat(61)); // 124 and 122 bytes
+    for (code, reason, sent) in [
+        (CloseCode::new(4000), &*long, (CloseCode::new(4000), &*cut)),
+        (CloseCode::new(1005), "reason", (CloseCode::NORMAL, "")),
+        (CloseCode::new(1005), &long, (CloseCode::NORMAL, "")),
+    ] {
+        let (server, mut client) = pair(1000);
+        let reason = reason.to_owned();
+        let closing = tokio::spawn(async move { server.close(code, &reason).await });
+        assert!(client.recv().await.is_none());
+        let closed = client.peer_close().unwrap();
+        assert_eq!((closed.code, closed.reason.as_str()), sent);
+        closing.await.unwrap().unwrap();
+    }
+}
+
 #[test]
 fn a_close_with_and_without_a_code() {
     for (payload, code, reason) in [
