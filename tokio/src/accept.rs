@@ -3,6 +3,7 @@
 use crate::{config::Config, receive::poll_read, tracker::Tracker, websocket::WebSocket};
 use framewire::handshake::{
     BuildError, HandshakeError, HeadBuffer, HeadLimits, HeaderSlots, PlainResponse, Request, Upgrade,
+    UpgradeResponse,
 };
 use std::{fmt, future::poll_fn, io, sync::Arc, task::Poll, time::Duration};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -10,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 /// Does the opening handshake on streams that were accepted. A clone shares all there is.
 #[derive(Clone)]
 pub struct Acceptor {
-    config: Arc<Config>,
+    pub(crate) config: Arc<Config>,
     tracker: Option<Tracker>,
     pages: Option<Arc<Pages>>,
     #[cfg(feature = "deflate")]
@@ -104,33 +105,26 @@ impl Acceptor {
         F: FnOnce(&Upgrade<'_, '_>) -> Result<Answer, Refusal>,
     {
         let timeout = self.config.handshake_timeout;
-        let opened =
+        let (agreed, rest) =
             in_time(timeout, self.handshake(&mut stream, decide)).await.ok_or(AcceptError::Timeout)??;
-        let mut socket = WebSocket::from_upgraded(stream, &opened.rest, self.config.clone());
-        socket.subprotocol = opened.subprotocol;
-        #[cfg(feature = "deflate")]
-        if let (Some(shared), Some(params)) = (&self.deflate, opened.deflate) {
-            // The last window may have been taken since the answer was made.
-            socket = socket.with_deflate(shared, &params).map_err(|_| AcceptError::Overloaded)?;
-        }
-        if let Some(tracker) = &self.tracker {
-            tracker.track(&mut socket);
-        }
-        Ok(socket)
+        self.open(stream, &rest, agreed)
     }
 
-    /// Reads the request, and writes the answer.
-    async fn handshake<S, F>(&self, stream: &mut S, decide: F) -> Result<Opened, AcceptError>
+    /// Reads the request, and writes the answer. Returns also the bytes that were read after the request.
+    async fn handshake<S, F>(&self, stream: &mut S, decide: F) -> Result<(Agreed, Vec<u8>), AcceptError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
         F: FnOnce(&Upgrade<'_, '_>) -> Result<Answer, Refusal>,
     {
         let (head, rest) = read_head(stream, &[]).await?.ok_or(AcceptError::NoRequest)?;
-        let reply = head.map_or_else(Reply::from, |head| self.reply(&head, decide));
+        let reply = match head {
+            Ok(head) => self.reply(&head, decide),
+            Err(error) => Reply::from(Denied::from(error), false),
+        };
         stream.write_all(&reply.bytes).await?;
         stream.flush().await?;
         match reply.outcome {
-            Ok(opened) => Ok(Opened { rest, ..opened }),
+            Ok(agreed) => Ok((agreed, rest)),
             Err(error) => {
                 #[cfg(feature = "tracing")]
                 tracing::debug!(%error, "a handshake was refused");
@@ -145,27 +139,47 @@ impl Acceptor {
         let mut slots = HeaderSlots::<64>::new();
         let request = match Request::parse(head, &mut slots) {
             Ok(request) => request,
-            Err(error) => return error.into(),
+            Err(error) => return Reply::from(error.into(), false),
         };
-        let head_only = request.method() == "HEAD"; // its response has no body (RFC 9110 §9.3.2)
-        let upgrade = match request.upgrade() {
-            Ok(Some(upgrade)) => upgrade,
+        let outcome = match request.upgrade() {
+            Ok(Some(upgrade)) => self.decide(&upgrade, decide, |response| response.to_vec()),
             Ok(None) => {
                 let page = self.pages.as_ref().and_then(|pages| pages(&request));
-                return match page {
-                    Some(page) => page.reply(head_only),
-                    None => Reply::refusing(HandshakeError::NotUpgrade, head_only),
-                };
+                Err(page.map_or(Denied::Handshake(HandshakeError::NotUpgrade), Denied::Refused))
             }
-            Err(error) => return Reply::refusing(error, head_only),
+            Err(error) => Err(error.into()),
         };
-        if let Err(error) = self.check_origin(&upgrade) {
-            return error.into();
+        match outcome {
+            Ok((bytes, agreed)) => Reply { bytes, outcome: Ok(agreed) },
+            // The response to a HEAD has no body (RFC 9110 §9.3.2).
+            Err(denied) => Reply::from(denied, request.method() == "HEAD"),
         }
-        match decide(&upgrade) {
-            Ok(answer) => self.accepted(&upgrade, &answer),
-            Err(refusal) => refusal.reply(head_only),
-        }
+    }
+
+    /// Decides about a request that asks for a WebSocket. `write` makes the response that opens it.
+    pub(crate) fn decide<T>(
+        &self,
+        upgrade: &Upgrade<'_, '_>,
+        decide: impl FnOnce(&Upgrade<'_, '_>) -> Result<Answer, Refusal>,
+        write: impl FnOnce(&UpgradeResponse<'_>) -> Result<T, BuildError>,
+    ) -> Result<(T, Agreed), Denied> {
+        self.check_origin(upgrade)?;
+        let answer = decide(upgrade).map_err(Denied::Refused)?;
+        let ours = &self.config.subprotocols;
+        let first = || ours.iter().find(|ours| upgrade.subprotocols().any(|theirs| theirs == *ours));
+        let subprotocol = answer.subprotocol.as_ref().or_else(first).map(String::as_str);
+        let headers: Vec<_> = answer.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+        #[cfg(feature = "deflate")]
+        let deflate = self.deflate.as_ref().and_then(|shared| upgrade.deflate(&shared.policy()));
+        #[cfg(not(feature = "deflate"))]
+        let deflate: Option<framewire::extension::DeflateResponse> = None;
+        let response = upgrade.accept().subprotocol(subprotocol).deflate(deflate).extra_headers(&headers);
+        let agreed = Agreed {
+            subprotocol: subprotocol.map(Into::into),
+            #[cfg(feature = "deflate")]
+            deflate: deflate.map(|deflate| deflate.params()),
+        };
+        Ok((write(&response)?, agreed))
     }
 
     fn check_origin(&self, upgrade: &Upgrade<'_, '_>) -> Result<(), HandshakeError> {
@@ -180,38 +194,34 @@ impl Acceptor {
         }
     }
 
-    fn accepted(&self, upgrade: &Upgrade<'_, '_>, answer: &Answer) -> Reply {
-        let ours = &self.config.subprotocols;
-        let first = || ours.iter().find(|ours| upgrade.subprotocols().any(|theirs| theirs == *ours));
-        let subprotocol = answer.subprotocol.as_ref().or_else(first).map(String::as_str);
-        let headers: Vec<_> = answer.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+    /// The connection, once the answer is sent. `rest` is the bytes that were read after the request.
+    pub(crate) fn open<S>(
+        &self,
+        stream: S,
+        rest: &[u8],
+        agreed: Agreed,
+    ) -> Result<WebSocket<S>, AcceptError> {
+        let mut socket = WebSocket::from_upgraded(stream, rest, self.config.clone());
+        socket.subprotocol = agreed.subprotocol;
         #[cfg(feature = "deflate")]
-        let deflate = self.deflate.as_ref().and_then(|shared| upgrade.deflate(&shared.policy()));
-        #[cfg(not(feature = "deflate"))]
-        let deflate: Option<framewire::extension::DeflateResponse> = None;
-        match upgrade.accept().subprotocol(subprotocol).deflate(deflate).extra_headers(&headers).to_vec() {
-            Ok(bytes) => {
-                let opened = Opened {
-                    rest: Vec::new(),
-                    subprotocol: subprotocol.map(Into::into),
-                    #[cfg(feature = "deflate")]
-                    deflate: deflate.map(|deflate| deflate.params()),
-                };
-                Reply { bytes, outcome: Ok(opened) }
-            }
-            Err(error) => error.into(),
+        if let (Some(shared), Some(params)) = (&self.deflate, agreed.deflate) {
+            // The last window may have been taken since the answer was made.
+            socket = socket.with_deflate(shared, &params).map_err(|_| AcceptError::Overloaded)?;
         }
+        if let Some(tracker) = &self.tracker {
+            tracker.track(&mut socket);
+        }
+        Ok(socket)
     }
 }
 
 /// The most bytes that are read behind a request that is refused.
 const DISCARDED: usize = 64 << 10;
 
-/// The result of a handshake.
-struct Opened {
-    /// The bytes that were read after the request.
-    rest: Vec<u8>,
-    subprotocol: Option<Box<str>>,
+/// What a handshake has agreed on.
+#[derive(Default)]
+pub(crate) struct Agreed {
+    pub(crate) subprotocol: Option<Box<str>>,
     #[cfg(feature = "deflate")]
     deflate: Option<framewire::extension::DeflateParams>,
 }
@@ -263,44 +273,61 @@ impl Refusal {
     pub fn body(self, body: impl Into<String>) -> Self {
         Self { body: Some(body.into()), ..self }
     }
+}
 
-    fn reply(&self, head_only: bool) -> Reply {
-        let headers: Vec<_> = self.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
-        let response = PlainResponse::new(self.status).extra_headers(&headers).head_only(head_only);
-        let response = match &self.body {
-            Some(body) => response.body(body),
-            None => response,
-        };
-        match response.to_vec() {
-            Ok(bytes) => Reply { bytes, outcome: Err(AcceptError::Refused(self.status)) },
-            Err(error) => error.into(),
+/// Why a request is refused.
+pub(crate) enum Denied {
+    Handshake(HandshakeError),
+    Refused(Refusal),
+    Answer(BuildError),
+}
+
+impl Denied {
+    /// The response, as `write` makes it, and the error for the program.
+    pub(crate) fn respond<T>(
+        self,
+        head_only: bool,
+        write: impl Fn(&PlainResponse<'_>) -> Result<T, BuildError>,
+    ) -> (Result<T, BuildError>, AcceptError) {
+        match self {
+            Self::Handshake(error) => {
+                (write(&PlainResponse::from(error).head_only(head_only)), AcceptError::Handshake(error))
+            }
+            Self::Refused(Refusal { status, headers, body }) => {
+                let headers: Vec<_> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+                let response = PlainResponse::new(status).extra_headers(&headers).head_only(head_only);
+                match write(&body.as_deref().map_or(response, |body| response.body(body))) {
+                    Ok(written) => (Ok(written), AcceptError::Refused(status)),
+                    Err(error) => Self::Answer(error).respond(head_only, write),
+                }
+            }
+            Self::Answer(error) => (write(&PlainResponse::from(error)), AcceptError::Answer(error)),
         }
+    }
+}
+
+impl From<HandshakeError> for Denied {
+    fn from(error: HandshakeError) -> Self {
+        Self::Handshake(error)
+    }
+}
+
+impl From<BuildError> for Denied {
+    fn from(error: BuildError) -> Self {
+        Self::Answer(error)
     }
 }
 
 /// The bytes of an answer.
 struct Reply {
     bytes: Vec<u8>,
-    outcome: Result<Opened, AcceptError>,
+    outcome: Result<Agreed, AcceptError>,
 }
 
 impl Reply {
-    fn refusing(error: HandshakeError, head_only: bool) -> Self {
-        let bytes = PlainResponse::from(error).head_only(head_only).to_vec().unwrap_or_default();
-        Self { bytes, outcome: Err(AcceptError::Handshake(error)) }
-    }
-}
-
-impl From<HandshakeError> for Reply {
-    fn from(error: HandshakeError) -> Self {
-        Self::refusing(error, false)
-    }
-}
-
-impl From<BuildError> for Reply {
-    fn from(error: BuildError) -> Self {
-        let bytes = PlainResponse::from(error).to_vec().unwrap_or_default();
-        Self { bytes, outcome: Err(AcceptError::Answer(error)) }
+    fn from(denied: Denied, head_only: bool) -> Self {
+        let (bytes, error) = denied.respond(head_only, |response| response.to_vec());
+        Self { bytes: bytes.unwrap_or_default(), outcome: Err(error) }
     }
 }
 
@@ -322,6 +349,10 @@ pub enum AcceptError {
     Timeout,
     /// No memory is left of that which [`Compression::windows`](crate::Config) allows.
     Overloaded,
+    /// The HTTP stack cannot pass the connection on: the request has no upgrade, or it was taken already.
+    #[cfg(feature = "hyper")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
+    NotUpgradable,
 }
 
 impl From<io::Error> for AcceptError {
@@ -340,6 +371,8 @@ impl fmt::Display for AcceptError {
             Self::Answer(error) => write!(f, "the answer may not be sent: {error}"),
             Self::Timeout => f.write_str("the handshake took too long"),
             Self::Overloaded => f.write_str("no memory is left for compression"),
+            #[cfg(feature = "hyper")]
+            Self::NotUpgradable => f.write_str("the HTTP stack cannot pass the connection on"),
         }
     }
 }

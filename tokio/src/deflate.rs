@@ -7,10 +7,10 @@ use crate::{
     config::Config, error::TrySendError, keys, memory, message::Message, receive::Whole, websocket::WebSocket,
 };
 use framewire::{
-    Kind, ProtocolError, Role, Rsv, Sending,
+    Kind, Part, ProtocolError, Role, Rsv, Sending,
     deflate::{
         DeflateBudget, DeflateConfig, DeflatePool, Deflater, InflateBudget, InflateConfig, InflatePool,
-        Inflater,
+        Inflater, Ready,
     },
     extension::{DeflateOffer, DeflateParams, DeflatePolicy},
     outbox::Outbox,
@@ -51,6 +51,8 @@ impl Default for Compression {
 /// What the connections of an acceptor or connector share.
 pub(crate) struct Shared {
     compression: Compression,
+    /// The limit of an inflated message.
+    message: u64,
     inflate: InflateBudget,
     deflate: DeflateBudget,
     /// Pools that no thread uses at the moment.
@@ -70,6 +72,7 @@ impl Shared {
         let deflate = DeflateConfig { windows, level, min_len, ..DeflateConfig::default() };
         Some(Arc::new(Self {
             compression,
+            message: config.limits.message,
             inflate: InflateBudget::new(inflate),
             deflate: DeflateBudget::new(deflate),
             pools: Mutex::default(),
@@ -182,6 +185,7 @@ impl<S, R: Role> WebSocket<S, R> {
     /// Inflates a whole message.
     #[inline(never)]
     pub(crate) fn inflate(&mut self, kind: Kind, compressed: &[u8]) -> Result<Whole, ProtocolError> {
+        let most = self.config.limits.message;
         // Not reached: without compression, the reserved bit is an error of the connection.
         let Some(Deflate { shared, inflater, .. }) = self.deflate.as_deref_mut() else {
             return Err(ProtocolError::CorruptDeflate);
@@ -191,11 +195,36 @@ impl<S, R: Role> WebSocket<S, R> {
             let Some(mut ready) = inflater.ready(&mut pools.inflate) else {
                 return Err(ProtocolError::CorruptDeflate);
             };
+            if most < shared.message {
+                return inflate_within(&mut ready, kind, compressed, most);
+            }
             match kind {
                 Kind::Text => ready.inflate_text(compressed).map(Whole::Text),
                 Kind::Binary => ready.inflate_binary(compressed).map(Whole::Binary),
             }
         })
+    }
+}
+
+/// Inflates a whole message of a connection whose limit is lower than the pool's.
+fn inflate_within(
+    ready: &mut Ready<'_>,
+    kind: Kind,
+    compressed: &[u8],
+    most: u64,
+) -> Result<Whole, ProtocolError> {
+    let mut compressed = compressed.to_vec();
+    let mut parts = ready.feed(Part::new(kind, Rsv::RSV1, &mut compressed, true));
+    let mut inflated = Vec::new();
+    while let Some(part) = parts.next_part()? {
+        if (inflated.len() + part.bytes().len()) as u64 > most {
+            return Err(ProtocolError::MessageTooBig);
+        }
+        inflated.extend_from_slice(part.bytes());
+    }
+    match kind {
+        Kind::Text => String::from_utf8(inflated).map(Whole::Text).map_err(|_| ProtocolError::InvalidUtf8),
+        Kind::Binary => Ok(Whole::Binary(inflated)),
     }
 }
 

@@ -86,7 +86,11 @@ mod writers;
 
 #[cfg(feature = "deflate")]
 mod deflate;
+#[cfg(feature = "hyper")]
+mod hyper;
 
+#[cfg(feature = "hyper")]
+pub use self::hyper::{HyperStream, Rejected, UpgradeRequest, Upgrading};
 pub use accept::{AcceptError, Acceptor, Answer, Refusal};
 pub use close::Closed;
 pub use config::{Config, Keepalive};
@@ -94,7 +98,7 @@ pub use connect::{Answered, ConnectError, Connector};
 #[cfg(feature = "deflate")]
 pub use deflate::Compression;
 pub use error::{Error, SendError, TrySendError};
-pub use framewire::handshake::{Request, Upgrade};
+pub use framewire::handshake::{HandshakeError, Request, Upgrade};
 pub use framewire::{Client, CloseCode, Kind, Limits, ProtocolError, Role, Server, owned::Utf8Bytes};
 pub use message::{Event, Message};
 pub use pieces::{MessageReader, MessageWriter};
