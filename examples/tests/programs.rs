@@ -178,7 +178,7 @@ async fn hyper_upgrade_http2() {
                 .body(String::new())
                 .unwrap()
         };
-        assert_eq!(sender.send_request(connect("12")).await.unwrap().status(), 426);
+        assert_eq!(sender.send_request(connect("12")).await.unwrap().status(), 400);
         let response = sender.send_request(connect("13")).await.unwrap();
         assert_eq!(response.status(), 200);
         let stream = TokioIo::new(hyper::upgrade::on(response).await.unwrap());
