@@ -1,5 +1,5 @@
 """Autobahn's cases, run by PyPI's kosoku: against framewire-echo, and against autobahn_client (testing/), a client on
-the codec; and against the echo server (in its three ways to receive) and the client of framewire-tokio. A case must be OK both in its messages and in how the connection was closed; NON-STRICT does not pass. Three
+the codec; and against the echo server (in its three ways to receive) and the client of framewire-tokio, and the echo of framewire-axum. A case must be OK both in its messages and in how the connection was closed; NON-STRICT does not pass. Three
 cases leave the behaviour to the implementation, and can only be INFORMATIONAL.
 
 --without CASE leaves cases out (`--without '12.*'`); it may be given several times."""
@@ -13,7 +13,7 @@ import time
 
 import kosoku
 from kosoku import _caseindex
-from harness import BIN, echo_of_tokio, end_all, framewire, grid, publish
+from harness import BIN, echo_of_axum, echo_of_tokio, end_all, framewire, grid, publish
 
 # The number of cases in each section: fewer means that some were not run.
 SECTIONS = {
@@ -84,6 +84,11 @@ async def against_tokio_split(without):
     return await against_tokio_server(without, "/split")
 
 
+async def against_axum(without):
+    """A route of axum, which also always accepts compression."""
+    return await cases_of_client(echo_of_axum(), "/", None, without, 600)
+
+
 async def cases_of_client(server, path, only, without, seconds):
     try:
         cases = kosoku.run_fuzzingclient(f"ws://{server.address}{path}", only, without, CONCURRENCY)
@@ -117,6 +122,7 @@ ROLES = {
     "tokio server": against_tokio_server,
     "tokio server, lent": against_tokio_lent,
     "tokio server, split": against_tokio_split,
+    "axum": against_axum,
     "tokio client": against_tokio_client,
 }
 

@@ -94,6 +94,13 @@ def listening(program, options):
     return server
 
 
+def echo_of_axum():
+    """The echo of framewire-axum. It has no options."""
+    server = Process([BIN / "examples" / "axum_echo", "127.0.0.1:0"], r"ws://([\d.]+:\d+)/")
+    server.address = server.match[1]
+    return server
+
+
 def run_peer(command, patience, env=None, quiet=False):
     """Runs a program that prints a line of JSON for each scenario, and returns these by name."""
     child = subprocess.Popen(
