@@ -31,7 +31,8 @@ pub struct Config {
     pub message_timeout: Option<Duration>,
     /// The longest time from this end's close to the end of the connection. Default: 5 seconds.
     pub close_timeout: Option<Duration>,
-    /// The longest time for the opening handshake. Default: 10 seconds.
+    /// The longest time for the opening handshake, and for each stage before it of connecting by URL
+    /// ([`Stage`](crate::Stage)). Default: 10 seconds.
     pub handshake_timeout: Option<Duration>,
     /// The origins of pages that may connect, such as `https://example.org`; empty: all. Programs other than browsers send
     /// none, and may connect. For a server.

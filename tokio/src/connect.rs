@@ -1,20 +1,51 @@
-//! The opening handshake of a client (RFC 6455 §4.1).
+//! Clients: the opening handshake (RFC 6455 §4.1), and behind features what comes before it.
 
-use crate::{
-    accept::{in_time, read_head},
-    config::Config,
-    keys,
-    websocket::WebSocket,
-};
+mod answer;
+mod body;
+#[cfg(feature = "connect")]
+mod by_url;
+mod error;
+#[cfg(feature = "connect")]
+mod network;
+#[cfg(feature = "proxy")]
+mod proxy;
+#[cfg(feature = "connect")]
+mod race;
+#[cfg(feature = "connect")]
+mod resolve;
+#[cfg(feature = "connect")]
+mod stream;
+#[cfg(feature = "rustls")]
+mod tls;
+#[cfg(feature = "connect")]
+mod url;
+
+pub use answer::Answered;
+#[cfg(feature = "connect")]
+pub use by_url::connect;
+#[cfg(feature = "proxy")]
+pub use error::ProxyError;
+pub use error::{ConnectError, Stage};
+#[cfg(feature = "connect")]
+pub use error::{TlsError, Unreachable};
+#[cfg(feature = "proxy")]
+pub use proxy::Proxy;
+#[cfg(feature = "connect")]
+pub use stream::ConnectStream;
+#[cfg(feature = "connect")]
+pub use url::UrlError;
+
+use crate::{accept::in_time, config::Config, keys, websocket::WebSocket};
+use answer::Head;
 use framewire::{
     Client,
     extension::DeflateOffer,
-    handshake::{BuildError, ClientHandshake, ClientKey, HandshakeError, HeaderSlots, Response},
+    handshake::{ClientHandshake, ClientKey, HeaderSlots, Response},
 };
-use std::{fmt, io, sync::Arc};
+use std::{fmt, sync::Arc};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
-/// Does the opening handshake of a client on streams that are connected. A clone shares all there is.
+/// Connects by URL, or does the opening handshake of a client on streams that are connected. A clone shares all there is.
 ///
 /// ```no_run
 /// use framewire_tokio::{Config, Connector};
@@ -28,19 +59,27 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Connector {
     config: Arc<Config>,
     headers: Vec<(String, String)>,
+    #[cfg(feature = "connect")]
+    network: network::Network,
     #[cfg(feature = "deflate")]
     deflate: Option<Arc<crate::deflate::Shared>>,
 }
 
 impl Connector {
     /// A connector whose connections have this configuration.
+    #[cfg_attr(
+        feature = "proxy",
+        doc = "The variables of the environment that name proxies are read here: see [`Proxy`]."
+    )]
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self {
+            #[cfg(feature = "connect")]
+            network: network::Network::new(),
             #[cfg(feature = "deflate")]
             deflate: crate::deflate::Shared::new(&config),
             config: Arc::new(config),
@@ -59,22 +98,38 @@ impl Connector {
     /// `target` is its path and query.
     ///
     /// # Errors
-    /// See [`ConnectError`].
+    /// See [`ConnectError`]. The body of a refusal has the time of [`Config::handshake_timeout`] again.
     ///
     /// # Cancel safety
     /// Not cancel safe: the handshake cannot be continued.
     pub async fn connect_on<S>(
         &self,
-        mut stream: S,
+        stream: S,
         host: &str,
         target: &str,
     ) -> Result<WebSocket<S, Client>, ConnectError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let handshake = self.handshake(&mut stream, host, target);
-        let opened =
-            in_time(self.config.handshake_timeout, handshake).await.ok_or(ConnectError::Timeout)??;
+        self.open(stream, host, target, None).await
+    }
+
+    async fn open<S>(
+        &self,
+        mut stream: S,
+        host: &str,
+        target: &str,
+        authorization: Option<&str>,
+    ) -> Result<WebSocket<S, Client>, ConnectError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let timeout = self.config.handshake_timeout;
+        let answer = in_time(timeout, self.handshake(&mut stream, host, target, authorization)).await;
+        let opened = match answer.ok_or(ConnectError::Timeout(Stage::Handshake))?? {
+            Ok(opened) => opened,
+            Err(head) => return Err(ConnectError::Refused(head.refusal(&mut stream, timeout).await)),
+        };
         let mut socket = WebSocket::from_upgraded(stream, &opened.rest, self.config.clone());
         socket.subprotocol = opened.subprotocol;
         #[cfg(feature = "deflate")]
@@ -84,12 +139,20 @@ impl Connector {
         Ok(socket)
     }
 
-    async fn handshake<S>(&self, stream: &mut S, host: &str, target: &str) -> Result<Opened, ConnectError>
+    /// Sends the request, and reads the answer. A head alone is that of a refusal.
+    async fn handshake<S>(
+        &self,
+        stream: &mut S,
+        host: &str,
+        target: &str,
+        authorization: Option<&str>,
+    ) -> Result<Result<Opened, Head>, ConnectError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let subprotocols: Vec<_> = self.config.subprotocols.iter().map(|name| &**name).collect();
-        let headers: Vec<_> = self.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let headers = self.headers.iter().map(|(name, value)| (&**name, &**value));
+        let headers: Vec<_> = headers.chain(authorization.map(|value| ("Authorization", value))).collect();
         #[cfg(feature = "deflate")]
         let offers: Vec<DeflateOffer> = self.deflate.iter().map(|shared| shared.offer()).collect();
         #[cfg(not(feature = "deflate"))]
@@ -101,36 +164,30 @@ impl Connector {
         stream.write_all(&handshake.to_vec()?).await?;
         stream.flush().await?;
 
-        let (head, rest) = read_answer(stream).await?;
+        let head = Head::read(stream).await?;
         let mut slots = HeaderSlots::<64>::new();
-        let response = Response::parse(&head, &mut slots)?;
-        let Some(negotiated) = handshake.check(&response)? else {
-            return Err(ConnectError::Refused(Box::new(Answered {
-                status: response.status(),
-                head,
-                body: rest,
-            })));
+        let Some(negotiated) = handshake.check(&Response::parse(&head.bytes, &mut slots)?)? else {
+            return Ok(Err(head));
         };
-        Ok(Opened {
-            rest,
-            subprotocol: negotiated.subprotocol.map(Into::into),
+        let subprotocol = negotiated.subprotocol.map(Into::into);
+        #[cfg(feature = "deflate")]
+        let deflate = negotiated.deflate;
+        Ok(Ok(Opened {
+            subprotocol,
             #[cfg(feature = "deflate")]
-            deflate: negotiated.deflate,
-        })
+            deflate,
+            rest: head.rest,
+        }))
     }
 }
 
-/// Reads the head of the answer, and the bytes that came with its end. Interim answers may come before it (RFC 9110 §15.2).
-async fn read_answer<S: AsyncRead + Unpin>(stream: &mut S) -> Result<(Vec<u8>, Vec<u8>), ConnectError> {
-    let mut rest = Vec::new();
-    loop {
-        let (head, behind) = read_head(stream, &rest).await?.ok_or(ConnectError::NoAnswer)?;
-        let head = head?;
-        let status = Response::parse(&head, &mut HeaderSlots::<64>::new())?.status();
-        if !matches!(status, 100 | 102..=199) {
-            return Ok((head, behind));
-        }
-        rest = behind;
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<_> = self.headers.iter().map(|(name, _)| name).collect(); // a value may be a secret
+        f.debug_struct("Connector")
+            .field("config", &self.config)
+            .field("headers", &headers)
+            .finish_non_exhaustive()
     }
 }
 
@@ -141,79 +198,4 @@ struct Opened {
     subprotocol: Option<Box<str>>,
     #[cfg(feature = "deflate")]
     deflate: Option<framewire::extension::DeflateParams>,
-}
-
-/// The answer of a server that refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Answered {
-    /// The status, such as 401 or 302.
-    pub status: u16,
-    /// The status line and the headers, as they were sent.
-    pub head: Vec<u8>,
-    /// The bytes of the body that came with the end of the head; perhaps not all.
-    pub body: Vec<u8>,
-}
-
-/// Why a stream did not become a WebSocket.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum ConnectError {
-    /// The transport failed.
-    Io(io::Error),
-    /// The request may not be sent: the host, the target, a header or a subprotocol is wrong.
-    Request(BuildError),
-    /// The server closed the stream before a whole answer had arrived.
-    NoAnswer,
-    /// The answer is wrong.
-    Handshake(HandshakeError),
-    /// The server answered something else than 101.
-    Refused(Box<Answered>),
-    /// The handshake took longer than [`Config::handshake_timeout`].
-    Timeout,
-    /// No memory is left of that which [`Config`]'s compression allows.
-    Overloaded,
-}
-
-impl From<io::Error> for ConnectError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-impl From<BuildError> for ConnectError {
-    fn from(error: BuildError) -> Self {
-        Self::Request(error)
-    }
-}
-
-impl From<HandshakeError> for ConnectError {
-    fn from(error: HandshakeError) -> Self {
-        Self::Handshake(error)
-    }
-}
-
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io(error) => write!(f, "the transport failed: {error}"),
-            Self::Request(error) => write!(f, "the request may not be sent: {error}"),
-            Self::NoAnswer => f.write_str("the server sent no answer"),
-            Self::Handshake(error) => write!(f, "the answer is wrong: {error}"),
-            Self::Refused(answered) => write!(f, "the server refused with {}", answered.status),
-            Self::Timeout => f.write_str("the handshake took too long"),
-            Self::Overloaded => f.write_str("no memory is left for compression"),
-        }
-    }
-}
-
-impl std::error::Error for ConnectError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Io(error) => Some(error),
-            Self::Request(error) => Some(error),
-            Self::Handshake(error) => Some(error),
-            _ => None,
-        }
-    }
 }

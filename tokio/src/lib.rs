@@ -29,6 +29,19 @@
 //! # }
 //! ```
 //!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! | | adds |
+//! |---|---|
+//! | `deflate` | compression: [`Config`]'s `compression` |
+//! | `connect` | clients that connect by URL: `connect` and `Connector::connect` |
+//! | `rustls` | `wss://` for them. `rustls-ring` adds a provider of cryptography, and `platform-verifier` or `webpki-roots` roots |
+//! | `proxy` | HTTP and SOCKS 5 proxies for them, by default those of the environment |
+//! | `hyper` | the opening handshake of a server on hyper, and so on axum |
+//! | `tracing` | events about handshakes that were refused, connections that ended, and shutdown |
+//!
 //! # Which way to receive
 //!
 //! | | messages are | an echo allocates |
@@ -94,7 +107,11 @@ pub use self::hyper::{HyperStream, Rejected, UpgradeRequest, Upgrading};
 pub use accept::{AcceptError, Acceptor, Answer, Refusal};
 pub use close::Closed;
 pub use config::{Config, Keepalive};
-pub use connect::{Answered, ConnectError, Connector};
+pub use connect::{Answered, ConnectError, Connector, Stage};
+#[cfg(feature = "connect")]
+pub use connect::{ConnectStream, TlsError, Unreachable, UrlError, connect};
+#[cfg(feature = "proxy")]
+pub use connect::{Proxy, ProxyError};
 #[cfg(feature = "deflate")]
 pub use deflate::Compression;
 pub use error::{Error, SendError, TrySendError};
@@ -105,5 +122,8 @@ pub use pieces::{MessageReader, MessageWriter};
 pub use prepared::Prepared;
 pub use serve::{Handler, Lent, Reply};
 pub use split::{Receiver, Sender, WeakSender};
+#[cfg(feature = "rustls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+pub use tokio_rustls::rustls;
 pub use tracker::Tracker;
 pub use websocket::WebSocket;

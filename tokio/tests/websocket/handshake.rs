@@ -7,7 +7,8 @@ use crate::{
 };
 use framewire_testing::wire::{self, TEXT};
 use framewire_tokio::{
-    AcceptError, Acceptor, Answer, Client, ConnectError, Connector, Message, Refusal, Server, WebSocket,
+    AcceptError, Acceptor, Answer, Client, ConnectError, Connector, Message, Refusal, Server, Stage,
+    WebSocket,
 };
 use std::{pin::pin, task::Poll, time::Duration};
 
@@ -155,7 +156,7 @@ async fn handshakes_that_take_too_long() {
     assert!(matches!(refused, Err(AcceptError::Timeout)));
     let (scripted, _wire) = stream(1000);
     let refused = Connector::new(framewire_tokio::Config::client()).connect_on(scripted, "host", "/").await;
-    assert!(matches!(refused, Err(ConnectError::Timeout)));
+    assert!(matches!(refused, Err(ConnectError::Timeout(Stage::Handshake))));
     assert_eq!(begin.elapsed(), Duration::from_secs(20));
 }
 
