@@ -1,10 +1,11 @@
 //! Starts each program as a user would, and talks to it with another implementation, tungstenite, within time limits.
 
 use std::{
+    env, fs,
     io::{BufRead, BufReader, ErrorKind, Read},
     iter,
     net::TcpStream,
-    process::{Child, Command, Output, Stdio},
+    process::{self, Child, Command, Output, Stdio},
     sync::{Arc, mpsc},
     thread,
     time::{Duration, Instant},
@@ -42,9 +43,15 @@ fn tokio_server_and_a_flood() {
 fn tokio_client() {
     let server = Server::start(env!("CARGO_BIN_EXE_tokio_server"));
     let url = format!("ws://{}/", server.address);
-    let mut client = Command::new(env!("CARGO_BIN_EXE_tokio_client"));
-    let said = output(client.args([&url, "Hello", "", "w\u{F6}rld"]));
+    let said = output(tokio_client_at(&url).args(["Hello", "", "w\u{F6}rld"]));
     assert_eq!(said, "Hello\n\nw\u{F6}rld\nthe peer closed with 1000\n");
+}
+
+/// The client, without a proxy of the environment.
+fn tokio_client_at(url: &str) -> Command {
+    let mut client = Command::new(env!("CARGO_BIN_EXE_tokio_client"));
+    client.arg(url).env("NO_PROXY", "127.0.0.1, localhost");
+    client
 }
 
 #[test]
@@ -142,6 +149,22 @@ fn rustls_server() {
     let session = ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
     let stream = StreamOwned::new(session, server.connect());
     echoes(client(format!("wss://{}/", server.address), stream).unwrap().0);
+}
+
+/// The client trusts whom the system trusts.
+#[cfg(target_os = "linux")] // elsewhere, no variable names the roots
+#[test]
+fn tokio_client_and_tls() {
+    let server = Server::start(env!("CARGO_BIN_EXE_rustls_server"));
+    let url = format!("wss://{}/", server.address.replace("127.0.0.1", "localhost"));
+    let roots = env::temp_dir().join(format!("framewire-roots-{}.pem", process::id()));
+    fs::write(&roots, &server.said).unwrap();
+    let said = output(tokio_client_at(&url).arg("Hello").env("SSL_CERT_FILE", &roots));
+    fs::remove_file(&roots).unwrap();
+    assert_eq!(said, "Hello\nthe peer closed with 1000\n");
+
+    let refused = tokio_client_at(&url).arg("Hello").output().unwrap();
+    assert!(!refused.status.success() && refused.stdout.is_empty(), "{refused:?}");
 }
 
 #[test]
