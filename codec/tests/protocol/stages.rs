@@ -333,14 +333,16 @@ fn large_frames_read_in_place() {
 #[test]
 fn reads_of_random_sizes() {
     fn check(sizes: Vec<u16>, rx: u8, direct: u16) {
-        let sizes: Vec<u16> = sizes.into_iter().map(|n| if n % 16 == 0 { n } else { n % 300 }).collect();
+        let large = |n: u16| n % 16 == 0 && !cfg!(miri);
+        let sizes: Vec<u16> = sizes.into_iter().map(|n| if large(n) { n } else { n % 300 }).collect();
         let frames: Vec<Vec<u8>> =
             sizes.iter().map(|&n| to::<Server>(BINARY, &vec![n as u8; n.into()])).collect();
         let outcome = host::<Server>(&cat(&frames), usize::from(rx) + 1, usize::from(direct) + 1);
         let expected: Vec<Item> = sizes.iter().map(|&n| binary(&vec![n as u8; n.into()])).collect();
         assert_eq!(outcome.items, expected);
     }
-    QuickCheck::new().tests(100).quickcheck(check as fn(Vec<u16>, u8, u16));
+    let tests = if cfg!(miri) { 3 } else { 100 };
+    QuickCheck::new().tests(tests).quickcheck(check as fn(Vec<u16>, u8, u16));
 }
 
 /// A message that is over the assembler's limit, but within the connection's: no room is lent past the limit, and the
