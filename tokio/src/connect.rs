@@ -42,7 +42,11 @@ use framewire::{
     extension::DeflateOffer,
     handshake::{ClientHandshake, ClientKey, HeaderSlots, Response},
 };
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    panic::{RefUnwindSafe, UnwindSafe},
+    sync::Arc,
+};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 /// Connects by URL, or does the opening handshake of a client on streams that are connected. A clone shares all there is.
@@ -180,6 +184,10 @@ impl Connector {
         }))
     }
 }
+
+// The feature `connect` must not take these away. A resolver that panics leaves nothing behind in a connector.
+impl UnwindSafe for Connector {}
+impl RefUnwindSafe for Connector {}
 
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

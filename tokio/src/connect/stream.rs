@@ -3,6 +3,7 @@
 use std::{
     io::{self, IoSlice},
     net::SocketAddr,
+    panic::{RefUnwindSafe, UnwindSafe},
     pin::Pin,
     task::{Context, Poll},
 };
@@ -44,6 +45,10 @@ impl ConnectStream {
         self.tcp().peer_addr()
     }
 }
+
+// The feature `rustls` must not take these away. A stream whose poll has panicked is only good for being dropped.
+impl UnwindSafe for ConnectStream {}
+impl RefUnwindSafe for ConnectStream {}
 
 /// Calls a method of the stream, whichever it is.
 macro_rules! forward {
