@@ -32,6 +32,10 @@ pub(crate) struct Sessions<H, T> {
 /// How many sweeps check all sessions. One sweep checks only a part of them, so that no turn of the loop is long.
 pub(crate) const SWEEPS_FOR_ALL: usize = 4;
 
+/// Room for so many sessions is kept. Room for more is given back if less than a quarter of it is used, up to the last session,
+/// whose key stays.
+const KEPT: usize = 1024;
+
 impl<H: Handler, T: Transport> Sessions<H, T> {
     pub(crate) fn new(config: Arc<Config>, handler: H) -> Self {
         Self {
@@ -135,6 +139,9 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
         self.swept = end;
         if end == len {
             self.swept = 0;
+            if len > KEPT && self.sessions.len() < len / 4 {
+                self.sessions.shrink_to_fit();
+            }
             self.shared.rest();
             self.buffers.outbox.shrink();
         }

@@ -216,6 +216,29 @@ fn message(len: u16) -> Vec<u8> {
     frame
 }
 
+/// After a storm, the room of the sessions that are gone is given back; those that stay keep their keys.
+#[test]
+fn room_is_given_back() {
+    let mut peers = Peers::new(3000);
+    let short = wire::frame(BINARY, Some(KEY), b"short");
+    let room = peers.sessions.sessions.capacity();
+    assert!(room >= 3000);
+    for key in 10..3000 {
+        peers.wires[key].0.borrow_mut().broken = true; // the reply fails
+        peers.arrives(key, &short);
+        peers.sessions.ready(key, READ);
+    }
+    peers.settle();
+    peers.log.borrow_mut().clear();
+    assert_eq!((peers.sessions.len(), peers.sessions.sessions.capacity()), (10, room));
+    peers.sweep_at(1);
+    assert!(peers.sessions.sessions.capacity() <= KEPT);
+    peers.arrives(9, &short);
+    peers.sessions.ready(9, READ);
+    assert_eq!(*peers.log.borrow(), [5]);
+    assert_eq!(peers.sessions.next_key(), 10);
+}
+
 /// A waiting session gets an event just after the decompressor became free: it is neither forgotten nor overtaken.
 #[test]
 fn an_event_does_not_change_the_line() {
