@@ -3,7 +3,7 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{Uri, uri::Authority};
 use percent_encoding::percent_decode_str;
-use std::fmt;
+use std::{fmt, net::Ipv6Addr};
 
 /// A URL, in the parts that connecting needs.
 pub(super) struct Url {
@@ -57,6 +57,10 @@ impl Place {
         if host.is_empty() {
             return Err(UrlError::Host);
         }
+        // `Authority` takes any text in brackets, which would be looked up as a name.
+        if host.starts_with('[') && unbracketed(host).parse::<Ipv6Addr>().is_err() {
+            return Err(UrlError::Malformed);
+        }
         let text = authority.as_str();
         let behind_user = text.rsplit_once('@').map_or(text, |(_, place)| place);
         // `Authority::port` also says of a number that is too large that there is none.
@@ -73,7 +77,7 @@ impl Place {
 
     /// The host without the brackets of an IPv6 address.
     pub(super) fn name(&self) -> &str {
-        self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&self.host)
+        unbracketed(&self.host)
     }
 }
 
@@ -81,6 +85,10 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.host, self.port)
     }
+}
+
+pub(super) fn unbracketed(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
 /// The value of `Authorization` for the part of a URL before `@` (RFC 7617).
@@ -172,6 +180,9 @@ mod tests {
             ("ws://:80/", UrlError::Host),
             ("ws://user@/", UrlError::Malformed),
             ("ws://example.org:65536/", UrlError::Port),
+            ("ws://[example.org]/", UrlError::Malformed),
+            ("ws://[127.0.0.1]/", UrlError::Malformed),
+            ("ws://example.org\\@example.net/", UrlError::Malformed),
             ("ws://example.org/#top", UrlError::Fragment),
             ("ws://example.org/#", UrlError::Fragment),
         ] {
