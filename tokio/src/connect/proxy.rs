@@ -1,6 +1,7 @@
 //! Forward proxies: which one is for a URL, and the way through it.
 
 mod http_connect;
+mod no_proxy;
 mod socks5;
 
 use super::{
@@ -8,11 +9,11 @@ use super::{
     error::ProxyError,
     race::dial,
     resolve::Resolver,
-    url::{Place, Url, UrlError},
+    url::{Login, Place, Url, UrlError},
 };
-use http::{HeaderValue, Uri};
-use hyper_util::client::proxy::matcher::{Intercept, Matcher};
-use std::{fmt, sync::Arc};
+use http::Uri;
+use no_proxy::NoProxy;
+use std::{env, ffi::OsString, fmt, sync::Arc};
 use tokio::net::TcpStream;
 
 /// The proxies of a [`Connector`](crate::Connector): by default, those of the environment.
@@ -30,7 +31,16 @@ use tokio::net::TcpStream;
 /// ```
 #[cfg_attr(docsrs, doc(cfg(feature = "proxy")))]
 #[derive(Clone)]
-pub struct Proxy(Arc<Matcher>);
+pub struct Proxy(Arc<Ways>);
+
+/// Which way is for which URL. `None`: the server is reached directly.
+struct Ways {
+    /// For `ws://`.
+    plain: Result<Option<Way>, UrlError>,
+    /// For `wss://`.
+    secure: Result<Option<Way>, UrlError>,
+    direct: NoProxy,
+}
 
 impl Proxy {
     /// This proxy, for all servers.
@@ -38,80 +48,98 @@ impl Proxy {
     /// # Errors
     /// The URL is none, or names something else than a proxy that is supported.
     pub fn new(url: &str) -> Result<Self, UrlError> {
-        let uri: Uri = url.parse().map_err(|_| UrlError::Malformed)?;
-        if uri.scheme_str().is_some_and(|scheme| Protocol::default_port(scheme).is_none()) {
-            return Err(UrlError::Scheme);
-        }
-        Place::parse(uri.authority().ok_or(UrlError::Host)?, 0)?;
-        Ok(Self(Arc::new(Matcher::builder().all(url).build())))
+        let way = Some(Way::parse(url)?);
+        Ok(Self::of(Ok(way.clone()), Ok(way), NoProxy::default()))
     }
 
     /// No proxy.
     #[must_use]
     pub fn none() -> Self {
-        Self(Arc::new(Matcher::builder().build()))
+        Self::of(Ok(None), Ok(None), NoProxy::default())
     }
 
     /// The proxies that the environment names now, as for curl: for `ws://`, that of `HTTP_PROXY`, and for `wss://`, that of
     /// `HTTPS_PROXY`; of `ALL_PROXY` if there is none. A server that `NO_PROXY` lists is reached directly. The names may also be
-    /// in lower case. A value that is no URL counts as none, as do all if `REQUEST_METHOD` is set, because a CGI program's
-    /// `HTTP_PROXY` comes from the peer.
+    /// in lower case, and an empty value counts as none. None is read if `REQUEST_METHOD` is set, because a CGI program's
+    /// `HTTP_PROXY` comes from the peer. If a value is not the URL of a proxy that is supported, connecting through it is an error,
+    /// [`ProxyError::Url`].
     ///
     /// `NO_PROXY` is a list with commas, of domains (which stand for their subdomains, too), IP addresses, networks such as
-    /// `10.0.0.0/8`, or `*` for all names. It has no ports. Addresses are compared only with URLs that name an address.
+    /// `10.0.0.0/8`, or `*` for all. A port may follow: `example.org:8080`, `[::1]:8080`; the entry is then for this port only.
+    /// Addresses are compared only with URLs that name an address.
     #[must_use]
     pub fn from_env() -> Self {
-        Self(Arc::new(Matcher::from_env()))
+        Self::from_variables(|name| env::var_os(name))
+    }
+
+    fn from_variables(variable: impl Fn(&str) -> Option<OsString>) -> Self {
+        if variable("REQUEST_METHOD").is_some() {
+            return Self::none();
+        }
+        let value = |name: &str| {
+            let value = |name: &str| variable(name).filter(|value| !value.is_empty());
+            value(name).or_else(|| value(&name.to_ascii_lowercase()))
+        };
+        let way = |name| {
+            let url = value(name).or_else(|| value("ALL_PROXY"));
+            url.map(|url| Way::parse(url.to_str().ok_or(UrlError::Malformed)?)).transpose()
+        };
+        let direct = value("NO_PROXY").unwrap_or_default();
+        Self::of(way("HTTP_PROXY"), way("HTTPS_PROXY"), NoProxy::parse(&direct.to_string_lossy()))
+    }
+
+    fn of(
+        plain: Result<Option<Way>, UrlError>,
+        secure: Result<Option<Way>, UrlError>,
+        direct: NoProxy,
+    ) -> Self {
+        Self(Arc::new(Ways { plain, secure, direct }))
     }
 
     /// The way to a server. `None`: it is reached directly.
-    pub(super) fn way(&self, url: &Url) -> Result<Option<Way>, UrlError> {
-        let scheme = if url.secure { "https" } else { "http" }; // the matcher knows no others
-        let uri = Uri::builder().scheme(scheme).authority(url.place.to_string()).path_and_query("/").build();
-        let uri = uri.map_err(|_| UrlError::Malformed)?;
-        self.0.intercept(&uri).map(|proxy| Way::through(&proxy)).transpose()
+    pub(super) fn way(&self, url: &Url) -> Result<Option<&Way>, UrlError> {
+        let Ways { plain, secure, direct } = &*self.0;
+        if direct.has(&url.place) {
+            return Ok(None);
+        }
+        let way = if url.secure { secure } else { plain };
+        way.as_ref().map(Option::as_ref).map_err(|&error| error)
     }
 }
 
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f) // without passwords
+        f.debug_struct("Proxy")
+            .field("plain", &self.0.plain)
+            .field("secure", &self.0.secure)
+            .finish_non_exhaustive()
     }
 }
 
 /// The way through a proxy.
+#[derive(Clone)]
 pub(super) struct Way {
     proxy: Place,
     protocol: Protocol,
+    login: Option<Login>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Protocol {
-    Http { authorization: Option<HeaderValue> },
-    Socks5 { login: Option<(String, String)> },
-}
-
-impl Protocol {
-    fn default_port(scheme: &str) -> Option<u16> {
-        match scheme {
-            "http" => Some(80),
-            "socks5" | "socks5h" => Some(1080),
-            _ => None,
-        }
-    }
+    Http,
+    Socks5,
 }
 
 impl Way {
-    fn through(proxy: &Intercept) -> Result<Self, UrlError> {
-        let scheme = proxy.uri().scheme_str().unwrap_or_default();
-        let default_port = Protocol::default_port(scheme).ok_or(UrlError::Scheme)?;
-        let place = Place::parse(proxy.uri().authority().ok_or(UrlError::Host)?, default_port)?;
-        let protocol = if scheme == "http" {
-            Protocol::Http { authorization: proxy.basic_auth().cloned() }
-        } else {
-            let login = proxy.raw_auth().map(|(user, password)| (user.to_owned(), password.to_owned()));
-            Protocol::Socks5 { login }
+    fn parse(url: &str) -> Result<Self, UrlError> {
+        let uri: Uri = url.parse().map_err(|_| UrlError::Malformed)?;
+        let (protocol, default_port) = match uri.scheme_str().map(str::to_ascii_lowercase).as_deref() {
+            None | Some("http") => (Protocol::Http, 80),
+            Some("socks5" | "socks5h") => (Protocol::Socks5, 1080),
+            _ => return Err(UrlError::Scheme),
         };
-        Ok(Self { proxy: place, protocol })
+        let authority = uri.authority().ok_or(UrlError::Host)?;
+        Ok(Self { proxy: Place::parse(authority, default_port)?, protocol, login: Login::of(authority) })
     }
 
     /// Connects to a server. If there is a head, the proxy has refused with it.
@@ -121,12 +149,10 @@ impl Way {
         resolver: &Resolver,
     ) -> Result<(TcpStream, Option<Head>), ProxyError> {
         let mut stream = dial(resolver.addresses(&self.proxy).await?).await?;
-        let refusal = match &self.protocol {
-            Protocol::Http { authorization } => {
-                http_connect::tunnel(&mut stream, server, authorization.as_ref()).await?
-            }
-            Protocol::Socks5 { login } => {
-                let login = login.as_ref().map(|(user, password)| (&**user, &**password));
+        let login = self.login.as_ref();
+        let refusal = match self.protocol {
+            Protocol::Http => http_connect::tunnel(&mut stream, server, login).await?,
+            Protocol::Socks5 => {
                 socks5::tunnel(&mut stream, server, login).await?;
                 None
             }
@@ -135,34 +161,46 @@ impl Way {
     }
 }
 
+/// Without the password.
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {}", self.protocol, self.proxy)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Matcher, Protocol, Proxy};
+    use super::{Proxy, Way};
     use crate::connect::url::{Url, UrlError};
 
-    fn way(proxy: &Proxy, url: &str) -> Option<String> {
-        let way = proxy.way(&Url::parse(url).unwrap()).unwrap()?;
-        let protocol = match way.protocol {
-            Protocol::Http { authorization } => format!("{authorization:?}"),
-            Protocol::Socks5 { login } => format!("{login:?}"),
-        };
-        Some(format!("{} {protocol}", way.proxy))
+    fn way<'a>(proxy: &'a Proxy, url: &str) -> Result<Option<&'a Way>, UrlError> {
+        proxy.way(&Url::parse(url).unwrap())
+    }
+
+    /// Protocol and place of the proxy for a URL.
+    fn place(proxy: &Proxy, url: &str) -> Result<Option<String>, UrlError> {
+        Ok(way(proxy, url)?.map(|way| format!("{way:?}")))
     }
 
     #[test]
     fn urls_of_proxies() {
-        for (url, wanted) in [
-            ("http://proxy.example", "proxy.example:80 None"),
-            ("proxy.example:3128", "proxy.example:3128 None"),
-            ("http://a:b@[::1]:3128/", "[::1]:3128 Some(Sensitive)"),
-            ("socks5://10.0.0.1", "10.0.0.1:1080 None"),
-            ("socks5h://a:%40@proxy.example:1", "proxy.example:1 Some((\"a\", \"@\"))"),
+        for (url, wanted, login) in [
+            ("http://proxy.example", "Http proxy.example:80", None),
+            ("proxy.example:3128", "Http proxy.example:3128", None),
+            ("HTTP://a:b@[::1]:3128/", "Http [::1]:3128", Some(("a", "b"))),
+            ("a:b@proxy.example", "Http proxy.example:80", Some(("a", "b"))),
+            ("socks5://10.0.0.1", "Socks5 10.0.0.1:1080", None),
+            ("socks5h://a:%40@proxy.example:1", "Socks5 proxy.example:1", Some(("a", "@"))),
+            ("http://a:b@c@proxy.example", "Http proxy.example:80", Some(("a", "b@c"))),
         ] {
             let proxy = Proxy::new(url).unwrap();
             for server in ["ws://example.org/", "wss://[::2]/"] {
-                assert_eq!(way(&proxy, server).as_deref(), Some(wanted), "{url}");
+                assert_eq!(place(&proxy, server).unwrap().as_deref(), Some(wanted), "{url}");
+                let found = way(&proxy, server).unwrap().and_then(|way| way.login.as_ref());
+                let found = found.map(|login| (&*login.user, &*login.password));
+                assert_eq!(found, login.map(|(a, b)| (a.as_bytes(), b.as_bytes())), "{url}");
             }
-            assert!(!format!("{proxy:?}").contains("%40"), "a password");
+            assert!(!format!("{proxy:?}").contains('@'), "a password");
         }
         for (url, error) in [
             ("", UrlError::Malformed),
@@ -170,42 +208,47 @@ mod tests {
             ("https://proxy.example/", UrlError::Scheme),
             ("socks4://proxy.example/", UrlError::Scheme),
             ("http://proxy.example:65536/", UrlError::Port),
+            ("http://[proxy.example]/", UrlError::Malformed),
         ] {
             assert_eq!(Proxy::new(url).err(), Some(error), "{url}");
         }
-        assert_eq!(way(&Proxy::none(), "ws://example.org/"), None);
+        assert_eq!(place(&Proxy::none(), "ws://example.org/"), Ok(None));
+    }
+
+    fn from_env(variables: &[(&str, &str)]) -> Proxy {
+        Proxy::from_variables(|name| {
+            variables.iter().find(|(ours, _)| *ours == name).map(|(_, value)| value.into())
+        })
     }
 
     #[test]
-    fn an_environment_may_name_what_is_not_supported() {
-        let proxy = Proxy(Matcher::builder().https("https://proxy.example").build().into());
-        assert_eq!(proxy.way(&Url::parse("wss://example.org/").unwrap()).err(), Some(UrlError::Scheme));
-        assert_eq!(way(&proxy, "ws://example.org/"), None);
+    fn variables_of_the_environment() {
+        let (plain, secure) = ("ws://example.org/", "wss://example.org/");
+        let named = |place: &str| Ok(Some(format!("Http {place}:80")));
+
+        let proxy = from_env(&[("HTTP_PROXY", ""), ("http_proxy", "a"), ("ALL_PROXY", "b")]);
+        assert_eq!((place(&proxy, plain), place(&proxy, secure)), (named("a"), named("b")));
+        let proxy = from_env(&[("HTTPS_PROXY", "a"), ("https_proxy", "b")]);
+        assert_eq!((place(&proxy, plain), place(&proxy, secure)), (Ok(None), named("a")));
+        let proxy = from_env(&[("all_proxy", "a"), ("no_proxy", "example.org:80")]);
+        assert_eq!((place(&proxy, plain), place(&proxy, secure)), (Ok(None), named("a")));
+        let proxy = from_env(&[("HTTP_PROXY", "a"), ("REQUEST_METHOD", "")]);
+        assert_eq!(place(&proxy, plain), Ok(None));
     }
 
-    /// What hyper-util's matcher makes of NO_PROXY.
     #[test]
-    fn servers_that_are_reached_directly() {
-        let listed = "example.org, .example.net,10.0.0.0/8,192.0.2.1,::1,example.com:8080";
-        let proxy = Proxy(Matcher::builder().all("http://proxy").no(listed).build().into());
-        for (url, direct) in [
-            ("ws://example.org/", true),
-            ("wss://a.Example.org:8443/", true),
-            ("ws://notexample.org/", false),
-            ("ws://example.net/", true),
-            ("ws://a.example.net/", true),
-            ("ws://10.1.2.3/", true),
-            ("ws://11.1.2.3/", false),
-            ("ws://192.0.2.1:9001/", true),
-            ("ws://[::1]:9001/", true),
-            ("ws://example.com:8080/", false), // it has no ports
-            ("ws://example.com/", false),
+    fn a_variable_that_cannot_be_used_is_an_error() {
+        for (value, error) in [
+            ("https://proxy.example", UrlError::Scheme),
+            ("ftp://proxy.example", UrlError::Scheme),
+            ("http://proxy example", UrlError::Malformed),
+            ("http://proxy.example:port", UrlError::Port),
         ] {
-            assert_eq!(way(&proxy, url).is_none(), direct, "{url}");
+            let variables = [("HTTP_PROXY", value), ("ALL_PROXY", "proxy"), ("NO_PROXY", "example.net")];
+            let proxy = from_env(&variables);
+            assert_eq!(place(&proxy, "ws://example.org/"), Err(error), "{value}");
+            assert_eq!(place(&proxy, "ws://example.net/"), Ok(None), "{value}");
+            assert_eq!(place(&proxy, "wss://example.org/"), Ok(Some("Http proxy:80".into())), "{value}");
         }
-        let proxy = Proxy(Matcher::builder().all("http://proxy").no("*").build().into());
-        assert_eq!(way(&proxy, "ws://example.org/"), None);
-        // It does not stand for addresses, other than for curl.
-        assert!(way(&proxy, "ws://127.0.0.1/").is_some());
     }
 }

@@ -39,12 +39,13 @@ impl Url {
             place,
             host_header,
             target: if target.starts_with('/') { target.to_owned() } else { format!("/{target}") },
-            authorization: authority.as_str().rsplit_once('@').map(|(user_info, _)| basic(user_info)),
+            authorization: Login::of(authority).map(|login| login.basic()),
         })
     }
 }
 
 /// A host and a port.
+#[derive(Clone)]
 pub(super) struct Place {
     /// An IPv6 address is in brackets.
     pub(super) host: String,
@@ -81,23 +82,37 @@ impl Place {
     }
 }
 
+pub(super) fn unbracketed(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.host, self.port)
     }
 }
 
-pub(super) fn unbracketed(host: &str) -> &str {
-    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+/// The user and the password before the `@` of a URL.
+#[derive(Clone)]
+pub(super) struct Login {
+    pub(super) user: Vec<u8>,
+    pub(super) password: Vec<u8>,
 }
 
-/// The value of `Authorization` for the part of a URL before `@` (RFC 7617).
-fn basic(user_info: &str) -> String {
-    let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
-    let mut both: Vec<u8> = percent_decode_str(user).collect();
-    both.push(b':');
-    both.extend(percent_decode_str(password));
-    format!("Basic {}", BASE64_STANDARD.encode(both))
+impl Login {
+    /// `None`: there is no `@`, or nothing before it.
+    pub(super) fn of(authority: &Authority) -> Option<Self> {
+        let (user_info, _) =
+            authority.as_str().rsplit_once('@').filter(|(user_info, _)| !user_info.is_empty())?;
+        let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
+        let decoded = |text| percent_decode_str(text).collect();
+        Some(Self { user: decoded(user), password: decoded(password) })
+    }
+
+    /// The value of `Authorization` (RFC 7617).
+    pub(super) fn basic(&self) -> String {
+        format!("Basic {}", BASE64_STANDARD.encode([&*self.user, b":", &*self.password].concat()))
+    }
 }
 
 /// Why a URL was not understood.
@@ -161,6 +176,7 @@ mod tests {
             ("ws://Aladdin:open%20sesame@example.org/", Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")),
             ("ws://Aladdin@[::1]:80/", Some("Basic QWxhZGRpbjo=")),
             ("ws://a:b%3Ac%40@h/", Some("Basic YTpiOmNA")),
+            ("ws://@h/", None),
         ] {
             assert_eq!(Url::parse(url).unwrap().authorization.as_deref(), authorization, "{url}");
         }

@@ -3,7 +3,7 @@
 use crate::{
     Connected, answering, connector, connector_with, echo, echoes, impatient, listener, read_head, soon,
 };
-use framewire_tokio::{Config, ConnectError, Connector, Proxy, ProxyError, Stage, Unreachable};
+use framewire_tokio::{Config, ConnectError, Connector, Proxy, ProxyError, Stage, Unreachable, UrlError};
 use std::{env, error::Error as _, net::SocketAddr, process::Command};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
@@ -227,21 +227,27 @@ async fn names_that_socks_has_no_room_for() {
     assert!(matches!(error, ProxyError::TooLong), "{error}");
 }
 
-/// The variables are those of a process: the test is run again as another.
+/// Runs a test again, as another process: a process has one environment.
+async fn run_again(test: &str, variables: &[(&str, &str)]) {
+    let mut child = Command::new(env::current_exe().unwrap());
+    for name in
+        ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy", "REQUEST_METHOD"]
+    {
+        child.env_remove(name);
+    }
+    child.args(["--exact", test]).envs(variables.iter().copied());
+    let ended = soon(tokio::task::spawn_blocking(move || child.output())).await.unwrap().unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stdout));
+}
+
 #[tokio::test]
 async fn the_environment_names_proxies() {
     let Some(server) = env::var_os("FRAMEWIRE_TEST_SERVER") else {
         let server = echo().await;
         let (proxy, request) = http_proxy(server, "HTTP/1.1 200 OK\r\n\r\n").await;
-        let mut child = Command::new(env::current_exe().unwrap());
-        for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "no_proxy", "REQUEST_METHOD"] {
-            child.env_remove(name);
-        }
-        child.args(["--exact", "proxies::the_environment_names_proxies"]);
-        child.env("FRAMEWIRE_TEST_SERVER", server.to_string());
-        child.env("http_proxy", proxy.to_string()).env("NO_PROXY", "127.0.0.0/8");
-        let ended = soon(tokio::task::spawn_blocking(move || child.output())).await.unwrap().unwrap();
-        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stdout));
+        let (server, proxy) = (server.to_string(), proxy.to_string());
+        let variables = [("FRAMEWIRE_TEST_SERVER", &*server), ("http_proxy", &proxy), ("NO_PROXY", &server)];
+        run_again("proxies::the_environment_names_proxies", &variables).await;
         assert!(soon(request).await.unwrap().starts_with("CONNECT server.example:80 "));
         return;
     };
@@ -250,4 +256,17 @@ async fn the_environment_names_proxies() {
         let mut socket = soon(connector.connect(&format!("ws://{host}/"))).await.unwrap();
         echoes(&mut socket).await;
     }
+}
+
+/// What it names may be what protects the program: so it is not passed by.
+#[tokio::test]
+async fn the_environment_may_name_what_is_no_proxy() {
+    if env::var_os("FRAMEWIRE_TEST_SERVER").is_none() {
+        let server = echo().await.to_string();
+        let variables = [("FRAMEWIRE_TEST_SERVER", &*server), ("ALL_PROXY", "socks4://127.0.0.1")];
+        return run_again("proxies::the_environment_may_name_what_is_no_proxy", &variables).await;
+    }
+    let server = env::var("FRAMEWIRE_TEST_SERVER").unwrap();
+    let error = Connector::new(Config::client()).connect(&format!("ws://{server}/")).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Proxy(ProxyError::Url(UrlError::Scheme))), "{error}");
 }

@@ -13,7 +13,7 @@ use std::{error::Error, fmt, io};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ProxyError {
-    /// The URL of the proxy is wrong: it comes from the environment.
+    /// The environment names a proxy by something that is not the URL of a proxy that is supported.
     Url(UrlError),
     /// The proxy cannot be reached.
     Unreachable(Unreachable),

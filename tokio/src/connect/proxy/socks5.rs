@@ -1,6 +1,9 @@
 //! A tunnel through a SOCKS 5 proxy (RFC 1928), perhaps with a user and a password (RFC 1929).
 
-use crate::connect::{error::ProxyError, url::Place};
+use crate::connect::{
+    error::ProxyError,
+    url::{Login, Place},
+};
 use std::net::IpAddr;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -15,11 +18,7 @@ const DOMAIN: u8 = 3;
 const IPV6: u8 = 4;
 
 /// Asks for a tunnel. The proxy finds the addresses of the server.
-pub(super) async fn tunnel<S>(
-    stream: &mut S,
-    server: &Place,
-    login: Option<(&str, &str)>,
-) -> Result<(), ProxyError>
+pub(super) async fn tunnel<S>(stream: &mut S, server: &Place, login: Option<&Login>) -> Result<(), ProxyError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -84,24 +83,24 @@ fn request(server: &Place) -> Result<Vec<u8>, ProxyError> {
         }
         Err(_) => {
             request.push(DOMAIN);
-            push(&mut request, server.name())?;
+            push(&mut request, server.name().as_bytes())?;
         }
     }
     request.extend(server.port.to_be_bytes());
     Ok(request)
 }
 
-fn login_request((user, password): (&str, &str)) -> Result<Vec<u8>, ProxyError> {
+fn login_request(login: &Login) -> Result<Vec<u8>, ProxyError> {
     let mut request = vec![LOGIN_VERSION];
-    push(&mut request, user)?;
-    push(&mut request, password)?;
+    push(&mut request, &login.user)?;
+    push(&mut request, &login.password)?;
     Ok(request)
 }
 
 /// Appends a text behind its length.
-fn push(request: &mut Vec<u8>, text: &str) -> Result<(), ProxyError> {
+fn push(request: &mut Vec<u8>, text: &[u8]) -> Result<(), ProxyError> {
     request.push(text.len().try_into().map_err(|_| ProxyError::TooLong)?);
-    request.extend(text.as_bytes());
+    request.extend(text);
     Ok(())
 }
 
