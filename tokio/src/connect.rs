@@ -11,6 +11,7 @@ mod network;
 mod proxy;
 #[cfg(feature = "connect")]
 mod race;
+mod request;
 #[cfg(feature = "connect")]
 mod resolve;
 #[cfg(feature = "connect")]
@@ -35,13 +36,13 @@ pub use stream::ConnectStream;
 #[cfg(feature = "connect")]
 pub use url::UrlError;
 
-use crate::{accept::in_time, config::Config, keys, websocket::WebSocket};
+use crate::{accept::in_time, config::Config, websocket::WebSocket};
 use answer::Head;
 use framewire::{
     Client,
-    extension::DeflateOffer,
-    handshake::{ClientHandshake, ClientKey, HeaderSlots, Response},
+    handshake::{HeaderSlots, Response},
 };
+use request::Request;
 use std::{
     fmt,
     panic::{RefUnwindSafe, UnwindSafe},
@@ -115,21 +116,19 @@ impl Connector {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        self.open(stream, host, target, None).await
+        self.open(stream, &Request::new(self, host, target, None)).await
     }
 
     async fn open<S>(
         &self,
         mut stream: S,
-        host: &str,
-        target: &str,
-        authorization: Option<&str>,
+        request: &Request<'_>,
     ) -> Result<WebSocket<S, Client>, ConnectError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let timeout = self.config.handshake_timeout;
-        let answer = in_time(timeout, self.handshake(&mut stream, host, target, authorization)).await;
+        let answer = in_time(timeout, handshake(&mut stream, request)).await;
         let opened = match answer.ok_or(ConnectError::Timeout(Stage::Handshake))?? {
             Ok(opened) => opened,
             Err(head) => return Err(ConnectError::Refused(head.refusal(&mut stream, timeout).await)),
@@ -141,47 +140,6 @@ impl Connector {
             socket = socket.with_deflate(shared, &params).map_err(|_| ConnectError::Overloaded)?;
         }
         Ok(socket)
-    }
-
-    /// Sends the request, and reads the answer. A head alone is that of a refusal.
-    async fn handshake<S>(
-        &self,
-        stream: &mut S,
-        host: &str,
-        target: &str,
-        authorization: Option<&str>,
-    ) -> Result<Result<Opened, Head>, ConnectError>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
-        let subprotocols: Vec<_> = self.config.subprotocols.iter().map(|name| &**name).collect();
-        let headers = self.headers.iter().map(|(name, value)| (&**name, &**value));
-        let headers: Vec<_> = headers.chain(authorization.map(|value| ("Authorization", value))).collect();
-        #[cfg(feature = "deflate")]
-        let offers: Vec<DeflateOffer> = self.deflate.iter().map(|shared| shared.offer()).collect();
-        #[cfg(not(feature = "deflate"))]
-        let offers: Vec<DeflateOffer> = Vec::new();
-        let handshake = ClientHandshake::new(host, target, ClientKey::new(keys::random()))
-            .subprotocols(&subprotocols)
-            .deflate(&offers)
-            .extra_headers(&headers);
-        stream.write_all(&handshake.to_vec()?).await?;
-        stream.flush().await?;
-
-        let head = Head::read(stream).await?;
-        let mut slots = HeaderSlots::<64>::new();
-        let Some(negotiated) = handshake.check(&Response::parse(&head.bytes, &mut slots)?)? else {
-            return Ok(Err(head));
-        };
-        let subprotocol = negotiated.subprotocol.map(Into::into);
-        #[cfg(feature = "deflate")]
-        let deflate = negotiated.deflate;
-        Ok(Ok(Opened {
-            subprotocol,
-            #[cfg(feature = "deflate")]
-            deflate,
-            rest: head.rest,
-        }))
     }
 }
 
@@ -197,6 +155,31 @@ impl fmt::Debug for Connector {
             .field("headers", &headers)
             .finish_non_exhaustive()
     }
+}
+
+/// Sends the request, and reads the answer. A head alone is that of a refusal.
+async fn handshake<S>(stream: &mut S, request: &Request<'_>) -> Result<Result<Opened, Head>, ConnectError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let handshake = request.handshake();
+    stream.write_all(&handshake.to_vec()?).await?;
+    stream.flush().await?;
+
+    let head = Head::read(stream).await?;
+    let mut slots = HeaderSlots::<64>::new();
+    let Some(negotiated) = handshake.check(&Response::parse(&head.bytes, &mut slots)?)? else {
+        return Ok(Err(head));
+    };
+    let subprotocol = negotiated.subprotocol.map(Into::into);
+    #[cfg(feature = "deflate")]
+    let deflate = negotiated.deflate;
+    Ok(Ok(Opened {
+        subprotocol,
+        #[cfg(feature = "deflate")]
+        deflate,
+        rest: head.rest,
+    }))
 }
 
 /// The result of a handshake.

@@ -2,7 +2,9 @@
 
 #[cfg(feature = "proxy")]
 use super::proxy::Proxy;
-use super::{Connector, error::ConnectError, resolve::Resolver, stream::ConnectStream, url::Url};
+use super::{
+    Connector, error::ConnectError, request::Request, resolve::Resolver, stream::ConnectStream, url::Url,
+};
 use crate::{config::Config, websocket::WebSocket};
 use framewire::Client;
 use std::{io, net::SocketAddr};
@@ -101,9 +103,11 @@ impl Connector {
     /// a thread until it ends by itself.
     pub async fn connect(&self, url: &str) -> Result<WebSocket<ConnectStream, Client>, ConnectError> {
         let url = Url::parse(url)?;
-        let stream = self.network.open(&url, self.config.handshake_timeout).await?;
         let given = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
         let authorization = url.authorization.as_deref().filter(|_| !given);
-        self.open(stream, &url.host_header, &url.target, authorization).await
+        let request = Request::new(self, &url.host_header, &url.target, authorization);
+        request.check()?; // before anybody is asked for anything
+        let stream = self.network.open(&url, self.config.handshake_timeout).await?;
+        self.open(stream, &request).await
     }
 }
