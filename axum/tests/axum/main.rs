@@ -9,6 +9,7 @@ mod client;
 mod http1;
 mod http2;
 mod refusals;
+mod routes;
 
 use axum::{Extension, Router, response::Response, routing::any};
 use framewire_axum::framewire_tokio::{Compression, Error};
