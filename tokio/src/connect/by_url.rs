@@ -35,7 +35,7 @@ pub async fn connect(url: &str) -> Result<WebSocket<ConnectStream, Client>, Conn
 #[cfg_attr(docsrs, doc(cfg(feature = "connect")))]
 impl Connector {
     /// Replaces the system's resolver: it gets a host and a port, and returns addresses, the best first. Families need no order:
-    /// they are tried in turn. It is not asked for hosts that are addresses, nor for servers behind a proxy.
+    /// they are tried in turn, 32 addresses at most. It is not asked for hosts that are addresses, nor for servers behind a proxy.
     ///
     /// ```
     /// use framewire_tokio::{Config, Connector};

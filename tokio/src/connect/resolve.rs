@@ -8,6 +8,9 @@ use std::{
     sync::Arc,
 };
 
+/// The most addresses that are tried: an answer of the DNS may have thousands.
+const ADDRESSES: usize = 32;
+
 /// Finds the addresses of hosts. By default, the system does.
 #[derive(Clone, Default)]
 pub(super) struct Resolver(Option<Arc<Resolve>>);
@@ -39,21 +42,22 @@ impl Resolver {
     }
 }
 
-/// Alternates the two families, IPv6 first (RFC 8305 §4). Within a family, the resolver's order is kept.
+/// Alternates the two families, IPv6 first (RFC 8305 §4). Within a family, the resolver's order is kept. There are not too many.
 fn interleaved(found: &[SocketAddr]) -> Vec<SocketAddr> {
     let (mut v6, mut v4) =
         (found.iter().filter(|address| address.is_ipv6()), found.iter().filter(|address| address.is_ipv4()));
-    let mut ordered = Vec::with_capacity(found.len());
-    while ordered.len() < found.len() {
+    let mut ordered = Vec::new();
+    while ordered.len() < found.len().min(ADDRESSES) {
         ordered.extend(v6.next());
         ordered.extend(v4.next());
     }
+    ordered.truncate(ADDRESSES);
     ordered
 }
 
 #[cfg(test)]
 mod tests {
-    use super::interleaved;
+    use super::{ADDRESSES, interleaved};
 
     #[test]
     fn families_alternate() {
@@ -61,5 +65,14 @@ mod tests {
         let found = ["1.1.1.1:1", "2.2.2.2:2", "[::1]:1", "3.3.3.3:3", "[::2]:2"].map(address);
         let wanted = ["[::1]:1", "1.1.1.1:1", "[::2]:2", "2.2.2.2:2", "3.3.3.3:3"].map(address);
         assert_eq!(interleaved(&found), wanted);
+    }
+
+    #[test]
+    fn addresses_are_bounded() {
+        let mut found = vec![([127, 0, 0, 1], 1).into(); 5000];
+        assert_eq!(interleaved(&found).len(), ADDRESSES);
+        found.insert(4000, "[::1]:1".parse().unwrap());
+        let tried = interleaved(&found);
+        assert!(tried[0].is_ipv6() && tried.len() == ADDRESSES);
     }
 }
