@@ -85,8 +85,8 @@ impl WebSocketUpgrade {
         self.upgrading.config_mut()
     }
 
-    /// Limits a message, once it is inflated, too. Default: 16 MiB. Like the two below, it changes
-    /// [`config_mut`](Self::config_mut).
+    /// Limits a message, once it is inflated, too. Default: 16 MiB. A compressed one is limited by the [`Acceptor`]'s
+    /// configuration, too. Like the two below, this changes [`config_mut`](Self::config_mut).
     pub fn max_message_size(mut self, max: usize) -> Self {
         self.config_mut().limits.message = max as u64;
         self

@@ -49,7 +49,8 @@ impl Upgrading {
     }
 
     /// The configuration of this connection. A change costs it a copy of the acceptor's. What the handshake was decided by
-    /// (origins, subprotocols, compression) has no effect any more.
+    /// (origins, subprotocols, compression) has no effect any more. The acceptor's [`limits`](Config::limits) also hold for
+    /// compressed messages, whose limit can thus be lowered, and not raised.
     pub fn config_mut(&mut self) -> &mut Config {
         Arc::make_mut(&mut self.acceptor.config)
     }
