@@ -100,7 +100,10 @@ def nobody_listens(proxy, _servers):
 def not_for_all(proxy, servers):
     proxy.process.stop()
     demand(proxy.client(servers["ws"])[1], "Unreachable")
-    demand(proxy.client(servers["ws"], NO_PROXY="127.0.0.0/8")[0], "Hello\n")
+    host_and_port = servers["ws"].split("/")[2]
+    for listed in ["127.0.0.0/8", host_and_port, "*"]:
+        demand(proxy.client(servers["ws"], NO_PROXY=listed)[0], "Hello\n")
+    demand(proxy.client(servers["ws"], NO_PROXY="127.0.0.1:1")[1], "Unreachable")
 
 
 def login(proxy, servers):
