@@ -125,7 +125,7 @@ async fn names_and_addresses() {
     let mut trusted = authority.trusted();
     trusted.alpn_protocols = vec![b"h2".to_vec()]; // replaced
     let connector = connector(trusted);
-    for host in ["server.example", "SERVER.example", "127.0.0.1"] {
+    for host in ["server.example", "SERVER.example", "server.example.", "127.0.0.1"] {
         let socket = soon(connector.connect(&format!("wss://{host}:{}/", address.port()))).await.unwrap();
         assert!(matches!(socket.get_ref(), ConnectStream::Tls(_)));
         assert!(socket.get_ref().tcp().nodelay().unwrap());
@@ -133,7 +133,7 @@ async fn names_and_addresses() {
     }
     let alpn = || Some(b"http/1.1".to_vec());
     let name = || Some("server.example".to_owned());
-    assert_eq!(*said.lock().unwrap(), [(name(), alpn()), (name(), alpn()), (None, alpn())]);
+    assert_eq!(*said.lock().unwrap(), [(name(), alpn()), (name(), alpn()), (name(), alpn()), (None, alpn())]);
 }
 
 /// The error of a client that trusts the authority, at this server.
