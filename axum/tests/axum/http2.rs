@@ -96,6 +96,25 @@ async fn a_close_ends_the_stream_and_not_the_connection() {
     }
 }
 
+/// hyper copies what it is given: a client that does not read must not make it copy whole messages.
+#[tokio::test]
+async fn a_client_that_does_not_read() {
+    const LEN: usize = 8 << 20;
+    let (sender, mut waiting) = tokio::sync::mpsc::unbounded_channel();
+    let send = async move |upgrade: WebSocketUpgrade| {
+        upgrade.on_upgrade(async move |mut socket| {
+            socket.feed(vec![0; LEN]).await.unwrap();
+            let _ = timeout(PATIENCE / 40, socket.flush()).await;
+            sender.send(socket.waiting()).unwrap();
+        })
+    };
+    let mut requests = http2(listen(Router::new().route("/ws", any(send))).await).await;
+    let (_, _stream) =
+        ask(&mut requests, connect(([127, 0, 0, 1], 80).into(), "/ws").body(()).unwrap()).await;
+    let waiting = timeout(PATIENCE, waiting.recv()).await.unwrap().unwrap();
+    assert!(waiting > LEN - (256 << 10), "hyper has taken {}", LEN - waiting);
+}
+
 #[tokio::test]
 async fn a_client_that_ends_the_stream_without_a_close() {
     let mut server = Server::start(Config::server()).await;

@@ -13,6 +13,10 @@ use tokio::{
     net::TcpStream,
 };
 
+/// The most bytes of one write over HTTP/2, a frame's worth. hyper copies what it is given, however much that is, and keeps it until
+/// the peer takes it.
+const COPIED: usize = 16 << 10;
+
 /// The stream below a WebSocket that hyper has opened. It is the bare TCP stream if the connection is HTTP/1.1 over TCP, as under
 /// `axum::serve`: then nothing of hyper is left. Otherwise (TLS, HTTP/2) it is what hyper gives.
 ///
@@ -68,7 +72,7 @@ impl AsyncWrite for HyperStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().0 {
             Kind::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Kind::Other(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Kind::Other(stream) => Pin::new(stream).poll_write(cx, &bytes[..bytes.len().min(COPIED)]),
         }
     }
 
