@@ -86,17 +86,15 @@ def echo_of_tokio(*options):
     return listening(BIN / "examples" / "echo", options)
 
 
+def echo_of_axum(*options):
+    """The echo of framewire-axum, in the same way. It has those options, and `--tls FILE`."""
+    return listening(BIN / "examples" / "axum_echo", options)
+
+
 def listening(program, options):
     if "--listen" in options:  # a Unix socket
         return Process([program, *options], r"listening on")
-    server = Process([program, "--listen", "127.0.0.1:0", *options], r"ws://([\d.]+:\d+)/")
-    server.address = server.match[1]
-    return server
-
-
-def echo_of_axum():
-    """The echo of framewire-axum. It has no options."""
-    server = Process([BIN / "examples" / "axum_echo", "127.0.0.1:0"], r"ws://([\d.]+:\d+)/")
+    server = Process([program, "--listen", "127.0.0.1:0", *options], r"wss?://([\d.]+:\d+)/")
     server.address = server.match[1]
     return server
 
