@@ -52,17 +52,23 @@ pub fn judge(
     arguments: &[&str],
     load: Load,
 ) {
-    let per_message = || {
-        let more = cost(file, arguments, load, 2 * load.rounds) - cost(file, arguments, load, load.rounds);
-        more as f64 / (load.connections * load.in_flight * load.rounds) as f64
-    };
-    let mut taken = per_message();
+    let mut taken = per_message(file, arguments, load);
     for _ in 1..TRIES {
         if taken > budget as f64 {
-            taken = taken.min(per_message());
+            taken = taken.min(per_message(file, arguments, load));
         }
     }
     gate.judge(name, taken, budget);
+}
+
+/// Prints the instructions for a message of a server that is as those of [`judge`], and has no budget.
+pub fn record(name: &str, file: &Path, arguments: &[&str], load: Load) {
+    callgrind::record(name, per_message(file, arguments, load));
+}
+
+fn per_message(file: &Path, arguments: &[&str], load: Load) -> f64 {
+    let more = cost(file, arguments, load, 2 * load.rounds) - cost(file, arguments, load, load.rounds);
+    more as f64 / (load.connections * load.in_flight * load.rounds) as f64
 }
 
 /// The instructions of a server that gets messages in `rounds` of its rounds.
