@@ -50,12 +50,12 @@ for _server in SERVERS:
 PATIENCE = 180
 
 
-def run(client, server):
-    """Starts the server three times: one that accepts large messages, one that is strict, and one that is told to stop."""
-    start = SERVERS[server]
+def run(client, start, page="http", quiet=False, **more):
+    """Starts the server three times: one that accepts large messages, one that is strict, and one that is told to stop. The
+    strict one accepts the pages of the first, which have the scheme `page`. `more` is added to the client's environment."""
     large = start("--max-message", "64M")
     strict = start(
-        *("--allow-origin", "https://good.example", "--allow-origin", f"http://{large.address}"),
+        *("--allow-origin", "https://good.example", "--allow-origin", f"{page}://{large.address}"),
         *("--subprotocol", "chat.v2", "--max-message", "1M"),
         *("--idle-timeout", "1", "--pong-timeout", "2"),
     )
@@ -69,8 +69,9 @@ def run(client, server):
             "LEAVING": leaving.address,
             "LEAVING_PID": str(leaving.pid),  # the client sends it SIGTERM when it is ready
             "SCREENSHOT": str(OUT / "page.png"),
+            **more,
         },
-        quiet=server != "",
+        quiet=quiet,
     )
     for name, server in (("large", large), ("strict", strict), ("leaving", leaving)):
         if (status := server.stop()) != 0:
@@ -89,7 +90,7 @@ def main():
         print(f"{client}:", flush=True)
         # At the same time, as they mostly wait.
         with concurrent.futures.ThreadPoolExecutor() as pool:
-            ran = pool.map(lambda server: run(client, server), SERVERS)
+            ran = pool.map(lambda server: run(client, SERVERS[server], quiet=server != ""), SERVERS)
             results |= {client + server: result for server, result in zip(SERVERS, ran)}
     return judge("clients", list(results), SCENARIOS, results, EXEMPT)
 

@@ -1,15 +1,20 @@
-// Headless Chromium: its own WebSocket runs the scenarios, and its buttons the server's page.
+// Headless Chromium: its own WebSocket runs the scenarios, and its buttons the server's page. With ROOT, the certificate of an
+// authority, it uses TLS, and its pages are `/version`, which says which version of HTTP a request had.
 "use strict";
+const { X509Certificate, createHash } = require("node:crypto");
+const fs = require("node:fs");
 const { chromium } = require("playwright-core");
 const { SMALL, TEXTS, run, same } = require("./report.js");
 
-const { LARGE, STRICT, LEAVING, LEAVING_PID, SCREENSHOT, CHROMIUM } = process.env;
+const { LARGE, STRICT, LEAVING, LEAVING_PID, SCREENSHOT, CHROMIUM, ROOT } = process.env;
+const PAGE = ROOT ? "version" : "";
 
 // These run in the page of the server that they connect to: LARGE.
 const inPage = () => {
-  const open = (address, protocols) =>
+  const scheme = location.protocol.replace("http", "ws");
+  const open = (address, protocols, path) =>
     new Promise((resolve, reject) => {
-      const socket = new WebSocket(`ws://${address}/`, protocols ?? []);
+      const socket = new WebSocket(`${scheme}//${address}/${path ?? ""}`, protocols ?? []);
       socket.binaryType = "arraybuffer";
       socket.onopen = () => resolve(socket);
       socket.onerror = () => reject(new Error("refused"));
@@ -93,6 +98,12 @@ const inPage = () => {
       await Promise.all(all);
       sockets.forEach(socket => socket.close());
     },
+    async version(address) {
+      const socket = await open(address, [], "version");
+      const version = await next(socket);
+      socket.close();
+      return version;
+    },
     async subprotocol(address, protocols) {
       const socket = await open(address, protocols);
       socket.close();
@@ -114,13 +125,14 @@ const inPage = () => {
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
+      ...trusted(),
     ],
   });
   try {
     // In a separate profile: Chromium allows 255 connections in each.
     const visit = async address => {
       const page = await (await browser.newContext({ viewport: { width: 1000, height: 900 } })).newPage();
-      await page.goto(`http://${address}/`);
+      await page.goto(`${ROOT ? "https" : "http"}://${address}/${PAGE}`);
       await page.evaluate(inPage);
       return page;
     };
@@ -173,12 +185,31 @@ const inPage = () => {
         await call(elsewhere, "text", LARGE, ["hello"]);
         await refused(call(elsewhere, "text", STRICT, ["hello"]));
       },
-      "the page": () => usePage(page),
+      // It has a session with the first server, by the page; and none with the second, and so asks for HTTP/1.1 there.
+      ...(ROOT && {
+        "HTTP/2": async () => {
+          same(await page.textContent("body"), "HTTP/2.0");
+          same(await call(page, "version", LARGE), "HTTP/2.0");
+        },
+        "HTTP/1.1": async () => {
+          const apart = await visit(LARGE);
+          same(await apart.evaluate(() => document.body.textContent), "HTTP/2.0");
+          same(await call(apart, "version", STRICT), "HTTP/1.1");
+        },
+      }),
+      ...(!ROOT && { "the page": () => usePage(page) }),
     });
   } finally {
     await browser.close();
   }
 })();
+
+// Chromium has no option that names a root, but one that names the keys of chains that it is to trust.
+function trusted() {
+  if (!ROOT) return [];
+  const key = new X509Certificate(fs.readFileSync(ROOT)).publicKey.export({ type: "spki", format: "der" });
+  return [`--ignore-certificate-errors-spki-list=${createHash("sha256").update(key).digest("base64")}`];
+}
 
 // What a person does with the page.
 async function usePage(page) {

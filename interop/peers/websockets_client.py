@@ -3,17 +3,21 @@
 import asyncio
 import os
 import signal
+import ssl
 
 from report import SMALL, TEXTS, noise, run_async, same
 from websockets.asyncio.client import connect as library_connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-LARGE, STRICT, LEAVING = (f"ws://{os.environ[name]}/" for name in ("LARGE", "STRICT", "LEAVING"))
+ROOT = os.environ.get("ROOT")  # the root certificate, if it is to be TLS
+TLS = {"ssl": ssl.create_default_context(cafile=ROOT)} if ROOT else {}
+SCHEME = "wss" if ROOT else "ws"
+LARGE, STRICT, LEAVING = (f"{SCHEME}://{os.environ[name]}/" for name in ("LARGE", "STRICT", "LEAVING"))
 
 
 def connect(url, **options):
     # No automatic pings: those of the scenarios are enough.
-    return library_connect(url, max_size=None, ping_interval=None, proxy=None, **options)
+    return library_connect(url, max_size=None, ping_interval=None, proxy=None, **TLS, **options)
 
 
 async def text():

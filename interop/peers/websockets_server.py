@@ -1,9 +1,11 @@
 """An echo server on Python's `websockets`. At /ping it pings first, and echoes after the pong; at /close it closes instead
-of echoing. With COMPRESSION, it compresses with these parameters."""
+of echoing. With COMPRESSION, it compresses with these parameters. With TLS, a file with a certificate and its key, it is a
+server for wss://."""
 
 import asyncio
 import json
 import os
+import ssl
 
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
@@ -34,9 +36,13 @@ async def main():
         demanded = compression.get("client_max_window_bits") is not None
         factory = ServerPerMessageDeflateFactory(**compression, require_client_max_window_bits=demanded)
         options |= {"compression": None, "extensions": [factory]}
+    scheme = "ws"
+    if file := os.environ.get("TLS"):
+        scheme, options["ssl"] = "wss", ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        options["ssl"].load_cert_chain(file)
     async with serve(echo, "127.0.0.1", 0, **options) as server:
         host, port = server.sockets[0].getsockname()
-        print(f"ws://{host}:{port}", flush=True)
+        print(f"{scheme}://{host}:{port}", flush=True)
         await server.serve_forever()
 
 

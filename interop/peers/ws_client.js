@@ -1,14 +1,17 @@
 // Node's `ws` as the client.
 "use strict";
 const { once } = require("node:events");
+const fs = require("node:fs");
 const WebSocket = require("ws");
 const { SMALL, TEXTS, noise, run, same, sleep } = require("./report.js");
 
-const [LARGE, STRICT, LEAVING] = ["LARGE", "STRICT", "LEAVING"].map(name => `ws://${process.env[name]}/`);
-const big = { maxPayload: 0 };
+const { ROOT } = process.env; // the root certificate, if it is to be TLS
+const scheme = ROOT ? "wss" : "ws";
+const [LARGE, STRICT, LEAVING] = ["LARGE", "STRICT", "LEAVING"].map(name => `${scheme}://${process.env[name]}/`);
+const always = { maxPayload: 0, ca: ROOT && fs.readFileSync(ROOT) };
 
 const connect = async (url, protocols = [], options = {}) => {
-  const socket = new WebSocket(url, protocols, { ...big, ...options });
+  const socket = new WebSocket(url, protocols, { ...always, ...options });
   await once(socket, "open");
   return socket;
 };
