@@ -31,7 +31,7 @@
 //! use framewire_axum::{Acceptor, Config, Tracker, WebSocketUpgrade};
 //! use std::time::Duration;
 //!
-//! # async fn echo(_: WebSocketUpgrade) -> Response { todo!() }
+//! # async fn echo(upgrade: WebSocketUpgrade) -> Response { upgrade.on_upgrade(|_| async {}) }
 //! #[tokio::main]
 //! async fn main() -> std::io::Result<()> {
 //!     let mut config = Config::server();
