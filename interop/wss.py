@@ -21,20 +21,7 @@ SERVERS = {
 }
 
 SCENARIOS = [
-    "text",
-    "binary to 64 KiB",
-    "binary 1 MiB",
-    "binary 64 MiB",
-    "fragments",
-    "ping from the client",
-    "ping from the server",
-    "close by the client",
-    "close by the server",
-    "message too big",
-    "10,000 in order",
-    "1,000 at once",
-    "subprotocol",
-    "wrong origin",
+    *(scenario for scenario in clients.SCENARIOS if scenario != "the page"),
     "HTTP/1.1",
     "HTTP/2",
     "a wrong root",
