@@ -14,8 +14,6 @@ pub struct Acceptor {
     pub(crate) config: Arc<Config>,
     tracker: Option<Tracker>,
     pages: Option<Arc<Pages>>,
-    #[cfg(feature = "deflate")]
-    pub(crate) deflate: Option<Arc<crate::deflate::Shared>>,
 }
 
 /// Answers requests that do not ask for a WebSocket.
@@ -27,7 +25,8 @@ impl Acceptor {
     pub fn new(config: Config) -> Self {
         Self {
             #[cfg(feature = "deflate")]
-            deflate: crate::deflate::Shared::new(&config),
+            config: config.with_pools(),
+            #[cfg(not(feature = "deflate"))]
             config: Arc::new(config),
             tracker: None,
             pages: None,
@@ -170,14 +169,14 @@ impl Acceptor {
         let subprotocol = answer.subprotocol.as_ref().or_else(first).map(String::as_str);
         let headers: Vec<_> = answer.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
         #[cfg(feature = "deflate")]
-        let deflate = self.deflate.as_ref().and_then(|shared| upgrade.deflate(&shared.policy()));
+        let deflate = self.config.pools.as_ref().and_then(|shared| upgrade.deflate(&shared.policy()));
         #[cfg(not(feature = "deflate"))]
         let deflate: Option<framewire::extension::DeflateResponse> = None;
         let response = upgrade.accept().subprotocol(subprotocol).deflate(deflate).extra_headers(&headers);
         let agreed = Agreed {
             subprotocol: subprotocol.map(Into::into),
             #[cfg(feature = "deflate")]
-            deflate: deflate.map(|deflate| deflate.params()),
+            deflate: deflate.map(|deflate| deflate.params()).zip(self.config.pools.clone()),
         };
         Ok((write(&response)?, agreed))
     }
@@ -204,9 +203,9 @@ impl Acceptor {
         let mut socket = WebSocket::from_upgraded(stream, rest, self.config.clone());
         socket.subprotocol = agreed.subprotocol;
         #[cfg(feature = "deflate")]
-        if let (Some(shared), Some(params)) = (&self.deflate, agreed.deflate) {
+        if let Some((params, shared)) = agreed.deflate {
             // The last window may have been taken since the answer was made.
-            socket = socket.with_deflate(shared, &params).map_err(|_| AcceptError::Overloaded)?;
+            socket = socket.with_deflate(&shared, &params).map_err(|_| AcceptError::Overloaded)?;
         }
         if let Some(tracker) = &self.tracker {
             tracker.track(&mut socket);
@@ -223,7 +222,7 @@ const DISCARDED: usize = 64 << 10;
 pub(crate) struct Agreed {
     pub(crate) subprotocol: Option<Box<str>>,
     #[cfg(feature = "deflate")]
-    deflate: Option<framewire::extension::DeflateParams>,
+    deflate: Option<(framewire::extension::DeflateParams, Arc<crate::deflate::Shared>)>,
 }
 
 /// What a server adds to its answer.

@@ -43,6 +43,9 @@ pub struct Config {
     #[cfg(feature = "deflate")]
     #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
     pub compression: Option<crate::Compression>,
+    /// What the connections of an acceptor or connector share for compression. Here, a connection needs no pointer of its own to it.
+    #[cfg(feature = "deflate")]
+    pub(crate) pools: Option<std::sync::Arc<crate::deflate::Shared>>,
 }
 
 /// Pings for a peer that is silent, and the end of a connection whose peer does not answer them. All bytes that arrive are signs
@@ -81,6 +84,8 @@ impl Config {
             subprotocols: Vec::new(),
             #[cfg(feature = "deflate")]
             compression: None,
+            #[cfg(feature = "deflate")]
+            pools: None,
         }
     }
 

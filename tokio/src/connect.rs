@@ -70,8 +70,6 @@ pub struct Connector {
     headers: Vec<(String, String)>,
     #[cfg(feature = "connect")]
     network: network::Network,
-    #[cfg(feature = "deflate")]
-    deflate: Option<Arc<crate::deflate::Shared>>,
 }
 
 impl Connector {
@@ -86,7 +84,8 @@ impl Connector {
             #[cfg(feature = "connect")]
             network: network::Network::new(),
             #[cfg(feature = "deflate")]
-            deflate: crate::deflate::Shared::new(&config),
+            config: config.with_pools(),
+            #[cfg(not(feature = "deflate"))]
             config: Arc::new(config),
             headers: Vec::new(),
         }
@@ -136,7 +135,7 @@ impl Connector {
         let mut socket = WebSocket::from_upgraded(stream, &opened.rest, self.config.clone());
         socket.subprotocol = opened.subprotocol;
         #[cfg(feature = "deflate")]
-        if let (Some(shared), Some(params)) = (&self.deflate, opened.deflate) {
+        if let (Some(shared), Some(params)) = (&self.config.pools, opened.deflate) {
             socket = socket.with_deflate(shared, &params).map_err(|_| ConnectError::Overloaded)?;
         }
         Ok(socket)

@@ -65,7 +65,7 @@ struct Pools {
 }
 
 impl Shared {
-    pub(crate) fn new(config: &Config) -> Option<Arc<Self>> {
+    fn new(config: &Config) -> Option<Arc<Self>> {
         let compression = config.compression?;
         let Compression { windows, level, min_len, .. } = compression;
         let inflate = InflateConfig { windows, message: config.limits.message, ..InflateConfig::default() };
@@ -122,15 +122,22 @@ impl Shared {
     }
 }
 
+impl Config {
+    /// The configuration of a new acceptor or connector, whose connections share its compressors.
+    pub(crate) fn with_pools(mut self) -> Arc<Self> {
+        self.pools = Shared::new(&self);
+        Arc::new(self)
+    }
+}
+
 /// What one connection has of compression.
 pub(crate) struct Deflate<R: Role> {
-    shared: Arc<Shared>,
     inflater: Inflater<R>,
     deflater: Deflater<R>,
 }
 
 // docs/tokio.md says how much an idle connection with compression takes.
-const _: () = assert!(size_of::<Deflate<framewire::Server>>() <= 48);
+const _: () = assert!(size_of::<Deflate<framewire::Server>>() <= 40);
 
 impl<R: Role> Deflate<R> {
     pub(crate) fn deflater(&mut self) -> &mut Deflater<R> {
@@ -140,12 +147,13 @@ impl<R: Role> Deflate<R> {
     /// Compresses a message, and adds it to the outbox.
     pub(crate) fn send<'b>(
         &mut self,
+        shared: &Shared,
         connection: &mut Sending<R>,
         outbox: &mut Outbox<'b>,
         kind: Kind,
         payload: Cow<'b, [u8]>,
     ) -> Result<(), framewire::SendError> {
-        let Self { shared, deflater, .. } = self;
+        let deflater = &mut self.deflater;
         shared.with_pools(|pools| {
             outbox.deflated_message(connection, deflater, &mut pools.deflate, kind, payload, keys::key::<R>())
         })
@@ -161,7 +169,11 @@ impl<S, R: Role> WebSocket<S, R> {
     ) -> Result<Self, framewire::deflate::NoWindow> {
         let inflater = shared.with_pools(|pools| Inflater::new(params, &pools.inflate))?;
         let deflater = Deflater::new(params);
-        self.deflate = Some(Box::new(Deflate { shared: shared.clone(), inflater, deflater }));
+        self.deflate = Some(Box::new(Deflate { inflater, deflater }));
+        if !self.config.pools.as_ref().is_some_and(|pools| Arc::ptr_eq(pools, shared)) {
+            // The program has replaced the configuration since the handshake was decided.
+            Arc::make_mut(&mut self.config).pools = Some(shared.clone());
+        }
         self.connection = self.connection.with_extension_bits(Rsv::RSV1);
         Ok(self)
     }
@@ -169,11 +181,14 @@ impl<S, R: Role> WebSocket<S, R> {
     /// Compresses and queues a message. The caller has asked whether messages may be sent.
     #[inline(never)]
     pub(crate) fn queue_deflated(&mut self, message: Message) -> Result<(), TrySendError<Message>> {
-        let Some(deflate) = self.deflate.as_deref_mut() else { return Err(TrySendError::Closed(message)) };
+        // Not reached: a connection with compression has both.
+        let (Some(deflate), Some(shared)) = (self.deflate.as_deref_mut(), &self.config.pools) else {
+            return Err(TrySendError::Closed(message));
+        };
         let (kind, bytes) = message.clone().into_parts();
         let queue = &mut memory::busy(&mut self.busy).queue;
         let connection = &mut self.connection;
-        let Deflate { shared, deflater, .. } = deflate;
+        let deflater = &mut deflate.deflater;
         let queued = shared.with_pools(|pools| {
             let frame = deflater.message(connection, kind, &bytes, &mut pools.deflate, keys::key::<R>())?;
             queue.push_outgoing(frame);
@@ -187,9 +202,10 @@ impl<S, R: Role> WebSocket<S, R> {
     pub(crate) fn inflate(&mut self, kind: Kind, compressed: &[u8]) -> Result<Whole, ProtocolError> {
         let most = self.config.limits.message;
         // Not reached: without compression, the reserved bit is an error of the connection.
-        let Some(Deflate { shared, inflater, .. }) = self.deflate.as_deref_mut() else {
+        let (Some(deflate), Some(shared)) = (self.deflate.as_deref_mut(), &self.config.pools) else {
             return Err(ProtocolError::CorruptDeflate);
         };
+        let inflater = &mut deflate.inflater;
         shared.with_pools(|pools| {
             // Not reached: each pool can always begin a message.
             let Some(mut ready) = inflater.ready(&mut pools.inflate) else {

@@ -25,7 +25,7 @@ impl Acceptor {
         Prepared {
             frame: PreparedFrame::new(kind, Rsv::NONE, &bytes),
             #[cfg(feature = "deflate")]
-            compressed: self.deflate.as_ref().map(|shared| shared.prepare(kind, &bytes)),
+            compressed: self.config.pools.as_ref().map(|shared| shared.prepare(kind, &bytes)),
         }
     }
 }

@@ -91,6 +91,8 @@ pub struct Reply<'a, 'b, R: Role = Server> {
     waiting: usize,
     #[cfg(feature = "deflate")]
     deflate: Option<&'a mut crate::deflate::Deflate<R>>,
+    #[cfg(feature = "deflate")]
+    config: &'a crate::Config,
 }
 
 impl<'b, R: Role> Reply<'_, 'b, R> {
@@ -102,8 +104,8 @@ impl<'b, R: Role> Reply<'_, 'b, R> {
     pub fn send(&mut self, message: Lent<'b>) -> Result<(), SendError> {
         let (kind, bytes) = message.into_parts();
         #[cfg(feature = "deflate")]
-        if let Some(deflate) = &mut self.deflate {
-            return Ok(deflate.send(self.connection, self.outbox, kind, bytes)?);
+        if let (Some(deflate), Some(shared)) = (&mut self.deflate, &self.config.pools) {
+            return Ok(deflate.send(shared, self.connection, self.outbox, kind, bytes)?);
         }
         Ok(self.outbox.message(self.connection, kind, bytes, keys::key::<R>())?)
     }
@@ -143,8 +145,8 @@ impl<'b, R: Role> Reply<'_, 'b, R> {
 
     fn copy(&mut self, kind: Kind, bytes: &[u8]) -> Result<(), SendError> {
         #[cfg(feature = "deflate")]
-        if let Some(deflate) = &mut self.deflate {
-            return Ok(deflate.send(self.connection, self.outbox, kind, bytes.to_vec().into())?);
+        if let (Some(deflate), Some(shared)) = (&mut self.deflate, &self.config.pools) {
+            return Ok(deflate.send(shared, self.connection, self.outbox, kind, bytes.to_vec().into())?);
         }
         let key = keys::key::<R>();
         let header = self.connection.message_header(kind, Rsv::NONE, bytes.len() as u64, key)?;
@@ -371,6 +373,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
             outbox,
             #[cfg(feature = "deflate")]
             deflate: self.deflate.as_deref_mut(),
+            #[cfg(feature = "deflate")]
+            config: &self.config,
         }
     }
 }

@@ -292,6 +292,22 @@ async fn a_tracker_closes_with_1001_and_waits() {
 
 #[cfg(feature = "deflate")]
 #[tokio::test]
+async fn compression_outlives_another_configuration() {
+    let (mut ours, mut theirs) = (Config::server(), Config::client());
+    ours.compression = Some(framewire_tokio::Compression::default());
+    theirs.compression = ours.compression;
+    let replace = |upgrading: &mut Upgrading| *upgrading.config_mut() = Config::server();
+    let (server, mut client) = pair(&Acceptor::new(ours), theirs, replace).await;
+    let ended = echo(server);
+    let text = "a".repeat(5000);
+    client.send(text.clone()).await.unwrap();
+    assert_eq!(client.recv().await.unwrap().unwrap(), Message::from(text));
+    client.close(CloseCode::NORMAL, "").await.unwrap();
+    ended.await.unwrap();
+}
+
+#[cfg(feature = "deflate")]
+#[tokio::test]
 async fn messages_are_compressed_and_a_connection_may_have_a_lower_limit() {
     use framewire_tokio::{Compression, Error, ProtocolError};
 

@@ -31,7 +31,7 @@ impl<'a> Request<'a> {
             key: ClientKey::new(keys::random()),
             subprotocols: connector.config.subprotocols.iter().map(|name| &**name).collect(),
             #[cfg(feature = "deflate")]
-            offers: connector.deflate.iter().map(|shared| shared.offer()).collect(),
+            offers: connector.config.pools.iter().map(|shared| shared.offer()).collect(),
             #[cfg(not(feature = "deflate"))]
             offers: Vec::new(),
             headers: headers.chain(authorization.map(|value| ("Authorization", value))).collect(),
