@@ -108,7 +108,8 @@ impl Wakers {
     pub(super) fn wake_receiver(&self) {
         // A receiver that is not noted yet finds out by this.
         self.woken.fetch_add(1, SeqCst);
-        if self.receiver.swap(false, SeqCst) {
+        // As a rule it is not waiting; reading that is cheaper than a swap.
+        if self.receiver.load(SeqCst) && self.receiver.swap(false, SeqCst) {
             let receiver = self.tasks().receiver.take();
             if let Some(receiver) = receiver {
                 receiver.wake();
