@@ -28,6 +28,8 @@ pub enum Failure {
     Overrun { owed: usize },
     /// The server's process cannot be read.
     Process(u32, io::Error),
+    /// Several source addresses, but the server is not at 127.0.0.0/8.
+    Sources,
     /// This machine's own limits stop the run.
     Own(io::Error),
 }
@@ -75,6 +77,7 @@ impl fmt::Display for Failure {
                 write!(f, "the server is {owed} replies behind: it cannot keep up with the rate")
             }
             Self::Process(pid, error) => write!(f, "process {pid} cannot be read: {error}"),
+            Self::Sources => f.write_str("several source addresses (--sources) need a server at 127.0.0.0/8"),
             Self::Own(error) => write!(f, "{error}"),
         }
     }

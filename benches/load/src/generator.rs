@@ -1,29 +1,29 @@
 //! The loop: connect, warm up, measure, drain.
 
 use crate::{
-    compression::Pools,
-    corpus::Corpus,
     failure::Failure,
     peer::{Opening, Peer, Shared},
     plan::{Load, Plan, Until},
     process::Usage,
-    random::Random,
     report::Report,
     schedule::Schedule,
     tally::{Measured, Tally},
 };
 use framewire::extension::{DeflateParams, DeflateResponse};
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Token, net::TcpStream};
 use std::{
     collections::BTreeSet,
     io,
-    net::ToSocketAddrs,
+    net::{SocketAddr, ToSocketAddrs},
     thread,
     time::{Duration, Instant},
 };
 
 /// Runs the plan. Calls `progress` now and then with the part that is done, from 0 to 1, and the current activity.
 pub fn run(plan: &Plan, mut progress: impl FnMut(f64, &str)) -> Result<Report, Failure> {
+    if let Some(churn) = plan.churn {
+        return crate::churn::run(plan, churn, progress);
+    }
     let mut generator = Generator::new(plan)?;
     generator.connect(&mut progress)?;
     let measured = generator.measure(&mut progress)?;
@@ -87,9 +87,6 @@ impl<'a> Generator<'a> {
     fn new(plan: &'a Plan) -> Result<Self, Failure> {
         // Each connection takes a file descriptor. If the limit is too low, opening them fails.
         let _ = rlimit::increase_nofile_limit(u64::MAX);
-        let mut random = Random::new(plan.seed);
-        let corpus = Corpus::new(plan, &mut random);
-        let pools = plan.compression.map(|_| Pools::new(plan.connections));
         let is_open_loop = matches!(plan.load, Load::Rate(_));
         Ok(Self {
             plan,
@@ -98,14 +95,7 @@ impl<'a> Generator<'a> {
             events: Events::with_capacity(if is_open_loop { 64 } else { 1024 }),
             clock: Instant::now(),
             peers: Vec::with_capacity(plan.connections),
-            shared: Shared {
-                rx: vec![0; Shared::BUFFER],
-                tx: vec![0; Shared::BUFFER],
-                corpus,
-                random,
-                offer: plan.compression,
-                pools,
-            },
+            shared: Shared::new(plan),
             tally: Tally::new(is_open_loop),
             schedule: None,
             quota: match plan.until {
@@ -124,10 +114,8 @@ impl<'a> Generator<'a> {
     /// Opens all connections.
     fn connect(&mut self, progress: &mut impl FnMut(f64, &str)) -> Result<(), Failure> {
         let (host, target) = (&self.plan.url.host, &self.plan.url.target);
-        let unresolved = |error| Failure::Resolve(self.plan.url.address.clone(), error);
-        let address = self.plan.url.address.to_socket_addrs().map_err(unresolved)?.next();
-        let address = address.ok_or_else(|| unresolved(io::Error::other("it has no address")))?;
-
+        let address = resolve(self.plan)?;
+        let failed = |error| Failure::Connect(address.to_string(), error);
         let count = self.plan.connections;
         let mut opening: Vec<Option<Opening>> = (0..count).map(|_| None).collect();
         let mut peers: Vec<Option<Peer>> = (0..count).map(|_| None).collect();
@@ -142,7 +130,8 @@ impl<'a> Generator<'a> {
                 && begun - done < Self::OPENING
                 && now >= (ramp as f64 * begun as f64 / count as f64) as u64
             {
-                let mut new = Opening::start(begun, address, host, target, &mut self.shared)?;
+                let socket = TcpStream::connect(address).map_err(failed)?;
+                let mut new = Opening::start(begun, socket, host, target, &mut self.shared)?;
                 let interests = Interest::READABLE | Interest::WRITABLE;
                 self.poll
                     .registry()
@@ -405,6 +394,13 @@ impl<'a> Generator<'a> {
     }
 }
 
-fn own_usage() -> Result<Usage, Failure> {
+/// The address of the server.
+pub(crate) fn resolve(plan: &Plan) -> Result<SocketAddr, Failure> {
+    let unresolved = |error| Failure::Resolve(plan.url.address.clone(), error);
+    let address = plan.url.address.to_socket_addrs().map_err(unresolved)?.next();
+    address.ok_or_else(|| unresolved(io::Error::other("it has no address")))
+}
+
+pub(crate) fn own_usage() -> Result<Usage, Failure> {
     Usage::of(std::process::id()).map_err(Failure::Own)
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! options ──▶ plan ──▶ generator (the loop: connect, warm up, measure, drain) ──▶ peer (one connection)
+//!              └▶ churn (the loop if connections come and go)
 //!                        schedule   when an open loop sends                        corpus   messages, and their right replies
 //!                        process    the server's usage, from /proc                 compression   if it was agreed on
 //!                        tally      what is counted                                outgoing   messages on their way
@@ -11,6 +12,7 @@
 //! It is a library so that the program that starts it ([`Plan`], [`run`]) and programs that read its output ([`Report`])
 //! can share the types.
 
+mod churn;
 mod compression;
 mod corpus;
 mod failure;
@@ -28,6 +30,6 @@ mod tally;
 pub use failure::{Failure, Wrong};
 pub use generator::run;
 pub use options::{Format, Options};
-pub use plan::{Handler, Load, Payload, Plan, Sizes, Until, Url};
+pub use plan::{Churn, Handler, Leave, Load, Payload, Plan, Sizes, Until, Url};
 pub use process::{Usage, resident};
 pub use report::Report;

@@ -2,7 +2,7 @@
 // The comments on the options are the text of --help, and no Markdown.
 #![allow(rustdoc::bare_urls)]
 
-use crate::plan::{Handler, Load, Payload, Plan, Sizes, Until, Url};
+use crate::plan::{Churn, Handler, Leave, Load, Payload, Plan, Sizes, Until, Url};
 use clap::{Parser, ValueEnum};
 use framewire::extension::DeflateOffer;
 use std::{num::NonZeroUsize, time::Duration};
@@ -39,7 +39,7 @@ pub struct Options {
     #[arg(short, long, value_name = "SECONDS", default_value = "5", value_parser = seconds, help_heading = "Load")]
     pub duration: Duration,
 
-    /// Send this many messages instead of measuring for a time, without a warm-up.
+    /// Send this many messages instead of measuring for a time, without a warm-up. With `--churn`: make this many connections.
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..),
           conflicts_with_all = ["duration", "warm_up"], help_heading = "Load")]
     pub messages: Option<u64>,
@@ -51,6 +51,20 @@ pub struct Options {
     /// Open the connections evenly over this time.
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds, help_heading = "Load")]
     pub ramp: Duration,
+
+    /// Connections come and go: each has this many messages echoed, and leaves; then another is opened. `--connections` is how
+    /// many there are at a time.
+    #[arg(long, value_name = "N", conflicts_with_all = ["rate", "compression", "ramp", "hold"], help_heading = "Churn")]
+    pub churn: Option<usize>,
+
+    /// How connections leave.
+    #[arg(long, value_enum, requires = "churn", default_value_t = Leave::Close, help_heading = "Churn")]
+    pub leave: Leave,
+
+    /// Connect from this many addresses in turn: 127.0.0.1, 127.0.0.2 and so on. One address has some 28,000 ports, and a port
+    /// may rest for a minute after its connection.
+    #[arg(long, value_name = "N", requires = "churn", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=254), help_heading = "Churn")]
+    pub sources: u8,
 
     /// Bytes of a message, or several sizes with weights: 16:50,125:30,1K:20.
     #[arg(short, long, value_name = "SIZES", default_value = "125", help_heading = "Messages")]
@@ -119,6 +133,7 @@ impl Options {
             handler: self.handler,
             load: self.rate.map_or_else(|| Load::InFlight(self.in_flight.get()), Load::Rate),
             until: self.messages.map_or(Until::Time(self.duration), Until::Messages),
+            churn: self.churn.map(|echoes| Churn { echoes, leave: self.leave, sources: self.sources }),
             ramp: self.ramp,
             warm_up: if self.messages.is_some() { Duration::ZERO } else { self.warm_up },
             hold: self.hold,
@@ -161,7 +176,13 @@ mod tests {
         assert_eq!(parse("-n 5").expect("a number").plan().warm_up, Duration::ZERO);
         let alone = parse("--compression --no-context-takeover").expect("both").plan().compression;
         assert!(alone.is_some_and(|offer| offer.server_no_context_takeover));
+        let churn = parse("--churn 3 --leave reset --sources 9").expect("a churn").plan().churn;
+        assert_eq!(churn, Some(Churn { echoes: 3, leave: Leave::Reset, sources: 9 }));
         for wrong in [
+            "--churn 1 --rate 5",
+            "--churn 1 --compression",
+            "--churn 1 --sources 255",
+            "--leave fin",
             "--rate 0",
             "--rate 5 -i 2",
             "-n 5 -d 1",

@@ -5,6 +5,7 @@ use crate::{
     corpus::{Corpus, Flight},
     failure::Failure,
     outgoing::{Outgoing, Owed},
+    plan::Plan,
     random::Random,
     tally::Tally,
 };
@@ -14,10 +15,7 @@ use framewire::{
     handshake::{self, ClientKey, HeadBuffer, HeaderSlots, Response},
 };
 use mio::net::TcpStream;
-use std::{
-    io::{self, Read, Write},
-    net::SocketAddr,
-};
+use std::io::{self, Read, Write};
 
 /// What the connections of a thread share.
 pub(crate) struct Shared {
@@ -33,6 +31,18 @@ pub(crate) struct Shared {
 impl Shared {
     /// The most bytes of a read or a write.
     pub(crate) const BUFFER: usize = 256 << 10;
+
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let mut random = Random::new(plan.seed);
+        Self {
+            rx: vec![0; Self::BUFFER],
+            tx: vec![0; Self::BUFFER],
+            corpus: Corpus::new(plan, &mut random),
+            random,
+            offer: plan.compression,
+            pools: plan.compression.map(|_| Pools::new(plan.connections)),
+        }
+    }
 }
 
 /// A connection during its opening handshake.
@@ -56,15 +66,14 @@ pub(crate) struct Opened {
 }
 
 impl Opening {
+    /// Begins on a socket that is being connected.
     pub(crate) fn start(
         index: usize,
-        address: SocketAddr,
+        socket: TcpStream,
         host: &str,
         target: &str,
         shared: &mut Shared,
     ) -> Result<Self, Failure> {
-        let failed = |error| Failure::Connect(address.to_string(), error);
-        let socket = TcpStream::connect(address).map_err(failed)?;
         let key = ClientKey::new(shared.random.nonce());
         let request = request(host, target, key, &shared.offer);
         let request = request.to_vec().map_err(|error| Failure::Own(io::Error::other(error)))?;
@@ -136,6 +145,7 @@ impl Opening {
             owed: Owed::default(),
             is_blocked: false,
             has_ended: false,
+            has_left: false,
             received: 0,
             answered: 0,
         })
@@ -165,6 +175,8 @@ pub(crate) struct Peer {
     is_blocked: bool,
     /// An event has told that the server ended the connection.
     has_ended: bool,
+    /// The end of the stream was read.
+    has_left: bool,
     /// Bytes of the reply that is arriving.
     received: usize,
     /// The number of complete replies.
@@ -193,6 +205,7 @@ impl Peer {
         let mut rx = std::mem::take(&mut shared.rx);
         let outcome = match self.socket.read(&mut rx) {
             Ok(0) => {
+                self.has_left = true;
                 let eof = self.connection.receive_eof();
                 eof.map(|()| false).map_err(|_| self.ended("it ended without a close"))
             }
@@ -324,6 +337,19 @@ impl Peer {
         matches!(self.connection.state(), State::Closed)
     }
 
+    /// Whether the server has closed its side, and everything before that was read.
+    pub(crate) const fn has_left(&self) -> bool {
+        self.has_left
+    }
+
+    pub(crate) const fn index(&self) -> usize {
+        self.index
+    }
+
+    pub(crate) const fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
     pub(crate) const fn agreed(&self) -> Option<DeflateParams> {
         self.agreed
     }
@@ -375,7 +401,7 @@ impl Peer {
         Failure::Socket { connection: self.index, error }
     }
 
-    fn ended(&self, how: &str) -> Failure {
+    pub(crate) fn ended(&self, how: &str) -> Failure {
         Failure::Ended { connection: self.index, how: how.to_owned() }
     }
 }

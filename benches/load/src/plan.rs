@@ -14,6 +14,8 @@ pub struct Plan {
     pub handler: Handler,
     pub load: Load,
     pub until: Until,
+    /// Whether connections come and go.
+    pub churn: Option<Churn>,
     /// The time over which the connections are opened.
     pub ramp: Duration,
     /// The time before measuring.
@@ -46,8 +48,30 @@ pub enum Load {
 pub enum Until {
     /// After this time, from the end of the warm-up.
     Time(Duration),
-    /// After this many messages.
+    /// After this many messages; if connections come and go, after this many connections.
     Messages(u64),
+}
+
+/// Connections come and go: each is opened, has messages echoed, and leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Churn {
+    /// Messages on each connection.
+    pub echoes: usize,
+    pub leave: Leave,
+    /// How many addresses connections come from: 127.0.0.1, 127.0.0.2 and so on.
+    pub sources: u8,
+}
+
+/// How a connection is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Leave {
+    /// By a closing handshake: the client sends a close, and waits for the server's and for the end of the stream.
+    Close,
+    /// The client closes its socket.
+    Fin,
+    /// The client resets the connection.
+    Reset,
 }
 
 /// The content of messages.

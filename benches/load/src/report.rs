@@ -2,7 +2,7 @@
 
 use crate::{
     options::Format,
-    plan::{Handler, Load, Payload, Plan},
+    plan::{Handler, Leave, Load, Payload, Plan},
     process::Usage,
     tally::{Measured, Tally},
 };
@@ -39,6 +39,27 @@ pub struct Report {
     #[serde(default)]
     pub wire_bytes: u64,
     pub messages_per_second: f64,
+
+    /// If connections come and go: messages on each, how they leave, and from how many addresses they come.
+    #[serde(default)]
+    pub churn: Option<usize>,
+    #[serde(default)]
+    pub leave: Option<Leave>,
+    #[serde(default)]
+    pub sources: Option<u8>,
+    /// Connections that have left, in total, a second, and per CPU-second of the server.
+    #[serde(default)]
+    pub left: Option<u64>,
+    #[serde(default)]
+    pub connections_per_second: Option<f64>,
+    #[serde(default)]
+    pub connections_per_cpu_second: Option<f64>,
+    /// From the start of a connection to its first reply (without messages, to the end of the opening handshake), in
+    /// microseconds.
+    #[serde(default)]
+    pub first_p50: Option<f64>,
+    #[serde(default)]
+    pub first_p99: Option<f64>,
 
     /// From when a message was due until its whole reply had arrived, in microseconds.
     pub latency_p50: f64,
@@ -89,6 +110,8 @@ impl Report {
             )
         });
         let server = measured.server.map(|(before, after)| after.since(&before));
+        let cpu = server.map(|(cpu, _)| cpu).filter(|&cpu| cpu > 0.0);
+        let left = plan.churn.map(|_| tally.connections);
         Self {
             url: plan.url.to_string(),
             connections: plan.connections,
@@ -108,6 +131,14 @@ impl Report {
             compressed_messages: tally.compressed,
             wire_bytes: tally.received,
             messages_per_second: tally.messages as f64 / seconds,
+            churn: plan.churn.map(|churn| churn.echoes),
+            leave: plan.churn.map(|churn| churn.leave),
+            sources: plan.churn.map(|churn| churn.sources),
+            left,
+            connections_per_second: left.map(|left| left as f64 / seconds),
+            connections_per_cpu_second: left.zip(cpu).map(|(left, cpu)| left as f64 / cpu),
+            first_p50: left.map(|_| at(&tally.first, 0.5)),
+            first_p99: left.map(|_| at(&tally.first, 0.99)),
             latency_p50: at(latency, 0.5),
             latency_p90: at(latency, 0.9),
             latency_p99: at(latency, 0.99),
@@ -119,9 +150,7 @@ impl Report {
             void,
             server_cpu: server.map(|(cpu, _)| cpu),
             server_user: server.map(|(_, user)| user),
-            messages_per_cpu_second: server
-                .filter(|&(cpu, _)| cpu > 0.0)
-                .map(|(cpu, _)| tally.messages as f64 / cpu),
+            messages_per_cpu_second: cpu.map(|cpu| tally.messages as f64 / cpu),
             server_resident: idle.map(|idle| idle.resident),
             server_anonymous: idle.map(|idle| idle.anonymous),
             generator_cpu: measured.own.1.since(&measured.own.0).0,
@@ -169,6 +198,24 @@ impl Report {
             );
         }
         line("measured", format!("{} replies in {:.2} s, all correct", self.messages, self.seconds));
+        if let (Some(churn), Some(leave), Some(left)) = (self.churn, self.leave, self.left) {
+            let per_second = self.connections_per_second.unwrap_or(0.0);
+            let per_cpu = self.connections_per_cpu_second;
+            let per_cpu =
+                per_cpu.map_or_else(String::new, |per| format!(", {per:.0} per CPU-second of the server"));
+            line(
+                "churn",
+                format!(
+                    "{left} connections of {churn} messages, left by {leave:?}: {per_second:.0} a second{per_cpu}"
+                ),
+            );
+            if let (Some(p50), Some(p99)) = (self.first_p50, self.first_p99) {
+                line(
+                    "first reply",
+                    format!("p50 {p50:.1} µs, p99 {p99:.1}, from the start of the connection"),
+                );
+            }
+        }
         line(
             "throughput",
             format!(

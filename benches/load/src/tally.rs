@@ -25,6 +25,10 @@ pub(crate) struct Tally {
     /// Compressed replies, and all bytes from the server.
     pub(crate) compressed: u64,
     pub(crate) received: u64,
+    /// Connections that have left, and the time from the start of a connection to its first reply (or, if it sends no messages,
+    /// to the end of its opening handshake), in nanoseconds.
+    pub(crate) connections: u64,
+    pub(crate) first: Histogram<u64>,
     /// Messages that were sent, or were due, and are not answered.
     pub(crate) outstanding: usize,
     /// When the server last sent a part of a reply.
@@ -47,6 +51,8 @@ impl Tally {
             bytes: 0,
             compressed: 0,
             received: 0,
+            connections: 0,
+            first: histogram.clone(),
             outstanding: 0,
             heard: 0,
             latency: histogram.clone(),
@@ -76,6 +82,13 @@ impl Tally {
         }
         if if self.by_intention { self.is_within(flight.intended) } else { self.is_counting } {
             self.latency.saturating_record(now.saturating_sub(flight.intended));
+        }
+    }
+
+    /// A connection has its first reply, so many nanoseconds after its start.
+    pub(crate) fn first(&mut self, after: u64) {
+        if self.is_counting {
+            self.first.saturating_record(after);
         }
     }
 
