@@ -1,9 +1,11 @@
-//! A cell of the comparison: number of connections, size of messages, messages in flight, compression.
+//! A cell of the comparison: number of connections, size of messages, messages in flight, compression; or connections that come
+//! and go.
 
+use framewire_load::Leave;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
-/// Serialised as text: `100x16Kx1`, `100x16Kx1+takeover`.
+/// Serialised as text: `100x16Kx1`, `100x16Kx1+takeover`, `64x125x1+close10`.
 #[derive(Clone, Copy, Debug, Deserialize, Hash, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Cell {
@@ -11,6 +13,8 @@ pub(crate) struct Cell {
     pub(crate) size: usize,
     pub(crate) in_flight: usize,
     pub(crate) coding: Coding,
+    /// Whether connections come and go: the messages on each, and how it leaves.
+    pub(crate) churn: Option<(usize, Leave)>,
 }
 
 /// The compression of a cell's messages, in both directions.
@@ -27,11 +31,16 @@ pub(crate) enum Coding {
 
 impl Cell {
     pub(crate) const fn new(connections: usize, size: usize, in_flight: usize) -> Self {
-        Self { connections, size, in_flight, coding: Coding::Plain }
+        Self { connections, size, in_flight, coding: Coding::Plain, churn: None }
     }
 
     const fn coded(self, coding: Coding) -> Self {
         Self { coding, ..self }
+    }
+
+    /// So many connections at a time, which come and go.
+    pub(crate) const fn churning(connections: usize, echoes: usize, leave: Leave) -> Self {
+        Self { churn: Some((echoes, leave)), ..Self::new(connections, 125, 1) }
     }
 
     /// All cells without compression.
@@ -60,6 +69,17 @@ impl Cell {
         cells
     }
 
+    /// All cells in which connections come and go.
+    pub(crate) fn churn() -> Vec<Self> {
+        let mut cells = Vec::new();
+        for connections in [64, 1000] {
+            for leave in [Leave::Close, Leave::Reset] {
+                cells.extend([0, 1, 10].map(|echoes| Self::churning(connections, echoes, leave)));
+            }
+        }
+        cells
+    }
+
     /// The few cells that show most.
     pub(crate) fn quick() -> Vec<Self> {
         vec![
@@ -72,6 +92,7 @@ impl Cell {
             Self::new(10, 1 << 20, 1),
             Self::new(100, 1 << 10, 16).coded(Coding::Takeover),
             Self::new(100, 1 << 10, 16).coded(Coding::Alone),
+            Self::churning(64, 1, Leave::Close),
         ]
     }
 
@@ -95,7 +116,8 @@ impl Cell {
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}x{}x{}{}", self.connections, self.size_name(), self.in_flight, self.coding)
+        write!(f, "{}x{}x{}{}", self.connections, self.size_name(), self.in_flight, self.coding)?;
+        self.churn.map_or(Ok(()), |(echoes, leave)| write!(f, "+{}{echoes}", leave_name(leave)))
     }
 }
 
@@ -129,12 +151,13 @@ impl FromStr for Cell {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is not a cell such as 100x16Kx1 or 100x16Kx1+takeover");
-        let (numbers, coding) = match text.split_once('+') {
-            None => (text, Coding::Plain),
-            Some((numbers, "takeover")) => (numbers, Coding::Takeover),
-            Some((numbers, "alone")) => (numbers, Coding::Alone),
-            Some(_) => return Err(wrong()),
+        let wrong =
+            || format!("{text:?} is not a cell such as 100x16Kx1, 100x16Kx1+takeover or 64x125x1+close10");
+        let (numbers, coding, churn) = match text.split_once('+') {
+            None => (text, Coding::Plain, None),
+            Some((numbers, "takeover")) => (numbers, Coding::Takeover, None),
+            Some((numbers, "alone")) => (numbers, Coding::Alone, None),
+            Some((numbers, churn)) => (numbers, Coding::Plain, Some(parse_churn(churn).ok_or_else(wrong)?)),
         };
         let [connections, size, in_flight] = *numbers.split('x').collect::<Vec<_>>() else {
             return Err(wrong());
@@ -151,9 +174,26 @@ impl FromStr for Cell {
                 size: parse(number)?.checked_mul(unit).filter(|&size| size <= 16 << 20)?,
                 in_flight: parse(in_flight).filter(|&n| n > 0)?,
                 coding,
+                churn,
             })
         })();
         cell.ok_or_else(wrong)
+    }
+}
+
+/// `close10`: the way of leaving, and the number of messages before.
+fn parse_churn(text: &str) -> Option<(usize, Leave)> {
+    LEAVES.iter().find_map(|&leave| Some((text.strip_prefix(leave_name(leave))?.parse().ok()?, leave)))
+}
+
+const LEAVES: [Leave; 3] = [Leave::Close, Leave::Fin, Leave::Reset];
+
+/// As in an option of the generator.
+pub(crate) const fn leave_name(leave: Leave) -> &'static str {
+    match leave {
+        Leave::Close => "close",
+        Leave::Fin => "fin",
+        Leave::Reset => "reset",
     }
 }
 
@@ -177,11 +217,23 @@ mod tests {
 
     #[test]
     fn written_and_read() {
-        for cell in [Cell::grid(), Cell::compressed(), Cell::quick()].concat() {
+        for cell in [Cell::grid(), Cell::compressed(), Cell::churn(), Cell::quick()].concat() {
             assert_eq!(cell.to_string().parse(), Ok(cell));
         }
         assert_eq!("5x1000x2".parse(), Ok(Cell::new(5, 1000, 2)));
-        for wrong in ["", "1x1", "0x1x1", "1x1x0", "1x1Kx1x1", "1xKx1", "1x17Mx1", "1x1x1+", "1x1x1+x"] {
+        for wrong in [
+            "",
+            "1x1",
+            "0x1x1",
+            "1x1x0",
+            "1x1Kx1x1",
+            "1xKx1",
+            "1x17Mx1",
+            "1x1x1+",
+            "1x1x1+x",
+            "1x1x1+close",
+            "1x1x1+fin-1",
+        ] {
             assert!(wrong.parse::<Cell>().is_err(), "{wrong}");
         }
     }

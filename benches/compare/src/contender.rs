@@ -45,6 +45,7 @@ impl Contender {
         [Self::OURS, Self::OURS_COMPRESSED].contains(&&*self.name)
     }
 
+    /// Its group; a contender for echoes is also in that for connections that come and go.
     pub(crate) const fn group(&self) -> Group {
         match (self.compresses, self.handler) {
             (true, _) => Group::Compressed,
@@ -78,12 +79,27 @@ pub(crate) enum Group {
     Compressed,
     /// They answer with another message.
     Length,
+    /// They send back each message; connections come and go.
+    Churn,
 }
 
 impl Group {
+    /// Whether a contender is one of them.
+    pub(crate) fn has(self, contender: &Contender) -> bool {
+        contender.group() == if self == Self::Churn { Self::Echo } else { self }
+    }
+
+    /// What is counted.
+    pub(crate) const fn counted(self) -> &'static str {
+        match self {
+            Self::Churn => "Connections",
+            Self::Echo | Self::Compressed | Self::Length => "Messages",
+        }
+    }
+
     pub(crate) const fn ours(self) -> &'static str {
         match self {
-            Self::Echo => Contender::OURS,
+            Self::Echo | Self::Churn => Contender::OURS,
             Self::Compressed => Contender::OURS_COMPRESSED,
             Self::Length => Contender::OURS_LENGTH,
         }

@@ -11,7 +11,7 @@ use crate::{
     rounds,
     server::Server,
 };
-use framewire_load::{Handler, resident};
+use framewire_load::{Handler, Leave, resident};
 use std::{collections::BTreeMap, env, fs, path::PathBuf, process::Command, thread, time::Duration};
 
 /// Counts everything, for all contenders.
@@ -19,7 +19,9 @@ pub(crate) fn all(contenders: &[Contender], settings: &Settings, journal: &mut J
     let has_counters = has_counters();
     for contender in contenders {
         eprintln!("counting system calls, instructions and memory of {}", contender.name);
-        for &cell in CALLS.iter().take(settings.counts) {
+        let has_churn = settings.cells.iter().any(|cell| cell.churn.is_some());
+        let churn = CHURN_CALLS.iter().filter(|_| has_churn);
+        for &cell in CALLS.iter().take(settings.counts).chain(churn) {
             let doing = record::calls(cell);
             if contender.group() != Group::Echo || journal.has(contender, &doing) {
                 continue;
@@ -62,7 +64,7 @@ pub(crate) fn all(contenders: &[Contender], settings: &Settings, journal: &mut J
             }
         }
         let codings: &[Coding] = match contender.group() {
-            Group::Echo => &[Coding::Plain],
+            Group::Echo | Group::Churn => &[Coding::Plain],
             Group::Compressed => &Coding::COMPRESSED,
             Group::Length => &[],
         };
@@ -88,6 +90,8 @@ const CALLS: [Cell; 4] =
     [Cell::new(100, 125, 1), Cell::new(100, 16, 16), Cell::new(10, 16 << 10, 16), Cell::new(4, 1 << 20, 1)];
 const INSTRUCTIONS: [Cell; 3] = [Cell::new(100, 125, 1), Cell::new(100, 16, 16), Cell::new(4, 1 << 20, 1)];
 
+const CHURN_CALLS: [Cell; 2] = [Cell::churning(64, 1, Leave::Close), Cell::churning(64, 1, Leave::Reset)];
+
 /// The number of idle connections. With compression, one takes as much memory on some servers as hundreds on others.
 const IDLE: usize = 2000;
 const IDLE_COMPRESSED: usize = 500;
@@ -97,7 +101,8 @@ pub(crate) const BEFORE_IDLE: usize = 40;
 /// The time limit of one count.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Messages of the shorter run. The longer run has twice as many; only messages make the difference.
+/// Messages of the shorter run, or connections if they come and go. The longer run has twice as many; only they make the
+/// difference.
 fn messages(cell: Cell) -> u64 {
     let large = (20_000_000 / cell.size as u64).clamp(100, 4000);
     large * if cell.size < 1000 { cell.in_flight as u64 } else { 1 }

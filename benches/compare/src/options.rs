@@ -23,6 +23,10 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with = "quick")]
     compression: bool,
 
+    /// The cells in which connections come and go, instead of the others; `--quick` has one of them.
+    #[arg(long, conflicts_with_all = ["quick", "compression"])]
+    churn: bool,
+
     /// The compression level of the servers, 1 to 9.
     #[arg(long, value_name = "LEVEL", default_value = "6", value_parser = clap::value_parser!(u8).range(1..=9))]
     compression_level: u8,
@@ -32,7 +36,8 @@ pub(crate) struct Options {
     pub(crate) only: Vec<String>,
 
     /// Only these cells, each connections x size x messages in flight: 100x125x1,1000x16Kx16; with compression,
-    /// 100x1Kx1+takeover or 100x1Kx1+alone.
+    /// 100x1Kx1+takeover or 100x1Kx1+alone; for connections that come and go, with the messages of each and its end,
+    /// 64x125x1+close10, +fin10 or +reset10.
     #[arg(long, value_name = "CELLS", value_delimiter = ',')]
     cells: Vec<Cell>,
 
@@ -124,7 +129,11 @@ impl Options {
     }
 
     pub(crate) fn settings(&self) -> Outcome<Settings> {
-        let grid = || if self.compression { Cell::compressed() } else { Cell::grid() };
+        let grid = || match (self.compression, self.churn) {
+            (true, _) => Cell::compressed(),
+            (_, true) => Cell::churn(),
+            _ => Cell::grid(),
+        };
         let (cells, rounds, seconds, counts) = match (self.quick, self.full) {
             (true, _) => (Cell::quick(), 3, 0.25, 2),
             (_, true) => (grid(), 7, 2.0, 4),

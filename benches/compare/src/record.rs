@@ -32,7 +32,7 @@ pub(crate) enum Record {
     },
     /// One measurement of a cell.
     Run { contender: String, cell: Cell, round: usize, report: Box<Report> },
-    /// System calls for a message, in total and by name.
+    /// System calls for a message (for a connection, if they come and go), in total and by name.
     Calls { contender: String, cell: Cell, per_message: f64, by_name: Vec<(String, f64)> },
     /// Instructions for a message.
     Instructions { contender: String, cell: Cell, tool: String, user: f64, kernel: Option<f64> },

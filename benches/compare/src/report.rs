@@ -16,12 +16,16 @@ use std::{collections::BTreeMap, fmt::Write};
 pub(crate) struct Report<'a> {
     head: &'a Head,
     records: &'a [Record],
-    /// Messages per CPU-second of the server, by cell and contender: one for each round.
+    /// Messages per CPU-second of the server, by cell and contender: one for each round. If connections come and go, connections
+    /// instead of messages.
     per_cpu: Figures<'a>,
-    /// Messages a second.
+    /// The same a second.
     per_second: Figures<'a>,
     /// Bytes from the server for a message.
     wire: Figures<'a>,
+    /// Microseconds from the start of a connection to its first reply: the median, and the 99th percentile.
+    first_p50: Figures<'a>,
+    first_p99: Figures<'a>,
 }
 
 type Figures<'a> = BTreeMap<(Cell, &'a str), Vec<f64>>;
@@ -31,6 +35,7 @@ const RATIOS: &str = "ratios.svg";
 const IDLE: &str = "idle.svg";
 const RATIOS_COMPRESSED: &str = "ratios-compressed.svg";
 const IDLE_COMPRESSED: &str = "idle-compressed.svg";
+const RATIOS_CHURN: &str = "ratios-churn.svg";
 
 /// How our server compares with one peer in a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,16 +60,30 @@ impl<'a> Report<'a> {
             per_cpu: BTreeMap::new(),
             per_second: BTreeMap::new(),
             wire: BTreeMap::new(),
+            first_p50: BTreeMap::new(),
+            first_p99: BTreeMap::new(),
         };
         for record in records {
             if let Record::Run { contender, cell, report: run, .. } = record {
                 let key = (*cell, &**contender);
-                report.per_second.entry(key).or_default().push(run.messages_per_second);
-                let wire = run.wire_bytes as f64 / run.messages.max(1) as f64;
-                report.wire.entry(key).or_default().push(wire);
-                if let Some(per_cpu) = run.messages_per_cpu_second {
-                    report.per_cpu.entry(key).or_default().push(per_cpu);
-                }
+                let mut add = |figures: fn(&mut Self) -> &mut Figures<'a>, value: Option<f64>| {
+                    if let Some(value) = value {
+                        figures(&mut report).entry(key).or_default().push(value);
+                    }
+                };
+                let is_churn = cell.churn.is_some();
+                let of = |messages, connections| if is_churn { connections } else { messages };
+                add(
+                    |report| &mut report.per_second,
+                    of(Some(run.messages_per_second), run.connections_per_second),
+                );
+                add(
+                    |report| &mut report.per_cpu,
+                    of(run.messages_per_cpu_second, run.connections_per_cpu_second),
+                );
+                add(|report| &mut report.wire, Some(run.wire_bytes as f64 / run.messages.max(1) as f64));
+                add(|report| &mut report.first_p50, run.first_p50);
+                add(|report| &mut report.first_p99, run.first_p99);
             }
         }
         Ok(report)
@@ -73,7 +92,7 @@ impl<'a> Report<'a> {
     /// A few lines for the terminal.
     pub(crate) fn summary(&self) -> String {
         let mut text = String::new();
-        let groups = [Group::Echo, Group::Compressed];
+        let groups = [Group::Echo, Group::Compressed, Group::Churn];
         for (group, cell) in
             groups.into_iter().flat_map(|group| self.cells(group).into_iter().map(move |cell| (group, cell)))
         {
@@ -91,9 +110,13 @@ impl<'a> Report<'a> {
         if text.is_empty() {
             text.push_str("ahead of all in every cell by more than the spread\n");
         }
-        for (group, bun) in groups.into_iter().zip(["bun", "bun (deflate)"]) {
+        for (group, bun) in groups.into_iter().zip(["bun", "bun (deflate)", "bun"]) {
             if let Some((mean, cells)) = self.mean_against(group, bun) {
-                let _ = writeln!(text, "{mean:.2} times {bun} on the geometric mean of {cells} cells");
+                let counted = group.counted().to_lowercase();
+                let _ = writeln!(
+                    text,
+                    "{mean:.2} times {bun} on the geometric mean of {cells} cells of {counted}"
+                );
             }
         }
         text
@@ -103,11 +126,13 @@ impl<'a> Report<'a> {
     pub(crate) fn plots(&self) -> Vec<(&'static str, String)> {
         let (ratios, idle) = self.plots_of(Group::Echo);
         let (ratios_compressed, idle_compressed) = self.plots_of(Group::Compressed);
+        let (ratios_churn, _) = self.plots_of(Group::Churn);
         vec![
             (RATIOS, ratios),
             (IDLE, idle),
             (RATIOS_COMPRESSED, ratios_compressed),
             (IDLE_COMPRESSED, idle_compressed),
+            (RATIOS_CHURN, ratios_churn),
         ]
     }
 
@@ -139,8 +164,8 @@ impl<'a> Report<'a> {
             names: names.iter().map(|&name| Contender::plain(name).to_owned()).collect(),
             mark,
         };
-        let ratios =
-            named("Messages per CPU-second of the server", "times framewire-echo's", ratios, Some(1.0));
+        let title = format!("{} per CPU-second of the server", group.counted());
+        let ratios = named(&title, "times framewire-echo's", ratios, Some(1.0));
         let idle = named("Memory of an idle connection", "bytes", idle.collect(), None);
         (ratios.svg(), idle.svg())
     }
@@ -148,7 +173,7 @@ impl<'a> Report<'a> {
     pub(crate) fn markdown(&self) -> String {
         let mut text = String::from("# framewire-echo beside other servers\n\n");
         self.write_head(&mut text);
-        if self.contenders(Group::Echo).next().is_some() {
+        if !self.cells(Group::Echo).is_empty() {
             text.push_str("## Verdict\n\n");
             self.write_verdict(&mut text, Group::Echo);
             text.push_str("## All cells\n\n");
@@ -156,6 +181,9 @@ impl<'a> Report<'a> {
         }
         if self.contenders(Group::Compressed).next().is_some() {
             self.write_compressed(&mut text);
+        }
+        if !self.cells(Group::Churn).is_empty() {
+            self.write_churn(&mut text);
         }
         if self.contenders(Group::Length).next().is_some() {
             text.push_str(
@@ -209,9 +237,10 @@ impl<'a> Report<'a> {
         let ours_name = Contender::plain(group.ours());
         let _ = write!(
             text,
-            "Messages per CPU-second of the server, in thousands. *Ahead*: our worst round is better than its best. *Inside*: the \
+            "{} per CPU-second of the server, in thousands. *Ahead*: our worst round is better than its best. *Inside*: the \
              rounds overlap. *Behind*: our best is worse than its worst.\n\n\
              | cell | {ours_name} | best peer | ours to its | inside the spread of | behind |\n|---|---:|---|---:|---|---|\n",
+            group.counted(),
         );
         for cell in self.cells(group) {
             let ours = self.per_cpu(cell, group.ours());
@@ -256,8 +285,31 @@ impl<'a> Report<'a> {
                 count(Verdict::Behind)
             );
         }
-        let plot = if group == Group::Compressed { RATIOS_COMPRESSED } else { RATIOS };
-        let _ = write!(text, "\n![Messages per CPU-second]({plot})\n\n");
+        let plot = match group {
+            Group::Compressed => RATIOS_COMPRESSED,
+            Group::Churn => RATIOS_CHURN,
+            Group::Echo | Group::Length => RATIOS,
+        };
+        let _ = write!(text, "\n![{} per CPU-second]({plot})\n\n", group.counted());
+    }
+
+    fn write_churn(&self, text: &mut String) {
+        text.push_str(
+            "## Connections that come and go\n\nEach connection is opened, has as many messages of 125 bytes echoed, one \
+             after the other, as the cell's name ends with, and leaves; then another takes its place. `+close`: by a \
+             closing handshake, after which the client waits for the server to close; `+fin`: the client closes its \
+             socket; `+reset`: the client resets the connection.\n\n",
+        );
+        self.write_verdict(text, Group::Churn);
+        self.write_cells(text, Group::Churn);
+        for (what, figures) in [("median", &self.first_p50), ("99th percentile", &self.first_p99)] {
+            let _ = write!(
+                text,
+                "From the start of a connection to its first reply (without messages, to the end of the opening \
+                 handshake), in µs: {what}, of which the median of the rounds.\n\n"
+            );
+            self.write_table(text, Group::Churn, figures, |values| thousands(median(values)));
+        }
     }
 
     fn write_compressed(&self, text: &mut String) {
@@ -297,10 +349,15 @@ impl<'a> Report<'a> {
     }
 
     fn write_cells(&self, text: &mut String, group: Group) {
-        let tables: [(&str, &Figures<'a>); 2] = [
-            ("Messages per CPU-second of the server, in thousands: median (lowest–highest).", &self.per_cpu),
+        let counted = group.counted();
+        let half = if group == Group::Churn { "" } else { " with one message at a time," };
+        let tables = [
             (
-                "Messages a second, in thousands: with one message at a time, the generator takes half of the time.",
+                format!("{counted} per CPU-second of the server, in thousands: median (lowest–highest)."),
+                &self.per_cpu,
+            ),
+            (
+                format!("{counted} a second, in thousands:{half} the generator takes half of the time."),
                 &self.per_second,
             ),
         ];
@@ -358,12 +415,12 @@ impl<'a> Report<'a> {
         text.push_str(
             "System calls for a message (strace):\n\n| | cell | calls | of them |\n|---|---|---:|---|\n",
         );
-        for record in self.records {
-            if let Record::Calls { contender, cell, per_message, by_name } = record {
-                let names: Vec<String> =
-                    by_name.iter().map(|(name, per)| format!("{name} {per:.2}")).collect();
-                let _ = writeln!(text, "| {contender} | {cell} | {per_message:.2} | {} |", names.join(", "));
-            }
+        self.write_calls(text, false);
+        if self.head.settings.cells.iter().any(|cell| cell.churn.is_some()) {
+            text.push_str(
+                "\nSystem calls for a connection that comes and goes:\n\n| | cell | calls | of them |\n|---|---|---:|---|\n",
+            );
+            self.write_calls(text, true);
         }
         text.push_str("\nInstructions for a message:\n\n| | cell | counted by | user | kernel |\n|---|---|---|---:|---:|\n");
         for record in self.records {
@@ -377,6 +434,18 @@ impl<'a> Report<'a> {
              used for runtimes that compile at run time.\n\n",
         );
         self.write_idle(text, Group::Echo, "has had one message in each direction", IDLE);
+    }
+
+    fn write_calls(&self, text: &mut String, of_churn: bool) {
+        for record in self.records {
+            if let Record::Calls { contender, cell, per_message, by_name } = record
+                && cell.churn.is_some() == of_churn
+            {
+                let names: Vec<String> =
+                    by_name.iter().map(|(name, per)| format!("{name} {per:.2}")).collect();
+                let _ = writeln!(text, "| {contender} | {cell} | {per_message:.2} | {} |", names.join(", "));
+            }
+        }
     }
 
     fn write_failures(&self, text: &mut String) {
@@ -424,7 +493,7 @@ impl<'a> Report<'a> {
                 matches!(record, Record::Check { contender, failure: None, .. } if contender == name)
             })
         };
-        self.head.contenders.iter().filter(move |each| each.group() == group && is_able(&each.name))
+        self.head.contenders.iter().filter(move |each| group.has(each) && is_able(&each.name))
     }
 
     fn peers(&self, group: Group) -> impl Iterator<Item = &'a str> {
@@ -435,7 +504,8 @@ impl<'a> Report<'a> {
     fn cells(&self, group: Group) -> Vec<Cell> {
         let names: Vec<&str> = self.contenders(group).map(|each| &*each.name).collect();
         let is_known = |cell: &Cell| names.iter().any(|name| self.per_cpu.contains_key(&(*cell, *name)));
-        self.head.settings.cells.iter().copied().filter(is_known).collect()
+        let is_its = |cell: &Cell| (cell.churn.is_some()) == (group == Group::Churn);
+        self.head.settings.cells.iter().copied().filter(is_its).filter(is_known).collect()
     }
 
     fn per_cpu(&self, cell: Cell, name: &'a str) -> Option<&[f64]> {

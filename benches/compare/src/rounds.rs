@@ -2,7 +2,7 @@
 
 use crate::{
     Outcome,
-    cell::{Cell, Coding},
+    cell::{Cell, Coding, leave_name},
     check::{all_compressed, handler, offer},
     contender::{Contender, Group},
     options::{Kind, Settings},
@@ -64,8 +64,11 @@ fn is_done(contender: &Contender, cell: Cell, round: usize, journal: &Journal) -
 /// it, if the server agrees to it.
 fn takes_part(contender: &Contender, cell: Cell, journal: &Journal) -> bool {
     match contender.group() {
-        Group::Echo => cell.coding == Coding::Plain,
-        Group::Length => cell.coding == Coding::Plain && cell.connections == 100 && cell.size <= 1 << 10,
+        Group::Echo | Group::Churn => cell.coding == Coding::Plain,
+        Group::Length => {
+            let is_plain = cell.coding == Coding::Plain && cell.churn.is_none();
+            is_plain && cell.connections == 100 && cell.size <= 1 << 10
+        }
         Group::Compressed => journal.agrees(&contender.name, cell.coding),
     }
 }
@@ -92,19 +95,26 @@ fn measure(contender: &Contender, server: &Server, cell: Cell, settings: &Settin
 
 /// The generator's options for a cell.
 pub(crate) fn load(cell: Cell, payload: Kind, contender: &Contender) -> Vec<String> {
-    let Cell { connections, size, in_flight, coding } = cell;
+    let Cell { connections, size, in_flight, coding, churn } = cell;
     let payload = match (coding, payload) {
         (Coding::Plain, Kind::Text) => "text",
         (Coding::Plain, Kind::Binary) => "binary",
         _ => "json",
     };
     let handler = handler(contender);
+    let churn = churn.map_or_else(String::new, |(echoes, leave)| {
+        format!("--churn {echoes} --leave {} --sources {SOURCES}", leave_name(leave))
+    });
     let options = format!(
-        "-c {connections} -s {size} -i {in_flight} --payload {payload} --handler {handler} {}",
+        "-c {connections} -s {size} -i {in_flight} --payload {payload} --handler {handler} {} {churn}",
         offer(coding)
     );
     options.split_whitespace().map(str::to_owned).collect()
 }
+
+/// The addresses from which connections come: 1.8 million ports, more than a run opens connections in the minute for which a port
+/// may rest.
+const SOURCES: u8 = 64;
 
 /// The numbers below `count` in an order that looks random and is the same each time.
 fn order(count: usize, seed: u64) -> Vec<usize> {

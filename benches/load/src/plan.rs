@@ -63,7 +63,9 @@ pub struct Churn {
 }
 
 /// How a connection is left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Deserialize, Serialize)]
+#[derive(
+    Clone, Copy, Debug, Hash, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum, Deserialize, Serialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Leave {
     /// By a closing handshake: the client sends a close, and waits for the server's and for the end of the stream.
