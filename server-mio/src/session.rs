@@ -1,6 +1,7 @@
 //! One connection, from its first byte to its last.
 //!
 //! ```text
+//!                                                                         ┌─────a clean close─────────────┐
 //! Handshake ──101──▶ Open ──we close──▶ Closing ──the peer closes──▶ Draining ──all is written──▶ Shut ──▶ dropped
 //!     │               └──────the peer closes, or an error───────────▶ ┘                            ▲
 //!     └──page, error────────────────────────────────────────────────▶ ┘       the peer's end of stream, or a timeout
@@ -17,6 +18,13 @@
 //! | `Shut` | discarded, up to the end of the stream | nothing: our side is closed | the rest of the close timeout |
 //! | `Ended` | none: the peer's side is closed | the backlog | close timeout, which starts anew when the socket takes bytes |
 //!
+//! A close is *clean* if the session may be dropped at once, without `Shut`: both sides have sent a close, the peer's was the last
+//! that was read, the read has left nothing, and nothing is queued. The kernel then sends what it still has, and the end of the
+//! stream; but it answers bytes that come after that with a reset, which may destroy what the peer has not read yet. So a close is
+//! not clean if anything may follow the peer's close: a pong (the server has sent a ping: the peer may get it only now, and has to
+//! answer, RFC 6455 §5.5.2), bytes that no event tells of, or TLS's own end. A peer that sends frames after its close breaks the
+//! protocol (§5.5.1). If they come in the same read, it still gets everything; if later, all that its kernel has got by then.
+//!
 //! After `Open`, the backlog is written for at most sixty close timeouts. In any phase, the session is dropped if its socket
 //! fails. The flags are independent of the phase, except as stated here:
 //!
@@ -26,6 +34,8 @@
 //! | `pinged` | a ping was sent, and the peer has neither sent nor taken anything since | `Open` |
 //! | `short` | a short read may not be the last: the socket is a Unix socket, or the peer closed its side or sent urgent data | any but `Ended` |
 //! | `large` | the last message was larger than the receive buffer, so only the start of the next one is read into that | `Open`, `Closing` |
+//! | `asked` | a ping was sent, so a pong may follow the peer's close | `Open`, `Closing` |
+//! | `clean` | the peer's close was the last that was read in this turn, and nothing may follow it | the turn in which it came |
 //!
 //! `queue` names the queue in which the session waits for a turn that no event will report. A session in `Again` is also read if
 //! an event comes, unless its messages are compressed. A session in `Working` or `Heavy` has a turn only in its order, so that
@@ -78,6 +88,8 @@ pub(crate) struct Session<T> {
     pinged: bool,
     short: bool,
     large: bool,
+    asked: bool,
+    clean: bool,
 }
 
 /// The phases of a session, in their order. A session never goes back.
@@ -160,6 +172,8 @@ impl<T: Transport> Session<T> {
             paused: false,
             pinged: false,
             large: false,
+            asked: false,
+            clean: false,
         }
     }
 
@@ -260,7 +274,7 @@ impl<T: Transport> Session<T> {
 
     #[inline(always)]
     fn end_turn(&mut self, more: Next, shared: &mut Shared<impl Handler>) -> Next {
-        match self.settle(shared) {
+        match self.settle(more, shared) {
             Next::Wait if more != Next::Wait && self.queue == Queue::None => {
                 if more == Next::Again {
                     self.queue = Queue::Again;

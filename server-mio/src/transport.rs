@@ -16,6 +16,16 @@ pub(crate) trait Transport: Read + Write {
     /// Closes our side: the peer reads the end of the stream.
     fn shutdown_write(&mut self) -> io::Result<()>;
 
+    /// Whether closing the socket at once is as good as closing our side and waiting for the peer to close its own, if the peer has
+    /// sent its last byte.
+    fn may_close_at_once(&self) -> bool;
+
+    /// Writes as [`write`](Write::write) does. The end of our side follows at once, so the kernel may hold the bytes back until
+    /// then, to send both together.
+    fn write_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write(bytes)
+    }
+
     /// Whether a read may leave bytes although it does not fill its buffer, and no event has said so.
     fn may_read_short(&self) -> bool;
 
@@ -85,6 +95,21 @@ impl Transport for Socket {
         each!(self, socket => socket.shutdown(Shutdown::Write))
     }
 
+    /// Not a Unix socket: a read that ends early does not tell that the peer's last byte was read.
+    fn may_close_at_once(&self) -> bool {
+        matches!(self, Self::Tcp(..))
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn write_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(socket, _) => {
+                SockRef::from(&*socket).send_with_flags(bytes, libc::MSG_MORE | libc::MSG_NOSIGNAL)
+            }
+            other => other.write(bytes),
+        }
+    }
+
     /// A read of a Unix socket ends behind bytes that came with a file descriptor (`SCM_RIGHTS`).
     fn may_read_short(&self) -> bool {
         !matches!(self, Self::Tcp(..))
@@ -128,6 +153,23 @@ impl Write for Socket {
             *full = written < slices.iter().map(|slice| slice.len()).sum();
             Ok(written)
         })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes the last bytes to a socket: see [`Transport::write_last`].
+pub(crate) struct Last<'s, T>(pub(crate) &'s mut T);
+
+impl<T: Transport> Write for Last<'_, T> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write_last(bytes)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.write_vectored(slices)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -67,7 +67,7 @@ impl<T: Transport> Session<T> {
                 Next::Drop
             }
             Phase::Open if !self.pinged && silent >= idle_timeout && idle_timeout != 0 => {
-                self.pinged = true;
+                (self.pinged, self.asked) = (true, true);
                 self.seen = shared.now;
                 self.say(shared, |session, outbox, _| {
                     session.connection.ping(b"", Unmasked).iter().for_each(|frame| outbox.push(frame));
@@ -179,7 +179,8 @@ impl<T: Transport> Session<T> {
     }
 
     /// Stops reading frames: only the backlog is still written. The server then waits for the peer to close the socket, within
-    /// the close timeout: if it closed first, the kernel could discard bytes that the peer has not read (RFC 6455 §7.1.1).
+    /// the close timeout: if it closed first, the kernel could discard bytes that the peer has not read (RFC 6455 §7.1.1). It
+    /// closes first only if the peer can send nothing more.
     #[cold]
     pub(super) fn drain(&mut self, shared: &mut Shared<impl Handler>) {
         if self.phase < Phase::Draining {
@@ -187,9 +188,8 @@ impl<T: Transport> Session<T> {
             self.seen = shared.now;
             self.leave_queue(shared);
             self.compression = None;
-            if let Some(busy) = &mut self.busy {
-                busy.assembler = Assembler::new(0); // its message will never be whole
-            }
+            // Its message will never be whole. A session with such memory writes in the way that tells the kernel of the end.
+            shared.busy(&mut self.busy).assembler = Assembler::new(0);
         }
     }
 
@@ -221,7 +221,7 @@ impl<T: Transport> Session<T> {
         let mut outbox = Outbox::new(&mut memory);
         what(self, &mut outbox, shared);
         match self.write(outbox, shared) {
-            Ok(()) => self.settle(shared),
+            Ok(()) => self.settle(Next::Wait, shared),
             Err(error) => self.lost(&error, shared),
         }
     }
@@ -232,21 +232,24 @@ impl<T: Transport> Session<T> {
         self.pinged = false;
     }
 
-    /// Ends a turn: gives back memory that is not needed any more, and closes our side when the backlog is written.
+    /// Ends a turn: gives back memory that is not needed any more, and closes our side when the backlog is written. `more` is what
+    /// the session asks for otherwise.
     #[inline]
-    pub(super) fn settle(&mut self, shared: &mut Shared<impl Handler>) -> Next {
+    pub(super) fn settle(&mut self, more: Next, shared: &mut Shared<impl Handler>) -> Next {
         if self.busy.is_none() && self.phase == Phase::Open {
             return Next::Wait;
         }
-        self.settle_slowly(shared)
+        self.settle_slowly(more, shared)
     }
 
-    fn settle_slowly(&mut self, shared: &mut Shared<impl Handler>) -> Next {
+    fn settle_slowly(&mut self, more: Next, shared: &mut Shared<impl Handler>) -> Next {
         if let Some(busy) = self.busy.take_if(|busy| self.phase != Phase::Handshake && busy.is_idle()) {
             shared.pool.put_busy(busy, shared.config.head_limits);
         }
         let queued = self.busy.as_ref().is_some_and(|busy| !busy.backlog.is_empty());
+        let clean = mem::take(&mut self.clean) && more == Next::Wait && self.socket.may_close_at_once();
         match self.phase {
+            Phase::Draining if !queued && clean => Next::Drop,
             Phase::Draining if !queued => {
                 self.phase = Phase::Shut;
                 if self.socket.shutdown_write().is_ok() { Next::Wait } else { Next::Drop }

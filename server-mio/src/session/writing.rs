@@ -1,7 +1,11 @@
 //! Writes a socket: replies at once, and the backlog when the socket takes more.
 
-use super::{Next, Session};
-use crate::{handler::Handler, shared::Shared, transport::Transport};
+use super::{Next, Phase, Session};
+use crate::{
+    handler::Handler,
+    shared::Shared,
+    transport::{Last, Transport},
+};
 use framewire::outbox::{Outbox, Rest, Written};
 use std::io;
 
@@ -31,7 +35,13 @@ impl<T: Transport> Session<T> {
     #[inline(never)]
     fn write_behind(&mut self, outbox: Outbox<'_>, shared: &mut Shared<impl Handler>) -> io::Result<()> {
         let waiting = self.busy.as_mut().map(|busy| &mut busy.backlog);
-        let rest = match outbox.write(&mut self.socket, waiting, |bytes| shared.pool.put_buffer(bytes))? {
+        let freed = |bytes| shared.pool.put_buffer(bytes);
+        let written = if self.phase < Phase::Draining {
+            outbox.write(&mut self.socket, waiting, freed)?
+        } else {
+            outbox.write(&mut Last(&mut self.socket), waiting, freed)?
+        };
+        let rest = match written {
             Written::All => None,
             Written::Rest(rest) => Some(rest),
         };
@@ -80,7 +90,7 @@ impl<T: Transport> Session<T> {
         }
         match self.write_backlog(shared) {
             Ok(resumed) => {
-                let next = self.settle(shared);
+                let next = self.settle(Next::Wait, shared);
                 if resumed { self.again_after(next) } else { next }
             }
             Err(error) => self.lost(&error, shared),

@@ -7,7 +7,7 @@ use crate::{Reply, config::CompressionConfig};
 use framewire::Kind;
 use framewire_testing::{
     peer::noise,
-    wire::{self, BINARY, CLOSE, KEY, PONG},
+    wire::{self, BINARY, CLOSE, KEY, PING, PONG},
 };
 use std::{
     borrow::Cow,
@@ -30,12 +30,26 @@ struct Ends {
     cut: Option<usize>,
     /// Reads may be cut.
     unix: bool,
-    /// Our side was closed.
+    /// Our side was closed, or the socket was.
     shut: bool,
 }
 
-#[derive(Clone, Default)]
-struct Wire(Rc<RefCell<Ends>>);
+/// One end is a session's, which closes it when it is dropped; the others are the test's.
+struct Wire(Rc<RefCell<Ends>>, bool);
+
+impl Clone for Wire {
+    fn clone(&self) -> Self {
+        Self(Rc::clone(&self.0), false)
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        if self.1 {
+            self.0.borrow_mut().shut = true;
+        }
+    }
+}
 
 impl Read for Wire {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -79,6 +93,10 @@ impl Transport for Wire {
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.0.borrow_mut().shut = true;
         Ok(())
+    }
+
+    fn may_close_at_once(&self) -> bool {
+        !self.may_read_short()
     }
 
     fn may_read_short(&self) -> bool {
@@ -154,7 +172,7 @@ impl<H: Handler> Peers<H> {
     }
 
     fn connect(&mut self, key: usize, unix: bool) {
-        let wire = Wire::default();
+        let wire = Wire(Rc::default(), true);
         (wire.0.borrow_mut().room, wire.0.borrow_mut().unix) = (usize::MAX, unix);
         self.wires.push(wire.clone());
         assert_eq!(self.sessions.insert(wire), key);
@@ -475,6 +493,70 @@ fn a_paused_peer_closes_without_events() {
     peers.settle();
     assert!(wire.0.borrow().shut);
     assert_eq!(peers.sessions.stats().paused.get(), 0);
+}
+
+/// After a close with which everything is said, the socket is closed without waiting for the peer, whichever side began.
+#[test]
+fn a_clean_close_ends_at_once() {
+    let close = wire::frame(CLOSE, Some(KEY), &wire::closing(1000, ""));
+    for stops in [false, true] {
+        let mut peers = Peers::new(1);
+        if stops {
+            peers.sessions.go_away();
+        }
+        peers.arrives(0, &[wire::frame(BINARY, Some(KEY), b"last words"), close.clone()].concat());
+        peers.sessions.ready(0, READ);
+        assert!(peers.sessions.is_empty() && peers.wires[0].0.borrow().shut);
+        let (echo, answer) = (wire::frame(BINARY, None, b"last words"), wire::closing(1000, ""));
+        let farewell = wire::frame(CLOSE, None, &wire::closing(1001, "the server is stopping"));
+        let expected = if stops { farewell } else { [echo, wire::frame(CLOSE, None, &answer)].concat() };
+        assert!(peers.sent(0) == expected);
+    }
+}
+
+/// If more may come from the peer, its bytes are read until it closes: otherwise the kernel would reset the connection.
+#[test]
+fn a_close_behind_which_more_may_come() {
+    let close = wire::frame(CLOSE, Some(KEY), &wire::closing(1000, ""));
+    let fill = wire::frame(BINARY, Some(KEY), &vec![0; BUFFER - close.len() - 8]);
+    let wrong = wire::frame(CLOSE, Some(KEY), b"x");
+    for (what, bytes, turn, unix) in [
+        ("more in the same read", [&close[..], b"x"].concat(), READ, false),
+        ("a read that fills the buffer", [&fill[..], &close].concat(), READ, false),
+        ("a peer that has closed its side, or has sent urgent data", close.clone(), HANG_UP, false),
+        ("a Unix socket", close.clone(), READ, true),
+        ("a close that breaks the protocol", wrong, READ, false),
+    ] {
+        let mut peers = Peers::on(unix, 1);
+        peers.arrives(0, &bytes);
+        peers.sessions.ready(0, turn);
+        peers.settle();
+        assert!(peers.sessions.len() == 1 && peers.wires[0].0.borrow().shut, "{what}");
+        assert!(peers.wires[0].0.borrow().incoming.is_empty(), "{what}");
+    }
+}
+
+/// The echo and the close are not written yet: that comes first, and then the peer may have sent more.
+#[test]
+fn a_close_before_which_bytes_wait() {
+    let mut peers = Peers::new(1);
+    let wire = closing(&mut peers, 60_000);
+    assert!(!wire.0.borrow().shut);
+    wire.0.borrow_mut().room = usize::MAX;
+    peers.sessions.ready(0, WRITE);
+    assert!(peers.sessions.len() == 1 && wire.0.borrow().shut);
+}
+
+/// The peer has to answer a ping that it gets after it has sent its close (RFC 6455 §5.5.2).
+#[test]
+fn a_close_behind_which_a_pong_may_come() {
+    let mut peers = Peers::new(1);
+    let idle = peers.sessions.config().idle_timeout;
+    peers.sweep_at(idle + 2);
+    assert!(peers.sent(0) == wire::frame(PING, None, b""));
+    peers.arrives(0, &wire::frame(CLOSE, Some(KEY), &wire::closing(1000, "")));
+    peers.sessions.ready(0, READ);
+    assert!(peers.sessions.len() == 1 && peers.wires[0].0.borrow().shut);
 }
 
 /// A limit of nothing pauses a peer only while bytes wait for it.

@@ -37,8 +37,12 @@ pub(super) struct Client {
     connection: Connection<ClientRole>,
     assembler: Assembler,
     compression: Option<(Deflater<ClientRole>, Inflater<ClientRole>)>,
-    /// It has sent a close or something wrong, or closed its side: it answers no pings.
+    /// It has sent a close or something wrong, or closed its side.
     closed: bool,
+    /// It has sent something wrong, or closed its side: it answers no pings.
+    rude: bool,
+    /// It has sent something after its close.
+    noisy: bool,
     /// The server has sent a close.
     told: bool,
     /// That was the answer to its own.
@@ -109,6 +113,8 @@ impl Client {
             assembler: Assembler::new(u64::MAX),
             compression: None,
             closed: false,
+            rude: false,
+            noisy: false,
             told: false,
             answered: false,
             mute: false,
@@ -179,7 +185,8 @@ impl Client {
             && self.out.len() < most.min(20_000)
         {
             let Some(step) = self.script.steps.pop_front() else { break };
-            if matches!(step, Step::Finish) && !self.out.is_empty() {
+            let waits = matches!(step, Step::Finish | Step::Noise { apart: true, .. });
+            if waits && !self.out.is_empty() {
                 self.script.steps.push_front(step);
                 break;
             }
@@ -241,17 +248,22 @@ impl Client {
                 self.out.extend(bytes);
                 let what = What::Close(code, Some(met));
                 self.expected.push_back(Expected { after, all: self.queued(), what });
-                self.closed = true;
+                (self.closed, self.rude) = (true, true);
             }
             Step::Close(code) => {
                 self.frame(CLOSE, &wire::closing(code, "bye"));
                 self.expect(What::Close(code, None));
                 self.closed = true;
+                kernel.connections[self.number].close = Some(self.queued());
             }
-            Step::Noise(bytes) => self.out.extend(bytes),
+            Step::Noise { bytes, .. } => {
+                self.noisy |= !bytes.is_empty();
+                self.rude |= self.noisy; // a pong could be a part of it
+                self.out.extend(bytes);
+            }
             Step::Finish => {
                 kernel.finish(self.number);
-                self.closed = true;
+                (self.closed, self.rude) = (true, true);
             }
         }
     }
@@ -329,7 +341,9 @@ impl Client {
 
     fn end(&mut self, kernel: &mut Kernel, reset: bool) -> Result<(), String> {
         let connection = &kernel.connections[self.number];
-        let excused = connection.judged.excused || connection.seen.error || connection.judged.policy;
+        // The kernel's answer to noise is a reset, if the server could not know that noise would come.
+        let noise = reset && self.noisy && connection.judged.at_once;
+        let excused = connection.judged.excused || connection.seen.error || connection.judged.policy || noise;
         // Not bytes that the server may not have got.
         let missing = self.expected.iter().filter(|expected| expected.all <= self.sent).count();
         let answered = self.state != State::Opening || connection.finished;
@@ -339,6 +353,9 @@ impl Client {
         }
         if self.state == State::Open && connection.finished && !reset && !self.told && self.honest {
             kernel.coverage.add(Met::HalfClosedServed);
+        }
+        if noise {
+            kernel.coverage.add(Met::ClosedAtOnceBeforeNoise);
         }
         kernel.leave(self.number);
         self.state = State::Done;
@@ -392,7 +409,8 @@ impl Client {
                         message(&mut self.expected, self.sent, whole.kind, whole.bytes(), kernel)?;
                     }
                 }
-                Event::Ping(payload) if !self.closed => {
+                // Also after its own close, until it gets the server's (RFC 6455 §5.5.2).
+                Event::Ping(payload) if !self.rude && !self.told => {
                     self.out.extend(wire::frame(PONG, Some(KEY), &payload));
                 }
                 Event::Ping(_) => {}
@@ -472,6 +490,7 @@ impl Client {
             self.frame(CLOSE, &wire::closing(code, ""));
             self.script.steps.clear();
             self.closed = true;
+            kernel.connections[self.number].close = Some(self.queued());
         }
         Ok(())
     }

@@ -32,11 +32,14 @@ pub(super) struct Connection {
     /// Bytes on the way to the peer.
     pub(super) outgoing: VecDeque<u8>,
     pub(super) outgoing_room: usize,
+    /// How many of them the kernel holds back, because the server has said that the end follows.
+    pub(super) held: usize,
     /// The server wanted to write more than there was room for, so an event is due once there is.
     pub(super) full: bool,
     /// The server has closed its sending direction.
     pub(super) shut: bool,
-    /// The server closed its socket before it had read everything: the peer gets an error.
+    /// The server closed its socket before it had read everything, or the peer has sent something after that: the peer gets an
+    /// error.
     pub(super) refused: bool,
 
     pub(super) due: Due,
@@ -44,6 +47,8 @@ pub(super) struct Connection {
     /// Where the compressed messages that the peer has sent, or is sending, begin and end in the stream.
     pub(super) compressed: VecDeque<(u64, u64)>,
     pub(super) judged: Judged,
+    /// Where the peer's close ends in the stream, once it has sent one that is right.
+    pub(super) close: Option<u64>,
 }
 
 /// What the invariants say about the end of a connection.
@@ -51,6 +56,8 @@ pub(super) struct Connection {
 pub(super) struct Judged {
     /// The server had a reason to drop it, so the peer may miss something.
     pub(super) excused: bool,
+    /// The server closed its socket at once after a clean close.
+    pub(super) at_once: bool,
     /// The server had a reason to close it with 1008.
     pub(super) policy: bool,
 }
@@ -113,6 +120,7 @@ impl Connection {
             gone: false,
             outgoing: VecDeque::new(),
             outgoing_room,
+            held: 0,
             full: false,
             shut: false,
             refused: false,
@@ -120,12 +128,18 @@ impl Connection {
             seen: Seen { taken: now, ..Seen::default() },
             compressed: VecDeque::new(),
             judged: Judged::default(),
+            close: None,
         }
     }
 
     /// Whether an event will report that the socket can be written, if the peer reads.
     pub(super) const fn wakes_writer(&self) -> bool {
         self.full || self.due.writable
+    }
+
+    /// Whether the server may close its socket at once: it has read the peer's close and nothing behind it, without an error.
+    pub(super) fn closes_cleanly(&self) -> bool {
+        !self.unix && self.close == Some(self.read) && !self.seen.end && !self.seen.error
     }
 
     /// Whether a read would not block.

@@ -19,7 +19,7 @@ macro_rules! met {
 met! {
     // The kernel: reads, writes, events, the clock, accepting.
     ReadEndsEarly, CutByDescriptor, CutByUrgentData, ShortWrite, FullBuffer, InterruptedWrite, NoBuffersToWrite,
-    LateEvent, MergedEvent, StaleEvent, FullBatch, ClockJump,
+    HeldBack, LateEvent, MergedEvent, StaleEvent, FullBatch, ClockJump,
     NoDescriptors, NoBuffersToAccept, AbortedAccept, InterruptedAccept, FailedRegistration,
     // Resets, by the phase of the session.
     ResetInHandshake, ResetInOpen, ResetInClosing, ResetInDraining, ResetInShut, ResetInEnded, ResetInLine, ResetInWork,
@@ -29,6 +29,7 @@ met! {
     ProtocolError, BadText, TooBig, BadDeflate,
     // Paths of the server.
     Paused, Resumed, Again, Working, Heavy, Line, Called, Rest, PausedPart, ReplyInSteps, SentPing, SweepPostponed,
+    ClosedAtOnce, ClosedAtOnceBeforeNoise,
     TimeoutOfHandshake, TimeoutOfPong, TimeoutOfClose, LongestClose, TimeoutOfMessage, Stopped, StoppedByDeadline,
 }
 

@@ -249,7 +249,9 @@ impl Invariants {
                 judgement::of(connection, track, kernel.now, &self.config, kernel.listeners.is_none())
                     .map_err(|error| format!("#{number}: {error}: {:?}", track.view))?;
             met.into_iter().for_each(|met| kernel.coverage.add(met));
-            kernel.connections[number].judged.excused |= reason;
+            let judged = &mut kernel.connections[number].judged;
+            judged.excused |= reason;
+            judged.at_once = matches!(met, Some(Met::ClosedAtOnce));
             track.view = None;
         }
         Ok(())

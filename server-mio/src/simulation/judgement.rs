@@ -11,7 +11,7 @@ use crate::{
 };
 use std::time::Duration;
 
-/// Whether the peer may miss something because of it, and how often that was met. An error if there was no reason.
+/// Whether the peer may miss something because of it, and what was met. An error if there was no reason.
 pub(super) fn of(
     connection: &Connection,
     track: &Track,
@@ -19,7 +19,12 @@ pub(super) fn of(
     config: &Config,
     stopping: bool,
 ) -> Result<(bool, Option<Met>), String> {
+    // Then the peer itself checks that it misses nothing.
+    let clean = (false, Some(Met::ClosedAtOnce));
     let Some(view) = track.view else {
+        if connection.closes_cleanly() {
+            return Ok(clean);
+        }
         // It lasted for less than a turn, or was never registered.
         let reason = connection.seen.error || connection.seen.end || stopping || connection.reset;
         return if reason { Ok((true, None)) } else { Err("a new connection is dropped".into()) };
@@ -57,6 +62,9 @@ pub(super) fn of(
     }
     if track.backlog.is_some_and(|since| is_over(since, CLOSE_TIMEOUTS * config.close_timeout)) {
         return Ok((true, Some(Met::LongestClose)));
+    }
+    if view.phase <= Phase::Closing && connection.closes_cleanly() {
+        return Ok(clean);
     }
     if connection.seen.end {
         return Ok((false, None)); // the peer itself checks that it misses nothing

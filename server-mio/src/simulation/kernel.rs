@@ -96,6 +96,11 @@ impl Kernel {
     pub(super) fn send(&mut self, number: usize, bytes: &[u8]) -> usize {
         let cut = self.faults && self.random.below(6) == 0;
         let connection = &mut self.connections[number];
+        if connection.closed.is_some() && !connection.finished && !bytes.is_empty() {
+            // The server's kernel answers with a reset, which overtakes what is on the way.
+            connection.refused = true;
+            connection.outgoing.clear();
+        }
         if connection.closed.is_some() || connection.finished || connection.reset {
             return 0;
         }
@@ -126,7 +131,7 @@ impl Kernel {
         if connection.refused {
             return Taken::Reset;
         }
-        let n = connection.outgoing.len().min(most);
+        let n = (connection.outgoing.len() - connection.held).min(most);
         if n == 0 {
             let ended = connection.outgoing.is_empty() && (connection.shut || connection.closed.is_some());
             return if ended { Taken::End } else { Taken::Nothing };
@@ -173,7 +178,7 @@ impl Kernel {
             connection.incoming.clear();
         }
         connection.unreported = true;
-        connection.outgoing.clear();
+        (connection.held, connection.outgoing) = (0, VecDeque::new());
         (connection.gone, connection.finished) = (true, true);
         (connection.due.readable, connection.due.writable) = (true, true);
         self.note(|| format!("    #{number} resets the connection"));
@@ -233,14 +238,24 @@ impl Kernel {
         Ok(n)
     }
 
-    /// Writes `len` bytes, of which `bytes` returns the first so many.
+    /// Writes `len` bytes, of which `bytes` returns the first so many. `last`: the kernel holds them back until the end of the
+    /// stream, unless there is no room for all.
     pub(super) fn write(
         &mut self,
         number: usize,
         len: usize,
+        last: bool,
         put: impl FnOnce(&mut VecDeque<u8>, usize),
     ) -> Result<usize, Failure> {
         let result = self.try_write(number, len, put);
+        let connection = &mut self.connections[number];
+        connection.held = match result {
+            Ok(n) if last && n == len && !connection.reset => {
+                self.coverage.add(Met::HeldBack);
+                connection.held + n
+            }
+            _ => 0,
+        };
         self.note(|| format!("    #{number} write {len}: {result:?}"));
         result
     }
@@ -308,7 +323,7 @@ impl Kernel {
     /// Closes the server's sending direction.
     pub(super) fn shut(&mut self, number: usize) -> Result<(), Failure> {
         let connection = &mut self.connections[number];
-        connection.shut = true;
+        (connection.shut, connection.held) = (true, 0);
         connection.seen.error |= connection.reset;
         let result = if connection.reset { Err(Failure::Reset) } else { Ok(()) };
         self.note(|| format!("    #{number} the server closes its side"));
@@ -320,7 +335,7 @@ impl Kernel {
         let now = self.now;
         let connection = &mut self.connections[number];
         connection.closed = Some(now);
-        connection.key = None;
+        (connection.key, connection.held) = (None, 0);
         connection.due = Due::default();
         connection.refused = !connection.incoming.is_empty() || connection.reset;
         self.note(|| format!("    #{number} the server closes the socket"));

@@ -59,8 +59,11 @@ pub(super) enum Step {
         met: Met,
     },
     Close(u16),
-    /// Bytes after the close.
-    Noise(Vec<u8>),
+    /// Bytes after the close: with it, or once it is sent.
+    Noise {
+        bytes: Vec<u8>,
+        apart: bool,
+    },
     /// It closes its side.
     Finish,
 }
@@ -178,7 +181,9 @@ impl Script {
                 self.steps.push_back(wrong);
             }
             3 => {
-                self.steps.extend([Step::Close(1001), Step::Noise(payload::noise(random.below(5000), 2))]);
+                let noise =
+                    Step::Noise { bytes: payload::noise(random.below(5000), 2), apart: random.below(2) == 0 };
+                self.steps.extend([Step::Close(1001), noise]);
                 *name += ", close and noise";
             }
             4 => *name += ", stays",

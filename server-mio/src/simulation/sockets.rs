@@ -46,6 +46,14 @@ impl Transport for Socket {
         Ok(self.kernel.borrow_mut().shut(self.number)?)
     }
 
+    fn may_close_at_once(&self) -> bool {
+        !self.may_read_short()
+    }
+
+    fn write_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.put(&[IoSlice::new(bytes)], true)
+    }
+
     fn may_read_short(&self) -> bool {
         self.kernel.borrow().connections[self.number].unix
     }
@@ -82,18 +90,24 @@ impl Write for Socket {
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.put(slices, false)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Socket {
+    fn put(&self, slices: &[IoSlice<'_>], last: bool) -> io::Result<usize> {
         let len = slices.iter().map(|slice| slice.len()).sum();
-        Ok(self.kernel.borrow_mut().write(self.number, len, |queue, mut n| {
+        Ok(self.kernel.borrow_mut().write(self.number, len, last, |queue, mut n| {
             for slice in slices {
                 let here = &slice[..slice.len().min(n)];
                 queue.extend(here);
                 n -= here.len();
             }
         })?)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

@@ -259,6 +259,89 @@ fn a_slow_reader_gets_everything() {
     assert!(got == expected.concat());
 }
 
+/// After a clean close the server closes its socket at once. The kernel has the echoes, and the peer still gets all of them.
+#[test]
+fn a_slow_reader_gets_what_the_kernel_holds() {
+    let program = start(&[]);
+    program.check();
+    let before = program.descriptors();
+    let mut client = program.connect();
+    let Socket::Tcp(socket) = &client.socket else { unreachable!("it is TCP") };
+    socket2::SockRef::from(socket).set_recv_buffer_size(4 * KIB).unwrap();
+    let payloads: Vec<_> = (0..20).map(|seed| noise(3000, seed)).collect();
+    for payload in &payloads {
+        client.binary(payload);
+    }
+    client.send(&close(1000, "bye"));
+    until("the server closes the socket", || program.descriptors() <= before);
+    let mut got = Vec::new();
+    let mut buffer = [0; 2 * KIB];
+    loop {
+        thread::sleep(Duration::from_millis(5));
+        match client.socket.read(&mut buffer).expect("no reset") {
+            0 => break,
+            n => got.extend_from_slice(&buffer[..n]),
+        }
+    }
+    let echoes: Vec<_> = payloads.iter().flat_map(|payload| wire::frame(BINARY, None, payload)).collect();
+    let expected = [echoes, wire::frame(CLOSE, None, &wire::closing(1000, ""))].concat();
+    assert_eq!(got.len(), expected.len());
+    assert!(got == expected);
+}
+
+/// A peer that sends more after its close breaks the protocol, and may be reset for it. It gets what was sent before all the same.
+#[test]
+fn what_comes_after_a_clean_close_destroys_nothing() {
+    let program = start(&[]);
+    program.check();
+    let before = program.descriptors();
+    let mut client = program.connect();
+    client.send(&[frame(TEXT, b"last words"), close(1000, "")].concat());
+    until("the server closes the socket", || program.descriptors() <= before);
+    let _ = std::io::Write::write_all(&mut client.socket, &noise(10_000, 1));
+    client.expect_text("last words");
+    client.expect_close(1000);
+    program.check();
+}
+
+/// The same while echoes wait in the server: it does not close before they are taken, and discards what comes meanwhile.
+#[test]
+fn what_comes_after_a_close_does_not_end_a_backlog() {
+    let program = start(&[]);
+    let mut client = program.connect();
+    let payload = noise(8 * MIB, 1);
+    client.send(&[frame(BINARY, &payload), close(1000, "")].concat());
+    let mut sender = client.socket.try_clone();
+    let noisy = thread::spawn(move || {
+        for _ in 0..50 {
+            thread::sleep(Duration::from_millis(2));
+            let _ = std::io::Write::write_all(&mut sender, &noise(1000, 2));
+        }
+    });
+    noisy.join().unwrap();
+    client.expect_binary(&payload);
+    client.expect_close(1000);
+    client.expect_end();
+    program.check();
+}
+
+/// A peer may get a ping after it has sent its close, and has to answer (RFC 6455 §5.5.2). That does not make the kernel reset the
+/// connection before the peer has read the rest.
+#[test]
+fn a_pong_may_follow_a_close() {
+    let program = start(&["--idle-timeout", "1", "--pong-timeout", "100"]);
+    let mut client = program.connect();
+    assert_eq!(client.next(), Got::Ping(Vec::new()));
+    client.send(&[frame(TEXT, b"last words"), close(1000, "")].concat());
+    thread::sleep(Duration::from_millis(20));
+    client.send(&frame(PONG, b""));
+    thread::sleep(Duration::from_millis(20));
+    client.send(&frame(PONG, b"once more"));
+    client.expect_text("last words");
+    client.expect_close(1000);
+    client.expect_end();
+}
+
 #[test]
 fn a_close_may_come_inside_a_message() {
     let program = start(&[]);
