@@ -72,6 +72,10 @@ enum Kind {
     Unix(UnixListener, Arc<SocketFile>),
 }
 
+/// The outbox gathers replies, so the kernel need not wait for more (`TCP_NODELAY`). Whether accepted sockets inherit that from
+/// their listener, so that it takes no call for each.
+const INHERITS_NODELAY: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
 /// The file of a Unix socket. It is removed when the last of its listeners is dropped.
 #[cfg(unix)]
 #[derive(Debug)]
@@ -126,9 +130,10 @@ impl Listener {
         match &self.0 {
             Kind::Tcp(listener) => {
                 let (socket, _) = listener.accept()?;
-                // The outbox gathers replies, so the kernel need not wait for more. This fails if the peer has gone, which
-                // the first read reports, too.
-                let _ = socket.set_nodelay(true);
+                if !INHERITS_NODELAY {
+                    // This fails if the peer has gone, which the first read reports, too.
+                    let _ = socket.set_nodelay(true);
+                }
                 Ok(Socket::Tcp(socket, false))
             }
             #[cfg(unix)]
@@ -188,6 +193,9 @@ fn bind_tcp(mut address: SocketAddr, config: &Config, lists: &mut [Vec<Listener>
         }
         if let Some(bytes) = config.socket_send_buffer {
             socket.set_send_buffer_size(bytes)?;
+        }
+        if INHERITS_NODELAY {
+            socket.set_tcp_nodelay(true)?;
         }
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
