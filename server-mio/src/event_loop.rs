@@ -126,6 +126,7 @@ impl<H: Handler, T: Transport> EventLoop<H, T> {
         if now >= self.sweep && !self.postpone_sweep(events) {
             self.sweep = now + SWEEP;
             self.sessions.sweep();
+            self.note_ended(network);
             self.accept_stuck(network);
         }
         !self.has_ended(now)
@@ -139,9 +140,18 @@ impl<H: Handler, T: Transport> EventLoop<H, T> {
             let Some(listener) = self.again.pop_front() else { break };
             self.accept(listener, network);
         }
-        if self.sessions.take_ended() {
+        if self.note_ended(network) {
             self.accept_stuck(network);
         }
+    }
+
+    /// Whether sessions have ended since the last call.
+    fn note_ended(&mut self, network: &mut impl Network<Socket = T>) -> bool {
+        let ended = self.sessions.take_ended();
+        if ended > 0 {
+            network.ended(ended);
+        }
+        ended > 0
     }
 
     fn accept_stuck(&mut self, network: &mut impl Network<Socket = T>) {
@@ -152,15 +162,20 @@ impl<H: Handler, T: Transport> EventLoop<H, T> {
 
     /// Accepts connections. If that fails (no file descriptors, too many connections), they wait in the kernel's queue.
     fn accept(&mut self, number: usize, network: &mut impl Network<Socket = T>) {
+        let most = self.sessions.config().max_connections;
         for _ in 0..ACCEPT {
             if number >= network.listeners() {
                 return;
             }
-            if self.sessions.len() >= self.sessions.config().max_connections {
+            let full = self.sessions.len() >= most;
+            if full && !network.can_pass_on(number, most) {
                 return self.get_stuck(&"the limit on connections is reached");
             }
-            let mut socket = match self.accepted.take().map_or_else(|| network.accept(number), Ok) {
-                Ok(socket) => socket,
+            let before = self.accepted.take_if(|_| !full);
+            let mut socket = match before.map_or_else(|| network.accept(number, full), |each| Ok(Some(each)))
+            {
+                Ok(Some(socket)) => socket,
+                Ok(None) => continue,
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return,
                     // A signal came, or the peer has gone.

@@ -45,6 +45,7 @@
 //! stats         the counters of a server
 //! stop          stops a server from outside its loop
 //! transport     connected sockets: the only module that reads and writes them; the seam to the operating system
+//! spread        several servers that share their connections evenly
 //! listener      addresses and listening sockets
 //! line          a queue that sessions can leave
 //! budget        how much compression may do in one turn
@@ -77,6 +78,7 @@ mod sessions;
 mod shared;
 #[cfg(test)]
 mod simulation;
+mod spread;
 mod stats;
 mod stop;
 mod transport;

@@ -1,6 +1,6 @@
 //! Addresses and listening sockets.
 
-use crate::{config::Config, transport::Socket};
+use crate::{config::Config, spread::Place, transport::Socket};
 #[cfg(unix)]
 use mio::net::UnixListener;
 use mio::{event::Source, net::TcpListener};
@@ -63,7 +63,11 @@ impl fmt::Display for Address {
 
 /// A listening socket.
 #[derive(Debug)]
-pub struct Listener(Kind);
+pub struct Listener {
+    kind: Kind,
+    /// That of its server, if there are several.
+    place: Option<Place<Socket>>,
+}
 
 #[derive(Debug)]
 enum Kind {
@@ -91,7 +95,7 @@ impl Drop for SocketFile {
 impl Listener {
     /// Binds every address once for each of `servers` servers, and returns a list of listeners for each of them. The kernel
     /// spreads the connections of a TCP address over the servers (`SO_REUSEPORT`). All servers accept from the same Unix
-    /// socket.
+    /// socket. A server that runs and has more connections than another passes on what it accepts.
     ///
     /// If a name has several addresses, all are bound. A Unix socket that a killed server left behind is replaced.
     ///
@@ -112,13 +116,23 @@ impl Listener {
                 Address::Unix(path) => bind_unix(path, &mut lists).map_err(context)?,
             }
         }
+        if servers.get() > 1 {
+            for (listeners, place) in lists.iter_mut().zip(Place::all(servers.get())) {
+                listeners.iter_mut().for_each(|listener| listener.place = Some(place.clone()));
+            }
+        }
         Ok(lists)
+    }
+
+    /// The place of its server among several.
+    pub(crate) fn place(&self) -> Option<Place<Socket>> {
+        self.place.clone()
     }
 
     /// The address of a TCP socket; port 0 is replaced by the port that the kernel chose. `None` for a Unix socket.
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        match &self.0 {
+        match &self.kind {
             Kind::Tcp(listener) => listener.local_addr().ok(),
             #[cfg(unix)]
             Kind::Unix(..) => None,
@@ -127,7 +141,7 @@ impl Listener {
 
     /// Accepts the next connection.
     pub(crate) fn accept(&self) -> io::Result<Socket> {
-        match &self.0 {
+        match &self.kind {
             Kind::Tcp(listener) => {
                 let (socket, _) = listener.accept()?;
                 if !INHERITS_NODELAY {
@@ -143,7 +157,7 @@ impl Listener {
 
     /// The socket, for the poll.
     pub(crate) fn source(&mut self) -> &mut dyn Source {
-        match &mut self.0 {
+        match &mut self.kind {
             Kind::Tcp(listener) => listener,
             #[cfg(unix)]
             Kind::Unix(listener, _) => listener,
@@ -151,10 +165,16 @@ impl Listener {
     }
 }
 
+impl From<Kind> for Listener {
+    fn from(kind: Kind) -> Self {
+        Self { kind, place: None }
+    }
+}
+
 /// The address or path.
 impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.kind {
             Kind::Tcp(listener) => match listener.local_addr() {
                 Ok(address) => write!(f, "{address}"),
                 Err(_) => f.write_str("?"),
@@ -202,7 +222,7 @@ fn bind_tcp(mut address: SocketAddr, config: &Config, lists: &mut [Vec<Listener>
         socket.listen(4096)?;
         let listener = TcpListener::from_std(socket.into());
         address = listener.local_addr()?; // for the next server, if the port was 0
-        listeners.push(Listener(Kind::Tcp(listener)));
+        listeners.push(Kind::Tcp(listener).into());
     }
     Ok(())
 }
@@ -222,7 +242,7 @@ fn bind_unix(path: &Path, lists: &mut [Vec<Listener>]) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     for listeners in lists {
         let listener = UnixListener::from_std(listener.try_clone()?);
-        listeners.push(Listener(Kind::Unix(listener, file.clone())));
+        listeners.push(Kind::Unix(listener, file.clone()).into());
     }
     Ok(())
 }

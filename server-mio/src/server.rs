@@ -6,16 +6,18 @@ use crate::{
     handler::Handler,
     listener::{Address, Listener},
     session::Turn,
+    spread::Seat,
     stats::Stats,
     stop::StopHandle,
     transport::{Network, Socket},
 };
-use mio::{Events, Interest, Poll, Token, event};
+use mio::{Events, Interest, Poll, Token, Waker, event};
 use std::{io, num::NonZeroUsize, sync::Arc, time::Instant};
 
 /// A server: one loop for one thread. [`run`](Self::run) serves until a [`StopHandle`] stops it.
 ///
-/// Several servers, each on a thread of its own, share an address if [`Listener::bind`] binds it for all of them.
+/// Several servers, each on a thread of its own, share an address if [`Listener::bind`] binds it for all of them. They then have
+/// about equally many connections.
 #[derive(Debug)]
 pub struct Server<H> {
     sockets: Sockets,
@@ -29,6 +31,8 @@ pub struct Server<H> {
 struct Sockets {
     poll: Poll,
     listeners: Vec<Listener>,
+    /// Present if other servers share the connections. It counts as one more listener.
+    seat: Option<Seat<Socket>>,
 }
 
 // A session's token is its key in the slab. These are above any such key.
@@ -58,8 +62,12 @@ impl<H: Handler> Server<H> {
         for (i, listener) in listeners.iter_mut().enumerate() {
             poll.registry().register(listener.source(), Token(LISTENERS + i), Interest::READABLE)?;
         }
+        let seat = match listeners.iter().find_map(Listener::place) {
+            Some(place) => place.open(Waker::new(poll.registry(), Token(LISTENERS + listeners.len()))?),
+            None => None,
+        };
         Ok(Self {
-            sockets: Sockets { poll, listeners },
+            sockets: Sockets { poll, listeners, seat },
             stop,
             event_loop: EventLoop::new(config, handler, EVENTS),
             began: Instant::now(),
@@ -125,11 +133,27 @@ impl Network for Sockets {
     type Socket = Socket;
 
     fn listeners(&self) -> usize {
-        self.listeners.len()
+        self.listeners.len() + usize::from(self.seat.is_some())
     }
 
-    fn accept(&mut self, listener: usize) -> io::Result<Socket> {
-        self.listeners.get(listener).map_or_else(|| Err(io::ErrorKind::WouldBlock.into()), Listener::accept)
+    fn accept(&mut self, listener: usize, full: bool) -> io::Result<Option<Socket>> {
+        match (self.listeners.get(listener), &self.seat) {
+            (Some(listener), None) => listener.accept().map(Some),
+            (Some(listener), Some(seat)) => seat.place(listener.accept()?, full),
+            (None, Some(seat)) => seat.take().map(Some).ok_or_else(|| io::ErrorKind::WouldBlock.into()),
+            (None, None) => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    fn can_pass_on(&self, listener: usize, most: usize) -> bool {
+        let is_inbox = listener >= self.listeners.len();
+        !is_inbox && self.seat.as_ref().is_some_and(|seat| seat.others_have_room(most))
+    }
+
+    fn ended(&mut self, sessions: usize) {
+        if let Some(seat) = &self.seat {
+            seat.ended(sessions);
+        }
     }
 
     fn register(&mut self, socket: &mut Socket, key: usize) -> io::Result<()> {
@@ -140,6 +164,7 @@ impl Network for Sockets {
     }
 
     fn close_listeners(&mut self) {
+        self.seat = None;
         self.listeners.clear();
     }
 }

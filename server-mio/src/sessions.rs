@@ -25,8 +25,8 @@ pub(crate) struct Sessions<H, T> {
     shared: Shared<H>,
     /// The key at which the next sweep begins.
     swept: usize,
-    /// A session has ended since the last [`take_ended`](Self::take_ended).
-    ended: bool,
+    /// How many sessions have ended since the last [`take_ended`](Self::take_ended).
+    ended: usize,
 }
 
 /// How many sweeps check all sessions. One sweep checks only a part of them, so that no turn of the loop is long.
@@ -44,7 +44,7 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
             buffers: Buffers::new(&config),
             shared: Shared::new(config, handler),
             swept: 0,
-            ended: false,
+            ended: 0,
         }
     }
 
@@ -121,8 +121,8 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
         !self.again.is_empty() || self.shared.compression.as_deref().is_some_and(Pools::has_turns)
     }
 
-    /// Whether a session has ended since the last call.
-    pub(crate) fn take_ended(&mut self) -> bool {
+    /// How many sessions have ended since the last call.
+    pub(crate) fn take_ended(&mut self) -> usize {
         mem::take(&mut self.ended)
     }
 
@@ -170,7 +170,7 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
                 // Closing the socket also ends its registration with the poll.
                 self.sessions.remove(key).leave(&mut self.shared);
                 self.shared.stats.connections.subtract(1);
-                self.ended = true;
+                self.ended += 1;
             }
         }
     }

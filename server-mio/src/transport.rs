@@ -48,11 +48,17 @@ pub(crate) trait Network {
     /// How many listening sockets there are. They are numbered from 0.
     fn listeners(&self) -> usize;
 
-    /// Accepts the next connection of a listener.
+    /// Accepts the next connection of a listener. `None` if another server gets it; if this server is `full`, it gets none.
     ///
     /// # Errors
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, and those of the operating system.
-    fn accept(&mut self, listener: usize) -> io::Result<Self::Socket>;
+    fn accept(&mut self, listener: usize, full: bool) -> io::Result<Option<Self::Socket>>;
+
+    /// Whether another server with fewer than `most` connections would get one of this listener.
+    fn can_pass_on(&self, listener: usize, most: usize) -> bool;
+
+    /// So many sessions have ended.
+    fn ended(&mut self, sessions: usize);
 
     /// Makes the poll report the events of a socket, for the session with this key.
     ///

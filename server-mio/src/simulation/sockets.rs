@@ -27,10 +27,16 @@ impl Network for Sockets {
         if self.0.borrow().listeners.is_some() { LISTENERS } else { 0 }
     }
 
-    fn accept(&mut self, listener: usize) -> io::Result<Socket> {
+    fn accept(&mut self, listener: usize, _: bool) -> io::Result<Option<Socket>> {
         let number = self.0.borrow_mut().accept(listener)?;
-        Ok(Socket { kernel: Rc::clone(&self.0), number })
+        Ok(Some(Socket { kernel: Rc::clone(&self.0), number }))
     }
+
+    fn can_pass_on(&self, _: usize, _: usize) -> bool {
+        false
+    }
+
+    fn ended(&mut self, _: usize) {}
 
     fn register(&mut self, socket: &mut Socket, key: usize) -> io::Result<()> {
         Ok(self.0.borrow_mut().register(socket.number, key)?)

@@ -269,6 +269,20 @@ fn several_addresses() {
     }
 }
 
+/// A second server, with one thread or several, cannot take the port from the first, or get some of its connections.
+#[test]
+fn a_port_is_not_shared() {
+    let program = start(&[]);
+    for threads in ["1", "2"] {
+        let mut second = Command::new(env!("CARGO_BIN_EXE_framewire-echo"));
+        let output =
+            second.args(["--listen", program.addresses[0].as_str(), "--threads", threads]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("cannot listen on"));
+    }
+    program.check();
+}
+
 #[test]
 fn several_threads() {
     let mut program = start(&["--threads", "2", "--stats", "1"]);

@@ -148,3 +148,61 @@ fn several_servers_share_an_address() {
     drop(clients);
     servers.into_iter().for_each(Running::end);
 }
+
+/// Servers that share an address.
+fn several(count: usize, config: Config) -> Vec<Running> {
+    let config = Arc::new(config);
+    let count = NonZeroUsize::new(count).unwrap();
+    let lists = Listener::bind(&["127.0.0.1:0".parse().unwrap()], count, &config).unwrap();
+    let new = |listeners| Running::run(Server::new(config.clone(), listeners, Twice::default()).unwrap());
+    lists.into_iter().map(new).collect()
+}
+
+fn connections(servers: &[Running]) -> Vec<u64> {
+    servers.iter().map(|server| server.stats.connections.get()).collect()
+}
+
+/// The kernel's hash alone gives some servers 3 of 512 connections, and others 14.
+#[test]
+fn several_servers_have_equally_many_connections() {
+    let servers = several(64, Config { receive_buffer: 4 * KIB, ..Config::default() });
+    let mut clients: Vec<_> = (0..512).map(|_| Client::connect(&servers[0].address)).collect();
+    let counts = connections(&servers);
+    assert_eq!(counts.iter().sum::<u64>(), 512);
+    assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 2, "{counts:?}");
+    for client in &mut clients {
+        client.text("hello");
+        client.expect_text("hello");
+    }
+    drop(clients);
+    until("all connections have ended", || connections(&servers).iter().sum::<u64>() == 0);
+    // Those that have ended count no more.
+    let clients: Vec<_> = (0..128).map(|_| Client::connect(&servers[0].address)).collect();
+    let counts = connections(&servers);
+    assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 2, "{counts:?}");
+    drop(clients);
+    servers.into_iter().for_each(Running::end);
+}
+
+/// The limit holds for each server, and one that is full passes connections on.
+#[test]
+fn several_servers_use_all_their_room() {
+    let servers = several(2, Config { max_connections: 6, ..Config::default() });
+    let clients: Vec<_> = (0..12).map(|_| Client::connect(&servers[0].address)).collect();
+    assert_eq!(connections(&servers), [6, 6]);
+    // More wait until another leaves.
+    let address = servers[0].address.clone();
+    let more: Vec<_> = (0..4)
+        .map(|_| {
+            let address = address.clone();
+            thread::spawn(move || Client::connect(&address))
+        })
+        .collect();
+    thread::sleep(Duration::from_millis(300));
+    assert_eq!(connections(&servers), [6, 6]);
+    assert!(more.iter().all(|thread| !thread.is_finished()));
+    drop(clients);
+    let clients: Vec<_> = more.into_iter().map(|thread| thread.join().unwrap()).collect();
+    drop(clients);
+    servers.into_iter().for_each(Running::end);
+}
