@@ -5,15 +5,17 @@
 //! echo      the handler
 //! signals   SIGINT, SIGTERM and SIGQUIT
 //! report    the line of statistics
+//! threads   several servers, each on a thread of its own
 //! ```
 
 mod echo;
 mod options;
 mod report;
 mod signals;
+mod threads;
 
 use echo::Echo;
-use framewire_mio::{Listener, Server, StopHandle};
+use framewire_mio::{Listener, Server};
 use options::Options;
 use std::{
     io::{self, Write},
@@ -21,6 +23,7 @@ use std::{
     sync::Arc,
     thread,
 };
+use threads::StopAll;
 
 fn main() -> ExitCode {
     let options = Options::parse_and_check();
@@ -54,8 +57,8 @@ fn run(options: &Options) -> io::Result<()> {
     for listeners in Listener::bind(&options.listen, options.threads, &config)? {
         servers.push(Server::new(config.clone(), listeners, Echo)?);
     }
-    let stop = StopAll(servers.iter().map(Server::stop_handle).collect());
-    signals::stop_at_the_first(&stop.0)?;
+    let stop = StopAll::new(&servers);
+    signals::stop_at_the_first(stop.handles())?;
     // If standard output is closed, the server runs all the same.
     let _ = io::stdout().write_all(options.banner(servers[0].listeners()).as_bytes());
     if let Some(period) = options.stats_period() {
@@ -63,46 +66,5 @@ fn run(options: &Options) -> io::Result<()> {
         // On a thread of its own: a busy server cannot delay it.
         thread::Builder::new().name("stats".into()).spawn(move || report::report(&stats, period))?;
     }
-
-    // The first server runs on this thread; usually it is the only one.
-    let first = servers.remove(0);
-    let mut others = Vec::new();
-    for server in servers {
-        let stop = stop.clone();
-        others.push(thread::Builder::new().spawn(move || serve(server, &stop))?);
-    }
-    let mut outcome = serve(first, &stop);
-    for thread in others {
-        let other = thread.join().unwrap_or_else(|_| Err(io::Error::other("a server panicked")));
-        outcome = outcome.and(other);
-    }
-    outcome
-}
-
-/// Runs one server. When it ends, also by an error or a panic, all others are stopped.
-fn serve(server: Server<Echo>, stop: &StopAll) -> io::Result<()> {
-    struct StopOthers<'a>(&'a StopAll);
-
-    impl Drop for StopOthers<'_> {
-        fn drop(&mut self) {
-            self.0.stop();
-        }
-    }
-
-    let _at_the_end = StopOthers(stop);
-    server.run()
-}
-
-/// All servers.
-#[derive(Clone)]
-struct StopAll(Arc<[StopHandle]>);
-
-impl StopAll {
-    fn stop(&self) {
-        for handle in self.0.iter() {
-            if let Err(error) = handle.stop() {
-                log::error!("cannot stop a server: {error}");
-            }
-        }
-    }
+    threads::run(servers, &stop)
 }
