@@ -101,7 +101,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SECONDS", default_value = "10", help_heading = "Compression")]
     pub(crate) compression_timeout: u32,
 
-    /// Run this many threads, each with its own server; the kernel spreads new connections over them (SO_REUSEPORT)
+    /// Run this many threads, each with its own server; new connections are spread evenly over them
     #[arg(long, value_name = "N", default_value = "1", help_heading = "Machine")]
     pub(crate) threads: NonZeroUsize,
 
