@@ -126,8 +126,7 @@ impl<H: Handler, T: Transport> EventLoop<H, T> {
         if now >= self.sweep && !self.postpone_sweep(events) {
             self.sweep = now + SWEEP;
             self.sessions.sweep();
-            self.note_ended(network);
-            self.accept_stuck(network);
+            self.make_room(network);
         }
         !self.has_ended(now)
     }
@@ -140,18 +139,16 @@ impl<H: Handler, T: Transport> EventLoop<H, T> {
             let Some(listener) = self.again.pop_front() else { break };
             self.accept(listener, network);
         }
-        if self.note_ended(network) {
-            self.accept_stuck(network);
+        if self.sessions.ended() > 0 {
+            self.make_room(network);
         }
     }
 
-    /// Whether sessions have ended since the last call.
-    fn note_ended(&mut self, network: &mut impl Network<Socket = T>) -> bool {
-        let ended = self.sessions.take_ended();
-        if ended > 0 {
-            network.ended(ended);
-        }
-        ended > 0
+    /// Called when sessions have ended, and now and then.
+    #[inline(never)]
+    fn make_room(&mut self, network: &mut impl Network<Socket = T>) {
+        network.ended(self.sessions.take_ended());
+        self.accept_stuck(network);
     }
 
     fn accept_stuck(&mut self, network: &mut impl Network<Socket = T>) {

@@ -121,6 +121,12 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
         !self.again.is_empty() || self.shared.compression.as_deref().is_some_and(Pools::has_turns)
     }
 
+    /// How many sessions have ended since the last [`take_ended`](Self::take_ended).
+    #[inline]
+    pub(crate) fn ended(&self) -> usize {
+        self.ended
+    }
+
     /// How many sessions have ended since the last call.
     pub(crate) fn take_ended(&mut self) -> usize {
         mem::take(&mut self.ended)

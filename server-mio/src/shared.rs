@@ -16,6 +16,8 @@ pub(crate) struct Shared<H> {
     pub(crate) stats: Arc<Stats>,
     /// Seconds since the loop began.
     pub(crate) now: u32,
+    /// The address at which the bytes end whose frames are being handled.
+    pub(crate) end: usize,
     pub(crate) pool: Pool,
     /// Present if compression is offered.
     pub(crate) compression: Option<Box<Pools>>,
@@ -50,6 +52,7 @@ impl<H> Shared<H> {
             handler,
             stats: Arc::default(),
             now: 0,
+            end: 0,
             pool: Pool::default(),
             compression: Pools::new(&config).map(Box::new),
             config,
