@@ -96,8 +96,12 @@ impl Cell {
         ]
     }
 
-    /// How many times longer than a small cell it is measured, so that each connection gets a few replies.
+    /// How many times longer than a small cell it is measured, so that each connection gets a few replies, or each place a few
+    /// connections.
     pub(crate) fn patience(&self) -> f64 {
+        if let Some((echoes, _)) = self.churn {
+            return 1.0 + (self.connections * (echoes + 1)) as f64 / 2e3;
+        }
         let bytes = (self.connections * self.size) as f64;
         match self.coding {
             Coding::Plain => 1.0 + bytes / 2e8,
