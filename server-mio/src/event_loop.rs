@@ -7,7 +7,8 @@
 
 use crate::{
     config::Config,
-    handler::Handler,
+    detached::Detached,
+    handler::{Handler, Taken},
     session::Turn,
     sessions::{SWEEPS_FOR_ALL, Sessions},
     stats::Stats,
@@ -148,7 +149,19 @@ impl<H: Handler, T: Transport> EventLoop<H, T> {
     #[inline(never)]
     fn make_room(&mut self, network: &mut impl Network<Socket = T>) {
         network.ended(self.sessions.take_ended());
+        self.hand_over(network);
         self.accept_stuck(network);
+    }
+
+    /// Hands over the connections that the handler has taken over.
+    fn hand_over(&mut self, network: &mut impl Network<Socket = T>) {
+        for (socket, Taken { by, head, rest }) in self.sessions.take_taken() {
+            let Some(socket) = network.release(socket) else { continue };
+            match Detached::new(socket, head, rest) {
+                Ok(connection) => by(connection),
+                Err(error) => log::error!("cannot hand a connection over: {error}"),
+            }
+        }
     }
 
     fn accept_stuck(&mut self, network: &mut impl Network<Socket = T>) {

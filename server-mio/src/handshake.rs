@@ -2,7 +2,7 @@
 
 use crate::{
     config::{Config, Subprotocols},
-    handler::Handler,
+    handler::{Admission, Handler, Taken},
 };
 use framewire::{
     extension::{self, DeflateParams},
@@ -19,6 +19,8 @@ pub(crate) struct Answer {
     pub(crate) deflate: Option<DeflateParams>,
     /// The request was wrong.
     pub(crate) error: bool,
+    /// The handler takes the connection over: nothing is sent.
+    pub(crate) taken: Option<Taken>,
 }
 
 impl Answer {
@@ -33,7 +35,7 @@ impl Answer {
             log::error!("the handler's response to a request is not valid: {error}");
             INTERNAL_ERROR.to_vec()
         });
-        Self { bytes, open: false, deflate: None, error: false }
+        Self { bytes, open: false, deflate: None, error: false, taken: None }
     }
 }
 
@@ -41,7 +43,7 @@ impl Answer {
 const INTERNAL_ERROR: &[u8] =
     b"HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
-/// The response to a request. Compression is negotiated only if `deflate` is present.
+/// The response to a request, unless the handler takes the connection over. Compression is negotiated only if `deflate` is present.
 pub(crate) fn answer(
     config: &Config,
     handler: &mut impl Handler,
@@ -49,7 +51,8 @@ pub(crate) fn answer(
     deflate: Option<&extension::DeflatePolicy>,
 ) -> Answer {
     let mut slots = HeaderSlots::<{ Config::MAX_HEADERS }>::new();
-    match Request::parse(head, &mut slots).and_then(|request| respond(config, handler, &request, deflate)) {
+    let request = Request::parse(head, &mut slots);
+    match request.and_then(|request| respond(config, handler, &request, head, deflate)) {
         Ok(answer) => answer,
         Err(error) => Answer::refuse(error),
     }
@@ -64,36 +67,51 @@ fn respond(
     config: &Config,
     handler: &mut impl Handler,
     request: &Request<'_, '_>,
+    head: &[u8],
     deflate: Option<&extension::DeflatePolicy>,
 ) -> Result<Answer, HandshakeError> {
-    match request.upgrade()? {
+    let upgrade = request.upgrade()?;
+    if let Some(upgrade) = &upgrade {
+        check_origin(config, upgrade)?;
+    }
+    let plain = |response: PlainResponse<'_>| Answer::close(&response.head_only(request.method() == "HEAD"));
+    match handler.admit(request) {
+        Admission::Serve => {}
+        Admission::Respond(response) => return Ok(plain(response)),
+        Admission::TakeOver(by) => {
+            let taken = Some(Taken { by, head: head.to_vec(), rest: Vec::new() });
+            return Ok(Answer { bytes: Vec::new(), open: false, deflate: None, error: false, taken });
+        }
+    }
+    Ok(match upgrade {
         Some(upgrade) => accept(config, &upgrade, deflate),
-        None => Ok(Answer::close(&handler.request(request).head_only(request.method() == "HEAD"))),
+        None => plain(handler.request(request)),
+    })
+}
+
+/// A page of any origin can make a browser connect, so browsers send the page's origin. Other clients need not.
+fn check_origin(config: &Config, upgrade: &Upgrade<'_, '_>) -> Result<(), HandshakeError> {
+    match upgrade.origin() {
+        Some(origin) if !config.origins.is_empty() => {
+            let allowed = config.origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin));
+            if allowed { Ok(()) } else { Err(HandshakeError::OriginForbidden) }
+        }
+        _ => Ok(()),
     }
 }
 
-fn accept(
-    config: &Config,
-    upgrade: &Upgrade<'_, '_>,
-    deflate: Option<&extension::DeflatePolicy>,
-) -> Result<Answer, HandshakeError> {
-    // A page of any origin can make a browser connect, so browsers send the page's origin. Other clients need not.
-    if let (Some(origin), false) = (upgrade.origin(), config.origins.is_empty()) {
-        if !config.origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)) {
-            return Err(HandshakeError::OriginForbidden);
-        }
-    }
+fn accept(config: &Config, upgrade: &Upgrade<'_, '_>, deflate: Option<&extension::DeflatePolicy>) -> Answer {
     let subprotocol = match &config.subprotocols {
         Subprotocols::Any => upgrade.subprotocols().next(),
         Subprotocols::Only(ours) => upgrade.subprotocols().find(|name| ours.iter().any(|our| our == name)),
     };
     let deflate = deflate.and_then(|config| upgrade.deflate(config));
     let deflate_params = deflate.map(|answer| answer.params());
-    Ok(match upgrade.accept().subprotocol(subprotocol).deflate(deflate).to_vec() {
-        Ok(bytes) => Answer { bytes, open: true, deflate: deflate_params, error: false },
+    match upgrade.accept().subprotocol(subprotocol).deflate(deflate).to_vec() {
+        Ok(bytes) => Answer { bytes, open: true, deflate: deflate_params, error: false, taken: None },
         Err(error) => {
             log::error!("a handshake's response is not valid: {error}"); // not reached: each value is one that the client sent
             Answer::close(&PlainResponse::new(500))
         }
-    })
+    }
 }

@@ -47,6 +47,7 @@
 //! transport     connected sockets: the only module that reads and writes them; the seam to the operating system
 //! spread        several servers that share their connections evenly
 //! listener      addresses and listening sockets
+//! detached      connections that a handler has taken over
 //! line          a queue that sessions can leave
 //! budget        how much compression may do in one turn
 //! replies       replies that are compressed in steps
@@ -65,6 +66,7 @@
 mod budget;
 mod compression;
 mod config;
+mod detached;
 mod event_loop;
 mod handler;
 mod handshake;
@@ -84,7 +86,8 @@ mod stop;
 mod transport;
 
 pub use config::{CompressionConfig, Config, Subprotocols};
-pub use handler::Handler;
+pub use detached::{Detached, Interrupter, Wait};
+pub use handler::{Admission, Handler, TakeOver};
 pub use listener::{Address, Listener};
 pub use reply::Reply;
 pub use server::Server;

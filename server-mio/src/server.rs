@@ -163,6 +163,16 @@ impl Network for Sockets {
         self.poll.registry().register(socket.source(), Token(key), interests)
     }
 
+    fn release(&mut self, mut socket: Socket) -> Option<Socket> {
+        match self.poll.registry().deregister(socket.source()) {
+            Ok(()) => Some(socket),
+            Err(error) => {
+                log::error!("cannot hand a connection over: {error}");
+                None
+            }
+        }
+    }
+
     fn close_listeners(&mut self) {
         self.seat = None;
         self.listeners.clear();

@@ -4,7 +4,8 @@
 //!                                                                         ┌─────a clean close─────────────┐
 //! Handshake ──101──▶ Open ──we close──▶ Closing ──the peer closes──▶ Draining ──all is written──▶ Shut ──▶ dropped
 //!     │               └──────the peer closes, or an error───────────▶ ┘                            ▲
-//!     └──page, error────────────────────────────────────────────────▶ ┘       the peer's end of stream, or a timeout
+//!     ├──page, error────────────────────────────────────────────────▶ ┘       the peer's end of stream, or a timeout
+//!     └──the handler takes the connection over──▶ Taken ──▶ handed over
 //! ```
 //!
 //! Each phase reads, writes and awaits something else:
@@ -106,6 +107,8 @@ pub(crate) enum Phase {
     Shut,
     /// The peer has closed its side. The backlog is written; then the session is dropped.
     Ended,
+    /// The handler has taken the connection over; at the end of its turn, the session is gone.
+    Taken,
 }
 
 /// The queue in which a session waits for a turn that no event will report.
@@ -156,6 +159,8 @@ pub(crate) enum Next {
     Line,
     /// The session is over.
     Drop,
+    /// The session is over, and its socket is handed to the handler.
+    HandOver,
 }
 
 impl<T: Transport> Session<T> {
@@ -255,6 +260,11 @@ impl<T: Transport> Session<T> {
             compression.has_heavy_ticket = queue == Queue::Heavy;
         }
         self.queue = queue;
+    }
+
+    /// The socket of a session that has left.
+    pub(crate) fn into_socket(self) -> T {
+        self.socket
     }
 
     /// Removes a session that is dropped from the counters and from its queue.

@@ -5,7 +5,7 @@ use crate::{
     budget,
     compression::Pools,
     config::Config,
-    handler::Handler,
+    handler::{Handler, Taken},
     line::Line,
     session::{Next, Session, Turn},
     shared::{Buffers, Shared},
@@ -27,6 +27,8 @@ pub(crate) struct Sessions<H, T> {
     swept: usize,
     /// How many sessions have ended since the last [`take_ended`](Self::take_ended).
     ended: usize,
+    /// The sockets of sessions that have ended because the handler has taken their connections over.
+    taken: Vec<(T, Taken)>,
 }
 
 /// How many sweeps check all sessions. One sweep checks only a part of them, so that no turn of the loop is long.
@@ -45,6 +47,7 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
             shared: Shared::new(config, handler),
             swept: 0,
             ended: 0,
+            taken: Vec::new(),
         }
     }
 
@@ -132,6 +135,11 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
         mem::take(&mut self.ended)
     }
 
+    /// Takes the connections that the handler has taken over. There are none unless a session has [ended](Self::take_ended).
+    pub(crate) fn take_taken(&mut self) -> Vec<(T, Taken)> {
+        mem::take(&mut self.taken)
+    }
+
     /// Checks the timeouts of the next quarter of the sessions.
     pub(crate) fn sweep(&mut self) {
         let len = self.sessions.capacity();
@@ -155,6 +163,7 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
 
     /// Tells every peer that the server stops.
     pub(crate) fn go_away(&mut self) {
+        self.shared.handler.stopping();
         for key in 0..self.sessions.capacity() {
             if let Some(session) = self.sessions.get_mut(key) {
                 let next = session.go_away(&mut self.shared);
@@ -172,13 +181,22 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
                     session.join(next, key, &mut self.shared);
                 }
             }
-            Next::Drop => {
-                // Closing the socket also ends its registration with the poll.
-                self.sessions.remove(key).leave(&mut self.shared);
-                self.shared.stats.connections.subtract(1);
-                self.ended += 1;
+            // Closing the socket also ends its registration with the poll.
+            Next::Drop => drop(self.remove(key)),
+            Next::HandOver => {
+                let socket = self.remove(key).into_socket();
+                self.shared.stats.taken_over.add(1);
+                self.taken.extend(self.shared.taken.take().map(|taken| (socket, taken)));
             }
         }
+    }
+
+    fn remove(&mut self, key: usize) -> Session<T> {
+        let mut session = self.sessions.remove(key);
+        session.leave(&mut self.shared);
+        self.shared.stats.connections.subtract(1);
+        self.ended += 1;
+        session
     }
 
     /// Calls sessions in the line as long as a decompressor is free. Then gives those that have more to do a turn, in their

@@ -1,6 +1,6 @@
 //! The state that all sessions of one loop share, and the memory that it lends to a session with unfinished work.
 
-use crate::{compression::Pools, config::Config, stats::Stats};
+use crate::{compression::Pools, config::Config, handler::Taken, stats::Stats};
 use framewire::{
     Assembler,
     handshake::{self, HeadBuffer},
@@ -21,6 +21,8 @@ pub(crate) struct Shared<H> {
     pub(crate) pool: Pool,
     /// Present if compression is offered.
     pub(crate) compression: Option<Box<Pools>>,
+    /// The handler takes over the connection whose session has its turn.
+    pub(crate) taken: Option<Taken>,
 }
 
 /// Buffers that are empty between two turns of a session.
@@ -55,6 +57,7 @@ impl<H> Shared<H> {
             end: 0,
             pool: Pool::default(),
             compression: Pools::new(&config).map(Box::new),
+            taken: None,
             config,
         }
     }

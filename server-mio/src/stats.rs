@@ -9,6 +9,8 @@ pub struct Stats {
     pub connections: Counter,
     /// Connections accepted since the start.
     pub accepted: Counter,
+    /// Connections that the handler has taken over since the start. They no longer count as open.
+    pub taken_over: Counter,
     /// Whole messages received since the start.
     pub messages: Counter,
     /// Bytes of frames received since the start.

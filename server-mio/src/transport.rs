@@ -7,7 +7,8 @@ use socket2::SockRef;
 use std::{
     io::{self, IoSlice, IoSliceMut, Read, Write},
     mem::{self, MaybeUninit},
-    net::Shutdown,
+    net::{Shutdown, SocketAddr},
+    time::Duration,
 };
 
 /// A socket, or a replacement for one. It does not block: a call that would is an error of the kind
@@ -66,6 +67,10 @@ pub(crate) trait Network {
     /// Those of the operating system.
     fn register(&mut self, socket: &mut Self::Socket, key: usize) -> io::Result<()>;
 
+    /// Ends the registration of a socket, and returns it for use outside the loop. `None`: it was closed, because that failed, or
+    /// because it is a replacement.
+    fn release(&mut self, socket: Self::Socket) -> Option<Socket>;
+
     /// Closes the listening sockets.
     fn close_listeners(&mut self);
 }
@@ -93,6 +98,16 @@ impl Socket {
     /// The socket, for the poll.
     pub(crate) fn source(&mut self) -> &mut dyn Source {
         each!(self, socket => socket)
+    }
+
+    /// Makes closing the socket reset the connection, if it is one of TCP.
+    pub(crate) fn reset_on_close(&self) -> io::Result<()> {
+        each!(self, socket => SockRef::from(socket).set_linger(Some(Duration::ZERO)))
+    }
+
+    /// The peer's address, unless it is a Unix socket.
+    pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
+        each!(self, socket => SockRef::from(socket).peer_addr()).ok()?.as_socket()
     }
 }
 

@@ -4,7 +4,7 @@ use super::{Next, Phase, Queue, Session};
 use crate::{
     compression::{Compression, Rest},
     config::Config,
-    handler::Handler,
+    handler::{Handler, Taken},
     handshake,
     reply::push_behind,
     shared::Shared,
@@ -127,6 +127,11 @@ impl<T: Transport> Session<T> {
             ),
             Err(error) => (handshake::Answer::refuse(error), 0),
         };
+        if let Some(taken) = answer.taken {
+            shared.taken = Some(Taken { rest: input[consumed..].to_vec(), ..taken });
+            self.phase = Phase::Taken;
+            return;
+        }
         outbox.push(&answer.bytes);
         if answer.error {
             shared.stats.errors.add(1);
@@ -243,6 +248,9 @@ impl<T: Transport> Session<T> {
     }
 
     fn settle_slowly(&mut self, more: Next, shared: &mut Shared<impl Handler>) -> Next {
+        if self.phase == Phase::Taken {
+            return Next::HandOver;
+        }
         if let Some(busy) = self.busy.take_if(|busy| self.phase != Phase::Handshake && busy.is_idle()) {
             shared.pool.put_busy(busy, shared.config.head_limits);
         }

@@ -10,6 +10,8 @@ pub(super) struct Connection {
     /// Whether the server has accepted it, and when it registered it.
     pub(super) accepted: bool,
     pub(super) registered: Duration,
+    /// The handler has taken it over.
+    pub(super) taken: bool,
     /// When the server closed its socket.
     pub(super) closed: Option<Duration>,
 
@@ -109,6 +111,7 @@ impl Connection {
             key: None,
             accepted: false,
             registered: Duration::ZERO,
+            taken: false,
             closed: None,
             incoming: VecDeque::new(),
             incoming_room,

@@ -103,6 +103,9 @@ impl Invariants {
         if connection.key != Some(key) {
             return Err("it is not registered");
         }
+        if view.phase == Phase::Taken {
+            return Err("it was taken over, and is still here");
+        }
         if kernel.listeners.is_none() && view.phase <= Phase::Open {
             return Err("the server stops, and has not told the peer");
         }

@@ -19,6 +19,9 @@ pub(super) fn of(
     config: &Config,
     stopping: bool,
 ) -> Result<(bool, Option<Met>), String> {
+    if connection.taken {
+        return Ok((true, Some(Met::TakenOver)));
+    }
     // Then the peer itself checks that it misses nothing.
     let clean = (false, Some(Met::ClosedAtOnce));
     let Some(view) = track.view else {
@@ -40,6 +43,7 @@ pub(super) fn of(
             Phase::Draining => Met::ResetInDraining,
             Phase::Shut => Met::ResetInShut,
             Phase::Ended => Met::ResetInEnded,
+            Phase::Taken => return Err("a session outlives its turn although it was taken over".into()),
         };
         return Ok((true, connection.reset.then_some(met)));
     }

@@ -330,6 +330,16 @@ impl Kernel {
         result
     }
 
+    /// Ends the registration of a socket that the handler has taken over, which answers at once.
+    pub(super) fn release(&mut self, number: usize, answer: &[u8]) {
+        let connection = &mut self.connections[number];
+        connection.taken = true;
+        if !connection.gone && !connection.reset {
+            connection.outgoing.extend(answer);
+        }
+        self.note(|| format!("    #{number} the handler takes the connection over"));
+    }
+
     /// Closes the server's socket.
     pub(super) fn close(&mut self, number: usize) {
         let now = self.now;

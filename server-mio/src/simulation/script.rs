@@ -216,6 +216,7 @@ fn opening(random: &mut Random, deflate: bool, name: &mut String) -> (Opening, b
         1 => (b"NONSENSE\r\n\r\n".to_vec(), 400),
         2 => (b"".to_vec(), 408),
         3 => (b"GET / HTTP/1.1\r\nHost: te".to_vec(), 408),
+        4 => (b"GET /taken HTTP/1.1\r\nHost: test.example\r\n\r\nand more".to_vec(), 299),
         _ => return (Opening::Upgrade { deflate, early: !deflate && random.below(3) == 0 }, end),
     };
     *name = format!("expects {}", other.1);

@@ -4,7 +4,7 @@ use super::{
     connection::Failure,
     kernel::{Kernel, LISTENERS},
 };
-use crate::transport::{Network, Transport};
+use crate::transport::{self, Network, Transport};
 use std::{
     cell::RefCell,
     io::{self, IoSlice, IoSliceMut, Read, Write},
@@ -16,6 +16,9 @@ pub(super) struct Socket {
     kernel: Rc<RefCell<Kernel>>,
     pub(super) number: usize,
 }
+
+/// What the handler writes to a connection that it has taken over.
+const TAKEN: &[u8] = b"HTTP/1.1 299 Taken\r\n\r\n";
 
 /// The listeners and the poll.
 pub(super) struct Sockets(pub(super) Rc<RefCell<Kernel>>);
@@ -40,6 +43,12 @@ impl Network for Sockets {
 
     fn register(&mut self, socket: &mut Socket, key: usize) -> io::Result<()> {
         Ok(self.0.borrow_mut().register(socket.number, key)?)
+    }
+
+    /// The handler answers at once.
+    fn release(&mut self, socket: Socket) -> Option<transport::Socket> {
+        self.0.borrow_mut().release(socket.number, TAKEN);
+        None
     }
 
     fn close_listeners(&mut self) {

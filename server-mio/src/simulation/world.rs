@@ -11,13 +11,14 @@ use super::{
 use crate::{
     config::{CompressionConfig, Config},
     event_loop::{Event, EventLoop},
-    handler::Handler,
+    handler::{Admission, Handler},
     reply::Reply,
 };
 use framewire::{
     Kind, Limits,
     deflate::{DeflateConfig, DeflatePool, InflateConfig, InflatePool},
     extension::DeflatePolicy,
+    handshake::Request,
 };
 use framewire_testing::payload::Random;
 use std::{borrow::Cow, cell::RefCell, rc::Rc, sync::Arc, time::Duration};
@@ -41,12 +42,16 @@ pub(super) struct World {
     pub(super) turns: usize,
 }
 
-/// Echoes each message.
+/// Echoes each message, and takes over the connections of requests for `/taken`.
 struct Echo;
 
 impl Handler for Echo {
     fn message<'b>(&mut self, kind: Kind, payload: Cow<'b, [u8]>, mut reply: Reply<'_, 'b>) {
         let _ = reply.send(kind, payload);
+    }
+
+    fn admit(&mut self, request: &Request<'_, '_>) -> Admission<'_> {
+        if request.path() == "/taken" { Admission::TakeOver(Box::new(drop)) } else { Admission::Serve }
     }
 }
 

@@ -16,26 +16,26 @@ use std::{
 };
 
 /// A server on a thread.
-struct Running {
-    address: String,
-    stats: Arc<Stats>,
+pub(super) struct Running {
+    pub(super) address: String,
+    pub(super) stats: Arc<Stats>,
     stop: StopHandle,
     thread: JoinHandle<io::Result<()>>,
 }
 
 impl Running {
-    fn start<H: Handler + Send + 'static>(config: Config, handler: H) -> Self {
+    pub(super) fn start<H: Handler + Send + 'static>(config: Config, handler: H) -> Self {
         let server = Server::bind(&["127.0.0.1:0".parse().unwrap()], config, handler).unwrap();
         Self::run(server)
     }
 
-    fn run<H: Handler + Send + 'static>(server: Server<H>) -> Self {
+    pub(super) fn run<H: Handler + Send + 'static>(server: Server<H>) -> Self {
         let address = server.listeners()[0].to_string();
         let (stats, stop) = (server.stats(), server.stop_handle());
         Self { address, stats, stop, thread: thread::spawn(move || server.run()) }
     }
 
-    fn end(self) {
+    pub(super) fn end(self) {
         self.stop.stop().unwrap();
         until("the server ends", || self.thread.is_finished());
         self.thread.join().unwrap().unwrap();

@@ -14,6 +14,7 @@ mod faults;
 mod handshake;
 mod library;
 mod pressure;
+mod takeover;
 
 /// Starts the program on a free port of the loopback interface.
 fn start(options: &[&str]) -> Program {
