@@ -119,6 +119,11 @@ impl Client {
         Self::on(Socket::Tcp(tcp(address)), &[], b"")
     }
 
+    /// Connects over TCP, to this path and query.
+    pub fn connect_to(address: &str, target: &str) -> Self {
+        Self::open(Socket::Tcp(tcp(address)), target, &[], b"")
+    }
+
     /// Connects over a Unix socket.
     pub fn connect_unix(path: &str) -> Self {
         let stream = UnixStream::connect(path).expect("the server accepts");
@@ -128,9 +133,13 @@ impl Client {
     }
 
     /// Does the opening handshake, and sends frames with the head.
-    pub fn on(mut socket: Socket, subprotocols: &[&str], frames: &[u8]) -> Self {
+    pub fn on(socket: Socket, subprotocols: &[&str], frames: &[u8]) -> Self {
+        Self::open(socket, "/", subprotocols, frames)
+    }
+
+    fn open(mut socket: Socket, target: &str, subprotocols: &[&str], frames: &[u8]) -> Self {
         let handshake =
-            ClientHandshake::new("test.example", "/", ClientKey::new([7; 16])).subprotocols(subprotocols);
+            ClientHandshake::new("test.example", target, ClientKey::new([7; 16])).subprotocols(subprotocols);
         let mut request = handshake.to_vec().unwrap();
         request.extend_from_slice(frames);
         socket.write_all(&request).unwrap();

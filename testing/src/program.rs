@@ -122,6 +122,11 @@ impl Program {
         line.expect("a count").trim().parse().expect("a number")
     }
 
+    /// How many threads it has.
+    pub fn threads(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("procfs").count()
+    }
+
     /// How many file descriptors it has open.
     pub fn descriptors(&self) -> usize {
         self.descriptors_below(usize::MAX)
