@@ -7,6 +7,7 @@ use framewire_testing::{
     wire::{self, BINARY, CLOSE, CONTINUATION, MORE, PING, PONG, RSV1, TEXT},
 };
 
+mod behaviours;
 mod closing;
 mod compression;
 mod echo;

@@ -1,19 +1,22 @@
 //! A WebSocket echo server on the library framewire_mio.
 //!
 //! ```text
-//! options   the command line, and the banner
-//! echo      the handler
-//! signals   SIGINT, SIGTERM and SIGQUIT
-//! report    the line of statistics
-//! threads   several servers, each on a thread of its own
+//! options     the command line, and the banner
+//! behaviours  what a connection does if its URL asks for it
+//! echo        the handler
+//! signals     SIGINT, SIGTERM and SIGQUIT
+//! report      the line of statistics
+//! threads     several servers, each on a thread of its own
 //! ```
 
+mod behaviours;
 mod echo;
 mod options;
 mod report;
 mod signals;
 mod threads;
 
+use behaviours::Behaviours;
 use echo::Echo;
 use framewire_mio::{Listener, Server};
 use options::Options;
@@ -53,9 +56,11 @@ fn run(options: &Options) -> io::Result<()> {
         Err(error) => log::warn!("cannot raise the limit on open files: {error}"),
     }
     let config = Arc::new(options.config());
+    let behaviours = options.behaviours.then(|| Arc::new(Behaviours::new(config.clone())));
     let mut servers = Vec::new();
     for listeners in Listener::bind(&options.listen, options.threads, &config)? {
-        servers.push(Server::new(config.clone(), listeners, Echo)?);
+        options.check_listeners(&listeners).map_err(io::Error::other)?;
+        servers.push(Server::new(config.clone(), listeners, Echo::new(behaviours.clone()))?);
     }
     let stop = StopAll::new(&servers);
     signals::stop_at_the_first(stop.handles())?;
@@ -66,5 +71,10 @@ fn run(options: &Options) -> io::Result<()> {
         // On a thread of its own: a busy server cannot delay it.
         thread::Builder::new().name("stats".into()).spawn(move || report::report(&stats, period))?;
     }
-    threads::run(servers, &stop)
+    let outcome = threads::run(servers, &stop);
+    if let Some(behaviours) = behaviours {
+        behaviours.stop(); // already done, unless the servers ended by an error
+        behaviours.wait();
+    }
+    outcome
 }

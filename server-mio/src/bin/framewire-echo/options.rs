@@ -5,7 +5,7 @@
 use clap::{CommandFactory, Parser};
 use framewire::{Limits, extension};
 use framewire_mio::{Address, CompressionConfig, Config, Listener, Subprotocols};
-use std::{fmt::Write, num::NonZeroUsize, str::FromStr, time::Duration};
+use std::{fmt::Write, net::SocketAddr, num::NonZeroUsize, str::FromStr, time::Duration};
 
 /// A WebSocket server that echoes every message unchanged, to test clients, proxies and browsers, or to measure a
 /// machine. A browser that opens its address gets a page to type, send and measure.
@@ -101,6 +101,16 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SECONDS", default_value = "10", help_heading = "Compression")]
     pub(crate) compression_timeout: u32,
 
+    /// Let the URL of a connection say what it does: ws://HOST:PORT/echo?delay=100ms, for example, echoes late; others cut, reset or
+    /// close it, or send something unasked. The server lists all at /behaviours, and docs/behaviours.md explains them [default:
+    /// off]
+    #[arg(long, help_heading = "Behaviours")]
+    pub(crate) behaviours: bool,
+
+    /// Allow --behaviours on an address that other machines can reach, although it lets anyone make the server do strange things
+    #[arg(long, requires = "behaviours", help_heading = "Behaviours")]
+    pub(crate) behaviours_for_anyone: bool,
+
     /// Run this many threads, each with its own server; new connections are spread evenly over them
     #[arg(long, value_name = "N", default_value = "1", help_heading = "Machine")]
     pub(crate) threads: NonZeroUsize,
@@ -176,6 +186,19 @@ impl Options {
         }
     }
 
+    /// Refuses behaviours for other machines, unless they are asked for.
+    pub(crate) fn check_listeners(&self, listeners: &[Listener]) -> Result<(), String> {
+        let reachable = |address: &SocketAddr| !address.ip().to_canonical().is_loopback();
+        let mut addresses = listeners.iter().filter_map(Listener::local_addr);
+        match addresses.find(reachable) {
+            Some(address) if self.behaviours && !self.behaviours_for_anyone => Err(format!(
+                "other machines may reach {address}, and --behaviours lets anyone make the server do strange things; \
+                 listen on a loopback address only, or add --behaviours-for-anyone"
+            )),
+            _ => Ok(()),
+        }
+    }
+
     fn max_frame(&self) -> Size {
         self.max_frame.unwrap_or(self.max_message)
     }
@@ -212,6 +235,12 @@ impl Options {
             [] => writeln!(text, "  pages of any origin may connect (--allow-origin)"),
             origins => writeln!(text, "  pages of these origins may connect: {}", origins.join(", ")),
         };
+        if let (true, Some(address)) = (self.behaviours, browser) {
+            let _ = writeln!(
+                text,
+                "  behaviours: ws://{address}/echo?delay=100ms, and others; http://{address}/behaviours lists them"
+            );
+        }
         if let Some(address) = browser {
             let _ = writeln!(
                 text,
