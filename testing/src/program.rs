@@ -6,7 +6,7 @@ use std::{
     io::{BufRead, BufReader},
     net::TcpStream,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::mpsc::{Receiver, channel},
+    sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread,
     time::{Duration, Instant},
 };
@@ -56,6 +56,14 @@ impl Program {
     /// The next line that it prints.
     pub fn line(&self) -> String {
         self.lines.recv_timeout(PATIENCE).expect("a line on its standard output")
+    }
+
+    /// The next line that it prints, or `None` if it has closed its standard output.
+    pub fn next_line(&self) -> Option<String> {
+        match self.lines.recv_timeout(PATIENCE) {
+            Err(RecvTimeoutError::Timeout) => panic!("no line on its standard output, and no end"),
+            line => line.ok(),
+        }
     }
 
     /// The first address at which it listens.

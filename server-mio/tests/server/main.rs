@@ -8,6 +8,7 @@ use framewire_testing::{
 };
 
 mod behaviours;
+mod check_client;
 mod closing;
 mod compression;
 mod echo;

@@ -1,15 +1,19 @@
 //! A WebSocket echo server on the library framewire_mio.
 //!
 //! ```text
-//! options     the command line, and the banner
-//! behaviours  what a connection does if its URL asks for it
-//! echo        the handler
-//! signals     SIGINT, SIGTERM and SIGQUIT
-//! report      the line of statistics
-//! threads     several servers, each on a thread of its own
+//! options       the command line, and the banner
+//! bad           violations of the protocol by name
+//! check_client  leads a client through these
+//! behaviours    what a connection does if its URL asks for it
+//! echo          the handler
+//! signals       SIGINT, SIGTERM and SIGQUIT
+//! report        the line of statistics
+//! threads       several servers, each on a thread of its own
 //! ```
 
+mod bad;
 mod behaviours;
+mod check_client;
 mod echo;
 mod options;
 mod report;
@@ -36,13 +40,15 @@ fn main() -> ExitCode {
         .format_timestamp_millis()
         .format_target(false)
         .init();
-    match run(&options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("framewire-echo: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    let (outcome, failure) = if options.check_client {
+        (check_client::run(&options), check_client::UNFINISHED.into())
+    } else {
+        (run(&options).map(|()| ExitCode::SUCCESS), ExitCode::FAILURE)
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("framewire-echo: {error}");
+        failure
+    })
 }
 
 fn run(options: &Options) -> io::Result<()> {

@@ -5,7 +5,7 @@
 use clap::{CommandFactory, Parser};
 use framewire::{Limits, extension};
 use framewire_mio::{Address, CompressionConfig, Config, Listener, Subprotocols};
-use std::{fmt::Write, net::SocketAddr, num::NonZeroUsize, str::FromStr, time::Duration};
+use std::{fmt::Write, net::SocketAddr, num::NonZeroUsize, path::PathBuf, str::FromStr, time::Duration};
 
 /// A WebSocket server that echoes every message unchanged, to test clients, proxies and browsers, or to measure a
 /// machine. A browser that opens its address gets a page to type, send and measure.
@@ -122,6 +122,20 @@ pub(crate) struct Options {
     /// Set the kernel's send buffer of each TCP socket (SO_SNDBUF) [default: the kernel's choice]
     #[arg(long, value_name = "SIZE", help_heading = "Machine")]
     pub(crate) send_buffer: Option<Size>,
+
+    /// Do not echo, but check a client: lead it through violations of the protocol and things that it must accept, print what
+    /// it did, and exit with 0 if it was strict, 1 if it was not, 3 if it did not finish. Each connection gets the next case;
+    /// a client with a driver for an Autobahn test suite needs no other
+    #[arg(long, help_heading = "Checking a client")]
+    pub(crate) check_client: bool,
+
+    /// Also write what the client did to this file, as JSON
+    #[arg(long, value_name = "FILE", requires = "check_client", help_heading = "Checking a client")]
+    pub(crate) report: Option<PathBuf>,
+
+    /// Wait this many seconds for each answer of the client
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = clap::value_parser!(u32).range(1..=3600), help_heading = "Checking a client")]
+    pub(crate) check_timeout: u32,
 
     /// Print a line of statistics every SECONDS seconds; 0 means never
     #[arg(long, value_name = "SECONDS", default_value = "0", help_heading = "Output")]
