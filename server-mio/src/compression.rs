@@ -87,6 +87,14 @@ impl Pools {
         works || !self.line.is_empty() && self.inflate.has_decompressor()
     }
 
+    /// How many bytes of memory are in use or in reserve.
+    pub(crate) fn memory(&self) -> usize {
+        self.inflate.decompressors() * InflatePool::DECOMPRESSOR
+            + self.deflate.compressors() * DeflatePool::COMPRESSOR
+            + self.inflate.windows()
+            + self.deflate.windows()
+    }
+
     /// Takes the first session out of the line, if a decompressor is free for it.
     pub(crate) fn call(&mut self) -> Option<usize> {
         if self.inflate.has_decompressor() { self.line.call() } else { None }

@@ -45,6 +45,9 @@ pub struct Config {
     pub subprotocols: Subprotocols,
     /// Compresses messages for clients that offer permessage-deflate (RFC 7692). Off by default.
     pub compression: Option<CompressionConfig>,
+    /// Calls [`Handler::responded`](crate::Handler::responded) and [`Handler::ended`](crate::Handler::ended), for an access log.
+    /// A connection then takes 128 bytes more. Off by default.
+    pub records: bool,
     /// The size of the one buffer into which a server reads all its connections, at least 1 KiB. 256 KiB by default: a power
     /// of two that fits twice into the cache, together with the messages that are being assembled.
     pub receive_buffer: usize,
@@ -99,6 +102,7 @@ impl Default for Config {
             origins: Vec::new(),
             subprotocols: Subprotocols::default(),
             compression: None,
+            records: false,
             receive_buffer: 256 << 10,
             socket_receive_buffer: None,
             socket_send_buffer: None,

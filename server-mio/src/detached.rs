@@ -145,7 +145,7 @@ impl Detached {
     /// The peer's address. `None` if it is gone, and for a Unix socket.
     #[must_use]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.socket.peer_addr()
+        self.socket.peer()
     }
 
     /// A handle that interrupts this connection, from any thread.

@@ -11,7 +11,7 @@ use crate::{
     handler::{Handler, Taken},
     session::Turn,
     sessions::{SWEEPS_FOR_ALL, Sessions},
-    stats::Stats,
+    stats::{Fault, Stats},
     transport::{Network, Transport},
 };
 use std::{collections::VecDeque, fmt, io, mem, sync::Arc, time::Duration};
@@ -112,9 +112,7 @@ impl<H: Handler, T: Transport> EventLoop<H, T> {
         events: impl Iterator<Item = Event> + Clone,
         network: &mut impl Network<Socket = T>,
     ) -> bool {
-        // Saturates after 136 years.
-        let seconds = u32::try_from(now.as_secs()).unwrap_or(u32::MAX);
-        self.sessions.begin_turn(seconds, events.clone().nth(1).is_none());
+        self.sessions.begin_turn(now, events.clone().nth(1).is_none());
         for event in events.clone() {
             match event {
                 Event::Session(key, turn) => self.sessions.ready(key, turn),
@@ -211,7 +209,7 @@ impl<H: Handler, T: Transport> EventLoop<H, T> {
         let now = self.sessions.now();
         if self.complained.is_none_or(|at| now - at >= COMPLAIN) {
             self.complained = Some(now);
-            self.sessions.stats().errors.add(1);
+            self.sessions.stats().faults.add(Fault::Accept);
             log::warn!("cannot accept connections, so they wait: {why}");
         }
     }
@@ -239,10 +237,11 @@ impl<H: Handler, T: Transport> EventLoop<H, T> {
     }
 
     #[inline]
-    fn has_ended(&self, now: Duration) -> bool {
+    fn has_ended(&mut self, now: Duration) -> bool {
         let ended = self.ending.is_some_and(|deadline| self.sessions.is_empty() || now >= deadline);
         if ended {
             log::info!("stopped; {} connections were still open", self.sessions.len());
+            self.sessions.end_records();
         }
         ended
     }

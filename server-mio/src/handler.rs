@@ -1,9 +1,13 @@
 //! The trait that an application implements.
 
-use crate::{detached::Detached, reply::Reply};
+use crate::{
+    detached::Detached,
+    records::{Ending, Peer},
+    reply::Reply,
+};
 use framewire::{
     Kind,
-    handshake::{self, Request},
+    handshake::{self, Request, Response},
 };
 use std::{borrow::Cow, fmt};
 
@@ -32,6 +36,17 @@ pub trait Handler {
 
     /// Called once, when the server begins to stop. The default does nothing.
     fn stopping(&mut self) {}
+
+    /// Called with each response to a request, for an access log, if [`Config::records`](crate::Config::records) is set. There
+    /// is no request if what came is not HTTP.
+    fn responded(&mut self, peer: Peer, request: Option<&Request<'_, '_>>, response: &Response<'_, '_>) {
+        let _ = (peer, request, response);
+    }
+
+    /// Called at the end of each connection, for an access log, if [`Config::records`](crate::Config::records) is set.
+    fn ended(&mut self, peer: Peer, ending: &Ending) {
+        let _ = (peer, ending);
+    }
 }
 
 /// What becomes of a request: [`Handler::admit`] decides it.

@@ -43,6 +43,7 @@
 //! ```text
 //! config        the configuration of a server
 //! stats         the counters of a server
+//! records       what an access log says of a connection
 //! stop          stops a server from outside its loop
 //! transport     connected sockets: the only module that reads and writes them; the seam to the operating system
 //! spread        several servers that share their connections evenly
@@ -72,6 +73,7 @@ mod handler;
 mod handshake;
 mod line;
 mod listener;
+mod records;
 mod replies;
 mod reply;
 mod server;
@@ -89,7 +91,8 @@ pub use config::{CompressionConfig, Config, Subprotocols};
 pub use detached::{Detached, Interrupter, Wait};
 pub use handler::{Admission, Handler, TakeOver};
 pub use listener::{Address, Listener};
+pub use records::{End, Ending, Peer};
 pub use reply::Reply;
 pub use server::Server;
-pub use stats::{Counter, Stats};
+pub use stats::{Closes, Counter, Fault, Faults, Histogram, Stats};
 pub use stop::StopHandle;

@@ -98,13 +98,23 @@ impl<H: Handler> Server<H> {
     /// An error of the operating system, if polling fails. A peer cannot cause one.
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
+        let stats = self.stats();
+        let mut turn = None; // when it began
         loop {
-            let timeout = self.event_loop.timeout(|| self.began.elapsed());
+            let mut ended = None;
+            let timeout = self.event_loop.timeout(|| *ended.insert(self.began.elapsed()));
+            if let (Some(began), Some(ended)) = (turn, ended) {
+                stats.turns.record(ended.saturating_sub(began));
+                turn = None;
+            }
             match self.sockets.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 other => other?,
             }
             let now = self.began.elapsed();
+            if let Some(began) = turn.replace(now).filter(|_| timeout.is_some()) {
+                stats.turns.record(now.saturating_sub(began)); // it did not sleep
+            }
             if !self.event_loop.turn(now, events.iter().map(translate), &mut self.sockets) {
                 return Ok(());
             }

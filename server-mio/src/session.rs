@@ -59,12 +59,14 @@ mod life;
 #[cfg(test)]
 mod probe;
 mod reading;
+mod recorded;
 mod writing;
 
 use crate::{
     compression::{Compression, Pools},
     handler::Handler,
     line::Line,
+    records::Place,
     shared::{Buffers, Busy, Shared},
     transport::Transport,
 };
@@ -85,13 +87,22 @@ pub(crate) struct Session<T> {
     seen: u32,
     phase: Phase,
     queue: Queue,
-    paused: bool,
     pinged: bool,
     short: bool,
     large: bool,
     asked: bool,
     clean: bool,
+    /// Why a turn is not the usual one: [`PAUSED`], [`RECORDED`]. One test finds both.
+    aside: u8,
+    /// Where its record is, if the handler keeps an access log.
+    record: Option<Place>,
 }
+
+/// `paused`, in [`Session::aside`].
+const PAUSED: u8 = 1;
+
+/// The session has a record, in [`Session::aside`].
+const RECORDED: u8 = 2;
 
 /// The phases of a session, in their order. A session never goes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -174,11 +185,12 @@ impl<T: Transport> Session<T> {
             seen: now,
             phase: Phase::Handshake,
             queue: Queue::None,
-            paused: false,
             pinged: false,
             large: false,
             asked: false,
             clean: false,
+            aside: 0,
+            record: None,
         }
     }
 
@@ -199,7 +211,7 @@ impl<T: Transport> Session<T> {
             }
         }
         let mut more = Next::Wait;
-        if readable && !self.paused && self.phase != Phase::Ended {
+        if readable && self.aside == 0 && self.phase != Phase::Ended {
             if self.compression.is_none() {
                 match self.read_turn(buffers, shared) {
                     Ok(true) => more = Next::Again,
@@ -211,6 +223,11 @@ impl<T: Transport> Session<T> {
                     Ok(next) => more = next,
                     Err(error) => return self.lost(&error, shared),
                 }
+            }
+        } else if readable && !self.is_paused() && self.phase != Phase::Ended {
+            match self.recorded_input(short, buffers, shared) {
+                Ok(next) => more = next,
+                Err(error) => return self.lost(&error, shared),
             }
         }
         self.end_turn(more, shared)
@@ -228,7 +245,7 @@ impl<T: Transport> Session<T> {
         if self.phase == Phase::Open {
             self.alive(shared); // it was not read while it waited, so it only seemed silent
         }
-        match self.compressed_turn(buffers, shared) {
+        match self.recorded(shared, |session, shared| session.compressed_turn(buffers, shared)) {
             Ok(next) => self.end_turn(next, shared),
             Err(error) => self.lost(&error, shared),
         }
@@ -267,8 +284,9 @@ impl<T: Transport> Session<T> {
         self.socket
     }
 
-    /// Removes a session that is dropped from the counters and from its queue.
+    /// Removes a session that is dropped from the counters and from its queue, and ends its record.
     pub(crate) fn leave(&mut self, shared: &mut Shared<impl Handler>) {
+        self.end_record(shared);
         self.set_paused(false, shared);
         self.leave_queue(shared);
     }
@@ -304,6 +322,11 @@ impl<T: Transport> Session<T> {
         next
     }
 
+    #[inline]
+    const fn is_paused(&self) -> bool {
+        self.aside & PAUSED != 0
+    }
+
     /// Whether received bytes are frames.
     #[inline]
     const fn is_open(&self) -> bool {
@@ -317,7 +340,6 @@ impl<T: Transport> Session<T> {
     }
 
     /// How many bytes wait until the socket takes them.
-    #[cfg(test)]
     pub(crate) fn backlog(&self) -> usize {
         self.busy.as_ref().map_or(0, |busy| busy.backlog.len())
     }

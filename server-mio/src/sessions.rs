@@ -13,7 +13,7 @@ use crate::{
     transport::Transport,
 };
 use slab::Slab;
-use std::{collections::VecDeque, mem, sync::Arc};
+use std::{collections::VecDeque, mem, sync::Arc, time::Duration};
 
 /// All sessions of a loop. `T` is the type of their sockets.
 #[derive(Debug)]
@@ -23,8 +23,9 @@ pub(crate) struct Sessions<H, T> {
     again: VecDeque<usize>,
     buffers: Buffers,
     shared: Shared<H>,
-    /// The key at which the next sweep begins.
+    /// The key at which the next sweep begins, and the bytes that were found to wait for sockets before it.
     swept: usize,
+    queued: u64,
     /// How many sessions have ended since the last [`take_ended`](Self::take_ended).
     ended: usize,
     /// The sockets of sessions that have ended because the handler has taken their connections over.
@@ -46,6 +47,7 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
             buffers: Buffers::new(&config),
             shared: Shared::new(config, handler),
             swept: 0,
+            queued: 0,
             ended: 0,
             taken: Vec::new(),
         }
@@ -81,13 +83,17 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
     pub(crate) fn insert(&mut self, socket: T) -> usize {
         self.shared.stats.connections.add(1);
         self.shared.stats.accepted.add(1);
-        self.sessions.insert(Session::new(socket, self.shared.now))
+        let mut session = Session::new(socket, self.shared.now);
+        session.begin_record(&mut self.shared);
+        self.sessions.insert(session)
     }
 
     /// Begins a turn of the loop. `now` is the time on the loop's clock. `alone`: the turn has at most one event.
     #[inline]
-    pub(crate) fn begin_turn(&mut self, now: u32, alone: bool) {
-        self.shared.now = now;
+    pub(crate) fn begin_turn(&mut self, now: Duration, alone: bool) {
+        // Saturates after 136 years.
+        self.shared.now = u32::try_from(now.as_secs()).unwrap_or(u32::MAX);
+        self.shared.time = now;
         self.buffers.turn(alone);
     }
 
@@ -147,6 +153,7 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
         for key in self.swept..end {
             if let Some(session) = self.sessions.get_mut(key) {
                 let next = session.sweep(&mut self.shared);
+                self.queued += session.backlog() as u64;
                 self.follow(key, next);
             }
         }
@@ -158,6 +165,23 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
             }
             self.shared.rest();
             self.buffers.outbox.shrink();
+            self.publish();
+        }
+    }
+
+    /// Publishes the counters that would cost time if they were always right.
+    fn publish(&mut self) {
+        let stats = &self.shared.stats;
+        stats.queued.set(mem::take(&mut self.queued));
+        stats
+            .compression_memory
+            .set(self.shared.compression.as_ref().map_or(0, |pools| pools.memory() as u64));
+    }
+
+    /// Ends the records of all connections. Called when the loop ends.
+    pub(crate) fn end_records(&mut self) {
+        if self.shared.records.is_some() {
+            self.sessions.iter_mut().for_each(|(_, session)| session.end_record(&mut self.shared));
         }
     }
 
@@ -196,6 +220,10 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
         session.leave(&mut self.shared);
         self.shared.stats.connections.subtract(1);
         self.ended += 1;
+        if self.sessions.is_empty() {
+            self.queued = 0;
+            self.publish(); // nothing is swept any more
+        }
         session
     }
 

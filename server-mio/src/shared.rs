@@ -1,12 +1,12 @@
 //! The state that all sessions of one loop share, and the memory that it lends to a session with unfinished work.
 
-use crate::{compression::Pools, config::Config, handler::Taken, stats::Stats};
+use crate::{compression::Pools, config::Config, handler::Taken, records::Records, stats::Stats};
 use framewire::{
     Assembler,
     handshake::{self, HeadBuffer},
     outbox::{self, Backlog},
 };
-use std::{mem, sync::Arc};
+use std::{mem, sync::Arc, time::Duration};
 
 /// The state that all sessions of one loop share.
 #[derive(Debug)]
@@ -16,11 +16,15 @@ pub(crate) struct Shared<H> {
     pub(crate) stats: Arc<Stats>,
     /// Seconds since the loop began.
     pub(crate) now: u32,
+    /// The same time, exactly.
+    pub(crate) time: Duration,
     /// The address at which the bytes end whose frames are being handled.
     pub(crate) end: usize,
     pub(crate) pool: Pool,
     /// Present if compression is offered.
     pub(crate) compression: Option<Box<Pools>>,
+    /// Present if the handler keeps an access log.
+    pub(crate) records: Option<Box<Records>>,
     /// The handler takes over the connection whose session has its turn.
     pub(crate) taken: Option<Taken>,
 }
@@ -54,9 +58,11 @@ impl<H> Shared<H> {
             handler,
             stats: Arc::default(),
             now: 0,
+            time: Duration::ZERO,
             end: 0,
             pool: Pool::default(),
             compression: Pools::new(&config).map(Box::new),
+            records: config.records.then(Box::default),
             taken: None,
             config,
         }

@@ -39,6 +39,11 @@ pub(crate) trait Transport: Read + Write {
     /// Whether a read would not block: there are bytes, the end of the stream, or an error. An error is not
     /// [reported](Self::check) again.
     fn has_input(&self) -> bool;
+
+    /// The address of the peer, if it has one and is still connected.
+    fn peer(&self) -> Option<SocketAddr> {
+        None
+    }
 }
 
 /// The listening sockets and the poll, or a replacement for them.
@@ -104,11 +109,6 @@ impl Socket {
     pub(crate) fn reset_on_close(&self) -> io::Result<()> {
         each!(self, socket => SockRef::from(socket).set_linger(Some(Duration::ZERO)))
     }
-
-    /// The peer's address, unless it is a Unix socket.
-    pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
-        each!(self, socket => SockRef::from(socket).peer_addr()).ok()?.as_socket()
-    }
 }
 
 impl Transport for Socket {
@@ -143,6 +143,14 @@ impl Transport for Socket {
     fn has_input(&self) -> bool {
         let peeked = each!(self, socket => SockRef::from(socket).peek(&mut [MaybeUninit::uninit()]));
         !peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    fn peer(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(socket, _) => socket.peer_addr().ok(),
+            #[cfg(unix)]
+            Self::Unix(..) => None,
+        }
     }
 }
 

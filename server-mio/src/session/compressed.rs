@@ -1,7 +1,7 @@
 //! Turns of a session whose messages are compressed. Each does a limited amount of work, and leaves the rest to the next turn:
 //! also in the middle of a message that is inflated, or of a reply that is compressed.
 
-use super::{Next, Phase, Queue, Session};
+use super::{Next, PAUSED, Phase, Queue, Session};
 use crate::{
     compression::{Outcome, Rest},
     handler::Handler,
@@ -55,7 +55,7 @@ impl<T: Transport> Session<T> {
         if !pools.budget.begin_session() {
             return Ok(Next::Work);
         }
-        let reads = !compression.has_replies() && !self.paused;
+        let reads = !compression.has_replies() && self.aside & PAUSED == 0;
         if reads && !compression.begin_read(pools) {
             if self.short {
                 // Until the line calls the session, no read tells that the peer has reset the connection. It may have done so
@@ -95,7 +95,7 @@ impl<T: Transport> Session<T> {
             compression.keep_rest(rest.unwrap_or_else(|| Rest::new(&read[read.len() - left..])), left);
         }
         compression.end_turn(pools);
-        let more = compression.has_replies() || (input.more || compression.has_rest()) && !self.paused;
+        let more = compression.has_replies() || (input.more || compression.has_rest()) && !self.is_paused();
         Ok(if more { Next::Work } else { Next::Wait })
     }
 

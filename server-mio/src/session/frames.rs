@@ -103,6 +103,11 @@ impl<T: Transport> Session<T> {
         outbox: &mut Outbox<'_>,
         shared: &mut Shared<impl Handler>,
     ) -> Result<(), ProtocolError> {
+        if let Event::Close(close) = &event {
+            let code = close.as_close().code;
+            shared.stats.closes.add(code);
+            self.closes(code, shared);
+        }
         if let Some(frame) = self.connection.reply(&event, Unmasked) {
             outbox.push(&frame);
         }

@@ -1,13 +1,15 @@
 //! A session's phases: the opening handshake, timeouts, the closing handshake, and the end.
 
-use super::{Next, Phase, Queue, Session};
+use super::{Next, Phase, Queue, Session, recorded::responded};
 use crate::{
     compression::{Compression, Rest},
     config::Config,
     handler::{Handler, Taken},
     handshake,
+    records::End,
     reply::push_behind,
     shared::Shared,
+    stats::Fault,
     transport::Transport,
 };
 use framewire::outbox::{Memory, Outbox};
@@ -32,18 +34,24 @@ impl<T: Transport> Session<T> {
                 Next::Wait
             }
             Phase::Handshake if silent >= handshake_timeout => {
-                shared.stats.errors.add(1);
+                self.fault(Fault::HandshakeTimeout, shared);
                 self.say(shared, |session, outbox, shared| {
-                    outbox.push(&handshake::too_slow());
+                    let response = handshake::too_slow();
+                    outbox.push(&response);
+                    if let Some(place) = session.record {
+                        responded(place, None, &response, false, shared);
+                    }
                     session.drain(shared);
                 })
             }
             Phase::Closing | Phase::Draining | Phase::Shut | Phase::Ended if silent >= close_timeout => {
+                self.fault(Fault::CloseTimeout, shared);
                 Next::Drop
             }
             Phase::Open if self.keeps_others_waiting(shared) => {
                 log::debug!("a compressed message takes too long while others wait");
-                shared.stats.errors.add(1);
+                self.fault(Fault::MessageTimeout, shared);
+                self.closes(CloseCode::POLICY, shared);
                 let waited = self.queue != Queue::None;
                 let next = self.say(shared, |session, outbox, shared| {
                     let close = session.connection.close(
@@ -63,7 +71,7 @@ impl<T: Transport> Session<T> {
             }
             Phase::Open if self.pinged && silent >= pong_timeout => {
                 log::debug!("a peer does not answer a ping");
-                shared.stats.errors.add(1);
+                self.fault(Fault::PongTimeout, shared);
                 Next::Drop
             }
             Phase::Open if !self.pinged && silent >= idle_timeout && idle_timeout != 0 => {
@@ -99,6 +107,7 @@ impl<T: Transport> Session<T> {
                 let close =
                     session.connection.close(CloseCode::GOING_AWAY, "the server is stopping", Unmasked);
                 close.iter().for_each(|frame| push_behind(&mut session.compression, outbox, frame));
+                session.closes(CloseCode::GOING_AWAY, shared);
                 session.close(shared);
             }),
             _ => Next::Wait,
@@ -121,22 +130,30 @@ impl<T: Transport> Session<T> {
         let head = &mut shared.busy(&mut self.busy).head;
         let (answer, consumed) = match head.push(input) {
             Ok(None) => return,
-            Ok(Some(head)) => (
-                handshake::answer(&config, &mut shared.handler, head.bytes, agreement.as_ref()),
-                head.consumed,
-            ),
-            Err(error) => (handshake::Answer::refuse(error), 0),
+            Ok(Some(head)) => {
+                let answer = handshake::answer(&config, &mut shared.handler, head.bytes, agreement.as_ref());
+                if let Some(place) = self.record {
+                    responded(place, Some(head.bytes), &answer.bytes, answer.open, shared);
+                }
+                (answer, head.consumed)
+            }
+            Err(error) => {
+                let answer = handshake::Answer::refuse(error);
+                if let Some(place) = self.record {
+                    responded(place, None, &answer.bytes, false, shared);
+                }
+                (answer, 0)
+            }
         };
         if let Some(taken) = answer.taken {
             shared.taken = Some(Taken { rest: input[consumed..].to_vec(), ..taken });
             self.phase = Phase::Taken;
+            self.ends(End::TakenOver, shared);
             return;
         }
         outbox.push(&answer.bytes);
-        if answer.error {
-            shared.stats.errors.add(1);
-        }
         if answer.open {
+            shared.stats.opened.add(1);
             self.connection = Connection::new().with_limits(config.limits);
             self.phase = Phase::Open;
             if let (Some(params), Some(pools)) = (answer.deflate, &shared.compression) {
@@ -153,6 +170,12 @@ impl<T: Transport> Session<T> {
                 _ => self.more_frames(frames, outbox, shared),
             }
         } else {
+            if answer.error {
+                self.fault(Fault::Refused, shared);
+            } else {
+                shared.stats.requests.add(1);
+                self.ends(End::Responded, shared);
+            }
             self.drain(shared);
         }
     }
@@ -163,10 +186,11 @@ impl<T: Transport> Session<T> {
         &mut self,
         error: ProtocolError,
         outbox: &mut Outbox<'_>,
-        shared: &Shared<impl Handler>,
+        shared: &mut Shared<impl Handler>,
     ) {
         log::debug!("a peer broke the protocol: {error}");
-        shared.stats.errors.add(1);
+        self.fault(Fault::Protocol, shared);
+        self.closes(error.close_code(), shared);
         if let Some(frame) = self.connection.fail(error, Unmasked) {
             outbox.push(&frame);
         }
@@ -176,6 +200,7 @@ impl<T: Transport> Session<T> {
     #[cold]
     pub(super) fn close(&mut self, shared: &mut Shared<impl Handler>) {
         if self.connection.state() == State::Closed {
+            self.ends(End::Closed, shared);
             self.drain(shared);
         } else if self.phase == Phase::Open {
             self.phase = Phase::Closing;
@@ -203,15 +228,20 @@ impl<T: Transport> Session<T> {
     pub(super) fn end(&mut self, shared: &mut Shared<impl Handler>) {
         if self.is_open() && self.connection.receive_eof().is_err() {
             log::debug!("a peer closed its socket without a close frame");
+            shared.stats.closes.add(CloseCode::ABNORMAL);
         }
+        self.ends(End::Left, shared);
         self.drain(shared);
         self.phase = Phase::Ended;
     }
 
     #[cold]
-    pub(super) fn lost(&self, error: &io::Error, shared: &Shared<impl Handler>) -> Next {
+    pub(super) fn lost(&self, error: &io::Error, shared: &mut Shared<impl Handler>) -> Next {
         log::debug!("a connection was lost: {error}");
-        shared.stats.errors.add(1);
+        if self.phase == Phase::Open {
+            shared.stats.closes.add(CloseCode::ABNORMAL);
+        }
+        self.fault(Fault::Lost, shared);
         Next::Drop
     }
 
@@ -224,8 +254,11 @@ impl<T: Transport> Session<T> {
     ) -> Next {
         let mut memory = Memory::default();
         let mut outbox = Outbox::new(&mut memory);
-        what(self, &mut outbox, shared);
-        match self.write(outbox, shared) {
+        let written = self.recorded(shared, |session, shared| {
+            what(session, &mut outbox, shared);
+            session.write(outbox, shared)
+        });
+        match written {
             Ok(()) => self.settle(Next::Wait, shared),
             Err(error) => self.lost(&error, shared),
         }

@@ -1,6 +1,6 @@
 //! The state of a session, for the simulation's invariants.
 
-use super::{Phase, Queue, Session};
+use super::{PAUSED, Phase, Queue, Session};
 use crate::compression::Compression;
 
 /// The state of a session.
@@ -37,7 +37,7 @@ impl<T> Session<T> {
         let view = View {
             phase: self.phase,
             queue: self.queue,
-            paused: self.paused,
+            paused: self.aside & PAUSED != 0,
             pinged: self.pinged,
             compressed: compression.is_some(),
             holds: compression.is_some_and(Compression::holds),

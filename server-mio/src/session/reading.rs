@@ -54,7 +54,7 @@ impl<T: Transport> Session<T> {
     fn read_on(&mut self, buffers: &mut Buffers, shared: &mut Shared<impl Handler>) -> io::Result<bool> {
         for _ in 0..READS_ON {
             let inside = self.busy.is_some() && self.connection.remaining() >= DIRECT_FROM as u64;
-            if !inside || self.paused || self.phase == Phase::Ended {
+            if !inside || self.is_paused() || self.phase == Phase::Ended {
                 break;
             }
             match self.read(buffers, shared) {
@@ -161,6 +161,6 @@ impl<T: Transport> Session<T> {
     #[inline]
     pub(super) fn may_have_more(&self, filled: bool) -> bool {
         let rest = self.compression.as_ref().is_some_and(|compression| compression.has_rest());
-        (filled || rest || self.short) && self.phase != Phase::Ended && !self.paused
+        (filled || rest || self.short) && self.phase != Phase::Ended && !self.is_paused()
     }
 }

@@ -1,9 +1,10 @@
 //! Writes a socket: replies at once, and the backlog when the socket takes more.
 
-use super::{Next, Phase, Session};
+use super::{Next, PAUSED, Phase, Session};
 use crate::{
     handler::Handler,
     shared::Shared,
+    stats::Fault,
     transport::{Last, Transport},
 };
 use framewire::outbox::{Outbox, Rest, Written};
@@ -20,6 +21,7 @@ impl<T: Transport> Session<T> {
         if outbox.is_empty() {
             return Ok(());
         }
+        shared.stats.sent.add(outbox.len() as u64);
         if self.busy.is_some() {
             return self.write_behind(outbox, shared);
         }
@@ -71,7 +73,7 @@ impl<T: Transport> Session<T> {
         if now < before {
             self.alive(shared); // the peer takes bytes
         }
-        let resumed = self.paused && now <= shared.config.high_water / 2;
+        let resumed = self.is_paused() && now <= shared.config.high_water / 2;
         if resumed {
             self.set_paused(false, shared);
         }
@@ -86,6 +88,7 @@ impl<T: Transport> Session<T> {
         };
         let begun = *busy.closing_since.get_or_insert(shared.now);
         if shared.now - begun > shared.config.close_timeout.saturating_mul(CLOSE_TIMEOUTS) {
+            self.fault(Fault::CloseTimeout, shared);
             return Next::Drop;
         }
         match self.write_backlog(shared) {
@@ -98,8 +101,8 @@ impl<T: Transport> Session<T> {
     }
 
     pub(super) fn set_paused(&mut self, paused: bool, shared: &Shared<impl Handler>) {
-        if self.paused != paused {
-            self.paused = paused;
+        if self.is_paused() != paused {
+            self.aside ^= PAUSED;
             if paused { shared.stats.paused.add(1) } else { shared.stats.paused.subtract(1) }
         }
     }

@@ -207,7 +207,7 @@ impl<H: Handler> Peers<H> {
     }
 
     fn sweep_at(&mut self, now: u32) {
-        self.sessions.begin_turn(now, true);
+        self.sessions.begin_turn(Duration::from_secs(now.into()), true);
         (0..SWEEPS_FOR_ALL).for_each(|_| self.sessions.sweep());
     }
 

@@ -12,6 +12,7 @@ use crate::{
     config::{CompressionConfig, Config},
     event_loop::{Event, EventLoop},
     handler::{Admission, Handler},
+    records::{Ending, Peer},
     reply::Reply,
 };
 use framewire::{
@@ -21,13 +22,20 @@ use framewire::{
     handshake::Request,
 };
 use framewire_testing::payload::Random;
-use std::{borrow::Cow, cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 /// A server with its surroundings.
 pub(super) struct World {
     random: Random,
     config: Config,
     event_loop: EventLoop<Echo, Socket>,
+    ended: Rc<Cell<Ended>>,
     network: Sockets,
     kernel: Rc<RefCell<Kernel>>,
     pools: Pools,
@@ -42,8 +50,17 @@ pub(super) struct World {
     pub(super) turns: usize,
 }
 
-/// Echoes each message, and takes over the connections of requests for `/taken`.
-struct Echo;
+/// Echoes each message, takes over the connections of requests for `/taken`, and adds up the records of connections that have ended.
+struct Echo(Rc<Cell<Ended>>);
+
+/// Sums of records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Ended {
+    connections: u64,
+    messages: u64,
+    bytes: u64,
+    sent: u64,
+}
 
 impl Handler for Echo {
     fn message<'b>(&mut self, kind: Kind, payload: Cow<'b, [u8]>, mut reply: Reply<'_, 'b>) {
@@ -52,6 +69,15 @@ impl Handler for Echo {
 
     fn admit(&mut self, request: &Request<'_, '_>) -> Admission<'_> {
         if request.path() == "/taken" { Admission::TakeOver(Box::new(drop)) } else { Admission::Serve }
+    }
+
+    fn ended(&mut self, _: Peer, ending: &Ending) {
+        let mut ended = self.0.get();
+        ended.connections += 1;
+        ended.messages += ending.messages;
+        ended.bytes += ending.bytes;
+        ended.sent += ending.sent;
+        self.0.set(ended);
     }
 }
 
@@ -85,11 +111,13 @@ impl World {
             turn: None,
         };
         let kernel = Rc::new(RefCell::new(kernel));
-        let mut event_loop = EventLoop::new(Arc::new(config.clone()), Echo, batch);
+        let ended = Rc::default();
+        let mut event_loop = EventLoop::new(Arc::new(config.clone()), Echo(Rc::clone(&ended)), batch);
         event_loop.limit_budget(BUDGETS[random.below(BUDGETS.len())]);
         let inflate = InflateConfig { messages: 1000, message: u64::MAX, ..Default::default() };
         Self {
             event_loop,
+            ended,
             network: Sockets(Rc::clone(&kernel)),
             kernel,
             pools: Pools {
@@ -172,7 +200,31 @@ impl World {
         let kernel = &mut kernel.borrow_mut();
         self.invariants.check(kernel, &self.event_loop, full)?;
         self.check_stop(kernel, goes_on)?;
+        self.check_records(goes_on)?;
         Ok(goes_on)
+    }
+
+    /// Each connection that has ended has a record, and all records together say what the counters say.
+    fn check_records(&self, goes_on: bool) -> Result<(), String> {
+        let (sessions, ..) = self.event_loop.probe();
+        let (stats, ended) = (sessions.stats(), self.ended.get());
+        let open = if goes_on { sessions.len() as u64 } else { 0 };
+        if sessions.is_empty() && stats.queued.get() > 0 {
+            return Err("bytes are said to be queued for nobody".into());
+        }
+        if !self.config.records {
+            return Ok(());
+        }
+        let counted = Ended {
+            connections: stats.accepted.get() - open,
+            messages: stats.messages.get(),
+            bytes: stats.bytes.get(),
+            sent: stats.sent.get(),
+        };
+        if ended.connections != counted.connections || open == 0 && ended != counted {
+            return Err(format!("the records say {ended:?}, the counters {counted:?}"));
+        }
+        Ok(())
     }
 
     /// Lets time pass: none, until a client acts, or until the loop has to wake.
@@ -248,6 +300,7 @@ fn draw_config(random: &mut Random) -> Config {
         close_timeout: one_of(&[1, 2, 3]) as u32,
         compression: (one_of(&[0, 1, 1]) == 1).then_some(compression),
         receive_buffer: one_of(&[1 << 10, 3000, 20_000, 70_000]),
+        records: one_of(&[0, 1]) == 1,
         ..Config::default()
     }
 }

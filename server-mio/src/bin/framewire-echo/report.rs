@@ -27,7 +27,7 @@ pub(crate) fn report(loops: &[Arc<Stats>], period: Duration) {
             (bytes - bytes_before) as f64 / seconds / 1e6,
             sum(|stats| &stats.paused),
             sum(|stats| &stats.accepted),
-            sum(|stats| &stats.errors),
+            loops.iter().map(|stats| stats.errors()).sum::<u64>(),
         );
         if printed.is_err() {
             return;

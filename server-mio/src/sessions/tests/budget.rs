@@ -478,7 +478,7 @@ fn a_message_in_progress_is_no_silence() {
 fn a_message_that_took_long_is_no_silence() {
     for of_reply in [false, true] {
         let mut peers = in_the_middle(of_reply, 1);
-        peers.sessions.begin_turn(500, true);
+        peers.sessions.begin_turn(Duration::from_secs(500), true);
         peers.settle();
         peers.sweep_at(500);
         let echo = Receiver::new().receive(peers.sent(0));
@@ -527,7 +527,7 @@ fn a_late_close_gives_the_peer_its_time() {
         peers.turn(None);
     }
     assert_eq!(peers.in_progress(), 1);
-    peers.sessions.begin_turn(100, true);
+    peers.sessions.begin_turn(Duration::from_secs(100), true);
     peers.settle();
     peers.sweep_at(100);
     assert_eq!(peers.sessions.len(), 1);
