@@ -7,6 +7,7 @@ use framewire_testing::{
     wire::{self, BINARY, CLOSE, CONTINUATION, MORE, PING, PONG, RSV1, TEXT},
 };
 
+mod access;
 mod behaviours;
 mod check_client;
 mod closing;
@@ -15,6 +16,7 @@ mod echo;
 mod faults;
 mod handshake;
 mod library;
+mod metrics;
 mod pressure;
 mod takeover;
 

@@ -1,30 +1,34 @@
 //! The handler: echoes every message, and serves a page to try it in a browser.
 
-use crate::behaviours::{Behaviours, Decision};
+use crate::{
+    access::AccessLog,
+    behaviours::{Behaviours, Decision},
+    log_queue::LogQueue,
+    metrics::{Format, Metrics},
+};
 use framewire::{
     Kind,
-    handshake::{self, Request},
+    handshake::{self, Request, Response},
 };
-use framewire_mio::{Admission, Handler, Reply};
+use framewire_mio::{Admission, Ending, Handler, Peer, Reply};
 use std::{borrow::Cow, sync::Arc};
 
 /// Echoes every message unchanged, unless its connection has a behaviour.
 #[derive(Debug, Default)]
 pub(crate) struct Echo {
     /// Present if they are switched on.
-    behaviours: Option<Arc<Behaviours>>,
+    pub(crate) behaviours: Option<Arc<Behaviours>>,
+    /// Present if there is a page of metrics.
+    pub(crate) metrics: Option<Arc<Metrics>>,
+    /// Present if there is an access log.
+    pub(crate) access: Option<AccessLog>,
+    pub(crate) log: Option<LogQueue>,
     /// The text of the last response that was made for its request.
-    text: String,
+    pub(crate) text: String,
 }
 
 /// The page for browsers: one file that loads no other.
 const PAGE: &str = include_str!("page.html");
-
-impl Echo {
-    pub(crate) fn new(behaviours: Option<Arc<Behaviours>>) -> Self {
-        Self { behaviours, text: String::new() }
-    }
-}
 
 impl Handler for Echo {
     #[inline(always)]
@@ -39,6 +43,7 @@ impl Handler for Echo {
         const READ_ONLY: &[(&str, &str)] = &[("Allow", "GET, HEAD")];
         let page = match request.path() {
             "/" => handshake::PlainResponse::new(200).extra_headers(HTML).body(PAGE),
+            "/metrics" if self.metrics.is_some() => self.write_metrics(request),
             "/healthz" => handshake::PlainResponse::new(200).body("ok\n"),
             _ => return handshake::PlainResponse::new(404),
         };
@@ -61,5 +66,27 @@ impl Handler for Echo {
 
     fn stopping(&mut self) {
         self.behaviours.iter().for_each(|behaviours| behaviours.stop());
+    }
+
+    fn responded(&mut self, peer: Peer, request: Option<&Request<'_, '_>>, response: &Response<'_, '_>) {
+        if let Some(access) = self.access {
+            access.responded(peer, request, response);
+        }
+    }
+
+    fn ended(&mut self, peer: Peer, ending: &Ending) {
+        if let Some(access) = self.access {
+            access.ended(peer, ending);
+        }
+    }
+}
+
+impl Echo {
+    fn write_metrics(&mut self, request: &Request<'_, '_>) -> handshake::PlainResponse<'_> {
+        let format = Format::accepted(request.headers().get_all("Accept"));
+        if let Some(metrics) = &self.metrics {
+            metrics.write(&mut self.text, format, self.log.as_ref().map(LogQueue::dropped));
+        }
+        handshake::PlainResponse::new(200).extra_headers(format.headers()).body(&self.text)
     }
 }

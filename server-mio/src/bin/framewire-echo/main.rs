@@ -1,6 +1,10 @@
 //! A WebSocket echo server on the library framewire_mio.
 //!
 //! ```text
+//! log_lines     the lines of the log
+//! log_queue     a queue for them, so that they delay no loop
+//! access        the access log
+//! metrics       the page /metrics
 //! options       the command line, and the banner
 //! bad           violations of the protocol by name
 //! check_client  leads a client through these
@@ -8,21 +12,30 @@
 //! echo          the handler
 //! signals       SIGINT, SIGTERM and SIGQUIT
 //! report        the line of statistics
+//! health        the client of --health-check
 //! threads       several servers, each on a thread of its own
 //! ```
 
+mod access;
 mod bad;
 mod behaviours;
 mod check_client;
 mod echo;
+mod health;
+mod log_lines;
+mod log_queue;
+mod metrics;
 mod options;
 mod report;
 mod signals;
 mod threads;
 
+use access::AccessLog;
 use behaviours::Behaviours;
 use echo::Echo;
 use framewire_mio::{Listener, Server};
+use log_queue::LogQueue;
+use metrics::Metrics;
 use options::Options;
 use std::{
     io::{self, Write},
@@ -34,16 +47,12 @@ use threads::StopAll;
 
 fn main() -> ExitCode {
     let options = Options::parse_and_check();
-    env_logger::Builder::new()
-        .filter_level(options.log)
-        .parse_default_env()
-        .format_timestamp_millis()
-        .format_target(false)
-        .init();
-    let (outcome, failure) = if options.check_client {
-        (check_client::run(&options), check_client::UNFINISHED.into())
-    } else {
-        (run(&options).map(|()| ExitCode::SUCCESS), ExitCode::FAILURE)
+    let (outcome, failure) = match &options.health_check {
+        Some(address) => (health::check(address).map(|()| ExitCode::SUCCESS), ExitCode::FAILURE),
+        None if options.check_client => {
+            (with_log(&options, |options, _| check_client::run(options)), check_client::UNFINISHED.into())
+        }
+        None => (with_log(&options, run).map(|()| ExitCode::SUCCESS), ExitCode::FAILURE),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("framewire-echo: {error}");
@@ -51,7 +60,38 @@ fn main() -> ExitCode {
     })
 }
 
-fn run(options: &Options) -> io::Result<()> {
+/// Starts the log, does this, and ends the log.
+fn with_log<T>(
+    options: &Options,
+    what: impl FnOnce(&Options, Option<&LogQueue>) -> io::Result<T>,
+) -> io::Result<T> {
+    let log = start_log(options)?;
+    let outcome = what(options, log.as_ref());
+    log.iter().for_each(LogQueue::finish);
+    outcome
+}
+
+/// Starts the log. If there is an access log, it has a queue.
+fn start_log(options: &Options) -> io::Result<Option<LogQueue>> {
+    let mut builder = env_logger::Builder::new();
+    let format = options.log_format;
+    builder.filter_level(options.log).format(move |out, record| {
+        let time = out.timestamp_millis();
+        format.write(out, time, record)
+    });
+    let queue = if options.access_log {
+        let queue = LogQueue::start(io::stderr())?;
+        builder.filter_module(access::TARGET, log::LevelFilter::Info);
+        builder.target(env_logger::Target::Pipe(Box::new(queue.clone())));
+        Some(queue)
+    } else {
+        None
+    };
+    builder.parse_default_env().init();
+    Ok(queue)
+}
+
+fn run(options: &Options, log: Option<&LogQueue>) -> io::Result<()> {
     // Each connection is a file descriptor. The default soft limit is low only because select(2) needs that.
     #[cfg(unix)]
     match rlimit::increase_nofile_limit(u64::MAX) {
@@ -63,10 +103,23 @@ fn run(options: &Options) -> io::Result<()> {
     }
     let config = Arc::new(options.config());
     let behaviours = options.behaviours.then(|| Arc::new(Behaviours::new(config.clone())));
+    let metrics = options.metrics.then(|| Arc::new(Metrics::new(options.limits())));
     let mut servers = Vec::new();
-    for listeners in Listener::bind(&options.listen, options.threads, &config)? {
+    for (number, listeners) in
+        Listener::bind(&options.listen, options.threads, &config)?.into_iter().enumerate()
+    {
         options.check_listeners(&listeners).map_err(io::Error::other)?;
-        servers.push(Server::new(config.clone(), listeners, Echo::new(behaviours.clone()))?);
+        let echo = Echo {
+            behaviours: behaviours.clone(),
+            metrics: metrics.clone(),
+            access: options.access_log.then_some(AccessLog { number }),
+            log: log.cloned(),
+            ..Echo::default()
+        };
+        servers.push(Server::new(config.clone(), listeners, echo)?);
+    }
+    if let Some(metrics) = &metrics {
+        metrics.set_loops(servers.iter().map(Server::stats).collect());
     }
     let stop = StopAll::new(&servers);
     signals::stop_at_the_first(stop.handles())?;

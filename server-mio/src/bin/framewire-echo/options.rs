@@ -2,6 +2,7 @@
 // The comments on the options are the text of --help, not Markdown.
 #![allow(rustdoc::bare_urls, rustdoc::broken_intra_doc_links)]
 
+use crate::{log_lines::LogFormat, metrics};
 use clap::{CommandFactory, Parser};
 use framewire::{Limits, extension};
 use framewire_mio::{Address, CompressionConfig, Config, Listener, Subprotocols};
@@ -141,6 +142,23 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SECONDS", default_value = "0", help_heading = "Output")]
     pub(crate) stats: u64,
 
+    /// Serve counters at /metrics, in the text formats of Prometheus and OpenMetrics, to everybody who can connect
+    /// [default: off]
+    #[arg(long, help_heading = "Output")]
+    pub(crate) metrics: bool,
+
+    /// Log each response to a request and each end of a WebSocket to standard error, whatever --log says [default: off]
+    #[arg(long, help_heading = "Output")]
+    pub(crate) access_log: bool,
+
+    /// Write each line of the log in this format
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_enum, help_heading = "Output")]
+    pub(crate) log_format: LogFormat,
+
+    /// Start no server: ask the one at ADDR for /healthz, and end with status 0 if it is healthy, 1 if it is not
+    #[arg(long, value_name = "ADDR", help_heading = "Output")]
+    pub(crate) health_check: Option<Address>,
+
     /// Log to standard error at this level: off, error, warn, info, debug or trace; RUST_LOG overrides it
     #[arg(long, value_name = "LEVEL", default_value = "warn", help_heading = "Output")]
     pub(crate) log: log::LevelFilter,
@@ -179,6 +197,7 @@ impl Options {
                 () => Subprotocols::Only(self.subprotocol.clone()),
             },
             compression: self.compression.then(|| self.compression()),
+            records: self.access_log,
             socket_receive_buffer: self.receive_buffer.map(Size::get),
             socket_send_buffer: self.send_buffer.map(Size::get),
             ..Config::default()
@@ -210,6 +229,15 @@ impl Options {
                  listen on a loopback address only, or add --behaviours-for-anyone"
             )),
             _ => Ok(()),
+        }
+    }
+
+    /// The limits that the page of metrics tells.
+    pub(crate) fn limits(&self) -> metrics::Limits {
+        let compression = self.compression_memory.get().saturating_mul(self.threads.get());
+        metrics::Limits {
+            connections: self.max_connections.get(),
+            compression: self.compression.then_some(compression),
         }
     }
 
