@@ -170,6 +170,7 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
     }
 
     /// Publishes the counters that would cost time if they were always right.
+    #[inline(never)]
     fn publish(&mut self) {
         let stats = &self.shared.stats;
         stats.queued.set(mem::take(&mut self.queued));

@@ -17,6 +17,7 @@ use std::io;
 
 impl<T: Transport> Session<T> {
     /// Begins the record of a connection that was just accepted.
+    #[inline(never)]
     pub(crate) fn begin_record(&mut self, shared: &mut Shared<impl Handler>) {
         if let Some(records) = &mut shared.records {
             let peer = Peer { id: shared.stats.accepted.get(), address: self.socket.peer() };
@@ -61,6 +62,7 @@ impl<T: Transport> Session<T> {
     }
 
     /// Counts a fault, and notes that the connection ends because of it.
+    #[cold]
     pub(super) fn fault(&self, fault: Fault, shared: &mut Shared<impl Handler>) {
         shared.stats.faults.add(fault);
         self.ends(End::Fault(fault), shared);
@@ -81,6 +83,7 @@ impl<T: Transport> Session<T> {
     }
 
     /// Tells the handler of the end.
+    #[inline(never)]
     pub(crate) fn end_record(&mut self, shared: &mut Shared<impl Handler>) {
         let place = self.record.take();
         if let (Some(place), Some(records)) = (place, &mut shared.records) {
