@@ -152,6 +152,8 @@ impl<H: Handler, T: Transport> EventLoop<H, T> {
     }
 
     /// Hands over the connections that the handler has taken over.
+    #[cold]
+    #[inline(never)]
     fn hand_over(&mut self, network: &mut impl Network<Socket = T>) {
         for (socket, Taken { by, head, rest }) in self.sessions.take_taken() {
             let Some(socket) = network.release(socket) else { continue };

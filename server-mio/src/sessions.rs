@@ -216,6 +216,7 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
         }
     }
 
+    #[inline(never)]
     fn remove(&mut self, key: usize) -> Session<T> {
         let mut session = self.sessions.remove(key);
         session.leave(&mut self.shared);
