@@ -28,7 +28,9 @@ pub struct Config {
     pub max_connections: usize,
     /// The server stops reading from a peer once this many bytes are queued for it, and resumes at half. 1 MiB by default.
     pub high_water: usize,
-    /// The most seconds that a client may take to send its request. 10 by default.
+    /// The most seconds that the handshake of TLS may take, if a listener has TLS. 10 by default.
+    pub tls_handshake_timeout: u32,
+    /// The most seconds that a client may take to send its request, after that handshake. 10 by default.
     pub handshake_timeout: u32,
     /// A peer is pinged after this many seconds of silence; 0: never. 120 by default.
     pub idle_timeout: u32,
@@ -95,6 +97,7 @@ impl Default for Config {
             head_limits: handshake::HeadLimits { headers: Self::MAX_HEADERS, ..Default::default() },
             max_connections: 1_000_000,
             high_water: 1 << 20,
+            tls_handshake_timeout: 10,
             handshake_timeout: 10,
             idle_timeout: 120,
             pong_timeout: 20,

@@ -1,6 +1,6 @@
 //! Connections that a handler has taken over: blocking streams on sockets that do not block, each with a poll of its own.
 
-use crate::transport::{Socket, Transport};
+use crate::transport::{Accepted, Socket, Transport};
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::{
     fmt,
@@ -25,7 +25,7 @@ use std::{
 /// [`max_connections`](crate::Config::max_connections), and no timeout of the server ends it: the handler must bound both the
 /// number and the life of what it takes over.
 pub struct Detached {
-    socket: Socket,
+    socket: Accepted<Socket>,
     poll: Poll,
     events: Events,
     interrupter: Interrupter,
@@ -59,10 +59,10 @@ const INTERRUPT: Token = Token(1);
 
 impl Detached {
     /// Takes a socket that no poll has registered, and what was read from it.
-    pub(crate) fn new(mut socket: Socket, head: Vec<u8>, rest: Vec<u8>) -> io::Result<Self> {
+    pub(crate) fn new(mut socket: Accepted<Socket>, head: Vec<u8>, rest: Vec<u8>) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), INTERRUPT)?;
-        poll.registry().register(socket.source(), SOCKET, Interest::READABLE | Interest::WRITABLE)?;
+        poll.registry().register(socket.socket().source(), SOCKET, Interest::READABLE | Interest::WRITABLE)?;
         Ok(Self {
             socket,
             poll,
@@ -130,7 +130,7 @@ impl Detached {
     /// # Errors
     /// Those of the operating system, such as that the peer has reset the connection.
     pub fn shutdown_write(&mut self) -> io::Result<()> {
-        self.socket.shutdown_write()
+        self.socket.stream().shutdown_write()
     }
 
     /// Resets the connection (RST): the peer's calls fail, and bytes that it has not received may be lost. A Unix socket is only
@@ -138,8 +138,8 @@ impl Detached {
     ///
     /// # Errors
     /// Those of the operating system. The connection is then closed in the usual way.
-    pub fn abort(self) -> io::Result<()> {
-        self.socket.reset_on_close()
+    pub fn abort(mut self) -> io::Result<()> {
+        self.socket.socket().reset_on_close()
     }
 
     /// The peer's address. `None` if it is gone, and for a Unix socket.
@@ -159,11 +159,11 @@ impl Detached {
         &mut self,
         what: Wait,
         timeout: Option<Duration>,
-        mut call: impl FnMut(&mut Socket) -> io::Result<T>,
+        mut call: impl FnMut(&mut dyn Transport) -> io::Result<T>,
     ) -> io::Result<T> {
         let mut deadline = None; // most calls need no clock
         loop {
-            match call(&mut self.socket) {
+            match call(self.socket.stream()) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 other => return other,

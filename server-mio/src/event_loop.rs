@@ -12,7 +12,7 @@ use crate::{
     session::Turn,
     sessions::{SWEEPS_FOR_ALL, Sessions},
     stats::{Fault, Stats},
-    transport::{Network, Transport},
+    transport::{Accepted, Network, Transport},
 };
 use std::{collections::VecDeque, fmt, io, mem, sync::Arc, time::Duration};
 
@@ -27,7 +27,7 @@ pub(crate) struct EventLoop<H, T> {
     /// The time, in seconds, at which this was last logged.
     complained: Option<u32>,
     /// A connection that was accepted, but not registered because that failed. It is tried before others.
-    accepted: Option<T>,
+    accepted: Option<Accepted<T>>,
     /// The most events of one turn.
     events: usize,
     /// The time of the next sweep.
@@ -182,9 +182,9 @@ impl<H: Handler, T: Transport> EventLoop<H, T> {
                 return self.get_stuck(&"the limit on connections is reached");
             }
             let before = self.accepted.take_if(|_| !full);
-            let mut socket = match before.map_or_else(|| network.accept(number, full), |each| Ok(Some(each)))
+            let mut accepted = match before.map_or_else(|| network.accept(number, full), |each| Ok(Some(each)))
             {
-                Ok(Some(socket)) => socket,
+                Ok(Some(accepted)) => accepted,
                 Ok(None) => continue,
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return,
@@ -193,11 +193,11 @@ impl<H: Handler, T: Transport> EventLoop<H, T> {
                     _ => return self.get_stuck(&error),
                 },
             };
-            if let Err(error) = network.register(&mut socket, self.sessions.next_key()) {
-                self.accepted = Some(socket);
+            if let Err(error) = network.register(accepted.socket(), self.sessions.next_key()) {
+                self.accepted = Some(accepted);
                 return self.get_stuck(&error);
             }
-            self.sessions.insert(socket);
+            self.sessions.insert(accepted);
         }
         if !self.again.contains(&number) {
             self.again.push_back(number);

@@ -45,6 +45,7 @@
 //! stats         the counters of a server
 //! records       what an access log says of a connection
 //! stop          stops a server from outside its loop
+//! tls           certificates, and streams over TLS (feature `tls`)
 //! transport     connected sockets: the only module that reads and writes them; the seam to the operating system
 //! spread        several servers that share their connections evenly
 //! listener      addresses and listening sockets
@@ -85,6 +86,8 @@ mod simulation;
 mod spread;
 mod stats;
 mod stop;
+#[cfg(feature = "tls")]
+mod tls;
 mod transport;
 
 pub use config::{CompressionConfig, Config, Subprotocols};
@@ -96,3 +99,5 @@ pub use reply::Reply;
 pub use server::Server;
 pub use stats::{Closes, Counter, Fault, Faults, Histogram, Stats};
 pub use stop::StopHandle;
+#[cfg(feature = "tls")]
+pub use tls::{TlsConfig, TlsError};

@@ -1,6 +1,12 @@
 //! Addresses and listening sockets.
 
-use crate::{config::Config, spread::Place, transport::Socket};
+#[cfg(feature = "tls")]
+use crate::tls::TlsConfig;
+use crate::{
+    config::Config,
+    spread::Place,
+    transport::{Accepted, Socket},
+};
 #[cfg(unix)]
 use mio::net::UnixListener;
 use mio::{event::Source, net::TcpListener};
@@ -66,7 +72,9 @@ impl fmt::Display for Address {
 pub struct Listener {
     kind: Kind,
     /// That of its server, if there are several.
-    place: Option<Place<Socket>>,
+    place: Option<Place<Accepted<Socket>>>,
+    #[cfg(feature = "tls")]
+    tls: Option<TlsConfig>,
 }
 
 #[derive(Debug)]
@@ -125,8 +133,25 @@ impl Listener {
     }
 
     /// The place of its server among several.
-    pub(crate) fn place(&self) -> Option<Place<Socket>> {
+    pub(crate) fn place(&self) -> Option<Place<Accepted<Socket>>> {
         self.place.clone()
+    }
+
+    /// Makes all connections that it accepts use TLS.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls(mut self, tls: TlsConfig) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Whether the connections that it accepts use TLS.
+    #[must_use]
+    pub const fn has_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
     }
 
     /// The address of a TCP socket; port 0 is replaced by the port that the kernel chose. `None` for a Unix socket.
@@ -140,7 +165,16 @@ impl Listener {
     }
 
     /// Accepts the next connection.
-    pub(crate) fn accept(&self) -> io::Result<Socket> {
+    pub(crate) fn accept(&self) -> io::Result<Accepted<Socket>> {
+        let socket = self.accept_socket()?;
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            return Ok(Accepted::Tls(Box::new(tls.accept(socket)?)));
+        }
+        Ok(Accepted::Plain(socket))
+    }
+
+    fn accept_socket(&self) -> io::Result<Socket> {
         match &self.kind {
             Kind::Tcp(listener) => {
                 let (socket, _) = listener.accept()?;
@@ -167,7 +201,12 @@ impl Listener {
 
 impl From<Kind> for Listener {
     fn from(kind: Kind) -> Self {
-        Self { kind, place: None }
+        Self {
+            kind,
+            place: None,
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
     }
 }
 

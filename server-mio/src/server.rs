@@ -9,7 +9,7 @@ use crate::{
     spread::Seat,
     stats::Stats,
     stop::StopHandle,
-    transport::{Network, Socket},
+    transport::{Accepted, Network, Socket},
 };
 use mio::{Events, Interest, Poll, Token, Waker, event};
 use std::{io, num::NonZeroUsize, sync::Arc, time::Instant};
@@ -32,7 +32,7 @@ struct Sockets {
     poll: Poll,
     listeners: Vec<Listener>,
     /// Present if other servers share the connections. It counts as one more listener.
-    seat: Option<Seat<Socket>>,
+    seat: Option<Seat<Accepted<Socket>>>,
 }
 
 // A session's token is its key in the slab. These are above any such key.
@@ -146,7 +146,7 @@ impl Network for Sockets {
         self.listeners.len() + usize::from(self.seat.is_some())
     }
 
-    fn accept(&mut self, listener: usize, full: bool) -> io::Result<Option<Socket>> {
+    fn accept(&mut self, listener: usize, full: bool) -> io::Result<Option<Accepted<Socket>>> {
         match (self.listeners.get(listener), &self.seat) {
             (Some(listener), None) => listener.accept().map(Some),
             (Some(listener), Some(seat)) => seat.place(listener.accept()?, full),
@@ -173,8 +173,8 @@ impl Network for Sockets {
         self.poll.registry().register(socket.source(), Token(key), interests)
     }
 
-    fn release(&mut self, mut socket: Socket) -> Option<Socket> {
-        match self.poll.registry().deregister(socket.source()) {
+    fn release(&mut self, mut socket: Accepted<Socket>) -> Option<Accepted<Socket>> {
+        match self.poll.registry().deregister(socket.socket().source()) {
             Ok(()) => Some(socket),
             Err(error) => {
                 log::error!("cannot hand a connection over: {error}");

@@ -12,6 +12,7 @@
 //!
 //! | phase | received bytes are | the server writes | for how long |
 //! |---|---|---|---|
+//! | `Securing` | the handshake of TLS, if the listener has TLS | that handshake | timeout of its own; then comes `Handshake` |
 //! | `Handshake` | the request | the response | handshake timeout |
 //! | `Open` | frames | replies, pings | until the idle and pong timeouts end it |
 //! | `Closing` | frames, up to the peer's close | replies to messages | close timeout |
@@ -71,6 +72,7 @@ use crate::{
     transport::Transport,
 };
 use framewire::{Connection, Server};
+use std::io;
 
 #[cfg(test)]
 pub(crate) use probe::View;
@@ -107,6 +109,8 @@ const RECORDED: u8 = 2;
 /// The phases of a session, in their order. A session never goes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
+    /// Waits for the end of the handshake of TLS.
+    Securing,
     /// Waits for the request.
     Handshake,
     Open,
@@ -181,9 +185,9 @@ impl<T: Transport> Session<T> {
             busy: None,
             compression: None,
             short: socket.may_read_short(),
+            phase: if socket.is_securing() { Phase::Securing } else { Phase::Handshake },
             socket,
             seen: now,
-            phase: Phase::Handshake,
             queue: Queue::None,
             pinged: false,
             large: false,
@@ -228,6 +232,12 @@ impl<T: Transport> Session<T> {
             match self.recorded_input(short, buffers, shared) {
                 Ok(next) => more = next,
                 Err(error) => return self.lost(&error, shared),
+            }
+        } else if writable {
+            if let Err(error) = self.socket.flush() {
+                if error.kind() != io::ErrorKind::WouldBlock {
+                    return self.lost(&error, shared);
+                }
             }
         }
         self.end_turn(more, shared)

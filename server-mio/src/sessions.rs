@@ -1,6 +1,8 @@
 //! All sessions of a loop, and the order of their turns. This module has no poll and no clock: the server passes events and
 //! time to it.
 
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
 use crate::{
     budget,
     compression::Pools,
@@ -10,7 +12,7 @@ use crate::{
     session::{Next, Session, Turn},
     shared::{Buffers, Shared},
     stats::Stats,
-    transport::Transport,
+    transport::{Accepted, Transport},
 };
 use slab::Slab;
 use std::{collections::VecDeque, mem, sync::Arc, time::Duration};
@@ -18,7 +20,7 @@ use std::{collections::VecDeque, mem, sync::Arc, time::Duration};
 /// All sessions of a loop. `T` is the type of their sockets.
 #[derive(Debug)]
 pub(crate) struct Sessions<H, T> {
-    sessions: Slab<Session<T>>,
+    sessions: Slab<Entry<T>>,
     /// The keys of sessions that may have more to read, which no event will report.
     again: VecDeque<usize>,
     buffers: Buffers,
@@ -29,7 +31,26 @@ pub(crate) struct Sessions<H, T> {
     /// How many sessions have ended since the last [`take_ended`](Self::take_ended).
     ended: usize,
     /// The sockets of sessions that have ended because the handler has taken their connections over.
-    taken: Vec<(T, Taken)>,
+    taken: Vec<(Accepted<T>, Taken)>,
+}
+
+/// A session, on a socket or over TLS. They are of different types, so that a session need not look which it is: plain ones pay
+/// nothing for TLS.
+#[derive(Debug)]
+enum Entry<T> {
+    Plain(Session<T>),
+    #[cfg(feature = "tls")]
+    Tls(Box<Session<Tls<T>>>),
+}
+
+macro_rules! each {
+    ($entry:expr, $session:ident => $call:expr) => {
+        match $entry {
+            Entry::Plain($session) => $call,
+            #[cfg(feature = "tls")]
+            Entry::Tls($session) => $call,
+        }
+    };
 }
 
 /// How many sweeps check all sessions. One sweep checks only a part of them, so that no turn of the loop is long.
@@ -79,13 +100,17 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
         self.sessions.vacant_key()
     }
 
-    /// Adds a session for an accepted socket, and returns its key.
-    pub(crate) fn insert(&mut self, socket: T) -> usize {
+    /// Adds a session for an accepted connection, and returns its key.
+    pub(crate) fn insert(&mut self, accepted: Accepted<T>) -> usize {
         self.shared.stats.connections.add(1);
         self.shared.stats.accepted.add(1);
-        let mut session = Session::new(socket, self.shared.now);
-        session.begin_record(&mut self.shared);
-        self.sessions.insert(session)
+        let mut entry = match accepted {
+            Accepted::Plain(socket) => Entry::Plain(Session::new(socket, self.shared.now)),
+            #[cfg(feature = "tls")]
+            Accepted::Tls(tls) => Entry::Tls(Box::new(Session::new(*tls, self.shared.now))),
+        };
+        each!(&mut entry, session => session.begin_record(&mut self.shared));
+        self.sessions.insert(entry)
     }
 
     /// Begins a turn of the loop. `now` is the time on the loop's clock. `alone`: the turn has at most one event.
@@ -100,8 +125,8 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
     /// Passes an event to the session with this key.
     #[inline]
     pub(crate) fn ready(&mut self, key: usize, turn: Turn) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        match session.ready(turn, &mut self.buffers, &mut self.shared) {
+        let Some(entry) = self.sessions.get_mut(key) else { return };
+        match each!(entry, session => session.ready(turn, &mut self.buffers, &mut self.shared)) {
             Next::Wait => {}
             next => self.follow(key, next),
         }
@@ -114,8 +139,8 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
         for _ in 0..self.again.len() {
             let Some(key) = self.again.pop_front() else { break };
             // If the key was reused, this is another session: one more read does no harm.
-            if let Some(session) = self.sessions.get_mut(key) {
-                let next = session.again(&mut self.buffers, &mut self.shared);
+            if let Some(entry) = self.sessions.get_mut(key) {
+                let next = each!(entry, session => session.again(&mut self.buffers, &mut self.shared));
                 self.follow(key, next);
             }
         }
@@ -142,7 +167,7 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
     }
 
     /// Takes the connections that the handler has taken over. There are none unless a session has [ended](Self::take_ended).
-    pub(crate) fn take_taken(&mut self) -> Vec<(T, Taken)> {
+    pub(crate) fn take_taken(&mut self) -> Vec<(Accepted<T>, Taken)> {
         mem::take(&mut self.taken)
     }
 
@@ -151,9 +176,9 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
         let len = self.sessions.capacity();
         let end = (self.swept + len.div_ceil(SWEEPS_FOR_ALL)).min(len);
         for key in self.swept..end {
-            if let Some(session) = self.sessions.get_mut(key) {
-                let next = session.sweep(&mut self.shared);
-                self.queued += session.backlog() as u64;
+            if let Some(entry) = self.sessions.get_mut(key) {
+                let next = each!(entry, session => session.sweep(&mut self.shared));
+                self.queued += each!(&*entry, session => session.backlog()) as u64;
                 self.follow(key, next);
             }
         }
@@ -182,7 +207,9 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
     /// Ends the records of all connections. Called when the loop ends.
     pub(crate) fn end_records(&mut self) {
         if self.shared.records.is_some() {
-            self.sessions.iter_mut().for_each(|(_, session)| session.end_record(&mut self.shared));
+            for (_, entry) in &mut self.sessions {
+                each!(entry, session => session.end_record(&mut self.shared));
+            }
         }
     }
 
@@ -190,8 +217,8 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
     pub(crate) fn go_away(&mut self) {
         self.shared.handler.stopping();
         for key in 0..self.sessions.capacity() {
-            if let Some(session) = self.sessions.get_mut(key) {
-                let next = session.go_away(&mut self.shared);
+            if let Some(entry) = self.sessions.get_mut(key) {
+                let next = each!(entry, session => session.go_away(&mut self.shared));
                 self.follow(key, next);
             }
         }
@@ -202,14 +229,18 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
             Next::Wait => {}
             Next::Again => self.again.push_back(key),
             Next::Work | Next::Line => {
-                if let Some(session) = self.sessions.get_mut(key) {
-                    session.join(next, key, &mut self.shared);
+                if let Some(entry) = self.sessions.get_mut(key) {
+                    each!(entry, session => session.join(next, key, &mut self.shared));
                 }
             }
             // Closing the socket also ends its registration with the poll.
             Next::Drop => drop(self.remove(key)),
             Next::HandOver => {
-                let socket = self.remove(key).into_socket();
+                let socket = match self.remove(key) {
+                    Entry::Plain(session) => Accepted::Plain(session.into_socket()),
+                    #[cfg(feature = "tls")]
+                    Entry::Tls(session) => Accepted::Tls(Box::new(session.into_socket())),
+                };
                 self.shared.stats.taken_over.add(1);
                 self.taken.extend(self.shared.taken.take().map(|taken| (socket, taken)));
             }
@@ -217,16 +248,16 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
     }
 
     #[inline(never)]
-    fn remove(&mut self, key: usize) -> Session<T> {
-        let mut session = self.sessions.remove(key);
-        session.leave(&mut self.shared);
+    fn remove(&mut self, key: usize) -> Entry<T> {
+        let mut entry = self.sessions.remove(key);
+        each!(&mut entry, session => session.leave(&mut self.shared));
         self.shared.stats.connections.subtract(1);
         self.ended += 1;
         if self.sessions.is_empty() {
             self.queued = 0;
             self.publish(); // nothing is swept any more
         }
-        session
+        entry
     }
 
     /// Calls sessions in the line as long as a decompressor is free. Then gives those that have more to do a turn, in their
@@ -234,8 +265,8 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
     #[inline(never)]
     fn end_compressed_turn(&mut self) {
         while let Some(key) = self.pools().and_then(Pools::call) {
-            if let Some(session) = self.sessions.get_mut(key) {
-                session.called(key, &mut self.shared);
+            if let Some(entry) = self.sessions.get_mut(key) {
+                each!(entry, session => session.called(key, &mut self.shared));
             }
         }
         self.work(budget::WORKING, |pools| &mut pools.working);
@@ -251,8 +282,8 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
         let end = queue(pools).end();
         while let Some(pools) = self.pools().filter(|pools| !pools.budget.is_over()) {
             let Some(key) = queue(pools).call_before(end) else { return };
-            if let Some(session) = self.sessions.get_mut(key) {
-                let next = session.work(&mut self.buffers, &mut self.shared);
+            if let Some(entry) = self.sessions.get_mut(key) {
+                let next = each!(entry, session => session.work(&mut self.buffers, &mut self.shared));
                 self.follow(key, next);
             }
         }

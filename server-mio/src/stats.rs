@@ -29,6 +29,8 @@ pub struct Stats {
     pub sent: Counter,
     /// Open connections from which the server does not read now, because too much is queued for them.
     pub paused: Counter,
+    /// Handshakes of TLS. Those that failed are [faults](Fault::Tls).
+    pub tls_handshakes: Counter,
     /// Bytes that are queued until their sockets take them; up to a second old.
     pub queued: Counter,
     /// Bytes of memory that compression has in use or in reserve; up to a second old. See
@@ -61,6 +63,8 @@ pub enum Fault {
     Protocol,
     /// The socket failed: in most cases, the peer has reset the connection.
     Lost,
+    /// The handshake of TLS failed, by an error of either side, the end of the connection, or [a timeout](crate::Config::tls_handshake_timeout).
+    Tls,
     /// The request took [too long](crate::Config::handshake_timeout).
     HandshakeTimeout,
     /// The peer did not [answer a ping](crate::Config::pong_timeout).
@@ -76,10 +80,11 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Refused,
         Self::Protocol,
         Self::Lost,
+        Self::Tls,
         Self::HandshakeTimeout,
         Self::PongTimeout,
         Self::MessageTimeout,
@@ -94,6 +99,7 @@ impl Fault {
             Self::Refused => "refused",
             Self::Protocol => "protocol",
             Self::Lost => "lost",
+            Self::Tls => "tls",
             Self::HandshakeTimeout => "handshake_timeout",
             Self::PongTimeout => "pong_timeout",
             Self::MessageTimeout => "message_timeout",

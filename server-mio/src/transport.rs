@@ -1,5 +1,7 @@
 //! Connected sockets: the only module that reads and writes them. Its traits let tests replace the operating system.
 
+#[cfg(feature = "tls")]
+use crate::tls::{Inner, Tls};
 #[cfg(unix)]
 use mio::net::UnixStream;
 use mio::{event::Source, net::TcpStream};
@@ -11,8 +13,11 @@ use std::{
     time::Duration,
 };
 
-/// A socket, or a replacement for one. It does not block: a call that would is an error of the kind
-/// [`WouldBlock`](io::ErrorKind::WouldBlock).
+/// A socket, a replacement for one, or TLS on one. It does not block: a call that would is an error of the kind
+/// [`WouldBlock`](io::ErrorKind::WouldBlock). A read that is [`Interrupted`](io::ErrorKind::Interrupted) has done its share of
+/// work, and is to be repeated after the others had their turn. After an error of the kind
+/// [`InvalidData`](io::ErrorKind::InvalidData), the peer must be able to read why: our side is to be closed, and the stream read
+/// to its end. [`flush`](Write::flush) is called when the socket can be written, but is neither read nor written.
 pub(crate) trait Transport: Read + Write {
     /// Closes our side: the peer reads the end of the stream.
     fn shutdown_write(&mut self) -> io::Result<()>;
@@ -25,6 +30,20 @@ pub(crate) trait Transport: Read + Write {
     /// then, to send both together.
     fn write_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.write(bytes)
+    }
+
+    /// Called before the socket is dropped because the peer has closed its side, and all is written.
+    fn end(&mut self) {}
+
+    /// Whether the handshake of TLS is not over.
+    fn is_securing(&self) -> bool {
+        false
+    }
+
+    /// Whether there may be more to read, besides what a read says that fills its buffer or may be short.
+    #[inline(always)]
+    fn has_left(&self) -> bool {
+        false
     }
 
     /// Whether a read may leave bytes although it does not fill its buffer, and no event has said so.
@@ -46,6 +65,43 @@ pub(crate) trait Transport: Read + Write {
     }
 }
 
+/// A connection that was accepted.
+#[derive(Debug)]
+pub(crate) enum Accepted<S> {
+    Plain(S),
+    #[cfg(feature = "tls")]
+    Tls(Box<Tls<S>>),
+}
+
+impl<S> Accepted<S> {
+    /// The socket, for the poll.
+    pub(crate) const fn socket(&mut self) -> &mut S {
+        match self {
+            Self::Plain(socket) => socket,
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => tls.inner_mut(),
+        }
+    }
+}
+
+impl<S: Transport> Accepted<S> {
+    pub(crate) fn stream(&mut self) -> &mut dyn Transport {
+        match self {
+            Self::Plain(socket) => socket,
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => &mut **tls,
+        }
+    }
+
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Plain(socket) => socket.peer(),
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => tls.peer(),
+        }
+    }
+}
+
 /// The listening sockets and the poll, or a replacement for them.
 pub(crate) trait Network {
     /// A connected socket.
@@ -58,7 +114,7 @@ pub(crate) trait Network {
     ///
     /// # Errors
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is none, and those of the operating system.
-    fn accept(&mut self, listener: usize, full: bool) -> io::Result<Option<Self::Socket>>;
+    fn accept(&mut self, listener: usize, full: bool) -> io::Result<Option<Accepted<Self::Socket>>>;
 
     /// Whether another server with fewer than `most` connections would get one of this listener.
     fn can_pass_on(&self, listener: usize, most: usize) -> bool;
@@ -74,7 +130,7 @@ pub(crate) trait Network {
 
     /// Ends the registration of a socket, and returns it for use outside the loop. `None`: it was closed, because that failed, or
     /// because it is a replacement.
-    fn release(&mut self, socket: Self::Socket) -> Option<Socket>;
+    fn release(&mut self, socket: Accepted<Self::Socket>) -> Option<Accepted<Socket>>;
 
     /// Closes the listening sockets.
     fn close_listeners(&mut self);
@@ -203,6 +259,57 @@ impl<T: Transport> Write for Last<'_, T> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(feature = "tls")]
+impl<S: Transport> Inner for S {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        Transport::shutdown_write(self)
+    }
+
+    fn may_read_short(&self) -> bool {
+        Transport::may_read_short(self)
+    }
+}
+
+#[cfg(feature = "tls")]
+impl<S: Transport> Transport for Tls<S> {
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.close()
+    }
+
+    fn end(&mut self) {
+        let _ = self.close(); // nobody waits for it
+    }
+
+    fn is_securing(&self) -> bool {
+        self.is_handshaking()
+    }
+
+    fn has_left(&self) -> bool {
+        self.has_more()
+    }
+
+    /// The peer ends TLS after it has ended the WebSocket.
+    fn may_close_at_once(&self) -> bool {
+        false
+    }
+
+    fn may_read_short(&self) -> bool {
+        false // it knows
+    }
+
+    fn check(&self) -> io::Result<()> {
+        self.inner().check()
+    }
+
+    fn has_input(&self) -> bool {
+        Self::has_input(self) || Transport::has_input(self.inner())
+    }
+
+    fn peer(&self) -> Option<SocketAddr> {
+        self.inner().peer()
     }
 }
 

@@ -26,6 +26,16 @@ pub fn random(seed: u64) -> impl FnMut() -> u64 {
     move || random.next()
 }
 
+/// Bytes as text (RFC 7468).
+#[cfg(feature = "server")]
+pub fn pem(label: &str, bytes: &[u8]) -> String {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+
+    let text = BASE64_STANDARD.encode(bytes);
+    let lines: Vec<_> = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+}
+
 /// Words, numbers and repetitions, as in JSON: it compresses to about a quarter.
 pub fn prose(len: usize, seed: u64) -> Vec<u8> {
     let mut random = Random(seed);

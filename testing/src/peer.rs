@@ -10,6 +10,7 @@ use framewire::{
 };
 use std::{
     collections::VecDeque,
+    fmt::Debug,
     io::{self, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
     os::unix::net::UnixStream,
@@ -41,6 +42,14 @@ pub enum Socket {
     Tcp(TcpStream),
     /// A Unix socket.
     Unix(UnixStream),
+    /// Another stream, such as one over TLS. It has only one handle.
+    Other(Box<dyn Stream>),
+}
+
+/// What a [`Socket`] may be.
+pub trait Stream: Read + Write + Debug + Send {
+    /// Closes the sending direction.
+    fn shutdown_write(&self);
 }
 
 impl Socket {
@@ -49,6 +58,7 @@ impl Socket {
         match self {
             Self::Tcp(socket) => Self::Tcp(socket.try_clone().unwrap()),
             Self::Unix(socket) => Self::Unix(socket.try_clone().unwrap()),
+            Self::Other(socket) => panic!("there is only one handle of {socket:?}"),
         }
     }
 
@@ -57,6 +67,7 @@ impl Socket {
         match self {
             Self::Tcp(socket) => socket.shutdown(Shutdown::Write).unwrap(),
             Self::Unix(socket) => socket.shutdown(Shutdown::Write).unwrap(),
+            Self::Other(socket) => socket.shutdown_write(),
         }
     }
 }
@@ -66,6 +77,7 @@ impl Read for Socket {
         match self {
             Self::Tcp(socket) => socket.read(buffer),
             Self::Unix(socket) => socket.read(buffer),
+            Self::Other(socket) => socket.read(buffer),
         }
     }
 }
@@ -75,6 +87,7 @@ impl Write for Socket {
         match self {
             Self::Tcp(socket) => socket.write(bytes),
             Self::Unix(socket) => socket.write(bytes),
+            Self::Other(socket) => socket.write(bytes),
         }
     }
 

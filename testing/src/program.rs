@@ -17,6 +17,8 @@ pub struct Program {
     child: Child,
     /// The addresses at which it listens, in the order of its options.
     pub addresses: Vec<String>,
+    /// What it says of its certificate.
+    pub certificate: Option<String>,
     lines: Receiver<String>,
 }
 
@@ -41,12 +43,15 @@ impl Program {
         let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
         let (send, lines) = channel();
         thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| send.send(line)));
-        let mut program = Self { child, addresses: Vec::new(), lines };
+        let mut program = Self { child, addresses: Vec::new(), certificate: None, lines };
         loop {
             let line = program.line();
             if let Some(listening) = line.trim().strip_prefix("listening on ") {
-                let address = listening.trim_start_matches("ws://").trim_end_matches("(Unix socket)");
+                let address = listening.split_once("://").map_or(listening, |(_, address)| address);
+                let address = address.split(" (Unix socket").next().unwrap_or_default();
                 program.addresses.push(address.trim().trim_end_matches('/').to_owned());
+            } else if let Some(certificate) = line.trim().strip_prefix("certificate: ") {
+                program.certificate = Some(certificate.to_owned());
             } else if line.contains("limits:") {
                 return program;
             }

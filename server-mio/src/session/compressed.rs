@@ -1,7 +1,7 @@
 //! Turns of a session whose messages are compressed. Each does a limited amount of work, and leaves the rest to the next turn:
 //! also in the middle of a message that is inflated, or of a reply that is compressed.
 
-use super::{Next, PAUSED, Phase, Queue, Session};
+use super::{Next, PAUSED, Phase, Queue, Session, reading::goes_on};
 use crate::{
     compression::{Outcome, Rest},
     handler::Handler,
@@ -74,8 +74,8 @@ impl<T: Transport> Session<T> {
             input.left = self.limited_frames(rest.bytes(), &mut outbox, shared);
         } else if reads {
             input = match self.limited_read(&mut buffers.rx, room, &mut outbox, shared) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Input::default(),
-                other => other?,
+                Err(error) => Input { more: goes_on(error)?, ..Input::default() },
+                Ok(input) => input,
             };
         }
         if let (Some(compression), Some(pools)) = (&mut self.compression, &mut shared.compression) {

@@ -25,13 +25,25 @@ impl<T: Transport> Session<T> {
                 next => return next,
             }
         }
-        let Config { handshake_timeout, idle_timeout, pong_timeout, close_timeout, .. } = *shared.config;
+        let Config {
+            tls_handshake_timeout,
+            handshake_timeout,
+            idle_timeout,
+            pong_timeout,
+            close_timeout,
+            ..
+        } = *shared.config;
         // Both times are rounded down, so the last second may not be over yet.
         let silent = shared.now.saturating_sub(self.seen).saturating_sub(1);
         match self.phase {
             Phase::Closing if self.has_replies() => {
                 self.seen = shared.now; // the peer's time begins when they are sent
                 Next::Wait
+            }
+            Phase::Securing if silent >= tls_handshake_timeout => {
+                log::debug!("the handshake of TLS takes too long");
+                self.fault(Fault::Tls, shared);
+                Next::Drop
             }
             Phase::Handshake if silent >= handshake_timeout => {
                 self.fault(Fault::HandshakeTimeout, shared);
@@ -102,7 +114,7 @@ impl<T: Transport> Session<T> {
     /// Tells the peer that the server stops.
     pub(crate) fn go_away(&mut self, shared: &mut Shared<impl Handler>) -> Next {
         match self.phase {
-            Phase::Handshake => Next::Drop,
+            Phase::Securing | Phase::Handshake => Next::Drop,
             Phase::Open => self.say(shared, |session, outbox, shared| {
                 let close =
                     session.connection.close(CloseCode::GOING_AWAY, "the server is stopping", Unmasked);
@@ -122,6 +134,7 @@ impl<T: Transport> Session<T> {
         outbox: &mut Outbox<'b>,
         shared: &mut Shared<impl Handler>,
     ) {
+        self.check_secured(shared);
         let config = shared.config.clone();
         let agreement = match (&config.compression, &shared.compression) {
             (Some(config), Some(pools)) => pools.agreement(config),
@@ -180,6 +193,16 @@ impl<T: Transport> Session<T> {
         }
     }
 
+    /// Goes on to the request once the handshake of TLS is over.
+    #[cold]
+    fn check_secured(&mut self, shared: &Shared<impl Handler>) {
+        if self.phase == Phase::Securing && !self.socket.is_securing() {
+            self.phase = Phase::Handshake;
+            self.seen = shared.now;
+            shared.stats.tls_handshakes.add(1);
+        }
+    }
+
     /// Ends a connection because its peer broke the protocol.
     #[cold]
     pub(super) fn fail(
@@ -226,6 +249,7 @@ impl<T: Transport> Session<T> {
     /// Called when the peer has closed its side. The backlog is still written, because the peer may still read.
     #[cold]
     pub(super) fn end(&mut self, shared: &mut Shared<impl Handler>) {
+        self.check_secured(shared);
         if self.is_open() && self.connection.receive_eof().is_err() {
             log::debug!("a peer closed its socket without a close frame");
             shared.stats.closes.add(CloseCode::ABNORMAL);
@@ -236,13 +260,21 @@ impl<T: Transport> Session<T> {
     }
 
     #[cold]
-    pub(super) fn lost(&self, error: &io::Error, shared: &mut Shared<impl Handler>) -> Next {
-        log::debug!("a connection was lost: {error}");
+    pub(super) fn lost(&mut self, error: &io::Error, shared: &mut Shared<impl Handler>) -> Next {
         if self.phase == Phase::Open {
             shared.stats.closes.add(CloseCode::ABNORMAL);
         }
-        self.fault(Fault::Lost, shared);
-        Next::Drop
+        self.fault(if self.phase == Phase::Securing { Fault::Tls } else { Fault::Lost }, shared);
+        if error.kind() != io::ErrorKind::InvalidData {
+            log::debug!("a connection was lost: {error}");
+            return Next::Drop;
+        }
+        log::debug!("a peer broke the protocol of TLS: {error}");
+        self.set_paused(false, shared);
+        self.drain(shared);
+        self.busy = None; // nothing can be written but the alert
+        let next = self.settle(Next::Wait, shared);
+        self.again_after(next) // no event will report what has arrived
     }
 
     /// Sends frames outside a read. `what` queues them.
@@ -284,7 +316,7 @@ impl<T: Transport> Session<T> {
         if self.phase == Phase::Taken {
             return Next::HandOver;
         }
-        if let Some(busy) = self.busy.take_if(|busy| self.phase != Phase::Handshake && busy.is_idle()) {
+        if let Some(busy) = self.busy.take_if(|busy| self.phase > Phase::Handshake && busy.is_idle()) {
             shared.pool.put_busy(busy, shared.config.head_limits);
         }
         let queued = self.busy.as_ref().is_some_and(|busy| !busy.backlog.is_empty());
@@ -295,7 +327,14 @@ impl<T: Transport> Session<T> {
                 self.phase = Phase::Shut;
                 if self.socket.shutdown_write().is_ok() { Next::Wait } else { Next::Drop }
             }
-            Phase::Ended if !queued => Next::Drop,
+            Phase::Ended if !queued => {
+                self.socket.end();
+                Next::Drop
+            }
+            Phase::Securing => {
+                self.check_secured(shared);
+                Next::Wait
+            }
             _ => Next::Wait,
         }
     }

@@ -29,8 +29,7 @@ impl<T: Transport> Session<T> {
                 let more = self.may_have_more(filled);
                 if filled && more { self.read_on(buffers, shared) } else { Ok(more) }
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
-            Err(error) => Err(error),
+            Err(error) => goes_on(error),
         }
     }
 
@@ -60,8 +59,7 @@ impl<T: Transport> Session<T> {
             match self.read(buffers, shared) {
                 Ok(true) => {}
                 Ok(false) => return Ok(self.may_have_more(false)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) => return Err(error),
+                Err(error) => return goes_on(error),
             }
         }
         Ok(self.may_have_more(true))
@@ -92,7 +90,7 @@ impl<T: Transport> Session<T> {
         if self.is_open() {
             shared.stats.bytes.add(n as u64);
             self.frames(&mut rx[..n], outbox, shared);
-        } else if self.phase == Phase::Handshake {
+        } else if self.phase <= Phase::Handshake {
             self.handshake(&mut rx[..n], outbox, shared);
         }
         Ok(n == room)
@@ -161,6 +159,16 @@ impl<T: Transport> Session<T> {
     #[inline]
     pub(super) fn may_have_more(&self, filled: bool) -> bool {
         let rest = self.compression.as_ref().is_some_and(|compression| compression.has_rest());
-        (filled || rest || self.short) && self.phase != Phase::Ended && !self.is_paused()
+        (filled || rest || self.short || self.socket.has_left()) && self.phase != Phase::Ended && !self.is_paused()
+    }
+}
+
+/// Whether there is more to read after an error, if the connection goes on.
+#[cold]
+pub(super) fn goes_on(error: io::Error) -> io::Result<bool> {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => Ok(false),
+        io::ErrorKind::Interrupted => Ok(true),
+        _ => Err(error),
     }
 }

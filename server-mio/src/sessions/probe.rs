@@ -1,15 +1,27 @@
 //! The state of all sessions, for the simulation's invariants.
 
-use super::Sessions;
-use crate::session::{Queue, View};
+use super::{Entry, Sessions};
+use crate::session::{Queue, Session, View};
 
 impl<H, T> Sessions<H, T> {
     /// Each session: its key, its state and its socket.
     pub(crate) fn views(&self) -> impl Iterator<Item = (usize, View, &T)> {
-        self.sessions.iter().map(|(key, session)| {
-            let (view, socket) = session.view();
-            (key, view, socket)
+        self.sessions.iter().map(|(key, entry)| match entry {
+            Entry::Plain(session) => {
+                let (view, socket) = session.view();
+                (key, view, socket)
+            }
+            #[cfg(feature = "tls")]
+            Entry::Tls(session) => {
+                let (view, tls) = session.view();
+                (key, view, tls.inner())
+            }
         })
+    }
+
+    /// All sessions without TLS.
+    pub(crate) fn plain(&self) -> impl Iterator<Item = &Session<T>> {
+        self.sessions.iter().filter_map(|(_, entry)| entry.plain())
     }
 
     /// The keys of sessions that get a turn without an event.
@@ -45,5 +57,15 @@ impl<H, T> Sessions<H, T> {
     /// How many sessions there is room for without an allocation. A sweep checks a quarter of them.
     pub(crate) fn capacity(&self) -> usize {
         self.sessions.capacity()
+    }
+}
+
+impl<T> Entry<T> {
+    fn plain(&self) -> Option<&Session<T>> {
+        match self {
+            Self::Plain(session) => Some(session),
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => None,
+        }
     }
 }

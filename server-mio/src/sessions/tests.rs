@@ -175,7 +175,7 @@ impl<H: Handler> Peers<H> {
         let wire = Wire(Rc::default(), true);
         (wire.0.borrow_mut().room, wire.0.borrow_mut().unix) = (usize::MAX, unix);
         self.wires.push(wire.clone());
-        assert_eq!(self.sessions.insert(wire), key);
+        assert_eq!(self.sessions.insert(Accepted::Plain(wire)), key);
         let head = "GET / HTTP/1.1\r\nHost: test.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
             Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";

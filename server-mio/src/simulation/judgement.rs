@@ -37,7 +37,7 @@ pub(super) fn of(
             _ if view.paused => Met::ResetInPause,
             Phase::Open if view.queue == Queue::Line => Met::ResetInLine,
             Phase::Open if matches!(view.queue, Queue::Working | Queue::Heavy) => Met::ResetInWork,
-            Phase::Handshake => Met::ResetInHandshake,
+            Phase::Securing | Phase::Handshake => Met::ResetInHandshake,
             Phase::Open => Met::ResetInOpen,
             Phase::Closing => Met::ResetInClosing,
             Phase::Draining => Met::ResetInDraining,

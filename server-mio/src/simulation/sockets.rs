@@ -4,7 +4,7 @@ use super::{
     connection::Failure,
     kernel::{Kernel, LISTENERS},
 };
-use crate::transport::{self, Network, Transport};
+use crate::transport::{self, Accepted, Network, Transport};
 use std::{
     cell::RefCell,
     io::{self, IoSlice, IoSliceMut, Read, Write},
@@ -30,9 +30,9 @@ impl Network for Sockets {
         if self.0.borrow().listeners.is_some() { LISTENERS } else { 0 }
     }
 
-    fn accept(&mut self, listener: usize, _: bool) -> io::Result<Option<Socket>> {
+    fn accept(&mut self, listener: usize, _: bool) -> io::Result<Option<Accepted<Socket>>> {
         let number = self.0.borrow_mut().accept(listener)?;
-        Ok(Some(Socket { kernel: Rc::clone(&self.0), number }))
+        Ok(Some(Accepted::Plain(Socket { kernel: Rc::clone(&self.0), number })))
     }
 
     fn can_pass_on(&self, _: usize, _: usize) -> bool {
@@ -46,8 +46,8 @@ impl Network for Sockets {
     }
 
     /// The handler answers at once.
-    fn release(&mut self, socket: Socket) -> Option<transport::Socket> {
-        self.0.borrow_mut().release(socket.number, TAKEN);
+    fn release(&mut self, mut socket: Accepted<Socket>) -> Option<Accepted<transport::Socket>> {
+        self.0.borrow_mut().release(socket.socket().number, TAKEN);
         None
     }
 

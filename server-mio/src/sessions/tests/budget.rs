@@ -120,7 +120,7 @@ impl<H: Handler> Peers<H> {
 
     /// How many sessions hold a message that is being inflated, or a reply that is being compressed.
     fn in_progress(&self) -> usize {
-        self.sessions.sessions.iter().filter(|(_, session)| session.has_message_in_progress()).count()
+        self.sessions.plain().filter(|session| session.has_message_in_progress()).count()
     }
 
     /// Nothing of compression is in use.
@@ -397,7 +397,7 @@ fn a_peer_that_does_not_read_is_paused() {
     assert_eq!(peers.sessions.stats().paused.get(), 1);
     let handled = peers.log.borrow().len();
     assert!(handled < 10);
-    let session = peers.sessions.sessions.get(0).unwrap();
+    let session = peers.sessions.plain().next().unwrap();
     assert!((100_000..100_000 + 2 * LEN).contains(&session.backlog()), "{}", session.backlog());
 
     let mut receiver = Receiver::new();
@@ -600,7 +600,7 @@ fn short_messages_with_long_echoes_are_paused() {
     peers.arrives(0, &all);
     peers.turn(Some(0));
     peers.settle();
-    let backlog = peers.sessions.sessions.get(0).unwrap().backlog();
+    let backlog = peers.sessions.plain().next().unwrap().backlog();
     assert!((5000..5000 + LEN + 10).contains(&backlog), "{backlog}");
     for _ in 0..200 {
         peers.wires[0].0.borrow_mut().room = 1000;
