@@ -62,7 +62,11 @@ impl Detached {
     pub(crate) fn new(mut socket: Accepted<Socket>, head: Vec<u8>, rest: Vec<u8>) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), INTERRUPT)?;
-        poll.registry().register(socket.socket().source(), SOCKET, Interest::READABLE | Interest::WRITABLE)?;
+        poll.registry().register(
+            socket.socket().source(),
+            SOCKET,
+            Interest::READABLE | Interest::WRITABLE,
+        )?;
         Ok(Self {
             socket,
             poll,

@@ -182,17 +182,17 @@ impl<H: Handler, T: Transport> EventLoop<H, T> {
                 return self.get_stuck(&"the limit on connections is reached");
             }
             let before = self.accepted.take_if(|_| !full);
-            let mut accepted = match before.map_or_else(|| network.accept(number, full), |each| Ok(Some(each)))
-            {
-                Ok(Some(accepted)) => accepted,
-                Ok(None) => continue,
-                Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => return,
-                    // A signal came, or the peer has gone.
-                    io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => continue,
-                    _ => return self.get_stuck(&error),
-                },
-            };
+            let mut accepted =
+                match before.map_or_else(|| network.accept(number, full), |each| Ok(Some(each))) {
+                    Ok(Some(accepted)) => accepted,
+                    Ok(None) => continue,
+                    Err(error) => match error.kind() {
+                        io::ErrorKind::WouldBlock => return,
+                        // A signal came, or the peer has gone.
+                        io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => continue,
+                        _ => return self.get_stuck(&error),
+                    },
+                };
             if let Err(error) = network.register(accepted.socket(), self.sessions.next_key()) {
                 self.accepted = Some(accepted);
                 return self.get_stuck(&error);

@@ -159,7 +159,9 @@ impl<T: Transport> Session<T> {
     #[inline]
     pub(super) fn may_have_more(&self, filled: bool) -> bool {
         let rest = self.compression.as_ref().is_some_and(|compression| compression.has_rest());
-        (filled || rest || self.short || self.socket.has_left()) && self.phase != Phase::Ended && !self.is_paused()
+        (filled || rest || self.short || self.socket.has_left())
+            && self.phase != Phase::Ended
+            && !self.is_paused()
     }
 }
 

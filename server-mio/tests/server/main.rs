@@ -19,6 +19,8 @@ mod library;
 mod metrics;
 mod pressure;
 mod takeover;
+#[cfg(all(feature = "program", feature = "self-signed"))]
+mod tls;
 
 /// Starts the program on a free port of the loopback interface.
 fn start(options: &[&str]) -> Program {

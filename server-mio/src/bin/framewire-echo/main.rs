@@ -5,6 +5,7 @@
 //! log_queue     a queue for them, so that they delay no loop
 //! access        the access log
 //! metrics       the page /metrics
+//! tls           the options of TLS, and the certificate
 //! options       the command line, and the banner
 //! bad           violations of the protocol by name
 //! check_client  leads a client through these
@@ -29,6 +30,8 @@ mod options;
 mod report;
 mod signals;
 mod threads;
+#[cfg(feature = "tls")]
+mod tls;
 
 use access::AccessLog;
 use behaviours::Behaviours;
@@ -105,9 +108,11 @@ fn run(options: &Options, log: Option<&LogQueue>) -> io::Result<()> {
     let behaviours = options.behaviours.then(|| Arc::new(Behaviours::new(config.clone())));
     let metrics = options.metrics.then(|| Arc::new(Metrics::new(options.limits())));
     let mut servers = Vec::new();
-    for (number, listeners) in
-        Listener::bind(&options.listen, options.threads, &config)?.into_iter().enumerate()
-    {
+    #[cfg_attr(not(feature = "tls"), expect(unused_mut, reason = "TLS adds listeners"))]
+    let mut lists = Listener::bind(&options.listen, options.threads, &config)?;
+    #[cfg(feature = "tls")]
+    let certificate = options.tls.bind(&mut lists, &config)?;
+    for (number, listeners) in lists.into_iter().enumerate() {
         options.check_listeners(&listeners).map_err(io::Error::other)?;
         let echo = Echo {
             behaviours: behaviours.clone(),
@@ -124,7 +129,16 @@ fn run(options: &Options, log: Option<&LogQueue>) -> io::Result<()> {
     let stop = StopAll::new(&servers);
     signals::stop_at_the_first(stop.handles())?;
     // If standard output is closed, the server runs all the same.
-    let _ = io::stdout().write_all(options.banner(servers[0].listeners()).as_bytes());
+    #[cfg(feature = "tls")]
+    let description = certificate.as_ref().map(tls::Certificate::describe);
+    #[cfg(not(feature = "tls"))]
+    let description: Option<String> = None;
+    let banner = options.banner(servers[0].listeners(), description.as_deref());
+    let _ = io::stdout().write_all(banner.as_bytes());
+    #[cfg(feature = "tls")]
+    if let Some(certificate) = certificate {
+        certificate.reload_at_sighup()?;
+    }
     if let Some(period) = options.stats_period() {
         let stats: Vec<_> = servers.iter().map(Server::stats).collect();
         // On a thread of its own: a busy server cannot delay it.

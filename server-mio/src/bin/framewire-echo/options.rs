@@ -16,7 +16,15 @@ pub(crate) struct Options {
     /// Listen on HOST:PORT, [IPV6]:PORT, PORT (of 127.0.0.1) or the path of a Unix socket (which must contain a /); port 0
     /// means any free port; may be given several times
     #[arg(long, alias = "port", value_name = "ADDR", default_value = "127.0.0.1:9001")]
+    #[cfg_attr(
+        feature = "tls",
+        arg(default_value_if("listen_tls", clap::builder::ArgPredicate::IsPresent, None))
+    )]
     pub(crate) listen: Vec<Address>,
+
+    #[cfg(feature = "tls")]
+    #[command(flatten)]
+    pub(crate) tls: crate::tls::TlsOptions,
 
     /// Close a connection (code 1009) if its peer sends a message larger than this; a size is a number of bytes, or a number
     /// with K, M or G: 64K is 65,536 bytes
@@ -186,6 +194,8 @@ impl Options {
             limits: Limits { frame: self.max_frame().get() as u64, message: self.max_message.get() as u64 },
             max_connections: self.max_connections.get().div_ceil(self.threads.get()),
             high_water: self.high_water.get(),
+            #[cfg(feature = "tls")]
+            tls_handshake_timeout: self.tls.tls_handshake_timeout,
             handshake_timeout: self.handshake_timeout,
             idle_timeout: self.idle_timeout,
             pong_timeout: self.pong_timeout,
@@ -251,18 +261,23 @@ impl Options {
     }
 
     /// The lines that the program prints at its start: addresses, limits, and how to try it.
-    pub(crate) fn banner(&self, listeners: &[Listener]) -> String {
+    /// `certificate` says which one it has, if any.
+    pub(crate) fn banner(&self, listeners: &[Listener], certificate: Option<&str>) -> String {
         let mut text =
             format!("framewire-echo {}: echoes every message unchanged\n", env!("CARGO_PKG_VERSION"));
         let mut browser = None;
         for listener in listeners {
+            let (secure, tls) = if listener.has_tls() { ("s", ", TLS") } else { ("", "") };
             let _ = match listener.local_addr() {
                 Some(address) => {
-                    browser.get_or_insert(address);
-                    writeln!(text, "  listening on ws://{address}/")
+                    browser.get_or_insert((secure, address));
+                    writeln!(text, "  listening on ws{secure}://{address}/")
                 }
-                None => writeln!(text, "  listening on {listener} (Unix socket)"),
+                None => writeln!(text, "  listening on {listener} (Unix socket{tls})"),
             };
+        }
+        if let Some(certificate) = certificate {
+            let _ = writeln!(text, "  certificate: {certificate}");
         }
         let _ = writeln!(
             text,
@@ -277,16 +292,16 @@ impl Options {
             [] => writeln!(text, "  pages of any origin may connect (--allow-origin)"),
             origins => writeln!(text, "  pages of these origins may connect: {}", origins.join(", ")),
         };
-        if let (true, Some(address)) = (self.behaviours, browser) {
+        if let (true, Some((secure, address))) = (self.behaviours, browser) {
             let _ = writeln!(
                 text,
-                "  behaviours: ws://{address}/echo?delay=100ms, and others; http://{address}/behaviours lists them"
+                "  behaviours: ws{secure}://{address}/echo?delay=100ms, and others; http{secure}://{address}/behaviours lists them"
             );
         }
-        if let Some(address) = browser {
+        if let Some((secure, address)) = browser {
             let _ = writeln!(
                 text,
-                "  try it: open http://{address}/ in a browser, or: npx wscat -c ws://{address}/ (Ctrl-C ends the server)",
+                "  try it: open http{secure}://{address}/ in a browser, or: npx wscat -c ws{secure}://{address}/ (Ctrl-C ends the server)",
             );
         }
         text

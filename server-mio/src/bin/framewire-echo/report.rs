@@ -1,6 +1,6 @@
 //! The line of statistics.
 
-use framewire_mio::{Counter, Stats};
+use framewire_mio::{Counter, Fault, Stats};
 use std::{
     io::{self, Write},
     sync::Arc,
@@ -19,9 +19,14 @@ pub(crate) fn report(loops: &[Arc<Stats>], period: Duration) {
         let (messages_before, bytes_before) = (messages, bytes);
         messages = sum(|stats| &stats.messages);
         bytes = sum(|stats| &stats.bytes);
+        let failed = loops.iter().map(|stats| stats.faults.get(Fault::Tls)).sum();
+        let tls = match (sum(|stats| &stats.tls_handshakes), failed) {
+            (0, 0) => String::new(),
+            (handshakes, failed) => format!(", {handshakes} TLS handshakes, {failed} failed"),
+        };
         let printed = writeln!(
             io::stdout(),
-            "{} connections, {:.0} messages/s, {:.1} MB/s, {} paused, {} accepted, {} errors",
+            "{} connections, {:.0} messages/s, {:.1} MB/s, {} paused, {} accepted, {} errors{tls}",
             sum(|stats| &stats.connections),
             (messages - messages_before) as f64 / seconds,
             (bytes - bytes_before) as f64 / seconds / 1e6,
