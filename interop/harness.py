@@ -81,6 +81,14 @@ def framewire(*options):
     return listening(BIN / "framewire-echo", options)
 
 
+def framewire_tls(pem, *options):
+    """The server over TLS only, in the same way. `pem` is a file with the chain and the key."""
+    command = [BIN / "framewire-echo", "--tls", pem, pem, "--listen-tls", "127.0.0.1:0", *options]
+    server = Process(command, r"wss://([\d.]+:\d+)/")
+    server.address = server.match[1]
+    return server
+
+
 def echo_of_tokio(*options):
     """The echo server of framewire-tokio, in the same way. It has some of the options, and `--listen` takes one address."""
     return listening(BIN / "examples" / "echo", options)

@@ -1,13 +1,14 @@
 // Headless Chromium: its own WebSocket runs the scenarios, and its buttons the server's page. With ROOT, the certificate of an
-// authority, it uses TLS, and its pages are `/version`, which says which version of HTTP a request had.
+// authority, it uses TLS. PAGE is the page that it opens: if it is `version`, that says which version of HTTP a request had, and has
+// no buttons.
 "use strict";
 const { X509Certificate, createHash } = require("node:crypto");
 const fs = require("node:fs");
 const { chromium } = require("playwright-core");
 const { SMALL, TEXTS, run, same } = require("./report.js");
 
-const { LARGE, STRICT, LEAVING, LEAVING_PID, SCREENSHOT, CHROMIUM, ROOT } = process.env;
-const PAGE = ROOT ? "version" : "";
+const { LARGE, STRICT, LEAVING, LEAVING_PID, SCREENSHOT, CHROMIUM, ROOT, PAGE } = process.env;
+const SCHEME = ROOT ? "https" : "http";
 
 // These run in the page of the server that they connect to: LARGE.
 const inPage = () => {
@@ -132,7 +133,7 @@ const inPage = () => {
     // In a separate profile: Chromium allows 255 connections in each.
     const visit = async address => {
       const page = await (await browser.newContext({ viewport: { width: 1000, height: 900 } })).newPage();
-      await page.goto(`${ROOT ? "https" : "http"}://${address}/${PAGE}`);
+      await page.goto(`${SCHEME}://${address}/${PAGE ?? ""}`);
       await page.evaluate(inPage);
       return page;
     };
@@ -186,7 +187,7 @@ const inPage = () => {
         await refused(call(elsewhere, "text", STRICT, ["hello"]));
       },
       // It has a session with the first server, by the page; and none with the second, and so asks for HTTP/1.1 there.
-      ...(ROOT && {
+      ...(PAGE && {
         "HTTP/2": async () => {
           same(await page.textContent("body"), "HTTP/2.0");
           same(await call(page, "version", LARGE), "HTTP/2.0");
@@ -197,7 +198,7 @@ const inPage = () => {
           same(await call(apart, "version", STRICT), "HTTP/1.1");
         },
       }),
-      ...(!ROOT && { "the page": () => usePage(page) }),
+      ...(!PAGE && { "the page": () => usePage(page) }),
     });
   } finally {
     await browser.close();
@@ -216,7 +217,7 @@ async function usePage(page) {
   const problems = [];
   page.on("pageerror", error => problems.push(error.message));
   page.on("console", message => problems.push(message.text()));
-  await page.goto(`http://${LARGE}/`);
+  await page.goto(`${SCHEME}://${LARGE}/`);
   const state = text => page.waitForFunction(text => document.getElementById("state").textContent === text, text);
   // The log has this many lines about correct replies.
   const echoes = async count => {
