@@ -3,10 +3,13 @@ const length = process.argv.includes("length");
 // With a compressor and a decompressor for each connection, and windows of 15 bits. Its level cannot be set: it is zlib's
 // default, 6.
 const deflate = process.argv.some((argument) => argument.startsWith("compression="));
+// The files of a certificate and its key: `tls=CERT,KEY`.
+const [cert, key] = process.argv.find((argument) => argument.startsWith("tls="))?.slice(4).split(",") ?? [];
 
 const server = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
+    tls: cert && { cert: Bun.file(cert), key: Bun.file(key) },
     fetch(request, server) {
         if (!server.upgrade(request)) return new Response("a WebSocket is served here", { status: 426 });
     },
@@ -26,4 +29,4 @@ const server = Bun.serve({
               },
     },
 });
-console.log(`listening on ws://127.0.0.1:${server.port}/`);
+console.log(`listening on ws${cert ? "s" : ""}://127.0.0.1:${server.port}/`);
