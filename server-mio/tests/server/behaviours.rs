@@ -132,6 +132,39 @@ fn wrong_requests_are_told_what_is_allowed() {
     assert!(status(&unknown) == 404 && unknown.contains("\n  delay=TIME "), "{unknown}");
 }
 
+// ------------------------------------------------------------------------------------------------------ violations
+
+#[test]
+fn violations_have_names() {
+    let server = behaving(&[]);
+    let get =
+        |path: &str| ask(server.address(), format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes());
+    let list = get("/bad/");
+    assert!(status(&list) == 200 && list.contains("  masked-text "), "{list}");
+    assert_eq!((status(&get("/bad/masked-text")), status(&get("/bad/nonsense"))), (426, 404));
+    let mut stream = server.tcp();
+    stream.write_all(upgrade("").replacen("GET / ", "GET /bad/masked-text ", 1).as_bytes()).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let answer = to_the_end(&mut stream);
+    let head = answer.windows(4).position(|end| end == b"\r\n\r\n").expect("a head");
+    assert!(answer.starts_with(b"HTTP/1.1 101 "));
+    assert_eq!((answer[head + 4], answer[head + 5] & 0x80), (TEXT, 0x80), "a frame that is masked");
+    until("the thread ends", || server.threads() == 1);
+}
+
+#[test]
+fn a_good_case_is_an_echo() {
+    let server = behaving(&[]);
+    let mut client = Client::connect_to(server.address(), "/bad/good-text");
+    let Got::Text(text) = client.next() else { panic!("not a text") };
+    client.text(&text);
+    let Got::Ping(payload) = client.next() else { panic!("not a ping") };
+    client.send(&frame(PONG, &payload));
+    let Got::Text(text) = client.next() else { panic!("not a text") };
+    client.text(&text);
+    client.expect_close(1000);
+}
+
 // ------------------------------------------------------------------------------------------ the opening handshake
 
 #[test]

@@ -21,13 +21,14 @@ mod plan;
 mod queue;
 mod table;
 
+use crate::bad::{self, Peer};
 use conversation::Conversation;
 use crew::Crew;
 use framewire::handshake::{HeaderSlots, Request, Upgrade};
 use framewire_mio::{Config, Detached, TakeOver};
 use plan::Plan;
 use std::{
-    io::Read,
+    io::{self, Read},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -55,6 +56,12 @@ const PATH: &str = "/echo";
 /// The path of the page that lists them.
 const PAGE: &str = "/behaviours";
 
+/// The path of violations of the protocol, each by its name, and of the page that lists them.
+const BAD: &str = "/bad/";
+
+/// How long a case waits for each answer of the client.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// The longest life of a connection with a behaviour.
 const LIFE: Duration = Duration::from_secs(3600);
 
@@ -76,6 +83,8 @@ impl Behaviours {
         let is_upgrade = request.upgrade().is_ok_and(|upgrade| upgrade.is_some());
         match request.path() {
             PAGE if !is_upgrade => return Decision::Respond(200, page()),
+            BAD if !is_upgrade => return Decision::Respond(200, bad::list()),
+            path if path.starts_with(BAD) => return self.violate(&path[BAD.len()..], is_upgrade),
             PATH => {}
             path if path.strip_prefix(PATH).is_some_and(|rest| rest.starts_with('/')) => {
                 return Decision::Respond(404, format!("there is only {PATH}, with a query\n\n{}", page()));
@@ -99,6 +108,23 @@ impl Behaviours {
             if let Some(stream) = opening::open(&plan, stream, upgrade, context) {
                 Conversation::new(&plan, stream, upgrade, context).run();
             }
+        })
+    }
+
+    /// Breaks the protocol as the case with this name does.
+    fn violate(&self, name: &str, is_upgrade: bool) -> Decision {
+        let Some(case) = bad::find(name) else {
+            return Decision::Respond(404, format!("there is no case {name:?}\n\n{}", bad::list()));
+        };
+        if !is_upgrade {
+            return Decision::Respond(426, format!("this is a URL for a WebSocket: {}\n", case.what));
+        }
+        self.play(|mut stream, upgrade, context| {
+            stream.set_read_timeout(Some(PATIENCE));
+            stream.set_write_timeout(Some(PATIENCE));
+            let (did, verdict) = case.play(&mut stream, upgrade);
+            log::info!("{}: {did}: {verdict}", case.name);
+            linger(stream, context.close_timeout);
         })
     }
 
@@ -148,6 +174,12 @@ impl<'a> Context<'a> {
     }
 }
 
+impl Peer for Detached {
+    fn finish(&mut self) -> io::Result<()> {
+        self.shutdown_write()
+    }
+}
+
 /// Ends our side, and waits a little for the peer to end its own: closing the socket while bytes are unread would destroy
 /// bytes that the peer has not read (RFC 6455 §7.1.1).
 fn linger(mut stream: Detached, time: Duration) {
@@ -168,7 +200,8 @@ fn linger(mut stream: Detached, time: Duration) {
 fn page() -> String {
     format!(
         "Behaviours on demand: a WebSocket at {PATH} does what the query of its URL asks, such as\n\
-         {PATH}?delay=100ms&fragment=10&close=1001&reason=bye&after=3\n\n{}",
+         {PATH}?delay=100ms&fragment=10&close=1001&reason=bye&after=3\n\
+         A WebSocket at {BAD}NAME gets one violation of the protocol. GET {BAD} lists them.\n\n{}",
         table::list()
     )
 }
