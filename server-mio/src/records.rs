@@ -166,8 +166,9 @@ impl Place {
 }
 
 impl Counts {
-    pub(crate) fn of(stats: &Stats) -> Self {
-        Self { messages: stats.messages.get(), bytes: stats.bytes.get(), sent: stats.sent.get() }
+    /// `sent` is the number of bytes sent.
+    pub(crate) fn of(stats: &Stats, sent: u64) -> Self {
+        Self { messages: stats.messages.get(), bytes: stats.bytes.get(), sent }
     }
 
     /// What was counted since then.

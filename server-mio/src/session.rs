@@ -94,7 +94,7 @@ pub(crate) struct Session<T> {
     large: bool,
     asked: bool,
     clean: bool,
-    /// Why a turn is not the usual one: [`PAUSED`], [`RECORDED`]. One test finds both.
+    /// Why a turn is not the usual one: [`PAUSED`], [`RECORDED`], [`COMPRESSED`], [`NOT_OPEN`]. One test finds all.
     aside: u8,
     /// Where its record is, if the handler keeps an access log.
     record: Option<Place>,
@@ -105,6 +105,12 @@ const PAUSED: u8 = 1;
 
 /// The session has a record, in [`Session::aside`].
 const RECORDED: u8 = 2;
+
+/// Compression was negotiated, in [`Session::aside`].
+const COMPRESSED: u8 = 4;
+
+/// The phase is neither [`Phase::Open`] nor [`Phase::Closing`], in [`Session::aside`].
+const NOT_OPEN: u8 = 8;
 
 /// The phases of a session, in their order. A session never goes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -193,7 +199,7 @@ impl<T: Transport> Session<T> {
             large: false,
             asked: false,
             clean: false,
-            aside: 0,
+            aside: NOT_OPEN,
             record: None,
         }
     }
@@ -215,32 +221,46 @@ impl<T: Transport> Session<T> {
             }
         }
         let mut more = Next::Wait;
-        if readable && self.aside == 0 && self.phase != Phase::Ended {
-            if self.compression.is_none() {
-                match self.read_turn(buffers, shared) {
-                    Ok(true) => more = Next::Again,
-                    Ok(false) => {}
-                    Err(error) => return self.lost(&error, shared),
-                }
-            } else {
-                match self.compressed_event(short, buffers, shared) {
-                    Ok(next) => more = next,
-                    Err(error) => return self.lost(&error, shared),
-                }
+        if readable && self.aside == 0 {
+            match self.read_turn(buffers, shared) {
+                Ok(true) => more = Next::Again,
+                Ok(false) => {}
+                Err(error) => return self.lost(&error, shared),
             }
-        } else if readable && !self.is_paused() && self.phase != Phase::Ended {
-            match self.recorded_input(short, buffers, shared) {
+        } else {
+            match self.other_turn(readable, writable, short, buffers, shared) {
                 Ok(next) => more = next,
                 Err(error) => return self.lost(&error, shared),
             }
-        } else if writable {
-            if let Err(error) = self.socket.flush() {
-                if error.kind() != io::ErrorKind::WouldBlock {
-                    return self.lost(&error, shared);
-                }
-            }
         }
         self.end_turn(more, shared)
+    }
+
+    /// A turn that is not the usual one, after the backlog.
+    #[inline(never)]
+    fn other_turn(
+        &mut self,
+        readable: bool,
+        writable: bool,
+        short: bool,
+        buffers: &mut Buffers,
+        shared: &mut Shared<impl Handler>,
+    ) -> io::Result<Next> {
+        if readable && !self.is_paused() && self.phase != Phase::Ended {
+            return self.recorded(shared, |session, shared| {
+                if session.compression.is_some() {
+                    return session.compressed_event(short, buffers, shared);
+                }
+                session.read_turn(buffers, shared).map(|more| if more { Next::Again } else { Next::Wait })
+            });
+        }
+        if writable {
+            match self.socket.flush() {
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(Next::Wait)
     }
 
     /// The turn that [`Next::Again`] asked for.
@@ -340,7 +360,7 @@ impl<T: Transport> Session<T> {
     /// Whether received bytes are frames.
     #[inline]
     const fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Open | Phase::Closing)
+        self.aside & NOT_OPEN == 0
     }
 
     /// Whether a message is being inflated or assembled, or a reply is being compressed.

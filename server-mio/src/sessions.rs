@@ -125,6 +125,18 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
     /// Passes an event to the session with this key.
     #[inline]
     pub(crate) fn ready(&mut self, key: usize, turn: Turn) {
+        let Some(Entry::Plain(session)) = self.sessions.get_mut(key) else {
+            return self.ready_with_tls(key, turn);
+        };
+        match session.ready(turn, &mut self.buffers, &mut self.shared) {
+            Next::Wait => {}
+            next => self.follow(key, next),
+        }
+    }
+
+    /// As [`ready`](Self::ready), for a session with TLS.
+    #[inline(never)]
+    fn ready_with_tls(&mut self, key: usize, turn: Turn) {
         let Some(entry) = self.sessions.get_mut(key) else { return };
         match each!(entry, session => session.ready(turn, &mut self.buffers, &mut self.shared)) {
             Next::Wait => {}
@@ -199,6 +211,7 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
     fn publish(&mut self) {
         let stats = &self.shared.stats;
         stats.queued.set(mem::take(&mut self.queued));
+        stats.sent.set(self.shared.sent);
         stats
             .compression_memory
             .set(self.shared.compression.as_ref().map_or(0, |pools| pools.memory() as u64));
@@ -206,6 +219,7 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
 
     /// Ends the records of all connections. Called when the loop ends.
     pub(crate) fn end_records(&mut self) {
+        self.publish();
         if self.shared.records.is_some() {
             for (_, entry) in &mut self.sessions {
                 each!(entry, session => session.end_record(&mut self.shared));

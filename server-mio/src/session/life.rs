@@ -1,6 +1,6 @@
 //! A session's phases: the opening handshake, timeouts, the closing handshake, and the end.
 
-use super::{Next, Phase, Queue, Session, recorded::responded};
+use super::{COMPRESSED, NOT_OPEN, Next, Phase, Queue, Session, recorded::responded};
 use crate::{
     compression::{Compression, Rest},
     config::Config,
@@ -169,9 +169,11 @@ impl<T: Transport> Session<T> {
             shared.stats.opened.add(1);
             self.connection = Connection::new().with_limits(config.limits);
             self.phase = Phase::Open;
+            self.aside &= !NOT_OPEN;
             if let (Some(params), Some(pools)) = (answer.deflate, &shared.compression) {
                 // Not refused: a context between messages was negotiated only if a window is left for it.
                 self.compression = Compression::new(&params, pools).ok().map(Box::new);
+                self.aside |= COMPRESSED;
                 self.connection = mem::take(&mut self.connection).with_extension_bits(Rsv::RSV1);
             }
             let frames = &mut input[consumed..];
@@ -238,6 +240,7 @@ impl<T: Transport> Session<T> {
     pub(super) fn drain(&mut self, shared: &mut Shared<impl Handler>) {
         if self.phase < Phase::Draining {
             self.phase = Phase::Draining;
+            self.aside |= NOT_OPEN;
             self.seen = shared.now;
             self.leave_queue(shared);
             self.compression = None;
@@ -257,6 +260,7 @@ impl<T: Transport> Session<T> {
         self.ends(End::Left, shared);
         self.drain(shared);
         self.phase = Phase::Ended;
+        self.aside |= NOT_OPEN;
     }
 
     #[cold]

@@ -1,11 +1,11 @@
 //! What a session does for an access log, if the handler keeps one.
 
-use super::{Next, RECORDED, Session};
+use super::{RECORDED, Session};
 use crate::{
     config::Config,
     handler::Handler,
     records::{Counts, End, Peer, Place, Records},
-    shared::{Buffers, Shared},
+    shared::Shared,
     stats::Fault,
     transport::Transport,
 };
@@ -13,7 +13,6 @@ use framewire::{
     CloseCode,
     handshake::{HeaderSlots, Request, Response},
 };
-use std::io;
 
 impl<T: Transport> Session<T> {
     /// Begins the record of a connection that was just accepted.
@@ -28,32 +27,16 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// The input of a turn of a session that has a record. `short` is that of the [`Turn`](super::Turn).
-    #[cold]
-    pub(super) fn recorded_input(
-        &mut self,
-        short: bool,
-        buffers: &mut Buffers,
-        shared: &mut Shared<impl Handler>,
-    ) -> io::Result<Next> {
-        self.recorded(shared, |session, shared| {
-            if session.compression.is_some() {
-                return session.compressed_event(short, buffers, shared);
-            }
-            session.read_turn(buffers, shared).map(|more| if more { Next::Again } else { Next::Wait })
-        })
-    }
-
     /// Does this, and adds what it counts to the session's record, if there is one.
     pub(super) fn recorded<H: Handler, R>(
         &mut self,
         shared: &mut Shared<H>,
         what: impl FnOnce(&mut Self, &mut Shared<H>) -> R,
     ) -> R {
-        let before = self.record.map(|_| Counts::of(&shared.stats));
+        let before = self.record.map(|_| Counts::of(&shared.stats, shared.sent));
         let outcome = what(self, shared);
         if let Some(before) = before {
-            let counts = Counts::of(&shared.stats).since(before);
+            let counts = Counts::of(&shared.stats, shared.sent).since(before);
             if let Some((records, place)) = self.record(shared) {
                 records.add(place, counts);
             }

@@ -18,10 +18,11 @@ impl<T: Transport> Session<T> {
     /// Writes the replies. The backlog keeps what the socket does not take.
     #[inline(always)]
     pub(super) fn write(&mut self, outbox: Outbox<'_>, shared: &mut Shared<impl Handler>) -> io::Result<()> {
-        if outbox.is_empty() {
+        let len = outbox.len();
+        if len == 0 {
             return Ok(());
         }
-        shared.stats.sent.add(outbox.len() as u64);
+        shared.sent += len as u64;
         if self.busy.is_some() {
             return self.write_behind(outbox, shared);
         }
