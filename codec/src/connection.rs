@@ -10,7 +10,7 @@ mod send;
 mod state;
 
 pub use limits::Limits;
-pub use role::{Client, KeySource, Role, Server, Unmasked};
+pub use role::{Client, KeySource, LentClient, LentServer, Role, Server, Unmasked};
 #[cfg(feature = "deflate")]
 pub(crate) use send::whole_header;
 pub use send::{SendHalf, Sending};
@@ -67,7 +67,7 @@ pub struct Connection<R: Role> {
     /// The sum of the payload lengths in the headers of the incoming message so far.
     incoming_len: u64,
     /// The payload of a control frame that was split across reads.
-    spill: Spill,
+    spill: R::Spill,
     incoming: Incoming,
     /// The state of validation after the incoming text so far.
     text: Validator,
@@ -77,6 +77,9 @@ pub struct Connection<R: Role> {
     extension_bits: Rsv,
     sending: Sending<R>,
 }
+
+/// The memory that the host lends for a control frame that is split across reads; none if the connection has its own.
+type Room<'b, R> = <<R as role::sealed::Role>::Spill as Spill>::Room<'b>;
 
 /// An event of the slow path: see [`Connection::receive`].
 enum Rare<'b> {
@@ -106,7 +109,7 @@ impl<R: Role> Connection<R> {
             decoder: Decoder::pass_through(),
             limits: R::LIMITS,
             incoming_len: 0,
-            spill: Spill::new(),
+            spill: R::Spill::EMPTY,
             incoming: Incoming::Between,
             text: Validator::new(),
             error: None,
@@ -142,6 +145,17 @@ impl<R: Role> Connection<R> {
     // Always inlined: a call would return the event through memory, see below.
     #[inline(always)]
     pub fn receive<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
+        self.receive_in(Default::default(), input)
+    }
+
+    /// [`receive`](Self::receive) with memory that the host lends for a control frame that is split across reads.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn receive_in<'b>(
+        &mut self,
+        room: Room<'b, R>,
+        input: &mut &'b mut [u8],
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
         // The straight path: no message is open, and a whole message is next.
         if self.is_straight() {
             if let Some((kind, key, bytes)) = whole_message::<R>(input, self.limits) {
@@ -162,7 +176,7 @@ impl<R: Role> Connection<R> {
         }
         // A function that returned the event through memory would make every host copy it for each message, and the CPU
         // would wait for that copy longer than it takes to decode a short message. So the event is made here.
-        Ok(Some(match self.resume(input)? {
+        Ok(Some(match self.resume(room, input)? {
             Rare::Nothing => return Ok(None),
             Rare::Control(Opcode::Ping, payload) => Event::Ping(payload),
             Rare::Control(Opcode::Pong, payload) => Event::Pong(payload),
@@ -290,14 +304,18 @@ impl<R: Role> Connection<R> {
     /// Everything but the straight path. It calls one of two functions, so that neither saves registers for the other.
     #[cold]
     #[inline(never)]
-    fn resume<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Rare<'b>, ProtocolError> {
-        if self.decoder.remaining_data() > input.len() as u64 { self.go_on(input) } else { self.step(input) }
+    fn resume<'b>(&mut self, room: Room<'b, R>, input: &mut &'b mut [u8]) -> Result<Rare<'b>, ProtocolError> {
+        if self.decoder.remaining_data() > input.len() as u64 {
+            self.go_on(room, input)
+        } else {
+            self.step(room, input)
+        }
     }
 
     /// A piece from inside a frame, as most reads bring while a large message arrives.
     #[inline(never)]
-    fn go_on<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Rare<'b>, ProtocolError> {
-        let Incoming::Open(kind, rsv) = self.incoming else { return self.step(input) };
+    fn go_on<'b>(&mut self, room: Room<'b, R>, input: &mut &'b mut [u8]) -> Result<Rare<'b>, ProtocolError> {
+        let Incoming::Open(kind, rsv) = self.incoming else { return self.step(room, input) };
         let Some((key, bytes)) = self.decoder.inside(R::UNMASKS, input) else { return Ok(Rare::Nothing) };
         let mut span = Span::NONE;
         if kind == Kind::Binary || !rsv.is_none() {
@@ -313,15 +331,19 @@ impl<R: Role> Connection<R> {
 
     /// Anything else: the rest of a frame that was cut, fragments, control frames, extensions, errors.
     #[inline(never)]
-    fn step<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Rare<'b>, ProtocolError> {
+    fn step<'b>(&mut self, room: Room<'b, R>, input: &mut &'b mut [u8]) -> Result<Rare<'b>, ProtocolError> {
         if self.incoming == Incoming::Over {
             mem::take(input);
             return self.error.map_or(Ok(Rare::Nothing), Err);
         }
-        self.next_event(input).map_err(|error| self.end(error, input))
+        self.next_event(room, input).map_err(|error| self.end(error, input))
     }
 
-    fn next_event<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Rare<'b>, ProtocolError> {
+    fn next_event<'b>(
+        &mut self,
+        mut room: Room<'b, R>,
+        input: &mut &'b mut [u8],
+    ) -> Result<Rare<'b>, ProtocolError> {
         loop {
             let header = match self.decoder.current() {
                 Some(header) => header,
@@ -340,10 +362,10 @@ impl<R: Role> Connection<R> {
             if header.opcode.is_control() {
                 unmask::<R>(key, chunk.bytes);
                 if !frame_ends {
-                    self.spill.push(chunk.bytes);
+                    self.spill.push(&mut room, chunk.bytes);
                     continue;
                 }
-                let control = self.spill.take(chunk.bytes);
+                let control = self.spill.take(room, chunk.bytes);
                 if header.opcode == Opcode::Close {
                     Close::parse(&control)?;
                     (self.incoming, self.sending.peer_finished) = (Incoming::Over, true);

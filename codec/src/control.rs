@@ -5,7 +5,7 @@ use crate::{
     frame::{Header, Opcode, Rsv},
     mask::{self, Key},
 };
-use core::{fmt, ops};
+use core::{fmt, mem, ops};
 
 /// The most bytes that the payload of a control frame may have (RFC 6455 §5.5).
 pub(crate) const MAX_PAYLOAD: usize = 125;
@@ -86,32 +86,100 @@ impl PartialEq for Control<'_> {
 
 impl Eq for Control<'_> {}
 
-/// The first bytes of a control frame's payload that is split across reads. With alloc, they are in a box, so that an
-/// idle connection does not hold 125 bytes for them.
-#[derive(Clone, Debug)]
-pub(crate) struct Spill(Option<Kept>);
+/// The first bytes of a control frame's payload that is split across reads. A role says who has the memory for them.
+#[expect(unnameable_types, reason = "only roles name it")]
+pub trait Spill: Clone + Send + Sync + Unpin + 'static {
+    /// The memory that the host lends for a call, if it is the host's.
+    type Room<'b>: Default;
 
-impl Spill {
-    pub(crate) const fn new() -> Self {
-        Self(None)
-    }
+    /// No bytes.
+    const EMPTY: Self;
 
     /// Appends `payload` to the bytes kept so far.
-    pub(crate) fn push(&mut self, payload: &[u8]) {
+    fn push(&mut self, room: &mut Self::Room<'_>, payload: &[u8]);
+
+    /// Takes the bytes kept so far, followed by `payload`.
+    fn take<'b>(&mut self, room: Self::Room<'b>, payload: &'b [u8]) -> Control<'b>;
+}
+
+/// In the connection. With alloc, they are in a box, so that an idle connection does not hold 125 bytes for them.
+#[derive(Clone, Debug)]
+#[expect(unnameable_types, reason = "only roles name it")]
+pub struct OwnSpill(Option<Kept>);
+
+impl Spill for OwnSpill {
+    type Room<'b> = ();
+
+    const EMPTY: Self = Self(None);
+
+    #[cold]
+    #[inline(never)]
+    fn push(&mut self, (): &mut (), payload: &[u8]) {
         match &mut self.0 {
             Some(kept) => kept.push(payload),
             None => self.0 = Some(keep(payload)),
         }
     }
 
-    /// Takes the bytes kept so far, followed by `payload`.
-    pub(crate) fn take<'b>(&mut self, payload: &'b [u8]) -> Control<'b> {
+    #[inline]
+    fn take<'b>(&mut self, (): (), payload: &'b [u8]) -> Control<'b> {
         match self.0.take() {
             None => Control::lent(payload),
-            Some(mut kept) => {
+            Some(kept) => join(kept, payload),
+        }
+    }
+}
+
+/// A payload whose first bytes were kept.
+#[cold]
+#[inline(never)]
+fn join<'b>(mut kept: Kept, payload: &[u8]) -> Control<'b> {
+    kept.push(payload);
+    Control(Bytes::Kept(kept))
+}
+
+/// In memory that the host lends to each call: for the C library, whose hosts have all memory. Says whether there are any.
+#[derive(Clone, Debug)]
+#[expect(unnameable_types, reason = "only roles name it")]
+pub struct LentSpill(bool);
+
+/// The memory that a host lends for [`LentSpill`].
+#[derive(Debug)]
+pub struct ControlRoom(Payload);
+
+impl ControlRoom {
+    /// Room without bytes.
+    pub const fn new() -> Self {
+        Self(Payload { bytes: [0; MAX_PAYLOAD], len: 0 })
+    }
+}
+
+impl Default for ControlRoom {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Spill for LentSpill {
+    type Room<'b> = Option<&'b mut ControlRoom>;
+
+    const EMPTY: Self = Self(false);
+
+    fn push(&mut self, room: &mut Self::Room<'_>, payload: &[u8]) {
+        let Some(ControlRoom(kept)) = room else { return };
+        if !self.0 {
+            (self.0, kept.len) = (true, 0);
+        }
+        kept.push(payload);
+    }
+
+    fn take<'b>(&mut self, room: Self::Room<'b>, payload: &'b [u8]) -> Control<'b> {
+        match room {
+            Some(ControlRoom(kept)) if mem::take(&mut self.0) => {
                 kept.push(payload);
-                Control(Bytes::Kept(kept))
+                Control::lent(kept.as_slice())
             }
+            _ => Control::lent(payload),
         }
     }
 }

@@ -1,10 +1,29 @@
-//! Each kernel by itself, for the tests, benches and fuzz targets of this repository. It is not part of the API, and
-//! may change in any release.
+//! What other crates of this repository need and users do not: each kernel by itself, for tests, benches and fuzz targets;
+//! and parts of a connection, for the C library. It is not part of the API, and may change in any release.
 #![allow(unsafe_code)] // the caller chooses the kernel
 
+pub use crate::connection::{LentClient, LentServer};
+pub use crate::control::ControlRoom;
+
+use crate::control::Control;
 use crate::mask::{self, Key};
 use crate::utf8::{self, Utf8Error, Validator};
 use core::fmt;
+
+/// The payload of a control frame, as in an event.
+pub const fn control(payload: &[u8]) -> Control<'_> {
+    Control::lent(payload)
+}
+
+/// The state of a validator as a byte: 0 at the start of a text.
+pub const fn validator_to_byte(validator: Validator) -> u8 {
+    validator.to_byte()
+}
+
+/// The validator whose state is this byte, if there is one.
+pub const fn validator_from_byte(byte: u8) -> Option<Validator> {
+    Validator::from_byte(byte)
+}
 
 /// The masking kernels that this CPU can run, the slowest first.
 pub fn mask_kernels() -> impl Iterator<Item = MaskKernel> {

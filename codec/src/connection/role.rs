@@ -1,7 +1,10 @@
 //! The two ends of a connection, and how each masks its frames.
 
 use super::limits::Limits;
-use crate::mask::Key;
+use crate::{
+    control::{LentSpill, OwnSpill, Spill},
+    mask::Key,
+};
 use core::fmt;
 
 /// Which end of the connection this is: [`Server`] or [`Client`].
@@ -31,6 +34,14 @@ pub enum Server {}
 #[derive(Clone, Copy, Debug)]
 pub enum Client {}
 
+/// A [`Server`] whose host lends the memory for control frames that are split across reads: see `internal`.
+#[derive(Clone, Copy, Debug)]
+pub enum LentServer {}
+
+/// A [`Client`] whose host lends that memory.
+#[derive(Clone, Copy, Debug)]
+pub enum LentClient {}
+
 impl Role for Server {
     type Key = Unmasked;
 
@@ -41,6 +52,24 @@ impl Role for Server {
 }
 
 impl Role for Client {
+    type Key = Key;
+
+    #[inline]
+    fn key(draw: impl FnOnce() -> Key) -> Key {
+        draw()
+    }
+}
+
+impl Role for LentServer {
+    type Key = Unmasked;
+
+    #[inline]
+    fn key(_: impl FnOnce() -> Key) -> Unmasked {
+        Unmasked
+    }
+}
+
+impl Role for LentClient {
     type Key = Key;
 
     #[inline]
@@ -66,26 +95,44 @@ pub trait KeySource<R: Role>: sealed::KeySource<R> {}
 
 impl KeySource<Server> for Unmasked {}
 impl KeySource<Client> for Key {}
+impl KeySource<LentServer> for Unmasked {}
+impl KeySource<LentClient> for Key {}
 impl<R: Role, F: FnOnce() -> R::Key> KeySource<R> for F {}
 
 #[expect(unnameable_types, reason = "there are only two roles")]
 pub(super) mod sealed {
-    use super::{Client, Key, Limits, Server, Unmasked};
+    use super::{Client, Key, LentClient, LentServer, LentSpill, Limits, OwnSpill, Server, Spill, Unmasked};
 
     pub trait Role {
         /// Whether frames arrive masked.
         const UNMASKS: bool;
         const LIMITS: Limits;
+        /// Where a control frame waits that is split across reads.
+        type Spill: Spill;
     }
 
     impl Role for Server {
         const UNMASKS: bool = true;
         const LIMITS: Limits = Limits::SERVER;
+        type Spill = OwnSpill;
     }
 
     impl Role for Client {
         const UNMASKS: bool = false;
         const LIMITS: Limits = Limits::CLIENT;
+        type Spill = OwnSpill;
+    }
+
+    impl Role for LentServer {
+        const UNMASKS: bool = Server::UNMASKS;
+        const LIMITS: Limits = Server::LIMITS;
+        type Spill = LentSpill;
+    }
+
+    impl Role for LentClient {
+        const UNMASKS: bool = Client::UNMASKS;
+        const LIMITS: Limits = Client::LIMITS;
+        type Spill = LentSpill;
     }
 
     pub trait KeySource<R: super::Role> {
@@ -100,6 +147,20 @@ pub(super) mod sealed {
     }
 
     impl KeySource<Client> for Key {
+        #[inline]
+        fn key(self) -> Self {
+            self
+        }
+    }
+
+    impl KeySource<LentServer> for Unmasked {
+        #[inline]
+        fn key(self) -> Self {
+            self
+        }
+    }
+
+    impl KeySource<LentClient> for Key {
         #[inline]
         fn key(self) -> Self {
             self

@@ -26,6 +26,14 @@ impl State {
     /// The last byte cannot follow those before it. No byte leads out of this state.
     pub(super) const REJECT: Self = Self(6);
 
+    pub(super) const fn to_byte(self) -> u8 {
+        self.0
+    }
+
+    pub(super) const fn from_byte(byte: u8) -> Option<Self> {
+        if byte <= AFTER_F4 && byte % 6 == 0 { Some(Self(byte)) } else { None }
+    }
+
     /// The state after one more byte.
     #[inline]
     pub(super) fn step(self, byte: u8) -> Self {

@@ -75,6 +75,17 @@ impl Validator {
         if self.state == State::ACCEPT { Ok(()) } else { Err(Utf8Error::at(0)) }
     }
 
+    pub(crate) const fn to_byte(self) -> u8 {
+        self.state.to_byte()
+    }
+
+    pub(crate) const fn from_byte(byte: u8) -> Option<Self> {
+        match State::from_byte(byte) {
+            Some(state) => Some(Self { state }),
+            None => None,
+        }
+    }
+
     /// [`feed`](Self::feed) by a way to check the bytes after an open character.
     pub(crate) fn feed_by(
         &mut self,

@@ -7,6 +7,7 @@ mod cuts;
 mod errors;
 mod header;
 mod in_place;
+mod lent;
 #[cfg(feature = "std")]
 mod outbox;
 #[cfg(feature = "bytes")]
