@@ -1,0 +1,198 @@
+/* An echo server on epoll. One receive buffer serves all connections; all replies to a read leave in one writev; a peer that
+ * does not take its replies is not read any more. An idle connection costs a struct peer and its socket.
+ *
+ *     cc -O2 echo_server.c $(pkg-config --cflags --libs framewire) -o echo_server && ./echo_server 9001
+ *
+ * A server on the open internet also has timers: for the handshake, for idle peers, and for the closing handshake. */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <framewire.h>
+#include <framewire/handshake.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum { RX = 256 * 1024, COPY = 2048, PEERS = 65536 };
+enum { HANDSHAKE, OPEN, CLOSING };
+
+struct bytes {
+    uint8_t *data;
+    size_t len;
+};
+
+struct peer {
+    int fd, phase;
+    fw_connection ws;
+    struct bytes head;    /* what has arrived of a request that is cut */
+    struct bytes backlog; /* what the socket has not taken; while there is any, the peer is not read */
+};
+
+static struct peer *peers[PEERS]; /* by descriptor */
+static int epoll, listener;
+static const fw_config no_limit = {.max_frame = UINT64_MAX, .max_message = UINT64_MAX}; /* nothing is collected */
+
+/* The buffers of the thread: what was read, what the library and we have written, and the pieces of the next writev. The
+ * replies to a read are no longer than the read, but for what completes an earlier one. */
+static uint8_t rx[RX], tx[RX + 1024];
+static size_t tx_len;
+static struct iovec pieces[2 * RX / COPY + 8];
+static int piece_count;
+
+static void queue(const uint8_t *data, size_t len) {
+    struct iovec *last = piece_count ? &pieces[piece_count - 1] : NULL;
+    if (last && (uint8_t *)last->iov_base + last->iov_len == data) last->iov_len += len;
+    else pieces[piece_count++] = (struct iovec){(void *)data, len};
+}
+
+/* Queues what was just written at the end of tx; an error of the library writes nothing. */
+static void queue_tx(int len) {
+    if (len <= 0) return;
+    queue(tx + tx_len, (size_t)len);
+    tx_len += (size_t)len;
+}
+
+/* A message goes back as a message, and a part of one as a fragment: the server collects nothing. */
+static void echo(struct peer *peer, const fw_event *event) {
+    uint8_t *out = tx + tx_len;
+    int header = event->type == FW_EVENT_MESSAGE
+                     ? fw_message(&peer->ws, event->kind, 0, event->len, NULL, out, RX + 1024 - tx_len)
+                     : fw_fragment(&peer->ws, event->kind, 0, event->len, event->last, NULL, out, RX + 1024 - tx_len);
+    queue_tx(header);
+    if (header < 0) return; /* we have sent our close */
+    if (event->len <= COPY && event->len <= sizeof tx - tx_len) {
+        memcpy(tx + tx_len, event->data, event->len); /* cheaper than a piece of its own */
+        queue_tx((int)event->len);
+    } else queue(event->data, event->len);
+}
+
+static void receive(struct peer *peer, uint8_t *data, size_t len) {
+    fw_event event;
+    int result;
+    while ((result = fw_receive(&peer->ws, &data, &len, &event)) == 1) {
+        if (event.type == FW_EVENT_MESSAGE || event.type == FW_EVENT_PART) echo(peer, &event);
+        else queue_tx(fw_reply(&peer->ws, &event, NULL, tx + tx_len, sizeof tx - tx_len)); /* a pong, a close */
+    }
+    if (result < 0) queue_tx(fw_fail(&peer->ws, result, NULL, tx + tx_len, sizeof tx - tx_len));
+    if (fw_state(&peer->ws) == FW_STATE_CLOSED) peer->phase = CLOSING;
+}
+
+static void keep(struct bytes *kept, const uint8_t *data, size_t len) {
+    kept->data = realloc(kept->data, kept->len + len);
+    if (!kept->data) abort();
+    memcpy(kept->data + kept->len, data, len);
+    kept->len += len;
+}
+
+static void clear(struct bytes *kept) {
+    free(kept->data);
+    *kept = (struct bytes){NULL, 0};
+}
+
+static void handshake(struct peer *peer, uint8_t *data, size_t len) {
+    if (peer->head.data) { /* the request was cut: it is refused once 8 KiB of it have come */
+        keep(&peer->head, data, len);
+        data = peer->head.data, len = peer->head.len;
+    }
+    fw_request request;
+    int n = fw_request_parse(data, len, &request);
+    if (n == 0 && !peer->head.data) keep(&peer->head, data, len);
+    if (n == 0) return;
+    if (n > 0 && !request.upgrade) n = FW_E_NOT_UPGRADE;
+    queue_tx(n > 0 ? fw_answer_write(&request, NULL, tx, sizeof tx) : fw_refusal_write(n, tx, sizeof tx));
+    peer->phase = n > 0 ? OPEN : CLOSING;
+    if (n < 0) return;
+    fw_init(&peer->ws, sizeof peer->ws, FW_SERVER, &no_limit);
+    receive(peer, data + n, len - (size_t)n); /* frames of a client that did not wait */
+}
+
+/* Writes the queue, and keeps what the socket does not take. */
+static int flush(struct peer *peer) {
+    ssize_t n = piece_count ? writev(peer->fd, pieces, piece_count) : 0;
+    if (n < 0 && errno != EAGAIN) return -1;
+    struct bytes written = peer->backlog; /* if there was a backlog, it was the queue */
+    peer->backlog = (struct bytes){NULL, 0};
+    for (size_t i = 0, sent = n < 0 ? 0 : (size_t)n; i < (size_t)piece_count; i++) {
+        size_t skip = sent < pieces[i].iov_len ? sent : pieces[i].iov_len, rest = pieces[i].iov_len - skip;
+        sent -= skip;
+        if (rest) keep(&peer->backlog, (uint8_t *)pieces[i].iov_base + skip, rest);
+    }
+    if (!written.data != !peer->backlog.data) {
+        struct epoll_event event = {.events = peer->backlog.data ? EPOLLOUT : EPOLLIN, .data.fd = peer->fd};
+        epoll_ctl(epoll, EPOLL_CTL_MOD, peer->fd, &event);
+    }
+    clear(&written);
+    if (!peer->backlog.data && peer->phase == CLOSING) shutdown(peer->fd, SHUT_WR);
+    return 0;
+}
+
+static int ready(struct peer *peer) {
+    piece_count = 0, tx_len = 0;
+    if (peer->backlog.data) return queue(peer->backlog.data, peer->backlog.len), flush(peer);
+    ssize_t n = recv(peer->fd, rx, sizeof rx, 0);
+    if (n < 0) return errno == EAGAIN ? 0 : -1;
+    if (n == 0) return -1; /* fw_receive_eof says whether the peer has closed before; an echo does not mind */
+    if (peer->phase == CLOSING) return 0; /* discards all until the peer has read our close, and closes */
+    if (peer->phase == OPEN) receive(peer, rx, (size_t)n);
+    else handshake(peer, rx, (size_t)n);
+    int result = flush(peer);
+    if (peer->phase != HANDSHAKE) clear(&peer->head); /* not before: frames behind it may have been echoed from there */
+    return result;
+}
+
+static void drop(struct peer *peer) {
+    close(peer->fd);
+    peers[peer->fd] = NULL;
+    clear(&peer->head);
+    clear(&peer->backlog);
+    free(peer);
+}
+
+static void welcome(void) {
+    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+    if (fd < 0) return;
+    struct peer *peer = fd < PEERS ? calloc(1, sizeof *peer) : NULL;
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+    if (!peer || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event)) {
+        free(peer);
+        close(fd);
+    } else {
+        peer->fd = fd;
+        peers[fd] = peer;
+    }
+}
+
+static void stop(int number) { _exit(number - SIGTERM); }
+
+int main(int argc, char **argv) {
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)(argc > 1 ? atoi(argv[1]) : 9001))};
+    struct epoll_event events[256] = {{.events = EPOLLIN}};
+    socklen_t at_len = sizeof at;
+    int one = 1;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    signal(SIGTERM, stop);
+    signal(SIGPIPE, SIG_IGN);
+    listener = events[0].data.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    epoll = epoll_create1(0);
+    setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* inherited */
+    if (bind(listener, (struct sockaddr *)&at, sizeof at) || listen(listener, 1024) ||
+        getsockname(listener, (struct sockaddr *)&at, &at_len) || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, events)) {
+        perror("echo_server");
+        return 1;
+    }
+    printf("listening on ws://127.0.0.1:%d/\n", ntohs(at.sin_port));
+    fflush(stdout);
+    for (;;) {
+        int count = epoll_wait(epoll, events, 256, -1);
+        for (int i = 0; i < count; i++) {
+            struct peer *peer = peers[events[i].data.fd];
+            if (!peer) welcome();
+            else if (ready(peer)) drop(peer);
+        }
+    }
+}
