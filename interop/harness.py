@@ -99,10 +99,17 @@ def echo_of_axum(*options):
     return listening(BIN / "examples" / "axum_echo", options)
 
 
+def in_c(name, *options, start=True):
+    """A program in C or C++ of capi/examples, started in the same way, or only its path."""
+    program = pathlib.Path(os.environ["FRAMEWIRE_C"]) / name
+    return listening(program, ["0", *options]) if start else program
+
+
 def listening(program, options):
     if "--listen" in options:  # a Unix socket
         return Process([program, *options], r"listening on")
-    server = Process([program, "--listen", "127.0.0.1:0", *options], r"wss?://([\d.]+:\d+)/")
+    where = [] if options and options[0] == "0" else ["--listen", "127.0.0.1:0"]
+    server = Process([program, *where, *options], r"wss?://([\d.]+:\d+)/")
     server.address = server.match[1]
     return server
 

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,6 +23,8 @@ struct peer {
     fw_deflater *deflater;
     fw_inflate_pool *inflate;
     fw_deflate_pool *deflate;
+    uint8_t *message; /* what has arrived of a message */
+    size_t message_len;
     uint8_t rx[64 * 1024];
 };
 
@@ -34,13 +37,21 @@ static int write_all(struct peer *peer, const uint8_t *data, size_t len) {
     return 0;
 }
 
-static int echo(struct peer *peer, const fw_event *part) {
-    uint8_t header[FW_HEADER_MAX];
-    const uint8_t *payload = part->data;
-    size_t len = part->len;
-    int n = peer->deflater ? fw_deflate_fragment(peer->deflater, &peer->ws, peer->deflate, part->kind, part->data, part->len,
-                                                 part->last, NULL, header, sizeof header, &payload, &len)
-                           : fw_fragment(&peer->ws, part->kind, 0, len, part->last, NULL, header, sizeof header);
+/* Collects the parts of a message, at most as many bytes as the limits of the connection and the pool allow, and sends it
+ * back when it is whole: a client may well not read before it has sent all of it. Negative if the socket is broken. */
+static int arrived(struct peer *peer, const fw_event *part) {
+    uint8_t header[FW_HEADER_MAX], *larger = realloc(peer->message, peer->message_len + part->len + 1);
+    if (!larger) abort();
+    memcpy(larger + peer->message_len, part->data, part->len);
+    peer->message = larger;
+    peer->message_len += part->len;
+    if (!part->last) return 0;
+    const uint8_t *payload = peer->message;
+    size_t len = peer->message_len;
+    int n = peer->deflater ? fw_deflate_message(peer->deflater, &peer->ws, peer->deflate, part->kind, payload, len, NULL,
+                                                header, sizeof header, &payload, &len)
+                           : fw_message(&peer->ws, part->kind, 0, len, NULL, header, sizeof header);
+    peer->message_len = 0;
     if (n < 0) return 0; /* we have sent our close */
     return write_all(peer, header, (size_t)n) || write_all(peer, payload, len) ? -1 : 0;
 }
@@ -54,10 +65,10 @@ static int receive(struct peer *peer, uint8_t *data, size_t len) {
         if (event.type != FW_EVENT_MESSAGE && event.type != FW_EVENT_PART) {
             if ((n = fw_reply(&peer->ws, &event, NULL, out, sizeof out)) > 0 && write_all(peer, out, (size_t)n)) return -1;
         } else if (!event.rsv) {
-            if (echo(peer, &event)) return -1;
+            if (arrived(peer, &event)) return -1;
         } else {
             while ((result = fw_inflate(peer->inflater, peer->inflate, &event, &part)) == 1)
-                if (echo(peer, &part)) return -1;
+                if (arrived(peer, &part)) return -1;
             if (result < 0) break;
         }
     }
@@ -117,6 +128,7 @@ static void *serve(void *argument) {
     fw_deflater_free(peer->deflater);
     fw_inflate_pool_free(peer->inflate);
     fw_deflate_pool_free(peer->deflate);
+    free(peer->message);
     free(peer);
     return NULL;
 }

@@ -1,5 +1,5 @@
-/* An echo server on epoll. One receive buffer serves all connections; all replies to a read leave in one writev; a peer that
- * does not take its replies is not read any more. An idle connection costs a struct peer and its socket.
+/* An echo server on epoll. One receive buffer serves all connections; all replies to a read leave in one writev; a peer for
+ * which HIGH_WATER bytes of replies wait is not read. An idle connection costs a struct peer and its socket.
  *
  *     cc -O2 echo_server.c $(pkg-config --cflags --libs framewire) -o echo_server && ./echo_server 9001
  *
@@ -18,7 +18,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { RX = 256 * 1024, COPY = 2048, PEERS = 65536 };
+enum { RX = 256 * 1024, COPY = 2048, PEERS = 65536, HIGH_WATER = 32 << 20 };
 enum { HANDSHAKE, OPEN, CLOSING };
 
 struct bytes {
@@ -30,7 +30,9 @@ struct peer {
     int fd, phase;
     fw_connection ws;
     struct bytes head;    /* what has arrived of a request that is cut */
-    struct bytes backlog; /* what the socket has not taken; while there is any, the peer is not read */
+    struct bytes backlog; /* what the socket has not taken: */
+    size_t sent;          /* all behind these bytes */
+    uint32_t events;      /* that epoll waits for */
 };
 
 static struct peer *peers[PEERS]; /* by descriptor */
@@ -45,8 +47,8 @@ static struct iovec pieces[2 * RX / COPY + 8];
 static int piece_count;
 
 static void queue(const uint8_t *data, size_t len) {
-    struct iovec *last = piece_count ? &pieces[piece_count - 1] : NULL;
-    if (last && (uint8_t *)last->iov_base + last->iov_len == data) last->iov_len += len;
+    struct iovec *last = &pieces[piece_count - 1];
+    if (piece_count && (uint8_t *)last->iov_base + last->iov_len == data) last->iov_len += len;
     else pieces[piece_count++] = (struct iovec){(void *)data, len};
 }
 
@@ -111,37 +113,38 @@ static void handshake(struct peer *peer, uint8_t *data, size_t len) {
     receive(peer, data + n, len - (size_t)n); /* frames of a client that did not wait */
 }
 
-/* Writes the queue, and keeps what the socket does not take. */
+/* Writes the queue, or else the backlog, and keeps what the socket does not take. */
 static int flush(struct peer *peer) {
-    ssize_t n = piece_count ? writev(peer->fd, pieces, piece_count) : 0;
+    ssize_t n = 0;
+    if (piece_count && !peer->backlog.data) n = writev(peer->fd, pieces, piece_count);
+    else if (!piece_count) n = write(peer->fd, peer->backlog.data + peer->sent, peer->backlog.len - peer->sent);
     if (n < 0 && errno != EAGAIN) return -1;
-    struct bytes written = peer->backlog; /* if there was a backlog, it was the queue */
-    peer->backlog = (struct bytes){NULL, 0};
-    for (size_t i = 0, sent = n < 0 ? 0 : (size_t)n; i < (size_t)piece_count; i++) {
-        size_t skip = sent < pieces[i].iov_len ? sent : pieces[i].iov_len, rest = pieces[i].iov_len - skip;
-        sent -= skip;
-        if (rest) keep(&peer->backlog, (uint8_t *)pieces[i].iov_base + skip, rest);
+    size_t taken = n < 0 ? 0 : (size_t)n;
+    if (!piece_count && (peer->sent += taken) == peer->backlog.len) clear(&peer->backlog), peer->sent = 0;
+    for (int i = 0; i < piece_count; i++) {
+        size_t skip = taken < pieces[i].iov_len ? taken : pieces[i].iov_len;
+        if (skip < pieces[i].iov_len) keep(&peer->backlog, (uint8_t *)pieces[i].iov_base + skip, pieces[i].iov_len - skip);
+        taken -= skip;
     }
-    if (!written.data != !peer->backlog.data) {
-        struct epoll_event event = {.events = peer->backlog.data ? EPOLLOUT : EPOLLIN, .data.fd = peer->fd};
-        epoll_ctl(epoll, EPOLL_CTL_MOD, peer->fd, &event);
-    }
-    clear(&written);
-    if (!peer->backlog.data && peer->phase == CLOSING) shutdown(peer->fd, SHUT_WR);
+    size_t waits = peer->backlog.len - peer->sent;
+    struct epoll_event event = {.data.fd = peer->fd};
+    event.events = (waits < HIGH_WATER ? (uint32_t)EPOLLIN : 0) | (waits ? (uint32_t)EPOLLOUT : 0);
+    if (event.events != peer->events) epoll_ctl(epoll, EPOLL_CTL_MOD, peer->fd, &event);
+    peer->events = event.events;
+    if (!waits && peer->phase == CLOSING) shutdown(peer->fd, SHUT_WR);
     return 0;
 }
 
-static int ready(struct peer *peer) {
+static int ready(struct peer *peer, uint32_t events) {
     piece_count = 0, tx_len = 0;
-    if (peer->backlog.data) return queue(peer->backlog.data, peer->backlog.len), flush(peer);
+    if (events & EPOLLOUT) return flush(peer);
     ssize_t n = recv(peer->fd, rx, sizeof rx, 0);
-    if (n < 0) return errno == EAGAIN ? 0 : -1;
-    if (n == 0) return -1; /* fw_receive_eof says whether the peer has closed before; an echo does not mind */
+    if (n <= 0) return n < 0 && errno == EAGAIN ? 0 : -1; /* fw_receive_eof says whether the peer had closed */
     if (peer->phase == CLOSING) return 0; /* discards all until the peer has read our close, and closes */
     if (peer->phase == OPEN) receive(peer, rx, (size_t)n);
     else handshake(peer, rx, (size_t)n);
-    int result = flush(peer);
-    if (peer->phase != HANDSHAKE) clear(&peer->head); /* not before: frames behind it may have been echoed from there */
+    int result = piece_count ? flush(peer) : 0;
+    if (peer->phase != HANDSHAKE) clear(&peer->head); /* frames behind it may have been echoed from there */
     return result;
 }
 
@@ -162,7 +165,7 @@ static void welcome(void) {
         free(peer);
         close(fd);
     } else {
-        peer->fd = fd;
+        peer->fd = fd, peer->events = EPOLLIN;
         peers[fd] = peer;
     }
 }
@@ -173,13 +176,12 @@ int main(int argc, char **argv) {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)(argc > 1 ? atoi(argv[1]) : 9001))};
     struct epoll_event events[256] = {{.events = EPOLLIN}};
     socklen_t at_len = sizeof at;
-    int one = 1;
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     signal(SIGTERM, stop);
     signal(SIGPIPE, SIG_IGN);
     listener = events[0].data.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     epoll = epoll_create1(0);
-    setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* inherited */
+    setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)); /* inherited */
     if (bind(listener, (struct sockaddr *)&at, sizeof at) || listen(listener, 1024) ||
         getsockname(listener, (struct sockaddr *)&at, &at_len) || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, events)) {
         perror("echo_server");
@@ -192,7 +194,7 @@ int main(int argc, char **argv) {
         for (int i = 0; i < count; i++) {
             struct peer *peer = peers[events[i].data.fd];
             if (!peer) welcome();
-            else if (ready(peer)) drop(peer);
+            else if (ready(peer, events[i].events)) drop(peer);
         }
     }
 }
