@@ -14,6 +14,7 @@ mod room;
 pub mod cost;
 pub mod seeds;
 
+pub mod capi;
 pub mod connection;
 pub mod decoder;
 pub mod deflate;
@@ -28,10 +29,11 @@ pub mod utf8;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     ("header", header::check),
     ("decoder", decoder::check),
     ("connection", connection::check),
+    ("capi", capi::check),
     ("mask", mask::check),
     ("utf8", utf8::check),
     ("handshake", handshake::check),

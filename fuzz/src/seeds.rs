@@ -40,6 +40,18 @@ pub fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
 
     add("tungstenite", "ping-length-not-minimal", &[b"\0\0", b"\x89\xff", &[0; 12], b"\x82\x4e"]);
 
+    // capi: flags, the length of the reads, then what the peer sends.
+    let to_server = [to::<Server>(TEXT, "größer".as_bytes()), to::<Server>(BINARY, &[7; 200])].concat();
+    let fragments = [to::<Server>(TEXT & MORE, b"gr\xc3"), to::<Server>(CONTINUATION, b"\xb6n")].concat();
+    let controls = [to::<Server>(PING, &[b'p'; 125]), to::<Server>(CLOSE, b"\x03\xe9bye")].concat();
+    add("capi", "messages", &[b"\0\xff", &to_server]);
+    add("capi", "messages-in-pieces", &[b"\0\x07", &to_server]);
+    add("capi", "fragments-and-split-controls", &[b"\0\x03", &fragments, &controls]);
+    add("capi", "a-client", &[b"\x01\x05", &to_client, &to::<Client>(CLOSE, b"")]);
+    add("capi", "compressed", &[b"\x02\x04", &to::<Server>(TEXT | 0x40, b"\xf2\x48\xcd\xc9\xc9\x07\x00")]);
+    add("capi", "not-masked", &[b"\0\x09", &to_client]);
+    add("capi", "a-frame-too-big", &[b"\0\x09", &head(BINARY, Some(KEY), 1 << 40)]);
+
     // connection: calls.
     add(
         "connection",
