@@ -69,11 +69,23 @@ static int send_data(struct client *client, int kind, uint8_t *data, size_t len,
     return write_all(client->fd, header, (size_t)n) || write_all(client->fd, payload, len);
 }
 
-/* A part of a message has arrived. Returns whether the message ends with it. */
+/* A part of a message has arrived; with --echo, they are collected, as a server may well not read before it has sent all of
+ * the message. Returns whether the message ends with it. */
 static int arrived(struct client *client, const fw_event *part, int echo) {
-    if (echo) send_data(client, part->kind, part->data, part->len, part->last);
-    else printf("%.*s%s", (int)part->len, (const char *)part->data, part->last ? "\n" : "");
-    return part->last;
+    static uint8_t *message;
+    static size_t len;
+    if (!echo) {
+        printf("%.*s%s", (int)part->len, (const char *)part->data, part->last ? "\n" : "");
+        return part->last;
+    }
+    message = realloc(message, len + part->len + 1);
+    if (!message) fail("no memory");
+    memcpy(message + len, part->data, part->len);
+    len += part->len;
+    if (!part->last) return 0;
+    send_data(client, part->kind, message, len, 1);
+    len = 0;
+    return 1;
 }
 
 /* Takes what was read. Returns the number of messages that it has completed, or the error of the peer. */

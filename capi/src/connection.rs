@@ -1,7 +1,9 @@
 //! Level 3: a connection in the caller's memory.
 
 use crate::{
-    border::{End, Outcome, answer, bytes_mut, check, check_room, kind, put, rsv, rsv_bits, values},
+    border::{
+        End, Outcome, answer, bytes_mut, check, check_all, check_room, kind, put, rsv, rsv_bits, values,
+    },
     code::{Code, FW_E_ARGUMENT, FW_E_SEND_UTF8, FW_E_SIZE, FW_E_STATE, FW_OK, protocol_error},
     types::{
         FW_BINARY, FW_CLIENT, FW_CONNECTION_SIZE, FW_CONTROL_MAX, FW_EVENT_CLOSE, FW_EVENT_MESSAGE,
@@ -176,9 +178,7 @@ pub unsafe extern "C" fn fw_receive(
     event: *mut fw_event,
 ) -> c_int {
     answer(|| {
-        check(data)?;
-        check(len)?;
-        check(event)?;
+        check_all!(data, len, event, connection);
         with!(connection, state: R => {
             // SAFETY: not null and aligned, as was checked; the header demands that they are valid, and that nothing overlaps.
             unsafe { receive::<R>(state, &mut *data, &mut *len, event) }
@@ -186,8 +186,10 @@ pub unsafe extern "C" fn fw_receive(
     })
 }
 
+/// A whole message, or else whatever it is. The latter is a call, so that the former saves no registers for it.
+///
 /// # Safety
-/// `*data` is valid for reads and writes of `*len` bytes, and `event` for a write.
+/// `*data` is valid for reads and writes of `*len` bytes, and `out` for a write.
 #[inline(always)]
 unsafe fn receive<R: Role>(
     state: &mut Tagged<R>,
@@ -201,47 +203,100 @@ where
     let base = *data;
     // SAFETY: the caller's promise.
     let mut input = unsafe { bytes_mut(base, *len) }?;
-    let outcome = state.receive(&mut input);
-    let outcome = match outcome {
-        Ok(Some(event)) => {
-            // The pointer of the caller, so that it may write to the bytes.
-            let here = |bytes: &[u8]| base.wrapping_add(bytes.as_ptr().addr().wrapping_sub(base.addr()));
-            let event = match event {
-                Event::Text(text) => message(FW_TEXT, here(text.as_bytes()), text.len()),
-                Event::Binary(bytes) => message(FW_BINARY, here(bytes), bytes.len()),
-                Event::Part(part) => fw_event {
-                    r#type: FW_EVENT_PART,
-                    kind: if part.kind == Kind::Text { FW_TEXT as u8 } else { FW_BINARY as u8 },
-                    last: part.last.into(),
-                    rsv: rsv_bits(part.rsv),
-                    ..bare(here(part.bytes()), part.bytes().len())
-                },
-                Event::Ping(payload) => {
-                    fw_event { r#type: FW_EVENT_PING, ..bare(payload.as_ptr().cast_mut(), payload.len()) }
+    let Some((kind, bytes)) = state.connection.receive_straight(&mut input) else {
+        // SAFETY: the caller's promise. After an error the connection has failed, and returns it again.
+        return unsafe { receive_other(state, data, len, out) };
+    };
+    let kind = if kind == Kind::Text { FW_TEXT } else { FW_BINARY } as u8;
+    // SAFETY: the caller's promise.
+    unsafe { emit(out, here(base, bytes), bytes.len(), tail(0, FW_EVENT_MESSAGE, kind, 1, 0)) };
+    *data = base.wrapping_add(*len - input.len());
+    *len = input.len();
+    Ok(1)
+}
+
+/// # Safety
+/// As [`receive`].
+#[cold]
+#[inline(never)]
+unsafe fn receive_other<R: Role>(
+    state: &mut Tagged<R>,
+    data: &mut *mut u8,
+    len: &mut usize,
+    out: *mut fw_event,
+) -> Outcome
+where
+    Tagged<R>: Receive,
+{
+    let base = *data;
+    // SAFETY: the caller's promise.
+    let mut input = unsafe { bytes_mut(base, *len) }?;
+    let outcome = match state.receive(&mut input) {
+        // SAFETY: the caller's promise, for all of them.
+        Ok(Some(event)) => unsafe {
+            let message = |kind: c_int| tail(0, FW_EVENT_MESSAGE, kind as u8, 1, 0);
+            match event {
+                Event::Text(text) => emit(out, here(base, text.as_bytes()), text.len(), message(FW_TEXT)),
+                Event::Binary(bytes) => emit(out, here(base, bytes), bytes.len(), message(FW_BINARY)),
+                Event::Part(part) => {
+                    let kind = if part.kind == Kind::Text { FW_TEXT } else { FW_BINARY } as u8;
+                    let tail = tail(0, FW_EVENT_PART, kind, part.last.into(), rsv_bits(part.rsv));
+                    emit(out, here(base, part.bytes()), part.bytes().len(), tail);
                 }
-                Event::Pong(payload) => {
-                    fw_event { r#type: FW_EVENT_PONG, ..bare(payload.as_ptr().cast_mut(), payload.len()) }
-                }
+                // These may be in the room. They are lent, also to the caller, until the next call.
+                Event::Ping(payload) => emit_control(out, FW_EVENT_PING, 0, &payload),
+                Event::Pong(payload) => emit_control(out, FW_EVENT_PONG, 0, &payload),
                 Event::Close(payload) => {
                     let close = payload.as_close();
-                    let reason = close.reason;
-                    fw_event {
-                        r#type: FW_EVENT_CLOSE,
-                        code: close.code.get(),
-                        ..bare(reason.as_ptr().cast_mut(), reason.len())
-                    }
+                    emit_control(out, FW_EVENT_CLOSE, close.code.get(), close.reason.as_bytes());
                 }
-            };
-            // SAFETY: the caller's promise.
-            unsafe { out.write(event) };
+            }
             Ok(1)
-        }
+        },
         Ok(None) => Ok(0),
         Err(error) => Err(error.code()),
     };
     *data = base.wrapping_add(*len - input.len());
     *len = input.len();
     outcome
+}
+
+/// These bytes by the caller's pointer, so that it may write to them.
+#[inline(always)]
+fn here(base: *mut u8, bytes: &[u8]) -> *mut u8 {
+    base.wrapping_add(bytes.as_ptr().addr().wrapping_sub(base.addr()))
+}
+
+/// Writes an event in three stores. Written field by field and then copied, it would keep the CPU waiting for longer than a
+/// short message takes to decode.
+///
+/// # Safety
+/// `out` is valid for a write.
+#[inline(always)]
+unsafe fn emit(out: *mut fw_event, data: *mut u8, len: usize, tail: [u8; 8]) {
+    // SAFETY: the caller's promise; `tail` is the last 8 bytes of an event.
+    unsafe {
+        (&raw mut (*out).data).write(data);
+        (&raw mut (*out).len).write(len);
+        (&raw mut (*out).code).cast::<[u8; 8]>().write(tail);
+    }
+}
+
+/// The fields of an event behind its length, in the order of the type.
+#[inline(always)]
+const fn tail(code: u16, r#type: u8, kind: u8, last: u8, rsv: u8) -> [u8; 8] {
+    let [first, second] = code.to_ne_bytes();
+    [first, second, r#type, kind, last, rsv, 0, 0]
+}
+
+const _: () = assert!(core::mem::offset_of!(fw_event, code) + 8 == size_of::<fw_event>());
+
+/// # Safety
+/// `out` is valid for a write.
+#[cold]
+unsafe fn emit_control(out: *mut fw_event, r#type: u8, code: u16, payload: &[u8]) {
+    // SAFETY: the caller's promise.
+    unsafe { emit(out, payload.as_ptr().cast_mut(), payload.len(), tail(code, r#type, 0, 0, 0)) }
 }
 
 /// A connection of either role receives with its room.
@@ -267,16 +322,6 @@ macro_rules! receive {
 }
 
 receive!(LentServer LentClient);
-
-#[inline(always)]
-fn bare(data: *mut u8, len: usize) -> fw_event {
-    fw_event { data, len, code: 0, r#type: FW_EVENT_NONE, kind: 0, last: 0, rsv: 0, reserved: [0; 2] }
-}
-
-#[inline(always)]
-fn message(kind: c_int, data: *mut u8, len: usize) -> fw_event {
-    fw_event { r#type: FW_EVENT_MESSAGE, kind: kind as u8, last: 1, ..bare(data, len) }
-}
 
 /// How many bytes of the current frame have not arrived.
 ///

@@ -187,6 +187,30 @@ impl<R: Role> Connection<R> {
         }))
     }
 
+    /// The straight path of [`receive`](Self::receive): no message is open, and a whole message is next. Otherwise nothing
+    /// changes, but an error of the text fails the connection. For the C library, whose callers cannot inline this: it calls
+    /// `receive_in` for all else.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn receive_straight<'b>(&mut self, input: &mut &'b mut [u8]) -> Option<(Kind, &'b [u8])> {
+        if !self.is_straight() {
+            return None;
+        }
+        let (kind, key, bytes) = whole_message_inlined::<R>(input, self.limits)?;
+        if kind == Kind::Binary {
+            unmask::<R>(key, bytes);
+            return Some((kind, bytes));
+        }
+        let text = unmask_text::<R>(key, bytes);
+        match text {
+            Ok(text) => Some((kind, text.as_bytes())),
+            Err(_) => {
+                self.end(ProtocolError::InvalidUtf8, input);
+                None
+            }
+        }
+    }
+
     /// Returns how many bytes of the current data frame's payload have not arrived yet; 0 after the connection failed.
     /// The host can read them straight into `Assembler::spare`.
     #[inline]
@@ -617,36 +641,50 @@ impl<R: Role> fmt::Debug for ReceiveHalf<R> {
     }
 }
 
-/// Takes a message off the front of `input` if it is one frame, whole, within the limits, and without an extension.
-/// Otherwise leaves `input` unchanged. The key is zero if frames arrive unmasked.
-#[inline]
-fn whole_message<'b, R: Role>(input: &mut &'b mut [u8], limits: Limits) -> Option<(Kind, Key, &'b mut [u8])> {
-    let &[first, second, ref rest @ ..] = &**input else { return None };
-    let kind = match first {
-        0x81 => Kind::Text,
-        0x82 => Kind::Binary,
-        _ => return None,
-    };
-    let (len, head) = match second ^ if R::UNMASKS { 0x80 } else { 0 } {
-        len @ 0..=125 => (u64::from(len), 2),
-        126 => match u16::from_be_bytes(*rest.first_chunk()?) {
-            0..=125 => return None,
-            len => (u64::from(len), 4),
-        },
-        127 => match u64::from_be_bytes(*rest.first_chunk()?) {
-            0..=0xFFFF => return None,
-            len => (len, 10),
-        },
-        _ => return None, // not masked as the role demands
-    };
-    let head = if R::UNMASKS { head + 4 } else { head };
-    if len > limits.frame || len > limits.message || len > input.len().checked_sub(head)? as u64 {
-        return None;
-    }
-    let head = split_front(input, head);
-    let payload = split_front(input, clamp(len, input.len()));
-    let key = if R::UNMASKS { Key::new(*head.last_chunk()?) } else { Key::default() };
-    Some((kind, key, payload))
+/// The two functions below: one for the compiler to inline or not, which is best in a loop of Rust, and one for a function
+/// that C calls for each message.
+macro_rules! whole_message {
+    ($($(#[$attribute:meta])* $name:ident)*) => {$(
+        $(#[$attribute])*
+        fn $name<'b, R: Role>(input: &mut &'b mut [u8], limits: Limits) -> Option<(Kind, Key, &'b mut [u8])> {
+            let &[first, second, ref rest @ ..] = &**input else { return None };
+            let kind = match first {
+                0x81 => Kind::Text,
+                0x82 => Kind::Binary,
+                _ => return None,
+            };
+            let (len, head) = match second ^ if R::UNMASKS { 0x80 } else { 0 } {
+                len @ 0..=125 => (u64::from(len), 2),
+                126 => match u16::from_be_bytes(*rest.first_chunk()?) {
+                    0..=125 => return None,
+                    len => (u64::from(len), 4),
+                },
+                127 => match u64::from_be_bytes(*rest.first_chunk()?) {
+                    0..=0xFFFF => return None,
+                    len => (len, 10),
+                },
+                _ => return None, // not masked as the role demands
+            };
+            let head = if R::UNMASKS { head + 4 } else { head };
+            if len > limits.frame || len > limits.message || len > input.len().checked_sub(head)? as u64 {
+                return None;
+            }
+            let head = split_front(input, head);
+            let payload = split_front(input, clamp(len, input.len()));
+            let key = if R::UNMASKS { Key::new(*head.last_chunk()?) } else { Key::default() };
+            Some((kind, key, payload))
+        }
+    )*};
+}
+
+whole_message! {
+    /// Takes a message off the front of `input` if it is one frame, whole, within the limits, and without an extension.
+    /// Otherwise leaves `input` unchanged. The key is zero if frames arrive unmasked.
+    #[inline]
+    whole_message
+    /// The same, always inlined.
+    #[inline(always)]
+    whole_message_inlined
 }
 
 #[inline]

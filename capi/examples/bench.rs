@@ -1,0 +1,47 @@
+//! The twin of bench.c in Rust: decodes the same wire with `Connection`. `examples/bench_table` runs both in turn.
+
+use framewire::{Connection, Event, Header, Opcode, Rsv, Server, mask::Key};
+use std::{hint::black_box, time::Instant};
+
+const WIRE: usize = 64 * 1024;
+const ROUNDS: usize = 9;
+
+fn main() {
+    for size in [16, 125, 1024, 16384] {
+        let header = Header {
+            fin: true,
+            rsv: Rsv::NONE,
+            opcode: Opcode::Text,
+            key: Some(Key::new([1, 2, 4, 8])),
+            payload_len: size as u64,
+        };
+        let (mut wire, mut messages) = (Vec::new(), 0);
+        while wire.len() + Header::MAX_LEN + size <= WIRE {
+            wire.extend_from_slice(&header.encode());
+            wire.resize(wire.len() + size, b'p');
+            messages += 1;
+        }
+        let mut connection = Connection::<Server>::new();
+        let turns = 1 + 20_000_000 / (messages * (20 + size / 16));
+        let best = (0..ROUNDS).map(|_| {
+            let began = Instant::now();
+            for _ in 0..turns {
+                assert_eq!(take(&mut connection, black_box(&mut wire)), messages * size);
+            }
+            began.elapsed().as_secs_f64() * 1e9 / (turns * messages) as f64
+        });
+        println!("decode-framewire-rust {size} {:.2}", best.fold(f64::INFINITY, f64::min));
+    }
+}
+
+/// Takes the whole wire, and returns how many bytes of text were on it.
+#[inline(never)]
+fn take(connection: &mut Connection<Server>, wire: &mut [u8]) -> usize {
+    let (mut input, mut bytes) = (wire, 0);
+    while let Ok(Some(event)) = connection.receive(&mut input) {
+        if let Event::Text(text) = event {
+            bytes += text.len();
+        }
+    }
+    bytes
+}
