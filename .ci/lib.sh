@@ -72,10 +72,11 @@ provide_node() {
     npm ci --prefix "$installed" --silent --no-audit --no-fund --ignore-scripts
 }
 
-# tool NAME VERSION: puts a program from crates.io on the path. It is not optimised, which would take longer than it saves.
+# tool NAME VERSION [PROGRAM]: puts a package from crates.io on the path; a program of it is called PROGRAM, or else NAME. It is not
+# optimised, which would take longer than it saves.
 tool() {
     local root=$cache/$1-$2
-    [[ -x $root/bin/$1 ]] || CARGO_TARGET_DIR=$target/ci/tools cargo install --quiet --debug --locked --root "$root" "$1@$2"
+    [[ -x $root/bin/${3-$1} ]] || CARGO_TARGET_DIR=$target/ci/tools cargo install --quiet --debug --locked --root "$root" "$1@$2"
     export PATH=$root/bin:$PATH
 }
 

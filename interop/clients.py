@@ -1,10 +1,12 @@
-"""Clients that people use, against framewire-echo, and against the echo server of framewire-tokio. Each is a program in
+"""Clients that people use, against framewire-echo, and against the echo server of framewire-tokio; or, if
+FRAMEWIRE_C says where it is, only against the one in C of capi/examples. Each is a program in
 peers/, in the language of the library, and runs the same scenarios. NAME: only these clients."""
 
 import concurrent.futures
+import os
 import sys
 
-from harness import HERE, OUT, echo_of_tokio, framewire, judge, run_peer
+from harness import HERE, OUT, echo_of_tokio, framewire, in_c, judge, run_peer
 
 CLIENTS = {
     "websockets": [sys.executable, HERE / "peers/websockets_client.py"],
@@ -15,6 +17,8 @@ CLIENTS = {
 
 # What is added to a client's name, and how the server is started.
 SERVERS = {"": framewire, ", tokio": echo_of_tokio}
+if "FRAMEWIRE_C" in os.environ:
+    SERVERS = {", C": lambda *_: in_c("echo_server")}
 
 SCENARIOS = [
     "text",
@@ -45,6 +49,13 @@ for _server in SERVERS:
         (f"{_client}{_server}", "the page"): "only a browser shows pages, and only framewire-echo has one with buttons"
         for _client in CLIENTS
         if (_client, _server) != ("Chromium", "")
+    }
+
+    EXEMPT |= {
+        (f"{_client}, C", _scenario): "the example in C has no such option"
+        for _client in CLIENTS
+        for _scenario in SCENARIOS
+        if _scenario in ("ping from the server", "close by the server", "message too big", "subprotocol", "wrong origin")
     }
 
 PATIENCE = 180
@@ -92,7 +103,7 @@ def main():
         with concurrent.futures.ThreadPoolExecutor() as pool:
             ran = pool.map(lambda server: run(client, SERVERS[server], quiet=server != ""), SERVERS)
             results |= {client + server: result for server, result in zip(SERVERS, ran)}
-    return judge("clients", list(results), SCENARIOS, results, EXEMPT)
+    return judge("clients_c" if "FRAMEWIRE_C" in os.environ else "clients", list(results), SCENARIOS, results, EXEMPT)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@
 #include <framewire/deflate.h>
 #include <framewire/handshake.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,9 +39,9 @@ static const uint8_t *fresh(uint8_t *key) {
     return key;
 }
 
-static int write_all(int fd, const void *data, size_t len) {
+static int write_all(int fd, const void *data, size_t len, int flags) {
     for (const uint8_t *at = data; len > 0;) {
-        ssize_t n = send(fd, at, len, MSG_NOSIGNAL);
+        ssize_t n = send(fd, at, len, MSG_NOSIGNAL | flags);
         if (n <= 0) return -1;
         at += n;
         len -= (size_t)n;
@@ -49,7 +51,7 @@ static int write_all(int fd, const void *data, size_t len) {
 
 /* Sends a frame that the library has made; a negative length is its error, and 0 is no frame. */
 static void send_frame(struct client *client, const uint8_t *frame, int len) {
-    if (len > 0) write_all(client->fd, frame, (size_t)len);
+    if (len > 0) write_all(client->fd, frame, (size_t)len, 0);
 }
 
 /* Sends a fragment; one that is also the first and the last is a whole message. It masks the data in place. */
@@ -66,7 +68,8 @@ static int send_data(struct client *client, int kind, uint8_t *data, size_t len,
         if (n > 0) fw_mask(data, data, len, key, 0);
     }
     if (n < 0) return n;
-    return write_all(client->fd, header, (size_t)n) || write_all(client->fd, payload, len);
+    /* MSG_MORE: header and payload leave together */
+    return write_all(client->fd, header, (size_t)n, len ? MSG_MORE : 0) || write_all(client->fd, payload, len, 0);
 }
 
 /* A part of a message has arrived; with --echo, they are collected, as a server may well not read before it has sent all of
@@ -122,6 +125,7 @@ static int connect_to(char *host, char *port) {
     }
     freeaddrinfo(found);
     if (fd < 0) fail("cannot connect");
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     return fd;
 }
 
@@ -134,7 +138,7 @@ static size_t open_ws(struct client *client, const char *host, const char *targe
     if (getrandom(opening.nonce, sizeof opening.nonce, 0) != sizeof opening.nonce) fail("no randomness");
     int n = fw_opening_write(&opening, rx, sizeof rx);
     if (n < 0) fail(fw_error_text(n));
-    if (write_all(client->fd, rx, (size_t)n)) fail("cannot write");
+    if (write_all(client->fd, rx, (size_t)n, 0)) fail("cannot write");
     size_t len = 0;
     while ((n = fw_opening_check(&opening, rx, len, &opened)) == 0) {
         ssize_t got = recv(client->fd, rx + len, sizeof rx - len, 0);

@@ -28,9 +28,9 @@ struct peer {
     uint8_t rx[64 * 1024];
 };
 
-static int write_all(struct peer *peer, const uint8_t *data, size_t len) {
+static int write_all(struct peer *peer, const uint8_t *data, size_t len, int flags) {
     while (len > 0) {
-        ssize_t n = send(peer->fd, data, len, MSG_NOSIGNAL);
+        ssize_t n = send(peer->fd, data, len, MSG_NOSIGNAL | flags);
         if (n <= 0) return -1;
         data += n, len -= (size_t)n;
     }
@@ -53,7 +53,8 @@ static int arrived(struct peer *peer, const fw_event *part) {
                            : fw_message(&peer->ws, part->kind, 0, len, NULL, header, sizeof header);
     peer->message_len = 0;
     if (n < 0) return 0; /* we have sent our close */
-    return write_all(peer, header, (size_t)n) || write_all(peer, payload, len) ? -1 : 0;
+    /* MSG_MORE: header and payload leave together */
+    return write_all(peer, header, (size_t)n, len ? MSG_MORE : 0) || write_all(peer, payload, len, 0) ? -1 : 0;
 }
 
 /* Takes what was read; negative if the socket is broken. */
@@ -63,7 +64,7 @@ static int receive(struct peer *peer, uint8_t *data, size_t len) {
     int result, n = 0;
     while ((result = fw_receive(&peer->ws, &data, &len, &event)) == 1) {
         if (event.type != FW_EVENT_MESSAGE && event.type != FW_EVENT_PART) {
-            if ((n = fw_reply(&peer->ws, &event, NULL, out, sizeof out)) > 0 && write_all(peer, out, (size_t)n)) return -1;
+            if ((n = fw_reply(&peer->ws, &event, NULL, out, sizeof out)) > 0 && write_all(peer, out, (size_t)n, 0)) return -1;
         } else if (!event.rsv) {
             if (arrived(peer, &event)) return -1;
         } else {
@@ -72,7 +73,7 @@ static int receive(struct peer *peer, uint8_t *data, size_t len) {
             if (result < 0) break;
         }
     }
-    if (result < 0 && (n = fw_fail(&peer->ws, result, NULL, out, sizeof out)) > 0) return write_all(peer, out, (size_t)n);
+    if (result < 0 && (n = fw_fail(&peer->ws, result, NULL, out, sizeof out)) > 0) return write_all(peer, out, (size_t)n, 0);
     return 0;
 }
 
@@ -89,14 +90,14 @@ static ssize_t handshake(struct peer *peer, uint8_t **frames) {
     }
     if (n < 0 || !request.upgrade) {
         int m = fw_refusal_write(n < 0 ? n : FW_E_NOT_UPGRADE, out, sizeof out);
-        if (m > 0) write_all(peer, out, (size_t)m);
+        if (m > 0) write_all(peer, out, (size_t)m, 0);
         return -1;
     }
     fw_deflate params;
     int compress = fw_request_deflate(&request, NULL, &params) == 1;
     fw_answer answer = {.deflate = compress ? &params : NULL};
     int m = fw_answer_write(&request, &answer, out, sizeof out);
-    if (m < 0 || write_all(peer, out, (size_t)m)) return -1;
+    if (m < 0 || write_all(peer, out, (size_t)m, 0)) return -1;
     fw_config config = {.extension_bits = compress ? FW_RSV1 : 0};
     fw_init(&peer->ws, sizeof peer->ws, FW_SERVER, &config);
     if (compress) {

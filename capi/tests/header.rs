@@ -4,8 +4,11 @@
 use core::mem::offset_of;
 use framewire_capi::*;
 use std::{
+    env,
     fmt::Write,
+    fs,
     io::Write as _,
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -59,6 +62,18 @@ fn constants_and_layouts() {
         fw_inflate_config { max_message messages windows part }
         fw_deflate_config { min_len compressors windows level }
     );
+    // What programs that are compiled already rely on. A change of a line breaks them; a new line does not.
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("abi.txt");
+    if cfg!(target_pointer_width = "64") {
+        if env::var_os("WRITE_ABI").is_some() {
+            fs::write(&kept, &checks).unwrap();
+        }
+        assert_eq!(
+            checks,
+            fs::read_to_string(&kept).unwrap(),
+            "the ABI has changed: if that is meant, set WRITE_ABI"
+        );
+    }
     let mut cc = Command::new("cc")
         .args(["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", "-x", "c", "-"])
         .args(["-I", concat!(env!("CARGO_MANIFEST_DIR"), "/include")])
