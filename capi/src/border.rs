@@ -131,12 +131,11 @@ impl End for LentServer {
 impl End for LentClient {
     #[inline(always)]
     unsafe fn key(pointer: *const u8) -> Result<Key, c_int> {
-        // SAFETY: the caller's promise; bytes need no alignment.
         if pointer.is_null() {
-            Err(FW_E_KEY)
-        } else {
-            Ok(Key::new(unsafe { pointer.cast::<[u8; 4]>().read() }))
+            return Err(FW_E_KEY);
         }
+        // SAFETY: the caller's promise; bytes need no alignment.
+        Ok(Key::new(unsafe { pointer.cast::<[u8; 4]>().read() }))
     }
 }
 

@@ -1,4 +1,5 @@
 //! Every function with NULL, zero, absurd and misaligned arguments: an error, and nothing has changed.
+#![allow(clippy::undocumented_unsafe_blocks, reason = "one comment speaks for many calls")]
 
 use core::{
     ffi::c_int,
@@ -318,7 +319,7 @@ fn kernels() {
         assert_eq!(fw_header_parse(data, 2, crooked(&mut header)), FW_E_MISALIGNED);
         assert_eq!(fw_header_parse(null(), 2, &mut header), FW_E_ARGUMENT);
         assert_eq!(fw_header_parse(null(), 0, &mut header), 0);
-        assert_eq!(fw_header_parse(b"\x83\x00".as_ptr(), 2, &mut header), FW_E_RESERVED_OPCODE);
+        assert_eq!(fw_header_parse([0x83, 0].as_ptr(), 2, &mut header), FW_E_RESERVED_OPCODE);
         let mut out = [0; 14];
         assert_eq!(fw_header_write(null(), out.as_mut_ptr(), 14), FW_E_ARGUMENT);
         assert_eq!(fw_header_write(&header, null_mut(), 14), FW_E_ARGUMENT);

@@ -1,4 +1,5 @@
 //! permessage-deflate through the C functions: both roles with each other, errors, and bad arguments.
+#![allow(clippy::undocumented_unsafe_blocks, reason = "one comment speaks for many calls")]
 
 use core::{
     ffi::c_int,
@@ -134,7 +135,7 @@ fn both_roles_in_pieces() {
 #[test]
 fn corrupt_and_too_big() {
     let mut receiver = End::new(FW_CLIENT, &fw_inflate_config::default());
-    assert_eq!(receiver.receive(&mut *b"\xc2\x03\xff\xff\xff".to_vec(), 9), Err(FW_E_CORRUPT_DEFLATE));
+    assert_eq!(receiver.receive(&mut b"\xc2\x03\xff\xff\xff".to_vec(), 9), Err(FW_E_CORRUPT_DEFLATE));
     let config = fw_inflate_config { max_message: 1000, ..fw_inflate_config::default() };
     let (mut sender, mut receiver) = (End::new(FW_SERVER, &config), End::new(FW_CLIENT, &config));
     let mut bomb = sender.send(&[b'x'; 100_000], None);

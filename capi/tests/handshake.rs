@@ -1,4 +1,5 @@
 //! The handshake through the C functions: both roles with each other, heads that are cut, and bad arguments.
+#![allow(clippy::undocumented_unsafe_blocks, reason = "one comment speaks for many calls")]
 
 use core::{
     ffi::c_int,
