@@ -108,11 +108,12 @@ static void utf8_loop(size_t size) {
 
 static void measure(const char *what, size_t size, void (*run)(size_t)) {
     double best = 1e18;
-    size_t turns = 1 + 20000000 / (messages * (20 + size / 16)); /* some 20 ms a round */
     for (int round = 0; round < ROUNDS; round++) {
-        double began = now();
-        for (size_t turn = 0; turn < turns; turn++) run(size);
-        double time = (now() - began) / (double)(turns * messages);
+        double began = now(), time;
+        size_t turns = 0;
+        do run(size), turns++;
+        while ((time = now() - began) < 5e6); /* 5 ms */
+        time /= (double)(turns * messages);
         if (time < best) best = time;
     }
     printf("%s %zu %.2f\n", what, size, best);

@@ -47,8 +47,8 @@ static struct iovec pieces[2 * RX / COPY + 8];
 static int piece_count;
 
 static void queue(const uint8_t *data, size_t len) {
-    struct iovec *last = &pieces[piece_count - 1];
-    if (piece_count && (uint8_t *)last->iov_base + last->iov_len == data) last->iov_len += len;
+    struct iovec *last = piece_count ? &pieces[piece_count - 1] : NULL;
+    if (last && (uint8_t *)last->iov_base + last->iov_len == data) last->iov_len += len;
     else pieces[piece_count++] = (struct iovec){(void *)data, len};
 }
 
@@ -113,10 +113,18 @@ static void handshake(struct peer *peer, uint8_t *data, size_t len) {
     receive(peer, data + n, len - (size_t)n); /* frames of a client that did not wait */
 }
 
+/* Edges: an event comes once. Called again, it comes again if the socket is still ready. */
+static void watch(struct peer *peer, uint32_t events) {
+    struct epoll_event event = {.events = events | EPOLLET, .data.fd = peer->fd};
+    epoll_ctl(epoll, EPOLL_CTL_MOD, peer->fd, &event);
+    peer->events = events;
+}
+
 /* Writes the queue, or else the backlog, and keeps what the socket does not take. */
 static int flush(struct peer *peer) {
     ssize_t n = 0;
-    if (piece_count && !peer->backlog.data) n = writev(peer->fd, pieces, piece_count);
+    if (piece_count == 1 && !peer->backlog.data) n = write(peer->fd, pieces->iov_base, pieces->iov_len);
+    else if (piece_count && !peer->backlog.data) n = writev(peer->fd, pieces, piece_count);
     else if (!piece_count) n = write(peer->fd, peer->backlog.data + peer->sent, peer->backlog.len - peer->sent);
     if (n < 0 && errno != EAGAIN) return -1;
     size_t taken = n < 0 ? 0 : (size_t)n;
@@ -127,25 +135,24 @@ static int flush(struct peer *peer) {
         taken -= skip;
     }
     size_t waits = peer->backlog.len - peer->sent;
-    struct epoll_event event = {.data.fd = peer->fd};
-    event.events = (waits < HIGH_WATER ? (uint32_t)EPOLLIN : 0) | (waits ? (uint32_t)EPOLLOUT : 0);
-    if (event.events != peer->events) epoll_ctl(epoll, EPOLL_CTL_MOD, peer->fd, &event);
-    peer->events = event.events;
+    uint32_t events = (waits < HIGH_WATER ? (uint32_t)EPOLLIN : 0) | (waits ? (uint32_t)EPOLLOUT : 0);
+    if (events != peer->events) watch(peer, events);
     if (!waits && peer->phase == CLOSING) shutdown(peer->fd, SHUT_WR);
     return 0;
 }
 
 static int ready(struct peer *peer, uint32_t events) {
     piece_count = 0, tx_len = 0;
-    if (events & EPOLLOUT) return flush(peer);
+    if (events & EPOLLOUT && flush(peer)) return -1;
+    if (!(peer->events & EPOLLIN)) return 0;
     ssize_t n = recv(peer->fd, rx, sizeof rx, 0);
     if (n <= 0) return n < 0 && errno == EAGAIN ? 0 : -1; /* fw_receive_eof says whether the peer had closed */
-    if (peer->phase == CLOSING) return 0; /* discards all until the peer has read our close, and closes */
     if (peer->phase == OPEN) receive(peer, rx, (size_t)n);
-    else handshake(peer, rx, (size_t)n);
-    int result = piece_count ? flush(peer) : 0;
+    if (peer->phase == HANDSHAKE) handshake(peer, rx, (size_t)n);
+    if (piece_count && flush(peer)) return -1; /* in phase CLOSING all is discarded, until the peer has read our close */
     if (peer->phase != HANDSHAKE) clear(&peer->head); /* frames behind it may have been echoed from there */
-    return result;
+    if ((size_t)n == sizeof rx) watch(peer, peer->events); /* there may be more: after the others */
+    return 0;
 }
 
 static void drop(struct peer *peer) {
@@ -160,14 +167,9 @@ static void welcome(void) {
     int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
     if (fd < 0) return;
     struct peer *peer = fd < PEERS ? calloc(1, sizeof *peer) : NULL;
-    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
-    if (!peer || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event)) {
-        free(peer);
-        close(fd);
-    } else {
-        peer->fd = fd, peer->events = EPOLLIN;
-        peers[fd] = peer;
-    }
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.fd = fd};
+    if (!peer || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event)) free(peer), close(fd);
+    else peer->fd = fd, peer->events = EPOLLIN, peers[fd] = peer;
 }
 
 static void stop(int number) { _exit(number - SIGTERM); }
@@ -177,15 +179,13 @@ int main(int argc, char **argv) {
     struct epoll_event events[256] = {{.events = EPOLLIN}};
     socklen_t at_len = sizeof at;
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    signal(SIGTERM, stop);
-    signal(SIGPIPE, SIG_IGN);
+    signal(SIGTERM, stop), signal(SIGPIPE, SIG_IGN);
     listener = events[0].data.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     epoll = epoll_create1(0);
     setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)); /* inherited */
     if (bind(listener, (struct sockaddr *)&at, sizeof at) || listen(listener, 1024) ||
         getsockname(listener, (struct sockaddr *)&at, &at_len) || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, events)) {
-        perror("echo_server");
-        return 1;
+        return perror("echo_server"), 1;
     }
     printf("listening on ws://127.0.0.1:%d/\n", ntohs(at.sin_port));
     fflush(stdout);

@@ -112,6 +112,25 @@ pub(crate) unsafe fn put(out: *mut u8, bytes: &[u8]) -> Outcome {
     Ok(bytes.len() as c_int) // of a frame or a head
 }
 
+/// [`put`] for a header. Its lengths are few, so that no `memcpy` is called for them.
+///
+/// # Safety
+/// As [`put`].
+#[inline(always)]
+pub(crate) unsafe fn put_header(out: *mut u8, bytes: &[u8]) -> Outcome {
+    // SAFETY: the caller's promise; each writes as many bytes as there are.
+    unsafe {
+        match bytes.len() {
+            2 => put(out, &bytes[..2]),
+            4 => put(out, &bytes[..4]),
+            6 => put(out, &bytes[..6]),
+            8 => put(out, &bytes[..8]),
+            10 => put(out, &bytes[..10]),
+            _ => put(out, bytes),
+        }
+    }
+}
+
 /// The role of a connection, for the functions that are generic over it.
 pub(crate) trait End: Role {
     /// The key that C passed.

@@ -2,7 +2,8 @@
 
 use crate::{
     border::{
-        End, Outcome, answer, bytes_mut, check, check_all, check_room, kind, put, rsv, rsv_bits, values,
+        End, Outcome, answer, bytes_mut, check, check_all, check_room, kind, put, put_header, rsv, rsv_bits,
+        values,
     },
     code::{Code, FW_E_ARGUMENT, FW_E_SEND_UTF8, FW_E_SIZE, FW_E_STATE, FW_OK, protocol_error},
     types::{
@@ -72,13 +73,16 @@ pub(crate) use with;
 /// Writes a header or a frame that a method of the connection makes. The room for it was checked.
 macro_rules! made {
     ($pointer:expr, $key:ident, $out:expr, $connection:ident => $make:expr) => {
+        made!($pointer, $key, $out, put, $connection => $make)
+    };
+    ($pointer:expr, $key:ident, $out:expr, $put:ident, $connection:ident => $make:expr) => {
         with!($pointer, state: R => {
             // SAFETY: the header demands four bytes, if it is not NULL.
             let $key = unsafe { <R as End>::key($key) }?;
             let $connection = &mut state.connection;
             let made = $make.map_err(Code::code)?;
             // SAFETY: there is room, as was checked, and the header demands that it is valid.
-            unsafe { put($out, &made) }
+            unsafe { $put($out, &made) }
         })
     };
 }
@@ -492,7 +496,7 @@ pub unsafe extern "C" fn fw_message(
     answer(|| {
         let (kind, rsv) = (self::kind(kind)?, rsv(rsv_bits)?);
         check_room(out, room, FW_HEADER_MAX)?;
-        made!(connection, key, out, connection => connection.message_header(kind, rsv, len, key))
+        made!(connection, key, out, put_header, connection => connection.message_header(kind, rsv, len, key))
     })
 }
 
@@ -514,7 +518,7 @@ pub unsafe extern "C" fn fw_fragment(
     answer(|| {
         let (kind, rsv) = (self::kind(kind)?, rsv(rsv_bits)?);
         check_room(out, room, FW_HEADER_MAX)?;
-        made!(connection, key, out, connection => connection.fragment_header(kind, rsv, len, last != 0, key))
+        made!(connection, key, out, put_header, connection => connection.fragment_header(kind, rsv, len, last != 0, key))
     })
 }
 
