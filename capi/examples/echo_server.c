@@ -1,5 +1,6 @@
 /* An echo server on epoll. One receive buffer serves all connections; all replies to a read leave in one writev; a peer for
- * which HIGH_WATER bytes of replies wait is not read. An idle connection costs a struct peer and its socket.
+ * which more replies wait than its largest message is not read (less would not do: a client may well send all of a message
+ * before it reads). An idle connection costs a struct peer and its socket.
  *
  *     cc -O2 echo_server.c $(pkg-config --cflags --libs framewire) -o echo_server && ./echo_server 9001
  *
@@ -18,7 +19,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { RX = 256 * 1024, COPY = 2048, PEERS = 65536, HIGH_WATER = 32 << 20 };
+enum { RX = 256 * 1024, COPY = 2048, PEERS = 65536, MESSAGE = 64 << 20, HIGH_WATER = MESSAGE + (1 << 20) };
 enum { HANDSHAKE, OPEN, CLOSING };
 
 struct bytes {
@@ -37,7 +38,7 @@ struct peer {
 
 static struct peer *peers[PEERS]; /* by descriptor */
 static int epoll, listener;
-static const fw_config no_limit = {.max_frame = UINT64_MAX, .max_message = UINT64_MAX}; /* nothing is collected */
+static const fw_config limits = {.max_frame = MESSAGE, .max_message = MESSAGE};
 
 /* The buffers of the thread: what was read, what the library and we have written, and the pieces of the next writev. The
  * replies to a read are no longer than the read, but for what completes an earlier one. */
@@ -65,12 +66,11 @@ static void echo(struct peer *peer, const fw_event *event) {
     int header = event->type == FW_EVENT_MESSAGE
                      ? fw_message(&peer->ws, event->kind, 0, event->len, NULL, out, RX + 1024 - tx_len)
                      : fw_fragment(&peer->ws, event->kind, 0, event->len, event->last, NULL, out, RX + 1024 - tx_len);
-    queue_tx(header);
     if (header < 0) return; /* we have sent our close */
-    if (event->len <= COPY && event->len <= sizeof tx - tx_len) {
-        memcpy(tx + tx_len, event->data, event->len); /* cheaper than a piece of its own */
-        queue_tx((int)event->len);
-    } else queue(event->data, event->len);
+    if (event->len <= COPY && event->len + FW_HEADER_MAX <= sizeof tx - tx_len) {
+        memcpy(out + header, event->data, event->len); /* cheaper than a piece of its own */
+        queue_tx(header + (int)event->len);
+    } else queue_tx(header), queue(event->data, event->len);
 }
 
 static void receive(struct peer *peer, uint8_t *data, size_t len) {
@@ -109,7 +109,7 @@ static void handshake(struct peer *peer, uint8_t *data, size_t len) {
     queue_tx(n > 0 ? fw_answer_write(&request, NULL, tx, sizeof tx) : fw_refusal_write(n, tx, sizeof tx));
     peer->phase = n > 0 ? OPEN : CLOSING;
     if (n < 0) return;
-    fw_init(&peer->ws, sizeof peer->ws, FW_SERVER, &no_limit);
+    fw_init(&peer->ws, sizeof peer->ws, FW_SERVER, &limits);
     receive(peer, data + n, len - (size_t)n); /* frames of a client that did not wait */
 }
 
