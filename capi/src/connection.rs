@@ -67,6 +67,28 @@ macro_rules! with {
         }
     }};
 }
+/// The same for functions that only read.
+macro_rules! look {
+    ($pointer:expr, $state:ident => $body:expr) => {{
+        let pointer: *const fw_connection = $pointer;
+        // SAFETY: if the pointer is not null and aligned, the header demands that it is valid for reads of a whole connection.
+        match unsafe { tag(pointer) }? {
+            SERVER => {
+                // SAFETY: only `fw_init` writes this tag, together with this value. The header demands that no other thread
+                // uses the connection meanwhile.
+                let $state = unsafe { &*pointer.cast::<Tagged<LentServer>>() };
+                $body
+            }
+            CLIENT => {
+                // SAFETY: as above.
+                let $state = unsafe { &*pointer.cast::<Tagged<LentClient>>() };
+                $body
+            }
+            _ => Err(FW_E_STATE),
+        }
+    }};
+}
+
 #[cfg(feature = "std")]
 pub(crate) use with;
 
@@ -335,27 +357,12 @@ receive!(LentServer LentClient);
 pub unsafe extern "C" fn fw_remaining(connection: *const fw_connection) -> u64 {
     let mut remaining = 0;
     answer(|| {
-        with!(connection.cast_mut(), state: R => {
-            remaining = Tagged::<R>::remaining(state);
+        look!(connection, state => {
+            remaining = state.connection.remaining();
             Ok(FW_OK)
         })
     });
     remaining
-}
-
-impl<R: Role> Tagged<R> {
-    fn remaining(&self) -> u64 {
-        self.connection.remaining()
-    }
-
-    const fn state(&self) -> c_int {
-        match self.connection.state() {
-            State::Open => FW_STATE_OPEN,
-            State::CloseSent => FW_STATE_CLOSE_SENT,
-            State::CloseReceived => FW_STATE_CLOSE_RECEIVED,
-            State::Closed => FW_STATE_CLOSED,
-        }
-    }
 }
 
 /// Tells the connection that the stream has ended.
@@ -377,7 +384,14 @@ pub unsafe extern "C" fn fw_receive_eof(connection: *mut fw_connection) -> c_int
 /// As the header says: `connection` is initialised.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fw_state(connection: *const fw_connection) -> c_int {
-    answer(|| with!(connection.cast_mut(), state: R => Ok(Tagged::<R>::state(state))))
+    answer(|| {
+        look!(connection, state => Ok(match state.connection.state() {
+            State::Open => FW_STATE_OPEN,
+            State::CloseSent => FW_STATE_CLOSE_SENT,
+            State::CloseReceived => FW_STATE_CLOSE_RECEIVED,
+            State::Closed => FW_STATE_CLOSED,
+        }))
+    })
 }
 
 /// Makes the frame that answers an event.

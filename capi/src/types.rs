@@ -1,7 +1,10 @@
 //! The types of the headers, field by field. `tests/header.rs` compares their layout with what a C compiler makes of them.
 #![allow(non_camel_case_types)] // they have the names that C has
 
-use core::ffi::{c_char, c_int};
+use core::{
+    ffi::{c_char, c_int},
+    mem::MaybeUninit,
+};
 
 /// This version as a number: major, minor and patch, a byte for each of the last two.
 pub const FW_VERSION: u32 = 0x00_01_00;
@@ -59,7 +62,7 @@ pub const FW_LIST_MAX: usize = 16;
 /// The memory of a connection.
 #[repr(C)]
 pub struct fw_connection {
-    pub(crate) memory: [u64; FW_CONNECTION_SIZE / 8],
+    pub(crate) memory: [MaybeUninit<u64>; FW_CONNECTION_SIZE / 8],
 }
 
 /// What `fw_init` may be told.
