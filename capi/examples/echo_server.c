@@ -38,7 +38,7 @@ struct peer {
 
 static struct peer *peers[PEERS]; /* by descriptor */
 static int epoll, listener;
-static const fw_config limits = {.max_frame = MESSAGE, .max_message = MESSAGE};
+static fw_config limits = {.max_frame = MESSAGE, .max_message = MESSAGE};
 
 /* The buffers of the thread: what was read, what the library and we have written, and the pieces of the next writev. The
  * replies to a read are no longer than the read, but for what completes an earlier one. */
@@ -179,6 +179,7 @@ int main(int argc, char **argv) {
     struct epoll_event events[256] = {{.events = EPOLLIN}};
     socklen_t at_len = sizeof at;
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (argc > 2) limits.max_message = strtoull(argv[2], NULL, 10); /* ./echo_server PORT BYTES */
     signal(SIGTERM, stop), signal(SIGPIPE, SIG_IGN);
     listener = events[0].data.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     epoll = epoll_create1(0);
@@ -187,8 +188,7 @@ int main(int argc, char **argv) {
         getsockname(listener, (struct sockaddr *)&at, &at_len) || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, events)) {
         return perror("echo_server"), 1;
     }
-    printf("listening on ws://127.0.0.1:%d/\n", ntohs(at.sin_port));
-    fflush(stdout);
+    printf("listening on ws://127.0.0.1:%d/\n", ntohs(at.sin_port)), fflush(stdout);
     for (;;) {
         int count = epoll_wait(epoll, events, 256, -1);
         for (int i = 0; i < count; i++) {
