@@ -226,7 +226,8 @@ fn receiving() {
     // SAFETY: an event is numbers and a pointer, and zero is one.
     let mut event: fw_event = unsafe { zeroed() };
     let event: *mut fw_event = &mut event;
-    let (mut data, mut len) = (wire.as_mut_ptr(), wire.len());
+    let (base, all) = (wire.as_mut_ptr(), wire.len());
+    let (mut data, mut len) = (base, all);
     // SAFETY, here and below: what must be refused is; the rest is valid.
     fixed.refuses(FW_E_ARGUMENT, |c| unsafe { fw_receive(c, null_mut(), &mut len, event) });
     fixed.refuses(FW_E_ARGUMENT, |c| unsafe { fw_receive(c, &mut data, null_mut(), event) });
@@ -241,7 +242,7 @@ fn receiving() {
     fixed.refuses(FW_E_ARGUMENT, |c| unsafe { fw_receive(c, &mut nothing, &mut len, event) });
     let mut zero = 0;
     fixed.refuses(0, |c| unsafe { fw_receive(c, &mut nothing, &mut zero, event) });
-    assert_eq!((data, len), (wire.as_mut_ptr(), wire.len()), "the cursor has not moved");
+    assert_eq!((data, len), (base, all), "the cursor has not moved");
 
     // SAFETY: as above; a connection is numbers, and zero is one.
     unsafe {
@@ -266,7 +267,7 @@ fn receiving() {
         assert_eq!(fw_init(off, 256, FW_SERVER, null()), FW_E_MISALIGNED);
 
         assert_eq!(fw_receive(&mut fixed.0, &mut data, &mut len, event), 1);
-        assert_eq!(((*event).data, (*event).len, len), (wire.as_mut_ptr().add(6), 5, 0));
+        assert_eq!(((*event).data, (*event).len, len), (base.add(6), 5, 0));
         *(*event).data = b'J'; // the bytes are the caller's
         assert_eq!(&wire[6..], b"Jello");
     }
