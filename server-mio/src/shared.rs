@@ -18,6 +18,8 @@ pub(crate) struct Shared<H> {
     pub(crate) now: u32,
     /// The same time, exactly.
     pub(crate) time: Duration,
+    /// The address at which the bytes end whose frames are being handled.
+    pub(crate) end: usize,
     /// [`Stats::sent`], which is published now and then: this takes fewer instructions for each write.
     pub(crate) sent: u64,
     pub(crate) pool: Pool,
@@ -59,6 +61,7 @@ impl<H> Shared<H> {
             stats: Arc::default(),
             now: 0,
             time: Duration::ZERO,
+            end: 0,
             sent: 0,
             pool: Pool::default(),
             compression: Pools::new(&config).map(Box::new),

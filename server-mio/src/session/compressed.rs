@@ -139,7 +139,8 @@ impl<T: Transport> Session<T> {
             Some(compression) => compression.resume(input),
             None => (None, input),
         };
-        let (mut left, end) = (None, input.as_ptr_range().end);
+        shared.end = input.as_ptr_range().end as usize;
+        let mut left = None;
         let outcome = loop {
             let event = match paused.take() {
                 Some(part) => Ok(Some(Event::Part(part))),
@@ -169,7 +170,7 @@ impl<T: Transport> Session<T> {
                     }
                 }
                 Ok(Some(event)) => {
-                    if let Err(error) = self.collect(event, end, outbox, shared) {
+                    if let Err(error) = self.collect(event, outbox, shared) {
                         break Err(error);
                     }
                 }

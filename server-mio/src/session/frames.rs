@@ -15,12 +15,13 @@ impl<T: Transport> Session<T> {
         outbox: &mut Outbox<'b>,
         shared: &mut Shared<impl Handler>,
     ) {
-        let (mut messages, end) = (0, input.as_ptr_range().end);
+        shared.end = input.as_ptr_range().end as usize; // not a local: the loop has no register for it
+        let mut messages = 0;
         let outcome = loop {
             let (kind, payload) = match self.connection.receive(&mut input) {
                 Ok(Some(Event::Text(text))) => (Kind::Text, text.as_bytes()),
                 Ok(Some(Event::Binary(bytes))) => (Kind::Binary, &*bytes),
-                Ok(Some(event)) => match self.collect(event, end, outbox, shared) {
+                Ok(Some(event)) => match self.collect(event, outbox, shared) {
                     Ok(()) => continue,
                     Err(error) => break Err(error),
                 },
@@ -94,12 +95,11 @@ impl<T: Transport> Session<T> {
     }
 
     /// Handles an event that is not a whole message: queues the protocol's reply to it, and handles the message of which it is
-    /// the last part. `end` is where the bytes end that were read.
+    /// the last part.
     #[inline(never)]
     pub(super) fn collect(
         &mut self,
         event: Event<'_>,
-        end: *const u8,
         outbox: &mut Outbox<'_>,
         shared: &mut Shared<impl Handler>,
     ) -> Result<(), ProtocolError> {
@@ -112,7 +112,7 @@ impl<T: Transport> Session<T> {
             outbox.push(&frame);
         }
         if let Event::Close(payload) = &event {
-            self.clean = payload.as_ptr_range().end == end && !self.asked;
+            self.clean = payload.as_ptr_range().end as usize == shared.end && !self.asked;
         }
         let Event::Part(part) = event else { return Ok(()) };
         let frame = part.bytes().len() as u64 + self.connection.remaining();
