@@ -58,7 +58,7 @@ enum State {
     Open,
     /// The peer has closed its side.
     Ended,
-    /// The peer has broken the protocol. The next read reports that, and sends the alert.
+    /// The peer has broken the protocol. The next read behind the plaintext, or write, reports that, and sends the alert.
     Failing(io::Error, Box<[u8]>),
     /// What arrives now is discarded: if it stayed unread, the kernel would reset the connection, perhaps before the peer has
     /// read the alert.
@@ -186,8 +186,12 @@ impl<S: Inner> Tls<S> {
         self.finish()
     }
 
-    /// Sends encrypted bytes, and keeps what the stream below does not take. Returns how many it took.
+    /// Sends encrypted bytes, and keeps what the stream below does not take. Returns how many it took. After the end of our side,
+    /// answers and alerts are discarded.
     fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.closing == Closing::Done {
+            return Ok(bytes.len());
+        }
         let mut sent = 0;
         while self.pending.is_empty() && sent < bytes.len() {
             match write(&mut self.inner, &bytes[sent..]) {
@@ -441,7 +445,7 @@ impl<S: Inner> Write for Tls<S> {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         if matches!(self.state, State::Failing(..) | State::Failed) {
-            return Err(io::ErrorKind::WouldBlock.into());
+            return Err(self.fail()); // not `WouldBlock`: no event would follow
         }
         self.send_pending()?;
         if self.ahead > 0 {

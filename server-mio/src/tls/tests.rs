@@ -366,6 +366,41 @@ fn garbage_after_the_handshake_gets_an_alert() {
     }
 }
 
+/// Nothing is encrypted any more, so a write must not wait for an event that never comes.
+#[test]
+fn a_write_after_an_error_of_the_peer_fails() {
+    let mut pair = Pair::open(&config(), &TLS13);
+    pair.client.writer().write_all(&[1; 100]).unwrap();
+    pair.client().unwrap();
+    pair.leaving.extend([23, 3, 3, 0, 32]);
+    pair.leaving.extend([7; 32]);
+    pair.server.inner_mut().incoming.extend(pair.leaving.drain(..));
+    assert_eq!(pair.server.read(&mut [0; 9]).unwrap(), 9);
+    for _ in 0..2 {
+        assert_eq!(pair.server.write(b"echo").unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+    assert_eq!(pair.client(), Err(Error::AlertReceived(AlertDescription::BadRecordMac)));
+    assert_eq!(pair.server.read(&mut [0; 200]).unwrap(), 91, "what came before can still be read");
+}
+
+/// An update of keys wants an answer, and a wrong record an alert, but our side is closed.
+#[test]
+fn nothing_is_sent_after_the_end() {
+    let mut pair = Pair::open(&config(), &TLS13);
+    pair.server.close().unwrap();
+    pair.client.refresh_traffic_keys().unwrap();
+    pair.client.writer().write_all(b"after").unwrap();
+    pair.client().unwrap();
+    pair.arrive(pair.leaving.len()).unwrap();
+    assert_eq!(pair.backlog, b"after");
+    if cfg!(debug_assertions) {
+        return; // rustls asserts that no alert comes after a close_notify, which a peer can cause
+    }
+    pair.server.inner_mut().incoming.extend([23, 3, 3, 0, 32].into_iter().chain([7; 32]));
+    assert_eq!(pair.server.read(&mut [0; 9]).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    assert!(pair.client().unwrap().is_empty() && pair.holds_nothing());
+}
+
 /// The alert comes behind the first records of the server's flight.
 #[test]
 fn protocols_that_are_not_served() {

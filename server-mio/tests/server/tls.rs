@@ -270,6 +270,33 @@ fn peers_that_do_not_speak_tls() {
     secure.check();
 }
 
+/// The messages before it have replies that can never be sent: they must not hold the connection.
+#[test]
+fn garbage_behind_more_than_the_high_water_mark() {
+    let secure = Secure::start("garbage", &["--high-water", "16K", "--idle-timeout", "0"]);
+    let mut stream = secure.stream();
+    stream.shake_hands().unwrap();
+    stream.write_all(upgrade("").as_bytes()).unwrap();
+    stream.read_exact(&mut [0; 129]).unwrap();
+    let message = [&[0x82, 0xFE, 0x07, 0xD0, 0, 0, 0, 0][..], &[b'x'; 2000]].concat();
+    let mut bytes = Vec::new();
+    stream.tls.writer().write_all(&message.repeat(20)).unwrap();
+    while stream.tls.wants_write() {
+        stream.tls.write_tls(&mut bytes).unwrap();
+    }
+    bytes.extend([23, 3, 3, 0, 32]);
+    bytes.extend([7; 32]);
+    stream.socket.write_all(&bytes).unwrap();
+    let error = loop {
+        match stream.read(&mut [0; 4096]) {
+            Ok(n) => assert!(n > 0, "an alert comes before the end"),
+            Err(error) => break error,
+        }
+    };
+    assert_alert(&error, AlertDescription::BadRecordMac);
+    secure.check();
+}
+
 /// The bytes that a client sends in its handshake.
 fn hello(secure: &Secure) -> Vec<u8> {
     let mut tls = secure.stream().tls;
