@@ -129,7 +129,8 @@ impl Detached {
         self.peer_closed
     }
 
-    /// Closes our side, so that the peer reads the end of the stream. The peer can still write.
+    /// Closes our side, so that the peer reads the end of the stream. The peer can still write. It does not block: over TLS,
+    /// bytes may be left for which the socket has no room now. Reads, and [`flush`](Write::flush), go on with them.
     ///
     /// # Errors
     /// Those of the operating system, such as that the peer has reset the connection.
@@ -168,28 +169,28 @@ impl Detached {
         let mut deadline = None; // most calls need no clock
         loop {
             match call(self.socket.stream()) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // Over TLS, a peer can cause this again and again, so it takes time as well.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.readable &= !what.read;
+                    self.writable &= !what.write;
+                }
                 other => return other,
             }
-            self.readable &= !what.read;
-            self.writable &= !what.write;
             if timeout == Some(Duration::ZERO) {
                 return Err(io::ErrorKind::TimedOut.into());
             }
             if self.interrupter.is_interrupted() {
                 return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "interrupted"));
             }
-            let Some(timeout) = timeout else {
-                self.wait(what, None)?;
-                continue;
-            };
-            let now = Instant::now();
-            let left = deadline.get_or_insert(now + timeout).saturating_duration_since(now);
-            if left.is_zero() {
+            let left = timeout.map(|timeout| {
+                let now = Instant::now();
+                deadline.get_or_insert(now + timeout).saturating_duration_since(now)
+            });
+            if left == Some(Duration::ZERO) {
                 return Err(io::ErrorKind::TimedOut.into());
             }
-            self.wait(what, Some(left))?;
+            self.wait(what, left)?;
         }
     }
 }
@@ -213,8 +214,9 @@ impl Write for Detached {
         self.blocking(Wait { read: false, write: true }, self.write_timeout, |socket| socket.write(bytes))
     }
 
+    /// Waits for what [`shutdown_write`](Detached::shutdown_write) has left. Bytes that were written need no flush.
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.blocking(Wait { read: false, write: true }, self.write_timeout, |socket| socket.flush())
     }
 }
 
@@ -240,5 +242,30 @@ impl Interrupter {
     #[must_use]
     pub fn is_interrupted(&self) -> bool {
         self.0.1.load(SeqCst)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mio::net::TcpStream;
+    use std::net::TcpListener;
+
+    /// A stream that always has more to do keeps to the timeouts, and can be interrupted.
+    #[test]
+    fn work_without_end_takes_time_as_well() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let socket = Accepted::Plain(Socket::Tcp(socket, false));
+        let mut detached = Detached::new(socket, Vec::new(), Vec::new()).unwrap();
+        let mut read = |timeout| {
+            let interrupted = |_: &mut dyn Transport| Err::<(), _>(io::ErrorKind::Interrupted.into());
+            let outcome = detached.blocking(Wait { read: true, write: false }, timeout, interrupted);
+            detached.interrupter.interrupt().unwrap();
+            outcome.unwrap_err().kind()
+        };
+        assert_eq!(read(Some(Duration::from_millis(20))), io::ErrorKind::TimedOut);
+        assert_eq!(read(Some(Duration::ZERO)), io::ErrorKind::TimedOut);
+        assert_eq!(read(None), io::ErrorKind::ConnectionAborted);
     }
 }
