@@ -128,17 +128,17 @@ fn run(options: &Options, log: Option<&LogQueue>) -> io::Result<()> {
     }
     let stop = StopAll::new(&servers);
     signals::stop_at_the_first(stop.handles())?;
-    // If standard output is closed, the server runs all the same.
     #[cfg(feature = "tls")]
     let description = certificate.as_ref().map(tls::Certificate::describe);
     #[cfg(not(feature = "tls"))]
     let description: Option<String> = None;
-    let banner = options.banner(servers[0].listeners(), description.as_deref());
-    let _ = io::stdout().write_all(banner.as_bytes());
     #[cfg(feature = "tls")]
     if let Some(certificate) = certificate {
-        certificate.reload_at_sighup()?;
+        certificate.reload_at_sighup()?; // before the banner, after which a SIGHUP may come
     }
+    // If standard output is closed, the server runs all the same.
+    let banner = options.banner(servers[0].listeners(), description.as_deref());
+    let _ = io::stdout().write_all(banner.as_bytes());
     if let Some(period) = options.stats_period() {
         let stats: Vec<_> = servers.iter().map(Server::stats).collect();
         // On a thread of its own: a busy server cannot delay it.
