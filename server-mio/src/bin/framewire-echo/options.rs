@@ -136,6 +136,7 @@ pub(crate) struct Options {
     /// it did, and exit with 0 if it was strict, 1 if it was not, 3 if it did not finish. Each connection gets the next case;
     /// a client with a driver for an Autobahn test suite needs no other
     #[arg(long, help_heading = "Checking a client")]
+    #[cfg_attr(feature = "tls", arg(conflicts_with = "certificate"))]
     pub(crate) check_client: bool,
 
     /// Also write what the client did to this file, as JSON

@@ -199,9 +199,14 @@ mod tests {
             both("x --tls-self-signed --listen 1 --listen-tls 2 --listen-tls 3"),
             lists(&["127.0.0.1:1"], &["127.0.0.1:2", "127.0.0.1:3"])
         );
-        for wrong in
-            ["x --listen-tls 2", "x --tls a", "x --tls a b --tls-self-signed", "x --tls a b --tls c d"]
-        {
+        for wrong in [
+            "x --listen-tls 2",
+            "x --tls a",
+            "x --tls a b --tls-self-signed",
+            "x --tls a b --tls c d",
+            "x --check-client --tls-self-signed",
+            "x --check-client --tls a b --listen-tls 2",
+        ] {
             assert_eq!(both(wrong), None, "{wrong}");
         }
     }
