@@ -61,7 +61,8 @@ pub enum Fault {
     Refused,
     /// The peer broke the protocol, or exceeded a limit.
     Protocol,
-    /// The socket failed: in most cases, the peer has reset the connection.
+    /// The socket failed: in most cases, the peer has reset the connection. Or the peer broke the protocol of TLS after its
+    /// handshake.
     Lost,
     /// The handshake of TLS failed, by an error of either side, the end of the connection, or [a timeout](crate::Config::tls_handshake_timeout).
     Tls,

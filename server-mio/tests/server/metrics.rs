@@ -110,6 +110,7 @@ fn a_new_server() {
     );
     assert_eq!(samples["framewire_http_requests_total"], 1.0); // this one is not counted yet
     assert_eq!(samples["framewire_websockets_opened_total"], 0.0);
+    assert_eq!(samples["framewire_tls_handshakes_total"], 0.0);
     assert!(samples.contains_key("framewire_build_info{version=\"0.1.0\"}"));
     assert!(samples["process_start_time_seconds"] > 1.7e9);
     assert!(!samples.contains_key("framewire_compression_memory_bytes"));

@@ -84,6 +84,11 @@ impl Metrics {
             sum(|stats| &stats.taken_over),
         );
         page.counter(
+            "framewire_tls_handshakes",
+            "Handshakes of TLS that succeeded.",
+            sum(|stats| &stats.tls_handshakes),
+        );
+        page.counter(
             "framewire_websockets_opened",
             "Opening handshakes that succeeded.",
             sum(|stats| &stats.opened),
