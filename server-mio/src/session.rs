@@ -1,6 +1,8 @@
 //! One connection, from its first byte to its last.
 //!
 //! ```text
+//! Securing ──the handshake of TLS is over──▶ Handshake
+//!
 //!                                                                         ┌─────a clean close─────────────┐
 //! Handshake ──101──▶ Open ──we close──▶ Closing ──the peer closes──▶ Draining ──all is written──▶ Shut ──▶ dropped
 //!     │               └──────the peer closes, or an error───────────▶ ┘                            ▲
@@ -19,6 +21,7 @@
 //! | `Draining` | discarded | the backlog | close timeout, which starts anew when the socket takes bytes |
 //! | `Shut` | discarded, up to the end of the stream | nothing: our side is closed | the rest of the close timeout |
 //! | `Ended` | none: the peer's side is closed | the backlog | close timeout, which starts anew when the socket takes bytes |
+//! | `Taken` | left to the handler | nothing | the rest of the turn |
 //!
 //! A close is *clean* if the session may be dropped at once, without `Shut`: both sides have sent a close, the peer's was the last
 //! that was read, the read has left nothing, and nothing is queued. The kernel then sends what it still has, and the end of the
