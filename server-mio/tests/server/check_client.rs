@@ -6,10 +6,10 @@ use framewire_testing::blocking::{Received, Socket};
 use framewire_tokio::{Compression, Config, Connector};
 use std::{
     env, fs,
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     path::PathBuf,
-    process::Command,
+    process::{Command, Stdio},
 };
 
 /// A check, and the file that its report goes to.
@@ -148,6 +148,21 @@ fn a_check_can_be_stopped() {
     assert_eq!(code, Some(3), "{lines}");
     assert!(lines.contains("Not finished: "), "{lines}");
     assert!(report.contains(r#""finished": false"#), "{report}");
+}
+
+#[test]
+fn nobody_need_read_what_it_prints() {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_framewire-echo"))
+        .args(["--check-client", "--listen", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("listening")), "the server is there");
+    drop(lines);
+    let kill = format!("kill {}", program.id());
+    assert!(Command::new("/bin/sh").arg("-c").arg(kill).status().unwrap().success());
+    assert_eq!(program.wait().unwrap().code(), Some(3));
 }
 
 #[test]

@@ -15,7 +15,8 @@ use checker::Checker;
 use framewire_mio::Address;
 use results::{Agent, Results};
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write},
     net::TcpListener,
     process::ExitCode,
     sync::{
@@ -55,11 +56,10 @@ pub(crate) fn run(options: &Options) -> io::Result<ExitCode> {
             }
         }
     }
-    banner(options, &listeners)?;
-
     let (send, events) = mpsc::channel();
     let stop = send.clone();
     signals::call_at_the_first(move || drop(stop.send(Event::Stop)))?;
+    banner(options, &listeners)?; // a signal may come after it
     let all = Arc::new(Results::default());
     for listener in listeners {
         let (all, send) = (all.clone(), send.clone());
@@ -79,10 +79,11 @@ pub(crate) fn run(options: &Options) -> io::Result<ExitCode> {
     }
     let client = finished.or_else(|| all.last()).unwrap_or_default();
     let results = all.of(&client);
-    print!("{}", report::table(&client, &results));
     if let Some(path) = &options.report {
         fs::write(path, report::json(&client, &results))?;
     }
+    // If standard output is closed, the exit code still says it.
+    let _ = io::stdout().write_all(report::table(&client, &results).as_bytes());
     Ok(match report::passed(&results) {
         None => UNFINISHED.into(),
         Some(false) => LENIENT.into(),
@@ -90,17 +91,21 @@ pub(crate) fn run(options: &Options) -> io::Result<ExitCode> {
     })
 }
 
+/// If standard output is closed, the check goes on all the same.
 fn banner(options: &Options, listeners: &[TcpListener]) -> io::Result<()> {
-    println!("framewire-echo {}: checks a client", env!("CARGO_PKG_VERSION"));
+    let mut out = io::stdout();
+    let _ = writeln!(out, "framewire-echo {}: checks a client", env!("CARGO_PKG_VERSION"));
     for listener in listeners {
-        println!("  listening on ws://{}/", listener.local_addr()?);
+        let _ = writeln!(out, "  listening on ws://{}/", listener.local_addr()?);
     }
-    println!(
+    let _ = writeln!(
+        out,
         "  limits: {} s for each answer, {} s for the next connection",
         options.check_timeout,
         IDLE.as_secs(),
     );
-    println!(
+    let _ = writeln!(
+        out,
         "  connect {} times, and echo each message; or run the client of an Autobahn test suite (Ctrl-C ends the check)",
         bad::all().count(),
     );
