@@ -30,7 +30,7 @@ exports.run = async scenarios => {
 };
 
 const late = seconds =>
-  new Promise((_, reject) => setTimeout(() => reject(new Error(`nothing for ${seconds} s`)), seconds * 1000).unref());
+  new Promise((_, reject) => setTimeout(() => reject(new Error(`not done after ${seconds} s`)), seconds * 1000).unref());
 
 exports.sleep = seconds => new Promise(resolve => setTimeout(resolve, seconds * 1000));
 
