@@ -170,7 +170,10 @@ impl Detached {
         loop {
             match call(self.socket.stream()) {
                 // Over TLS, a peer can cause this again and again, so it takes time as well.
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    self.readable |= what.read;
+                    self.writable |= what.write;
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.readable &= !what.read;
                     self.writable &= !what.write;
@@ -183,10 +186,9 @@ impl Detached {
             if self.interrupter.is_interrupted() {
                 return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "interrupted"));
             }
-            let left = timeout.map(|timeout| {
-                let now = Instant::now();
-                deadline.get_or_insert(now + timeout).saturating_duration_since(now)
-            });
+            let now = Instant::now();
+            deadline = deadline.or_else(|| now.checked_add(timeout?)); // none if it is too far away
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
             if left == Some(Duration::ZERO) {
                 return Err(io::ErrorKind::TimedOut.into());
             }
@@ -267,5 +269,16 @@ mod tests {
         assert_eq!(read(Some(Duration::from_millis(20))), io::ErrorKind::TimedOut);
         assert_eq!(read(Some(Duration::ZERO)), io::ErrorKind::TimedOut);
         assert_eq!(read(None), io::ErrorKind::ConnectionAborted);
+    }
+
+    #[test]
+    fn the_longest_timeout_is_without_end() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let socket = Accepted::Plain(Socket::Tcp(socket, false));
+        let mut detached = Detached::new(socket, Vec::new(), Vec::new()).unwrap();
+        let mut outcomes = [Err(io::ErrorKind::Interrupted.into()), Ok(7)].into_iter();
+        let read = Wait { read: true, write: false };
+        assert_eq!(detached.blocking(read, Some(Duration::MAX), |_| outcomes.next().unwrap()).unwrap(), 7);
     }
 }
