@@ -143,7 +143,7 @@ fn join<'b>(mut kept: Kept, payload: &[u8]) -> Control<'b> {
 #[expect(unnameable_types, reason = "only roles name it")]
 pub struct LentSpill(bool);
 
-/// The memory that a host lends for [`LentSpill`].
+/// The memory that a host lends for a connection that has none of its own.
 #[derive(Debug)]
 pub struct ControlRoom(Payload);
 

@@ -1,4 +1,4 @@
-//! `--check-client`: waits for a client, leads it through all cases of [`bad`](crate::bad), and reports which it accepts.
+//! `--check-client`: waits for a client, leads it through all cases of [`bad`], and reports which it accepts.
 //!
 //! ```text
 //! results   what each client did in each case
