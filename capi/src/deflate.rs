@@ -309,6 +309,32 @@ pub unsafe extern "C" fn fw_deflater_free(deflater: *mut fw_deflater) {
     unsafe { free(deflater) }
 }
 
+/// Calls a method of [`Deflater`] that makes a frame, after all arguments were checked. The macro's caller is a function whose
+/// `# Safety` section is that of [`fw_deflate_message`].
+macro_rules! deflated {
+    ($method:ident($($argument:expr),*); $deflater:ident, $connection:ident, $pool:ident, $kind:ident, $data:ident, $len:ident,
+        $key:ident, $out:ident, $room:ident, $payload:ident, $payload_len:ident) => {
+        answer(|| {
+            let $kind = self::kind($kind)?;
+            check_room($out, $room, FW_HEADER_MAX)?;
+            check($deflater)?;
+            check($pool)?;
+            check($payload)?;
+            check($payload_len)?;
+            let ($deflater, fw_deflate_pool($pool), $data) =
+                // SAFETY: not null and aligned, as was checked; the header demands that they are valid, and used by nobody else.
+                unsafe { (&mut *$deflater, &mut *$pool, values($data, $len)?) };
+            with!($connection, state: R => {
+                // SAFETY: the header demands four bytes.
+                let $key = unsafe { <R as End>::key($key) }?;
+                let made = $deflater.of::<R>()?.$method(&mut state.connection, $($argument,)* $pool, $key);
+                // SAFETY: all were checked, and the header demands that they are valid for writes.
+                unsafe { frame(made, $out, $payload, $payload_len) }
+            })
+        })
+    };
+}
+
 /// Makes the frame of a message, compressed if that makes it shorter.
 ///
 /// # Safety
@@ -328,24 +354,7 @@ pub unsafe extern "C" fn fw_deflate_message(
     payload: *mut *const u8,
     payload_len: *mut usize,
 ) -> c_int {
-    answer(|| {
-        let kind = self::kind(kind)?;
-        check_room(out, room, FW_HEADER_MAX)?;
-        check(deflater)?;
-        check(pool)?;
-        check(payload)?;
-        check(payload_len)?;
-        // SAFETY: not null and aligned, as was checked; the header demands that they are valid, and used by nobody else.
-        let (deflater, fw_deflate_pool(pool), data) =
-            unsafe { (&mut *deflater, &mut *pool, values(data, len)?) };
-        with!(connection, state: R => {
-            // SAFETY: the header demands four bytes.
-            let key = unsafe { <R as End>::key(key) }?;
-            let made = deflater.of::<R>()?.message(&mut state.connection, kind, data, pool, key);
-            // SAFETY: all were checked, and the header demands that they are valid for writes.
-            unsafe { frame(made, out, payload, payload_len) }
-        })
-    })
+    deflated!(message(kind, data); deflater, connection, pool, kind, data, len, key, out, room, payload, payload_len)
 }
 
 /// Makes the frame of a fragment.
@@ -367,24 +376,7 @@ pub unsafe extern "C" fn fw_deflate_fragment(
     payload: *mut *const u8,
     payload_len: *mut usize,
 ) -> c_int {
-    answer(|| {
-        let kind = self::kind(kind)?;
-        check_room(out, room, FW_HEADER_MAX)?;
-        check(deflater)?;
-        check(pool)?;
-        check(payload)?;
-        check(payload_len)?;
-        // SAFETY: not null and aligned, as was checked; the header demands that they are valid, and used by nobody else.
-        let (deflater, fw_deflate_pool(pool), data) =
-            unsafe { (&mut *deflater, &mut *pool, values(data, len)?) };
-        with!(connection, state: R => {
-            // SAFETY: the header demands four bytes.
-            let key = unsafe { <R as End>::key(key) }?;
-            let made = deflater.of::<R>()?.fragment(&mut state.connection, kind, data, last != 0, pool, key);
-            // SAFETY: all were checked, and the header demands that they are valid for writes.
-            unsafe { frame(made, out, payload, payload_len) }
-        })
-    })
+    deflated!(fragment(kind, data, last != 0); deflater, connection, pool, kind, data, len, key, out, room, payload, payload_len)
 }
 
 impl fw_deflater {
