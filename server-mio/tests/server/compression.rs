@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-const OFFER: DeflateOffer = DeflateOffer {
+pub(super) const OFFER: DeflateOffer = DeflateOffer {
     server_no_context_takeover: false,
     client_no_context_takeover: false,
     server_max_window_bits: None,
@@ -22,8 +22,8 @@ const OFFER: DeflateOffer = DeflateOffer {
 };
 
 /// A client that compresses its messages.
-struct Peer {
-    socket: TcpStream,
+pub(super) struct Peer<S = TcpStream> {
+    socket: S,
     params: DeflateParams,
     connection: Connection<ClientRole>,
     inflater: Inflater<ClientRole>,
@@ -37,7 +37,29 @@ struct Peer {
 
 impl Peer {
     fn connect(program: &Program, offer: DeflateOffer) -> Option<Self> {
-        let mut socket = program.tcp();
+        Self::on(program.tcp(), offer)
+    }
+
+    /// The next message; `None` if none comes in this time.
+    fn next(&mut self, patience: Duration) -> Option<Vec<u8>> {
+        self.socket.set_read_timeout(Some(patience)).unwrap();
+        self.receive()
+    }
+
+    fn expect(&mut self, payload: &[u8]) {
+        let got = self.next(PATIENCE).expect("an echo in time");
+        assert!(got == payload, "{} bytes for {}", got.len(), payload.len());
+    }
+
+    fn echo(&mut self, payload: &[u8]) {
+        self.send(payload);
+        self.expect(payload);
+    }
+}
+
+impl<S: Read + Write> Peer<S> {
+    /// `None` if the server does not compress.
+    pub(super) fn on(mut socket: S, offer: DeflateOffer) -> Option<Self> {
         let offers = [offer];
         let handshake = ClientHandshake::new("test.example", "/", ClientKey::new([7; 16])).deflate(&offers);
         socket.write_all(&handshake.to_vec().unwrap()).unwrap();
@@ -74,14 +96,13 @@ impl Peer {
         frame
     }
 
-    fn send(&mut self, payload: &[u8]) {
+    pub(super) fn send(&mut self, payload: &[u8]) {
         let frame = self.frame(Kind::Binary, payload);
         self.socket.write_all(&frame).unwrap();
     }
 
-    /// The next message; `None` if none comes in this time.
-    fn next(&mut self, patience: Duration) -> Option<Vec<u8>> {
-        self.socket.set_read_timeout(Some(patience)).unwrap();
+    /// The next message; `None` if none comes in the socket's time.
+    pub(super) fn receive(&mut self) -> Option<Vec<u8>> {
         // Each read stays within one message: a byte of its header, or at most the missing payload.
         loop {
             let mut rx = [0; 64 * KIB];
@@ -121,16 +142,6 @@ impl Peer {
                 }
             }
         }
-    }
-
-    fn expect(&mut self, payload: &[u8]) {
-        let got = self.next(PATIENCE).expect("an echo in time");
-        assert!(got == payload, "{} bytes for {}", got.len(), payload.len());
-    }
-
-    fn echo(&mut self, payload: &[u8]) {
-        self.send(payload);
-        self.expect(payload);
     }
 }
 

@@ -187,6 +187,46 @@ fn messages_of_every_size() {
     secure.check();
 }
 
+/// One record may bring much that is inflated over several turns, and more than one that is left for a turn without an event.
+#[test]
+fn compressed_messages() {
+    let secure = Secure::start("compressed", &["--compression"]);
+    let mut peer = compression::Peer::on(secure.stream(), compression::OFFER).unwrap();
+    for (i, len) in [100, 5000, 16 * KIB, 100_000, 4 * MIB].into_iter().enumerate() {
+        let text: Vec<u8> = b"{\"a\": 1}, ".iter().copied().cycle().take(len).collect();
+        for payload in [text, noise(len, i as u64)] {
+            peer.send(&payload);
+            peer.send(&payload[..len / 2]);
+            assert!(peer.receive().is_some_and(|echo| echo == payload), "{len}");
+            assert!(peer.receive().is_some_and(|echo| echo == payload[..len / 2]), "{len}");
+        }
+    }
+    secure.check();
+}
+
+/// A connection that a behaviour takes over keeps its TLS: what came behind the request, the replies, and the end of the stream.
+#[test]
+fn behaviours_over_tls() {
+    let secure = Secure::start("behaviours", &["--behaviours"]);
+    let message = noise(100_000, 1);
+    let close = wire::closing(1000, "");
+    let request = upgrade("").replacen("GET / ", "GET /echo?fragment=10000 ", 1);
+    let mut stream = secure.stream();
+    let frames = [frame(BINARY, &message), frame(CLOSE, &close)].concat();
+    stream.write_all(&[request.as_bytes(), &frames].concat()).unwrap();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).expect("an end that TLS tells");
+    let mut expected = Vec::new();
+    for (i, part) in message.chunks(10_000).enumerate() {
+        let first = if i == 0 { BINARY } else { CONTINUATION };
+        let first = if i == 9 { first } else { first & MORE };
+        expected.extend(wire::frame(first, None, part));
+    }
+    expected.extend(wire::frame(CLOSE, None, &close));
+    assert!(bytes.starts_with(b"HTTP/1.1 101 ") && bytes.ends_with(&expected));
+    secure.check();
+}
+
 #[test]
 fn keys_are_renewed() {
     let secure = Secure::start("keys", &[]);
