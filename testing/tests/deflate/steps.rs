@@ -254,14 +254,16 @@ fn every_step_size_gives_the_same_message() {
 }
 
 /// Messages in steps, and others, of several connections that share one compressor. Long ones refer to bytes before and inside
-/// themselves, also if steps cannot be compressed.
+/// themselves, also if steps cannot be compressed. If the processor is emulated, with fewer lengths of a step.
 #[test]
 fn messages_in_steps_and_others() {
     fn role<S: Role, P: Role>() {
+        let lengths: &[usize] =
+            if cfg!(framewire_emulated) { &[4096, 1 << 20] } else { &[100, 4096, 40_000, 1 << 20] };
         let config = DeflateConfig { compressors: 1, ..DeflateConfig::default() };
         let long = [prose(70_000, 1), noise(50_000, 2), vec![0; 90_000], prose(70_000, 1)].concat();
         for params in [TAKEOVER, NO_TAKEOVER, DeflateParams { server_max_window_bits: 10, ..TAKEOVER }] {
-            for most in [100, 4096, 40_000, 1 << 20] {
+            for &most in lengths {
                 let mut pools = pools(config);
                 let mut links = [(); 2].map(|()| Link::<S, P>::new(&params, &pools.inflate));
                 for (payload, rest) in [(&long[..100], 50), (&long, 900), (&noise(5000, 3), 100), (&long, 10)]
