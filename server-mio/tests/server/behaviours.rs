@@ -153,6 +153,27 @@ fn violations_have_names() {
 }
 
 #[test]
+fn a_text_goes_wrong_at_a_given_byte() {
+    let server = behaving(&[]);
+    let violate = |target: &str| upgrade("").replacen("GET / ", &format!("GET /bad/{target} "), 1);
+    let mut stream = server.tcp();
+    stream.write_all(violate("utf8-middle?at=126").as_bytes()).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let answer = to_the_end(&mut stream);
+    let head = answer.windows(4).position(|end| end == b"\r\n\r\n").expect("a head");
+    let begin = [&[TEXT, 126, 0, 126 + 13][..], &[b'x'; 126], b"\xFF is in UTF-8"].concat();
+    assert!(answer[head + 4..].starts_with(&begin), "{answer:?}");
+    for (target, part) in [
+        ("utf8-middle?at=1048577", "from 0 to 1048576"),
+        ("utf8-middle?at=1&at=2", "one parameter"),
+        ("masked-text?at=1", "utf8-"),
+    ] {
+        let answer = ask(server.address(), violate(target).as_bytes());
+        assert!(status(&answer) == 400 && answer.contains(part), "{answer}");
+    }
+}
+
+#[test]
 fn a_good_case_is_an_echo() {
     let server = behaving(&[]);
     let mut client = Client::connect_to(server.address(), "/bad/good-text");

@@ -182,8 +182,15 @@ fn one_case_by_its_name_and_a_list() {
     assert!(Socket::connect(&url("accept-wrong"), &[], &[]).is_err());
     let (mut socket, _) = Socket::connect(&url("masked-zero"), &[], &[]).unwrap();
     assert_eq!(socket.receive().unwrap_err().to_string(), "a frame from a server is masked");
-    let unknown = Socket::connect(&url("no-such-case"), &[], &[]).unwrap_err();
-    assert_eq!(unknown.to_string(), "the server answered 404");
+    let (mut socket, _) = Socket::connect(&url("utf8-cut?at=65535"), &[], &[]).unwrap();
+    assert_eq!(socket.receive().unwrap_err().to_string(), "text is not UTF-8");
+    for (wrong, error) in [
+        ("no-such-case", "the server answered 404"),
+        ("utf8-cut?at=x", "the server answered 400"),
+        ("masked-zero?at=1", "the server answered 400"),
+    ] {
+        assert_eq!(Socket::connect(&url(wrong), &[], &[]).unwrap_err().to_string(), error);
+    }
 }
 
 #[test]

@@ -63,7 +63,8 @@ pub(crate) fn find(name: &str) -> Option<&'static Case> {
 pub(crate) fn list() -> String {
     let mut page = String::from(
         "Each case is one violation of the protocol by the server, or something that a client must accept.\n\
-         The columns are its name, what the server does, the rule, and what a strict client does.\n",
+         The columns are its name, what the server does, the rule, and what a strict client does.\n\
+         The first N bytes of the text are right with /bad/utf8-middle?at=N, and so with each case of that section.\n",
     );
     let width = |of: fn(&Case) -> usize| all().map(of).max().unwrap_or(0);
     let (names, whats, rules) = (

@@ -84,7 +84,9 @@ impl Behaviours {
         match request.path() {
             PAGE if !is_upgrade => return Decision::Respond(200, page()),
             BAD if !is_upgrade => return Decision::Respond(200, bad::list()),
-            path if path.starts_with(BAD) => return self.violate(&path[BAD.len()..], is_upgrade),
+            path if path.starts_with(BAD) => {
+                return self.violate(&path[BAD.len()..], request.query(), is_upgrade);
+            }
             PATH => {}
             path if path.strip_prefix(PATH).is_some_and(|rest| rest.starts_with('/')) => {
                 return Decision::Respond(404, format!("there is only {PATH}, with a query\n\n{}", page()));
@@ -111,19 +113,22 @@ impl Behaviours {
         })
     }
 
-    /// Breaks the protocol as the case with this name does.
-    fn violate(&self, name: &str, is_upgrade: bool) -> Decision {
+    /// Breaks the protocol as the case with this name does, at the place that the query names.
+    fn violate(&self, name: &str, query: Option<&str>, is_upgrade: bool) -> Decision {
         let Some(case) = bad::find(name) else {
             return Decision::Respond(404, format!("there is no case {name:?}\n\n{}", bad::list()));
+        };
+        let at = match case.at(query) {
+            Ok(at) => at,
+            Err(error) => return Decision::Respond(400, error.into()),
         };
         if !is_upgrade {
             return Decision::Respond(426, format!("this is a URL for a WebSocket: {}\n", case.what));
         }
-        self.play(|mut stream, upgrade, context| {
+        self.play(move |mut stream, upgrade, context| {
             stream.set_read_timeout(Some(PATIENCE));
             stream.set_write_timeout(Some(PATIENCE));
-            let (did, verdict) = case.play(&mut stream, upgrade);
-            log::info!("{}: {did}: {verdict}", case.name);
+            case.play(at, &mut stream, upgrade);
             linger(stream, context.close_timeout);
         })
     }

@@ -111,8 +111,8 @@ pub(crate) struct Options {
     pub(crate) compression_timeout: u32,
 
     /// Let the URL of a connection say what it does: ws://HOST:PORT/echo?delay=100ms, for example, echoes late; others cut, reset or
-    /// close it, or send something unasked. The server lists all at /behaviours, and docs/behaviours.md explains them [default:
-    /// off]
+    /// close it, or send something unasked. The server lists all at /behaviours, and docs/behaviours.md explains them.
+    /// /bad/NAME breaks the protocol, /bad/utf8-middle?at=N behind the first N bytes of a text; /bad/ lists all [default: off]
     #[arg(long, help_heading = "Behaviours")]
     pub(crate) behaviours: bool,
 

@@ -18,11 +18,21 @@ pub(crate) struct Case {
     pub(crate) needs: Needs,
     /// Changes the response that would be right.
     pub(super) head: fn(&mut Head),
-    /// The frames that follow.
-    pub(super) frames: fn() -> Vec<u8>,
+    pub(super) frames: Frames,
     /// The messages among them that a client may echo.
     pub(super) echoes: fn() -> Vec<Vec<u8>>,
     pub(super) then: Then,
+}
+
+/// The frames that follow the response.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Frames {
+    Fixed(fn() -> Vec<u8>),
+    /// A text that is wrong behind its start. The start may be any other one.
+    Text {
+        start: &'static [u8],
+        frames: fn(&[u8]) -> Vec<u8>,
+    },
 }
 
 /// What a strict client does.
@@ -101,7 +111,27 @@ pub(crate) enum Verdict {
     Untested,
 }
 
+/// The longest start of a text.
+const MAX_AT: usize = 1 << 20;
+
 impl Case {
+    /// How many bytes of its text are right, as the query of its URL says: `at=N`. `None`: it does not say it.
+    ///
+    /// # Errors
+    /// What is wrong with the query.
+    pub(crate) fn at(&self, query: Option<&str>) -> Result<Option<usize>, &'static str> {
+        let mut parameters = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+        let Some((name, value)) = parameters.next() else { return Ok(None) };
+        if name != "at" || parameters.next().is_some() {
+            return Err("a case has one parameter at most: at\n");
+        }
+        if matches!(self.frames, Frames::Fixed(_)) {
+            return Err("only a text that is not UTF-8 can be wrong at a given byte: the cases utf8-...\n");
+        }
+        let at = value.parse().ok().filter(|&at| at <= MAX_AT);
+        at.map(Some).ok_or("at is a number of bytes from 0 to 1048576\n")
+    }
+
     /// What it says about a client that has done this.
     pub(crate) fn verdict(&self, did: Did) -> Verdict {
         match (self.expected, did) {
@@ -137,7 +167,7 @@ impl Case {
             expected: Expected::Refuse,
             needs: Needs::Nothing,
             head,
-            frames: Vec::new,
+            frames: Frames::Fixed(Vec::new),
             echoes: Vec::new,
             then: Then::Probe,
         }
@@ -151,7 +181,19 @@ impl Case {
         codes: &'static [u16],
         frames: fn() -> Vec<u8>,
     ) -> Self {
+        let frames = Frames::Fixed(frames);
         Self { expected: Expected::Fail(codes), frames, ..Self::opening(name, rfc, what, |_| {}) }
+    }
+
+    /// A text that is not UTF-8 (RFC 6455 §8.1).
+    pub(super) const fn text(
+        name: &'static str,
+        what: &'static str,
+        start: &'static [u8],
+        frames: fn(&[u8]) -> Vec<u8>,
+    ) -> Self {
+        let frames = Frames::Text { start, frames };
+        Self { frames, ..Self::frames(name, "RFC 6455 §8.1", what, &[1007], Vec::new) }
     }
 
     /// Frames that a client must accept, and the messages that they make.
@@ -183,6 +225,17 @@ impl Case {
 
     pub(super) const fn then(self, then: Then) -> Self {
         Self { then, ..self }
+    }
+}
+
+impl Frames {
+    /// The bytes on the wire. `at`: so many bytes of the text are right.
+    pub(super) fn to_vec(self, at: Option<usize>) -> Vec<u8> {
+        match (self, at) {
+            (Self::Fixed(frames), _) => frames(),
+            (Self::Text { start, frames }, None) => frames(start),
+            (Self::Text { frames, .. }, Some(at)) => frames(&vec![b'x'; at]),
+        }
     }
 }
 

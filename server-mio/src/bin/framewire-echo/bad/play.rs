@@ -52,21 +52,32 @@ impl Case {
     /// Answers the client's request, sends what the case has, and returns what the client did. The connection is over then, except
     /// that the caller drops the stream.
     ///
-    /// A client that does nothing takes up to three timeouts of the stream, or ten where it may be busy.
-    pub(crate) fn play(&self, stream: &mut impl Peer, upgrade: &Upgrade<'_, '_>) -> (Did, Verdict) {
+    /// `at`: as [`at`](Self::at) returns it. A client that does nothing takes up to three timeouts of the stream, or ten where it may
+    /// be busy.
+    pub(crate) fn play(
+        &self,
+        at: Option<usize>,
+        stream: &mut impl Peer,
+        upgrade: &Upgrade<'_, '_>,
+    ) -> (Did, Verdict) {
         let (agreed, applies) = self.agree(upgrade);
         let mut head = Head::right(upgrade, agreed);
         let mut client = Client::new(stream, agreed.map(|agreed| agreed.params()));
         let did = if applies {
             (self.head)(&mut head);
             client.send(&head.into_bytes());
-            self.lead(&mut client)
+            self.lead(at, &mut client)
         } else {
             client.send(&head.into_bytes());
             client.leave(b"this case does not apply to this client");
             Did::Untested
         };
-        (did, self.verdict(did))
+        let verdict = self.verdict(did);
+        match at {
+            None => log::info!("{}: {did}: {verdict}", self.name),
+            Some(at) => log::info!("{} at {at}: {did}: {verdict}", self.name),
+        }
+        (did, verdict)
     }
 
     /// What the server answers to an offer of compression, and whether the case can be played.
@@ -86,10 +97,10 @@ impl Case {
         }
     }
 
-    fn lead(&self, client: &mut Client<'_, impl Peer>) -> Did {
+    fn lead(&self, at: Option<usize>, client: &mut Client<'_, impl Peer>) -> Did {
         let expected = (self.echoes)();
         client.timeouts = if self.then == Then::ProbeLong { 5 } else { 1 };
-        client.send(&(self.frames)());
+        client.send(&self.frames.to_vec(at));
         match self.then {
             Then::Probe | Then::ProbeLong => {
                 client.send(&[frame(PING, PROBE_PING), frame(TEXT, PROBE_TEXT)].concat())

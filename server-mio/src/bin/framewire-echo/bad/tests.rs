@@ -90,6 +90,15 @@ fn play<T: Send>(
     timeout: Duration,
     client: impl FnOnce(TcpStream) -> T + Send,
 ) -> ((Did, Verdict), T) {
+    play_at(None, case, timeout, client)
+}
+
+fn play_at<T: Send>(
+    at: Option<usize>,
+    case: &Case,
+    timeout: Duration,
+    client: impl FnOnce(TcpStream) -> T + Send,
+) -> ((Did, Verdict), T) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::scope(|scope| {
@@ -109,7 +118,7 @@ fn play<T: Send>(
         }
         let mut slots = HeaderSlots::new();
         let upgrade = Request::parse(&head, &mut slots).unwrap().upgrade().unwrap().expect("an upgrade");
-        let outcome = case.play(&mut stream, &upgrade);
+        let outcome = case.play(at, &mut stream, &upgrade);
         drop(stream);
         (outcome, client.join().unwrap())
     })
@@ -261,6 +270,57 @@ fn a_strict_client_refuses_each_with_the_right_error() {
 #[test]
 fn and_byte_by_byte() {
     each_with_the_strict_client(1);
+}
+
+/// The last byte of a frame's header, of a block of the kernels, of a receive buffer; and the first byte of the next one.
+const PLACES: [usize; 12] = [0, 1, 31, 32, 63, 64, 125, 126, 127, 65_535, 65_536, 1 << 20];
+
+#[test]
+fn a_text_goes_wrong_where_the_query_says() {
+    for Case { name, frames, .. } in
+        SECTIONS.iter().filter(|each| each.title == "Text").flat_map(|each| each.cases)
+    {
+        for at in PLACES {
+            let (mut wire, mut text) = (frames.to_vec(Some(at)), Vec::new());
+            let mut input = &mut wire[..];
+            while let Some((_, payload)) = framewire::frame::take(&mut input).unwrap() {
+                text.extend_from_slice(payload);
+            }
+            assert_eq!(std::str::from_utf8(&text).unwrap_err().valid_up_to(), at, "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_strict_client_refuses_a_text_wherever_it_goes_wrong() {
+    for name in ["utf8-middle", "utf8-cut", "utf8-fragments"] {
+        for at in PLACES {
+            for step in [1000, 1 << 16] {
+                let strict = |stream| strict(stream, &[], step);
+                let ((did, _), ended) = play_at(Some(at), find(name).unwrap(), PATIENT, strict);
+                assert_eq!(ended, Ended::Failed(ProtocolError::InvalidUtf8), "{name} at {at}");
+                assert_eq!(did, Did::Close(1007), "{name} at {at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn queries() {
+    let at = |name: &str, query: &str| find(name).unwrap().at(Some(query));
+    assert_eq!(find("utf8-cut").unwrap().at(None), Ok(None));
+    assert_eq!(at("masked-text", ""), Ok(None));
+    assert_eq!(at("utf8-cut", "at=0"), Ok(Some(0)));
+    assert_eq!(at("utf8-fragments", "at=1048576"), Ok(Some(1 << 20)));
+    for wrong in ["at", "at=", "at=x", "at=-1", "at=1048577", "at=99999999999999999999"] {
+        assert!(at("utf8-cut", wrong).unwrap_err().contains("from 0 to 1048576"), "{wrong}");
+    }
+    for wrong in ["At=1", "at=1&at=1", "at=1&delay=1s", "delay=1s"] {
+        assert!(at("utf8-cut", wrong).unwrap_err().contains("one parameter"), "{wrong}");
+    }
+    for name in ["masked-text", "deflate-utf8", "good-text", "accept-wrong"] {
+        assert!(at(name, "at=1").unwrap_err().contains("utf8-"), "{name}");
+    }
 }
 
 /// Sends a request, and at the same time what follows it.

@@ -8,7 +8,7 @@
 //! | `/runCase?case=N&agent=NAME` | the case |
 //! | `/getCaseStatus?case=N&agent=NAME` | the result, as JSON |
 //! | `/updateReports?agent=NAME` | nothing: the client has had all cases |
-//! | `/bad/NAME` | the case with this name |
+//! | `/bad/NAME`, `/bad/NAME?at=N` | the case with this name |
 //! | any other | the next case |
 
 use super::{
@@ -134,7 +134,7 @@ impl<T: Fn(Event) + Clone + Send + Sync + 'static> Checker<T> {
             }
             "/runCase" => {
                 let Some(case) = numbered() else { return Ok(Some(NO_CASE)) };
-                self.play(stream, upgrade, &query.agent, case);
+                self.play(stream, upgrade, &query.agent, case, None);
             }
             "/updateReports" => {
                 self.results.settle(PATIENCE);
@@ -145,7 +145,11 @@ impl<T: Fn(Event) + Clone + Send + Sync + 'static> Checker<T> {
                 let named = path.strip_prefix("/bad/");
                 let found = named.map_or_else(|| self.results.next(), bad::find);
                 let Some(case) = found else { return Ok(Some(NO_CASE)) };
-                if self.play(stream, upgrade, "", case) {
+                let at = match named.map_or(Ok(None), |_| case.at(request.query())) {
+                    Ok(at) => at,
+                    Err(error) => return Ok(Some(PlainResponse::new(400).body(error))),
+                };
+                if self.play(stream, upgrade, "", case, at) {
                     (self.tell)(Event::Finished(Agent::new()));
                 }
             }
@@ -154,11 +158,17 @@ impl<T: Fn(Event) + Clone + Send + Sync + 'static> Checker<T> {
     }
 
     /// Plays a case, and returns whether this client has had all.
-    fn play(&self, stream: &mut Stream, upgrade: &Upgrade<'_, '_>, agent: &str, case: &'static Case) -> bool {
+    fn play(
+        &self,
+        stream: &mut Stream,
+        upgrade: &Upgrade<'_, '_>,
+        agent: &str,
+        case: &'static Case,
+        at: Option<usize>,
+    ) -> bool {
         self.results.begin();
-        let (did, verdict) = case.play(stream, upgrade);
-        log::info!("{}: {did}: {verdict}", case.name);
-        let all = self.results.end(agent, case, (did, verdict));
+        let result = case.play(at, stream, upgrade);
+        let all = self.results.end(agent, case, result);
         stream.end();
         all
     }
