@@ -1,6 +1,9 @@
 //! Connections that a handler has taken over: blocking streams on sockets that do not block, each with a poll of its own.
 
-use crate::transport::{Accepted, Socket, Transport};
+use crate::{
+    records::Peer,
+    transport::{Accepted, Socket, Transport},
+};
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::{
     fmt,
@@ -29,6 +32,7 @@ pub struct Detached {
     poll: Poll,
     events: Events,
     interrupter: Interrupter,
+    peer: Option<Peer>,
     head: Vec<u8>,
     /// The bytes that came behind the head; `taken` of them have been read.
     rest: Vec<u8>,
@@ -59,7 +63,12 @@ const INTERRUPT: Token = Token(1);
 
 impl Detached {
     /// Takes a socket that no poll has registered, and what was read from it.
-    pub(crate) fn new(mut socket: Accepted<Socket>, head: Vec<u8>, rest: Vec<u8>) -> io::Result<Self> {
+    pub(crate) fn new(
+        mut socket: Accepted<Socket>,
+        peer: Option<Peer>,
+        head: Vec<u8>,
+        rest: Vec<u8>,
+    ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), INTERRUPT)?;
         poll.registry().register(
@@ -72,6 +81,7 @@ impl Detached {
             poll,
             events: Events::with_capacity(4),
             interrupter: Interrupter(Arc::new((waker, AtomicBool::new(false)))),
+            peer,
             head,
             rest,
             taken: 0,
@@ -151,6 +161,13 @@ impl Detached {
     #[must_use]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.socket.peer()
+    }
+
+    /// The connection as [`Handler::ended`](crate::Handler::ended) knows it, for the lines of an access log. `None` unless
+    /// [`Config::records`](crate::Config::records) is set.
+    #[must_use]
+    pub const fn peer(&self) -> Option<Peer> {
+        self.peer
     }
 
     /// A handle that interrupts this connection, from any thread.
@@ -259,7 +276,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let socket = Accepted::Plain(Socket::Tcp(socket, false));
-        let mut detached = Detached::new(socket, Vec::new(), Vec::new()).unwrap();
+        let mut detached = Detached::new(socket, None, Vec::new(), Vec::new()).unwrap();
         let mut read = |timeout| {
             let interrupted = |_: &mut dyn Transport| Err::<(), _>(io::ErrorKind::Interrupted.into());
             let outcome = detached.blocking(Wait { read: true, write: false }, timeout, interrupted);
@@ -276,7 +293,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let socket = Accepted::Plain(Socket::Tcp(socket, false));
-        let mut detached = Detached::new(socket, Vec::new(), Vec::new()).unwrap();
+        let mut detached = Detached::new(socket, None, Vec::new(), Vec::new()).unwrap();
         let mut outcomes = [Err(io::ErrorKind::Interrupted.into()), Ok(7)].into_iter();
         let read = Wait { read: true, write: false };
         assert_eq!(detached.blocking(read, Some(Duration::MAX), |_| outcomes.next().unwrap()).unwrap(), 7);

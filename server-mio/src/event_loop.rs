@@ -155,9 +155,9 @@ impl<H: Handler, T: Transport> EventLoop<H, T> {
     #[cold]
     #[inline(never)]
     fn hand_over(&mut self, network: &mut impl Network<Socket = T>) {
-        for (socket, Taken { by, head, rest }) in self.sessions.take_taken() {
+        for (socket, Taken { by, peer, head, rest }) in self.sessions.take_taken() {
             let Some(socket) = network.release(socket) else { continue };
-            match Detached::new(socket, head, rest) {
+            match Detached::new(socket, peer, head, rest) {
                 Ok(connection) => by(connection),
                 Err(error) => log::error!("cannot hand a connection over: {error}"),
             }

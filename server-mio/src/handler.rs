@@ -38,7 +38,8 @@ pub trait Handler {
     fn stopping(&mut self) {}
 
     /// Called with each response to a request, for an access log, if [`Config::records`](crate::Config::records) is set. There
-    /// is no request if what came is not HTTP.
+    /// is no request if what came is not HTTP. Whoever takes a connection over makes its response, and knows it as
+    /// [`Detached::peer`].
     fn responded(&mut self, peer: Peer, request: Option<&Request<'_, '_>>, response: &Response<'_, '_>) {
         let _ = (peer, request, response);
     }
@@ -112,9 +113,11 @@ impl fmt::Debug for Admission<'_> {
     }
 }
 
-/// A connection that is leaving the loop: who gets it, the head of its request, and what came behind that.
+/// A connection that is leaving the loop: who gets it, what its record calls it, the head of its request, and what came behind
+/// that.
 pub(crate) struct Taken {
     pub(crate) by: TakeOver,
+    pub(crate) peer: Option<Peer>,
     pub(crate) head: Vec<u8>,
     pub(crate) rest: Vec<u8>,
 }

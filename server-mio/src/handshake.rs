@@ -79,7 +79,7 @@ fn respond(
         Admission::Serve => {}
         Admission::Respond(response) => return Ok(plain(response)),
         Admission::TakeOver(by) => {
-            let taken = Some(Taken { by, head: head.to_vec(), rest: Vec::new() });
+            let taken = Some(Taken { by, peer: None, head: head.to_vec(), rest: Vec::new() });
             return Ok(Answer { bytes: Vec::new(), open: false, deflate: None, error: false, taken });
         }
     }

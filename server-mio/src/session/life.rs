@@ -159,7 +159,7 @@ impl<T: Transport> Session<T> {
             }
         };
         if let Some(taken) = answer.taken {
-            shared.taken = Some(Taken { rest: input[consumed..].to_vec(), ..taken });
+            shared.taken = Some(Taken { peer: self.peer(shared), rest: input[consumed..].to_vec(), ..taken });
             self.phase = Phase::Taken;
             self.ends(End::TakenOver, shared);
             return;

@@ -76,6 +76,11 @@ impl<T: Transport> Session<T> {
         }
     }
 
+    /// The connection, as its record knows it.
+    pub(super) fn peer(&self, shared: &mut Shared<impl Handler>) -> Option<Peer> {
+        self.record(shared).and_then(|(records, place)| records.peer(place))
+    }
+
     fn record<'s, H>(&self, shared: &'s mut Shared<H>) -> Option<(&'s mut Records, Place)> {
         shared.records.as_deref_mut().zip(self.record)
     }

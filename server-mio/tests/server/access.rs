@@ -152,6 +152,46 @@ fn each_end_has_its_reason() {
     assert_eq!((&ended["why"], &ended["code"]), (&"closed".into(), &1001.into()));
 }
 
+/// A connection that was taken over has its request line, with the status of what was sent, and then its end.
+#[test]
+fn a_behaviour_has_both_lines() {
+    let logged = Logged::start(&["--access-log", "--log-format", "json", "--log", "off", "--behaviours"]);
+    let asked = [
+        ("/echo?close=1001", Value::from(101)),
+        ("/echo?status=503", 503.into()),
+        ("/echo?handshake-cut=20", 101.into()),
+        ("/echo?handshake-cut=10", Value::Null),
+        ("/bad/accept-wrong", 101.into()),
+        ("/bad/status-200", 200.into()),
+        ("/bad/status-line", Value::Null), // it has none
+    ];
+    for (at, (path, status)) in asked.iter().enumerate() {
+        let head = upgrade("User-Agent: test/1\r\n").replacen("GET / ", &format!("GET {path} "), 1);
+        let mut stream = logged.program.tcp();
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
+        let lines = logged.objects(2 * at + 2);
+        let [line, ended] = &lines[2 * at..] else { panic!("two lines") };
+        let message = if *status == 101 { "opened" } else { "responded" };
+        let id = format!("0-{}", at + 1);
+        assert_eq!((&line["message"], &line["id"]), (&message.into(), &id.as_str().into()), "{line}");
+        assert_eq!((&line["method"], &line["path"]), (&"GET".into(), &(*path).into()), "{line}");
+        assert_eq!((&line["status"], &line["agent"]), (status, &"test/1".into()), "{line}");
+        assert_eq!(line["peer"], stream.local_addr().unwrap().to_string());
+        assert_eq!((&ended["message"], &ended["id"]), (&"ended".into(), &id.as_str().into()), "{ended}");
+        assert_eq!((&ended["why"], ended["ms"].is_u64()), (&"taken_over".into(), true), "{ended}");
+    }
+    // A client that leaves before it has got anything.
+    let mut stream = logged.program.tcp();
+    stream.write_all(upgrade("").replacen("GET / ", "GET /echo?handshake-delay=1m ", 1).as_bytes()).unwrap();
+    drop(stream);
+    let lines = logged.objects(2 * asked.len() + 2);
+    let [line, ended] = &lines[2 * asked.len()..] else { panic!("two lines") };
+    assert_eq!((&line["path"], &line["status"]), (&"/echo?handshake-delay=1m".into(), &Value::Null));
+    assert_eq!(ended["why"], "taken_over");
+}
+
 #[test]
 fn a_peer_that_does_not_close_has_its_line_when_the_server_stops() {
     let mut logged = Logged::start(&["--access-log", "--close-timeout", "1"]);

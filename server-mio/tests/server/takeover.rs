@@ -94,6 +94,22 @@ fn a_connection_is_taken_over_with_all_its_bytes() {
     server.end();
 }
 
+/// Its new owner can write the lines of an access log.
+#[test]
+fn a_connection_that_was_taken_over_has_its_number() {
+    for records in [true, false] {
+        let (server, connections, _) = start(Config { records, ..Config::default() });
+        for id in 1..=2 {
+            let mut client = tcp(&server.address);
+            client.write_all(request("/taken").as_bytes()).unwrap();
+            let peer = next(&connections).peer();
+            let seen = peer.map(|peer| (peer.id, peer.address));
+            assert_eq!(seen, records.then(|| (id, client.local_addr().ok())));
+        }
+        server.end();
+    }
+}
+
 #[test]
 fn more_than_the_socket_holds_goes_through() {
     let (server, connections, _) = start(Config::default());

@@ -21,7 +21,10 @@ mod plan;
 mod queue;
 mod table;
 
-use crate::bad::{self, Peer};
+use crate::{
+    access::{AccessLog, Behaving},
+    bad::{self, Peer},
+};
 use conversation::Conversation;
 use crew::Crew;
 use framewire::handshake::{HeaderSlots, Request, Upgrade};
@@ -71,6 +74,8 @@ struct Context<'a> {
     crew: &'a Crew,
     handshake_timeout: Duration,
     close_timeout: Duration,
+    /// Present if there is an access log.
+    lines: Option<Behaving>,
 }
 
 impl Behaviours {
@@ -78,14 +83,14 @@ impl Behaviours {
         Self { config, crew: Arc::default() }
     }
 
-    /// Decides about a request.
-    pub(crate) fn decide(&self, request: &Request<'_, '_>) -> Decision {
+    /// Decides about a request. `access`: the access log of its loop, if there is one.
+    pub(crate) fn decide(&self, request: &Request<'_, '_>, access: Option<AccessLog>) -> Decision {
         let is_upgrade = request.upgrade().is_ok_and(|upgrade| upgrade.is_some());
         match request.path() {
             PAGE if !is_upgrade => return Decision::Respond(200, page()),
             BAD if !is_upgrade => return Decision::Respond(200, bad::list()),
             path if path.starts_with(BAD) => {
-                return self.violate(&path[BAD.len()..], request.query(), is_upgrade);
+                return self.violate(&path[BAD.len()..], request.query(), is_upgrade, access);
             }
             PATH => {}
             path if path.strip_prefix(PATH).is_some_and(|rest| rest.starts_with('/')) => {
@@ -106,7 +111,7 @@ impl Behaviours {
         if plan == Plan::default() {
             return Decision::Serve;
         }
-        self.play(move |stream, upgrade, context| {
+        self.play(access, move |stream, upgrade, context| {
             if let Some(stream) = opening::open(&plan, stream, upgrade, context) {
                 Conversation::new(&plan, stream, upgrade, context).run();
             }
@@ -114,7 +119,13 @@ impl Behaviours {
     }
 
     /// Breaks the protocol as the case with this name does, at the place that the query names.
-    fn violate(&self, name: &str, query: Option<&str>, is_upgrade: bool) -> Decision {
+    fn violate(
+        &self,
+        name: &str,
+        query: Option<&str>,
+        is_upgrade: bool,
+        access: Option<AccessLog>,
+    ) -> Decision {
         let Some(case) = bad::find(name) else {
             return Decision::Respond(404, format!("there is no case {name:?}\n\n{}", bad::list()));
         };
@@ -125,7 +136,8 @@ impl Behaviours {
         if !is_upgrade {
             return Decision::Respond(426, format!("this is a URL for a WebSocket: {}\n", case.what));
         }
-        self.play(move |mut stream, upgrade, context| {
+        self.play(access, move |mut stream, upgrade, context| {
+            context.responded(upgrade, &case.response(upgrade));
             stream.set_read_timeout(Some(PATIENCE));
             stream.set_write_timeout(Some(PATIENCE));
             case.play(at, &mut stream, upgrade);
@@ -136,6 +148,7 @@ impl Behaviours {
     /// Lets a function play with the connection, from its request on, on a thread of its own.
     fn play(
         &self,
+        access: Option<AccessLog>,
         behaviour: impl FnOnce(Detached, &Upgrade<'_, '_>, &Context<'_>) + Send + 'static,
     ) -> Decision {
         let Some(seat) = self.crew.seat() else {
@@ -146,13 +159,14 @@ impl Behaviours {
         };
         let config = Arc::clone(&self.config);
         Decision::Play(Box::new(move |stream| {
+            let lines = access.zip(stream.peer()).map(|(log, peer)| Behaving::new(log, peer));
             seat.run(stream, move |stream, crew| {
                 let head = stream.head().to_vec();
                 let mut slots = HeaderSlots::<{ Config::MAX_HEADERS }>::with_slots();
                 let request = Request::parse(&head, &mut slots).and_then(|request| request.upgrade());
                 // The server has read it before.
                 let Ok(Some(upgrade)) = request else { return };
-                behaviour(stream, &upgrade, &Context::new(&config, crew));
+                behaviour(stream, &upgrade, &Context::new(&config, crew, lines));
             });
         }))
     }
@@ -169,12 +183,20 @@ impl Behaviours {
 }
 
 impl<'a> Context<'a> {
-    fn new(config: &'a Config, crew: &'a Crew) -> Self {
+    fn new(config: &'a Config, crew: &'a Crew, lines: Option<Behaving>) -> Self {
         Self {
             config,
             crew,
             handshake_timeout: seconds(config.handshake_timeout),
             close_timeout: seconds(config.close_timeout),
+            lines,
+        }
+    }
+
+    /// Notes the response to the request: the bytes that are sent of it.
+    fn responded(&self, request: &Request<'_, '_>, response: &[u8]) {
+        if let Some(lines) = &self.lines {
+            lines.responded(request, response);
         }
     }
 }

@@ -54,7 +54,7 @@ impl Handler for Echo {
     }
 
     fn admit(&mut self, request: &Request<'_, '_>) -> Admission<'_> {
-        match self.behaviours.as_ref().map(|behaviours| behaviours.decide(request)) {
+        match self.behaviours.as_ref().map(|behaviours| behaviours.decide(request, self.access)) {
             None | Some(Decision::Serve) => Admission::Serve,
             Some(Decision::Play(behaviour)) => Admission::TakeOver(behaviour),
             Some(Decision::Respond(status, text)) => {
@@ -70,7 +70,7 @@ impl Handler for Echo {
 
     fn responded(&mut self, peer: Peer, request: Option<&Request<'_, '_>>, response: &Response<'_, '_>) {
         if let Some(access) = self.access {
-            access.responded(peer, request, response);
+            access.responded(peer, request, Some(response.status()), Some(response.headers()));
         }
     }
 

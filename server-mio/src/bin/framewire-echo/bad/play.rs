@@ -61,14 +61,11 @@ impl Case {
         upgrade: &Upgrade<'_, '_>,
     ) -> (Did, Verdict) {
         let (agreed, applies) = self.agree(upgrade);
-        let mut head = Head::right(upgrade, agreed);
         let mut client = Client::new(stream, agreed.map(|agreed| agreed.params()));
+        client.send(&self.response(upgrade));
         let did = if applies {
-            (self.head)(&mut head);
-            client.send(&head.into_bytes());
             self.lead(at, &mut client)
         } else {
-            client.send(&head.into_bytes());
             client.leave(b"this case does not apply to this client");
             Did::Untested
         };
@@ -78,6 +75,16 @@ impl Case {
             Some(at) => log::info!("{} at {at}: {did}: {verdict}", self.name),
         }
         (did, verdict)
+    }
+
+    /// The response to the client's request, right or wrong.
+    pub(crate) fn response(&self, upgrade: &Upgrade<'_, '_>) -> Vec<u8> {
+        let (agreed, applies) = self.agree(upgrade);
+        let mut head = Head::right(upgrade, agreed);
+        if applies {
+            (self.head)(&mut head);
+        }
+        head.into_bytes()
     }
 
     /// What the server answers to an offer of compression, and whether the case can be played.

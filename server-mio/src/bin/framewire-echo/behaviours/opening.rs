@@ -20,6 +20,7 @@ pub(super) fn open(
 ) -> Option<Detached> {
     let opening = &plan.opening;
     if !pause(&mut stream, opening.delay, context) {
+        context.responded(upgrade, b"");
         return None;
     }
     let (mut response, mut is_open) = match response(opening, upgrade, context) {
@@ -33,6 +34,7 @@ pub(super) fn open(
         response.truncate(cut);
         is_open = false;
     }
+    context.responded(upgrade, &response);
     stream.set_write_timeout(Some(context.handshake_timeout));
     if let Err(error) = stream.write_all(&response) {
         log::debug!("a handshake was lost: {error}");
