@@ -204,6 +204,30 @@ fn compressed_messages() {
     secure.check();
 }
 
+/// The certificate need not be one of an authority that this machine trusts.
+#[test]
+fn the_health_check_speaks_tls() {
+    let server = Secure::start("health", &["--metrics"]);
+    let check = |address: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_framewire-echo"));
+        command.args(["--health-check", address]).output().unwrap()
+    };
+    for scheme in ["https", "wss"] {
+        let output = check(&format!("{scheme}://{}", server.address()));
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    }
+    let page = ask(server.program.address(), b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(page.contains("framewire_errors_total{kind=\"lost\"} 0\n"), "{page}");
+    assert!(page.contains("framewire_errors_total{kind=\"tls\"} 0\n"), "{page}");
+    // Neither side speaks TLS unless it is told to.
+    let plain = check(server.address());
+    assert!(
+        plain.status.code() == Some(1) && String::from_utf8_lossy(&plain.stderr).contains("400"),
+        "{plain:?}"
+    );
+    assert_eq!(check(&format!("https://{}", server.program.address())).status.code(), Some(1));
+}
+
 /// A connection that a behaviour takes over keeps its TLS: what came behind the request, the replies, and the end of the stream.
 #[test]
 fn behaviours_over_tls() {

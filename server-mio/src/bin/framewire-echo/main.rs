@@ -6,6 +6,7 @@
 //! access        the access log
 //! metrics       the page /metrics
 //! tls           the options of TLS, and the certificate
+//! health        the client of --health-check
 //! options       the command line, and the banner
 //! bad           violations of the protocol by name
 //! check_client  leads a client through these
@@ -13,7 +14,6 @@
 //! echo          the handler
 //! signals       SIGINT, SIGTERM and SIGQUIT
 //! report        the line of statistics
-//! health        the client of --health-check
 //! threads       several servers, each on a thread of its own
 //! ```
 
@@ -51,7 +51,7 @@ use threads::StopAll;
 fn main() -> ExitCode {
     let options = Options::parse_and_check();
     let (outcome, failure) = match &options.health_check {
-        Some(address) => (health::check(address).map(|()| ExitCode::SUCCESS), ExitCode::FAILURE),
+        Some(server) => (server.check().map(|()| ExitCode::SUCCESS), ExitCode::FAILURE),
         None if options.check_client => {
             (with_log(&options, |options, _| check_client::run(options)), check_client::UNFINISHED.into())
         }

@@ -2,7 +2,7 @@
 // The comments on the options are the text of --help, not Markdown.
 #![allow(rustdoc::bare_urls, rustdoc::broken_intra_doc_links)]
 
-use crate::{log_lines::LogFormat, metrics};
+use crate::{health, log_lines::LogFormat, metrics};
 use clap::{CommandFactory, Parser};
 use framewire::{Limits, extension};
 use framewire_mio::{Address, CompressionConfig, Config, Listener, Subprotocols};
@@ -164,9 +164,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FORMAT", default_value = "text", value_enum, help_heading = "Output")]
     pub(crate) log_format: LogFormat,
 
-    /// Start no server: ask the one at ADDR for /healthz, and end with status 0 if it is healthy, 1 if it is not
+    /// Start no server: ask the one at ADDR for /healthz, and end with status 0 if it is healthy, 1 if it is not; https://ADDR if it
+    /// has TLS there, and then any certificate will do
     #[arg(long, value_name = "ADDR", help_heading = "Output")]
-    pub(crate) health_check: Option<Address>,
+    pub(crate) health_check: Option<health::Asked>,
 
     /// Log to standard error at this level: off, error, warn, info, debug or trace; RUST_LOG overrides it
     #[arg(long, value_name = "LEVEL", default_value = "warn", help_heading = "Output")]
