@@ -411,6 +411,9 @@ impl Client {
                 }
                 // Also after its own close, until it gets the server's (RFC 6455 §5.5.2).
                 Event::Ping(payload) if !self.rude && !self.told => {
+                    if self.closed {
+                        kernel.coverage.add(Met::PongAfterClose);
+                    }
                     self.out.extend(wire::frame(PONG, Some(KEY), &payload));
                 }
                 Event::Ping(_) => {}

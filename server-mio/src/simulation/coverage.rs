@@ -25,7 +25,7 @@ met! {
     ResetInHandshake, ResetInOpen, ResetInClosing, ResetInDraining, ResetInShut, ResetInEnded, ResetInLine, ResetInWork,
     ResetInPause,
     // What a peer has got.
-    Echo, CompressedEcho, LargeEcho, Pong, CloseAnswered, HalfClosedServed, Response,
+    Echo, CompressedEcho, LargeEcho, Pong, PongAfterClose, CloseAnswered, HalfClosedServed, Response,
     ProtocolError, BadText, TooBig, BadDeflate,
     // Paths of the server.
     Paused, Resumed, Again, Working, Heavy, Line, Called, Rest, PausedPart, ReplyInSteps, SentPing, SweepPostponed,
