@@ -98,21 +98,18 @@ pub(super) unsafe fn ends<V: Vector, const FRONT: usize, const REAR: usize>(
         let tail = V::splat(key.advance(len)); // `back` has the key of `len`
         // A closure would not be compiled for the CPU's instructions, and so not be inlined.
         let (mut front, mut rear) = ([head; FRONT], [tail; REAR]);
-        for i in 0..FRONT.max(REAR) {
-            if i < FRONT {
-                front[i] = V::masked(from.add(i * width), head);
-            }
-            if i < REAR {
-                rear[i] = V::masked(from.add(back + i * width), tail);
-            }
+        for (i, vector) in front.iter_mut().enumerate() {
+            *vector = V::masked(from.add(i * width), head);
         }
-        for i in 0..FRONT.max(REAR) {
-            if i < FRONT {
-                front[i].store(to.add(i * width));
-            }
-            if i < REAR {
-                rear[i].store(to.add(back + i * width));
-            }
+        for (i, vector) in rear.iter_mut().enumerate() {
+            *vector = V::masked(from.add(back + i * width), tail);
+        }
+        // In the order of their addresses: stores in turns to the two ends take Zen 3 up to twice as long.
+        for (i, vector) in front.iter().enumerate() {
+            vector.store(to.add(i * width));
+        }
+        for (i, vector) in rear.iter().enumerate() {
+            vector.store(to.add(back + i * width));
         }
     }
 }

@@ -96,8 +96,11 @@ pub(super) unsafe fn both_ends<V: Vector, const N: usize, const MASKED: bool>(
         }
         let ascii = all.is_ascii();
         if MASKED && ascii {
+            // In the order of their addresses, as masking does (`mask/overlap.rs` says why).
             for i in 0..N {
                 front[i].store(at.add(by[i]));
+            }
+            for i in (0..N).rev() {
                 back[i].store(last.sub(by[i]));
             }
         }
