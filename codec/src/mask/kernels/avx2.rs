@@ -27,21 +27,22 @@ pub(super) const KERNEL: Kernel = unsafe { Kernel::new("avx2", Some(cpu::has_avx
 /// As for [`Run`](crate::mask::kernel::Run): the CPU has AVX2.
 #[target_feature(enable = "avx2")]
 unsafe fn run(key: Key, from: *const u8, to: *mut u8, len: usize) {
-    // One branch for each pair of vectors: lengths that vary lose 1.5 ns by that, lengths that do not gain up to 1.1.
+    // One branch for each pair of vectors: lengths that vary lose 1.5 ns by that, lengths that do not gain up to 1.1. The
+    // loop is third, not last: two branches fewer are worth a tenth of 512 bytes.
     // SAFETY: the caller promises the memory and the CPU; each branch has the lengths that its callee takes.
     unsafe {
         if len <= 64 {
             overlap::ends::<__m256i, 1, 1>(key, from, to, len);
         } else if len <= 128 {
             overlap::ends::<__m256i, 2, 2>(key, from, to, len);
+        } else if len > 256 {
+            overlap::stream::<__m256i, Pair<Pair<__m256i>>>(key, from, to, len);
         } else if len <= 160 {
             overlap::ends::<__m256i, 3, 2>(key, from, to, len);
         } else if len <= 192 {
             overlap::ends::<__m256i, 3, 3>(key, from, to, len);
-        } else if len <= 256 {
-            overlap::ends::<__m256i, 4, 4>(key, from, to, len);
         } else {
-            overlap::stream::<__m256i, Pair<Pair<__m256i>>>(key, from, to, len);
+            overlap::ends::<__m256i, 4, 4>(key, from, to, len);
         }
     }
 }
