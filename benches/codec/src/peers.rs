@@ -5,6 +5,7 @@ mod fastwebsockets;
 mod framewire;
 mod framewire_bytes;
 mod gather;
+mod nago_wss;
 mod nexus;
 mod sockudo;
 mod soketto;
@@ -23,6 +24,7 @@ pub const PEERS: &[Entry] = &[
     Entry::of::<framewire::Framewire>(),
     Entry::of::<framewire_bytes::FramewireBytes>(),
     Entry::of::<fastwebsockets::FastWebSockets>(),
+    Entry::of::<nago_wss::NagoWss>(),
     Entry::of::<nexus::Nexus>(),
     Entry::of::<sockudo::Sockudo>(),
     Entry::of::<soketto::Soketto>(),

@@ -64,6 +64,9 @@ fn in_place(name: &str, payloads: &Rc<Payloads>) -> Case {
     }
     contenders.extend([
         payloads.in_place("fastwebsockets", Peer, |key, bytes| fastwebsockets::unmask(bytes, key.to_bytes())),
+        payloads.in_place("nago-wss", Peer, |key, bytes| {
+            nago_wss::proto::mask::apply(bytes, key.to_bytes(), 0);
+        }),
         payloads.in_place("nexus-web", Peer, |key, bytes| nexus_web::ws::apply_mask(bytes, key.to_bytes())),
         payloads
             .in_place("sockudo-ws", Peer, |key, bytes| sockudo_ws::simd::apply_mask(bytes, key.to_bytes())),
