@@ -181,8 +181,8 @@
 //! receiving   (messages + pools − 1) × (48 KiB + 2^bits if messages are cut)
 //!             + windows                                                              (InflateConfig, all pools)
 //!             + part, and as much as 4 messages if pools share a budget              (each pool)
-//! sending     compressors × 372 KiB + windows                                        (DeflateConfig, all pools)
-//!             + the longest payload as it is sent, and 372 KiB for a pool that
+//! sending     compressors × 288 KiB + windows                                        (DeflateConfig, all pools)
+//!             + the longest payload as it is sent, and 288 KiB for a pool that
 //!               starts when all compressors are taken                                (each pool)
 //!             + as much as the payload again            (each message that is compressed in steps)
 //! ```

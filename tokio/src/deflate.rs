@@ -25,7 +25,7 @@ use std::{
 /// How messages are compressed, if the peer agrees.
 ///
 /// An acceptor or a connector has some compressors and decompressors for all its connections, at most as many as threads use
-/// them at once: 372 KiB and 48 KiB each.
+/// them at once: 288 KiB and 48 KiB each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Compression {
