@@ -92,8 +92,7 @@ const INSTRUCTIONS: [Cell; 3] = [Cell::new(100, 125, 1), Cell::new(100, 16, 16),
 
 const CHURN_CALLS: [Cell; 2] = [Cell::churning(64, 1, Leave::Close), Cell::churning(64, 1, Leave::Reset)];
 
-/// The number of idle connections. With compression, one takes as much memory on some servers as hundreds on others.
-const IDLE: usize = 2000;
+/// The most idle connections with compression: one takes as much memory on some servers as hundreds on others.
 const IDLE_COMPRESSED: usize = 500;
 /// So many messages that a window, 32 KiB in each direction, is full.
 pub(crate) const BEFORE_IDLE: usize = 40;
@@ -230,8 +229,11 @@ fn has_counters() -> bool {
 /// The number of idle connections, and bytes of the server's own memory for each, after its messages.
 fn idle(contender: &Contender, coding: Coding, settings: &Settings) -> Outcome<(usize, f64)> {
     let (connections, each, message) = match coding {
-        Coding::Plain => (IDLE, 1, "-s 125".to_owned()),
-        _ => (IDLE_COMPRESSED, BEFORE_IDLE, format!("-s 1K --payload json {}", check::offer(coding))),
+        Coding::Plain => (settings.idle, 1, "-s 125".to_owned()),
+        _ => {
+            let message = format!("-s 1K --payload json {}", check::offer(coding));
+            (settings.idle.min(IDLE_COMPRESSED), BEFORE_IDLE, message)
+        }
     };
     let server = Server::start(contender, settings)?;
     let load = |options: &str| {

@@ -57,6 +57,11 @@ pub(crate) struct Options {
     #[arg(long)]
     no_counts: bool,
 
+    /// The number of idle connections whose memory is measured; with compression, at most 500. Each takes a file descriptor in
+    /// the server and in the generator.
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = clap::value_parser!(u32).range(1..=25_000))]
+    idle: u32,
+
     /// The core of the server.
     #[arg(long, value_name = "CORE")]
     server_core: Option<usize>,
@@ -111,6 +116,9 @@ pub(crate) struct Settings {
     pub(crate) seconds: f64,
     /// The number of cells in which system calls and instructions are counted; with 0, memory is not measured either.
     pub(crate) counts: usize,
+    /// The number of idle connections whose memory is measured.
+    #[serde(default = "idle_before")]
+    pub(crate) idle: usize,
     pub(crate) server_core: usize,
     pub(crate) load_core: usize,
     /// The generator's path, which the records do not contain.
@@ -121,6 +129,11 @@ pub(crate) struct Settings {
 /// The one level that every server can have: one of them has no other.
 const fn zlib_default() -> u8 {
     6
+}
+
+/// Before there was an option.
+const fn idle_before() -> usize {
+    2000
 }
 
 impl Options {
@@ -150,6 +163,7 @@ impl Options {
             rounds: self.rounds.unwrap_or(rounds),
             seconds: self.seconds.unwrap_or(seconds),
             counts: if self.no_counts { 0 } else { counts },
+            idle: self.idle as usize,
             server_core,
             load_core: load_core.ok_or("two cores are needed: one for the server, one for the load")?,
             load: self

@@ -1,6 +1,9 @@
 use crate::{Handler, MAX, MIN_COMPRESSED, Outcome};
-use framewire_tokio::{Acceptor, Compression, Config};
-use tokio::net::TcpStream;
+use framewire_tokio::{Acceptor, Compression, Config, WebSocket};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 
 /// Without timers, as the other libraries have none.
 pub(crate) fn acceptor(level: Option<u8>) -> Acceptor {
@@ -14,9 +17,15 @@ pub(crate) fn acceptor(level: Option<u8>) -> Acceptor {
     Acceptor::new(config)
 }
 
-/// `recv` writes what was fed before it reads more.
 pub(crate) async fn owned(acceptor: Acceptor, stream: TcpStream, handler: Handler) -> Outcome {
-    let mut socket = acceptor.accept(stream).await?;
+    reply_owned(acceptor.accept(stream).await?, handler).await
+}
+
+/// `recv` writes what was fed before it reads more.
+pub(crate) async fn reply_owned<S>(mut socket: WebSocket<S>, handler: Handler) -> Outcome
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     while let Some(message) = socket.recv().await {
         let message = message?;
         match handler {

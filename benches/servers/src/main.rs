@@ -1,7 +1,8 @@
-//! Echo servers on other WebSocket libraries, and on framewire-tokio, each as its authors write one for speed: a thread (tokio's, if the library is
-//! built for tokio), TCP_NODELAY, messages of up to 64 MiB, and no compression unless asked for. If a library can gather
+//! Echo servers on other WebSocket libraries, and on framewire-tokio and framewire-axum, each as its authors write one for speed: a
+//! thread (tokio's, if the library is built for tokio), TCP_NODELAY, messages of up to 64 MiB, and no compression unless asked for. If a library can gather
 //! replies, the replies to all received messages leave with one write.
 
+mod axum;
 mod fastwebsockets;
 mod framewire_tokio;
 mod handshake;
@@ -36,7 +37,9 @@ struct Options {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Library {
+    Axum,
     Fastwebsockets,
+    FramewireAxum,
     FramewireTokio,
     FramewireTokioServe,
     SockudoWs,
@@ -86,7 +89,12 @@ fn main() -> io::Result<()> {
     rlimit::increase_nofile_limit(u64::MAX)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match library {
+        Library::Axum => runtime.block_on(axum::listen(axum::on_its_own(handler))),
         Library::Fastwebsockets => runtime.block_on(listen(move |s| fastwebsockets::serve(s, handler))),
+        Library::FramewireAxum => {
+            let acceptor = framewire_tokio::acceptor(None);
+            runtime.block_on(axum::listen(axum::on_framewire(acceptor, handler)))
+        }
         Library::FramewireTokio => {
             let acceptor = framewire_tokio::acceptor(level);
             runtime.block_on(listen(move |s| framewire_tokio::owned(acceptor.clone(), s, handler)))
@@ -109,9 +117,7 @@ fn main() -> io::Result<()> {
 async fn listen<F: Future<Output = Outcome> + Send + 'static>(
     serve: impl Fn(TcpStream) -> F,
 ) -> io::Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    println!("listening on ws://{}/", listener.local_addr()?);
-    io::stdout().flush()?;
+    let listener = bind().await?;
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
@@ -121,4 +127,11 @@ async fn listen<F: Future<Output = Outcome> + Send + 'static>(
             let _ = connection.await;
         }));
     }
+}
+
+async fn bind() -> io::Result<TcpListener> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    println!("listening on ws://{}/", listener.local_addr()?);
+    io::stdout().flush()?;
+    Ok(listener)
 }
