@@ -36,9 +36,9 @@ use core::{fmt, mem, str};
 /// ```
 ///
 /// # Large frames
-/// If a read ends inside a large frame, the rest of the frame need not go through the receive buffer. The host reads it
-/// into [`spare`](Self::spare), up to [the number of bytes that are missing](Receive::remaining), and
-/// [`receive`](Self::receive) decodes it there, without a copy.
+/// If a read ends inside a large frame, the rest of the frame need not go through the receive buffer. Before each read, the
+/// host asks [`spare_for`](Self::spare_for) whether to read it into the assembler's memory, and
+/// [`receive`](Self::receive) decodes it there, without a copy. [`Receive::want`] says how much to read otherwise.
 pub struct Assembler {
     /// All of it is initialised, so that it can be lent to a reader. The message is its first `len` bytes.
     memory: Vec<u8>,
@@ -138,7 +138,7 @@ impl PartialEq for Assembled<'_> {
 impl Eq for Assembled<'_> {}
 
 impl Assembler {
-    /// The least that [`spare`](Self::spare) lends if as much is missing: a few pages.
+    /// The least that [`spare`](Self::spare) lends if as much is missing, and that is worth a read of its own: a few pages.
     const MIN_SPARE: usize = 16 << 10;
 
     /// An assembler for messages of at most `limit` bytes. It has no memory yet.
@@ -206,8 +206,30 @@ impl Assembler {
         &mut self.memory[start..start + room]
     }
 
-    /// Decodes the first `n` bytes of [`spare`](Self::spare) in place, after the host has read into it. Returns the
-    /// message if they are its last.
+    /// Lends memory for the next read, as [`spare`](Self::spare) does, if the bytes should go there, and not into the
+    /// receive buffer, which has room for `room` bytes. After the read, call [`receive`](Self::receive).
+    ///
+    /// They should if at least 16 KiB of the current frame are missing (to copy less costs less than one more read), and
+    /// the assembler has memory for as many, or needs no more of it than the message so far. If nothing of the message was
+    /// pushed, they should only if its rest has no room in the buffer.
+    ///
+    /// `None` also if an inflater makes the parts: the bytes that arrive are not those that are put together. Do not call
+    /// this for a message whose parts you do not push.
+    #[inline]
+    pub fn spare_for(&mut self, connection: &impl Receive, room: usize) -> Option<&mut [u8]> {
+        let missing = connection.remaining();
+        if missing < Self::MIN_SPARE as u64 || self.done && missing <= room as u64 {
+            return None;
+        }
+        let there = self.memory.len().saturating_sub(self.len());
+        let most = self.len().max(there).min(self.room());
+        let rsv = if self.done { Rsv::NONE } else { self.rsv };
+        let fits = most >= Self::MIN_SPARE && connection.incoming_rsv() == Some(rsv) && !self.refused;
+        fits.then(|| self.spare(missing))
+    }
+
+    /// Decodes the first `n` bytes of [`spare`](Self::spare), or of [`spare_for`](Self::spare_for), in place, after the
+    /// host has read into it. Returns the message if they are its last.
     ///
     /// # Errors
     /// As [`Connection::receive`](crate::Connection::receive) and [`push`](Self::push).

@@ -212,10 +212,37 @@ impl<R: Role> Connection<R> {
     }
 
     /// Returns how many bytes of the current data frame's payload have not arrived yet; 0 after the connection failed.
-    /// The host can read them straight into `Assembler::spare`.
+    /// The host can read them straight into `Assembler::spare`; `Assembler::spare_for` says when it should.
     #[inline]
     pub fn remaining(&self) -> u64 {
         self.decoder.remaining_data()
+    }
+
+    /// Returns how many bytes the next read into a receive buffer of `room` bytes should ask for: 1 to `room`.
+    ///
+    /// If a read cuts a large message, the host must put it together, and copies it. So after a frame of 64 KiB or more was
+    /// cut, this is only what can be decoded where it is read: the rest of the frame, as many more as have room if they
+    /// are as long, and one more header, which will say how long its frame is. Of a frame that has no room, it is the first
+    /// 16 KiB; the host can read the rest straight into `Assembler::spare_for`. Once a shorter frame was cut, it is `room`
+    /// again: short frames cost least in full buffers.
+    ///
+    /// It is advice: any other read gives the same messages.
+    ///
+    /// ```
+    /// use framewire::{Connection, Server};
+    ///
+    /// let mut connection = Connection::<Server>::new();
+    /// assert_eq!(connection.want(256 << 10), 256 << 10);
+    /// let mut rx = *b"\x82\xFF\0\0\0\0\0\x01\x86\xA0\0\0\0\x000123456789"; // 10 bytes of 100,000
+    /// let mut input = &mut rx[..];
+    /// while connection.receive(&mut input)?.is_some() {}
+    /// assert_eq!(connection.want(256 << 10), 99_990 + 100_014 + 14);
+    /// # Ok::<(), framewire::ProtocolError>(())
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn want(&self, room: usize) -> usize {
+        self.decoder.want(R::UNMASKS, room)
     }
 
     /// The state of the connection (RFC 6455 §7.1).
@@ -513,6 +540,10 @@ pub trait Receive: sealed::Receive {
     /// Returns how many bytes of the current data frame's payload have not arrived yet: see [`Connection::remaining`].
     fn remaining(&self) -> u64;
 
+    /// Returns how many bytes the next read should ask for: see [`Connection::want`].
+    #[must_use]
+    fn want(&self, room: usize) -> usize;
+
     /// Whether nothing more will be received: the peer has sent its close, or the connection failed.
     fn is_over(&self) -> bool;
 
@@ -550,6 +581,11 @@ impl<R: Role> Receive for Connection<R> {
         Self::remaining(self)
     }
 
+    #[inline]
+    fn want(&self, room: usize) -> usize {
+        Self::want(self, room)
+    }
+
     fn is_over(&self) -> bool {
         self.incoming == Incoming::Over
     }
@@ -570,6 +606,11 @@ impl<R: Role> Receive for ReceiveHalf<R> {
         self.0.remaining()
     }
 
+    #[inline]
+    fn want(&self, room: usize) -> usize {
+        self.0.want(room)
+    }
+
     fn is_over(&self) -> bool {
         self.0.is_over()
     }
@@ -581,9 +622,26 @@ impl<R: Role> Receive for ReceiveHalf<R> {
 
 #[expect(unnameable_types, reason = "only the two types above receive")]
 mod sealed {
-    pub trait Receive {}
-    impl<R: super::Role> Receive for super::Connection<R> {}
-    impl<R: super::Role> Receive for super::ReceiveHalf<R> {}
+    use crate::frame::Rsv;
+
+    pub trait Receive {
+        /// The reserved bits of the message that is open.
+        fn incoming_rsv(&self) -> Option<Rsv>;
+    }
+
+    impl<R: super::Role> Receive for super::Connection<R> {
+        #[inline]
+        fn incoming_rsv(&self) -> Option<Rsv> {
+            if let super::Incoming::Open(_, rsv) = self.incoming { Some(rsv) } else { None }
+        }
+    }
+
+    impl<R: super::Role> Receive for super::ReceiveHalf<R> {
+        #[inline]
+        fn incoming_rsv(&self) -> Option<Rsv> {
+            self.0.incoming_rsv()
+        }
+    }
 }
 
 /// The methods that send.

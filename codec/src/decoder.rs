@@ -98,6 +98,10 @@ impl Chunk<'_> {
 }
 
 impl Decoder {
+    /// How many bytes of a payload that has no room in the receive buffer are read there: enough that the rest can be read
+    /// into memory of its own, which is no larger than what has arrived.
+    const START: u64 = 16 << 10;
+
     /// A decoder at the start of a stream. It unmasks payload in place.
     #[inline]
     pub const fn new() -> Self {
@@ -163,6 +167,34 @@ impl Decoder {
     #[inline]
     pub(crate) const fn remaining_data(&self) -> u64 {
         if self.head[0] & 0x08 == 0 { self.remaining } else { 0 }
+    }
+
+    /// How many bytes the next read should ask for: see [`Connection::want`](crate::Connection::want). `masked` says whether
+    /// frames have a key.
+    ///
+    /// `head` has the header of the last frame that was cut. One byte of it says whether the length took eight more.
+    #[inline]
+    pub(crate) fn want(&self, masked: bool, room: usize) -> usize {
+        if self.head[1] == if masked { 0xFF } else { 0x7F } { self.want_frames(masked, room) } else { room }
+    }
+
+    /// A header that is cut itself has some bytes of an older one: the advice may be poor then, once.
+    #[cold]
+    #[inline(never)]
+    fn want_frames(&self, masked: bool, room: usize) -> usize {
+        let [_, _, len @ .., _, _, _, _] = self.head;
+        let (head, payload) = (if masked { 14 } else { 10 }, u64::from_be_bytes(len));
+        let want = match (room as u64).checked_sub(self.remaining) {
+            Some(behind) => {
+                let frame = payload.saturating_add(head);
+                (self.remaining + behind / frame * frame).saturating_add(head)
+            }
+            None => match Self::START.saturating_sub(payload - self.remaining) {
+                0 => return room,
+                missing => missing,
+            },
+        };
+        clamp(want, room)
     }
 
     /// Takes all of `input` and returns it with its key, if it is less than the current frame still lacks; otherwise

@@ -53,7 +53,8 @@
 //!
 //! /// Serves a socket that is readable. One `rx` serves all connections of the thread.
 //! fn readable(socket: &mut (impl Read + Write), connection: &mut Connection<Server>, rx: &mut [u8]) -> io::Result<State> {
-//!     let n = socket.read(rx)?;
+//!     let want = connection.want(rx.len()); // less if a large message would be cut
+//!     let n = socket.read(&mut rx[..want])?;
 //!     if n == 0 {
 //!         connection.receive_eof().map_err(io::Error::other)?; // an error unless the peer has sent a close
 //!     }

@@ -92,6 +92,10 @@ impl<S: Role> End<S> {
         }
         assert_eq!(self.conn.state(), self.state());
         assert_eq!(self.conn.close_expected(), self.close_sent);
+        assert!((1..=300).contains(&self.conn.want(300)), "advice that can be followed");
+        if let Some(spare) = self.assembler.spare_for(&self.conn, 300) {
+            assert!(((16 << 10)..=self.conn.remaining()).contains(&(spare.len() as u64)));
+        }
     }
 
     fn state(&self) -> State {

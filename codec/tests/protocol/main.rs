@@ -13,6 +13,8 @@ mod outbox;
 #[cfg(feature = "bytes")]
 mod owned;
 mod peers;
+#[cfg(feature = "alloc")]
+mod reading;
 mod rfc6455;
 mod sending;
 #[cfg(target_pointer_width = "64")]
