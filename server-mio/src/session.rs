@@ -38,7 +38,6 @@
 //! | `paused` | the socket is not read until the backlog is down to half the high-water mark | any; set in `Open` and `Closing` |
 //! | `pinged` | a ping was sent, and the peer has neither sent nor taken anything since | `Open` |
 //! | `short` | a short read may not be the last: the socket is a Unix socket, or the peer closed its side or sent urgent data | any but `Ended` |
-//! | `large` | the last message was larger than the receive buffer, so only the start of the next one is read into that | `Open`, `Closing` |
 //! | `asked` | a ping was sent, so a pong may follow the peer's close | `Open`, `Closing` |
 //! | `clean` | the peer's close was the last that was read in this turn, and nothing may follow it | the turn in which it came |
 //!
@@ -94,7 +93,6 @@ pub(crate) struct Session<T> {
     queue: Queue,
     pinged: bool,
     short: bool,
-    large: bool,
     asked: bool,
     clean: bool,
     /// Why a turn is not the usual one: [`PAUSED`], [`RECORDED`], [`COMPRESSED`], [`NOT_OPEN`]. One test finds all.
@@ -199,7 +197,6 @@ impl<T: Transport> Session<T> {
             seen: now,
             queue: Queue::None,
             pinged: false,
-            large: false,
             asked: false,
             clean: false,
             aside: NOT_OPEN,

@@ -1,11 +1,14 @@
 //! Turns of a session whose messages are compressed. Each does a limited amount of work, and leaves the rest to the next turn:
 //! also in the middle of a message that is inflated, or of a reply that is compressed.
 
-use super::{Next, PAUSED, Phase, Queue, Session, reading::goes_on};
+use super::{
+    Next, PAUSED, Phase, Queue, Session,
+    reading::{LARGE_START, goes_on},
+};
 use crate::{
     compression::{Outcome, Rest},
     handler::Handler,
-    shared::{Buffers, DIRECT_FROM, Shared},
+    shared::{Buffers, Shared},
     transport::Transport,
 };
 use framewire::{Event, Kind, Part, ProtocolError, outbox::Outbox};
@@ -107,15 +110,14 @@ impl<T: Transport> Session<T> {
         outbox: &mut Outbox<'b>,
         shared: &mut Shared<impl Handler>,
     ) -> io::Result<Input> {
-        // Not inside a compressed message: the assembler holds what it inflates to.
-        let is_open = self.compression.as_ref().is_some_and(|compression| compression.is_open());
-        let begun = self.busy.as_ref().is_some_and(|busy| busy.assembler.len() >= DIRECT_FROM);
         let missing = self.connection.remaining();
-        if begun && missing >= DIRECT_FROM as u64 && !is_open {
-            let filled = self.read_direct(missing, &mut [], outbox, shared)?;
+        let busy = self.busy.as_mut();
+        if busy.is_some_and(|busy| busy.assembler.spare_for(&self.connection, room).is_some()) {
+            let filled = self.read_direct(&mut [], outbox, shared)?;
             spend((missing - self.connection.remaining()) as usize, shared);
             return Ok(Input { more: self.may_have_more(filled), ..Input::default() });
         }
+        let room = self.connection.want(room).max(LARGE_START.min(room));
         let n = self.socket.read(&mut rx[..room])?;
         if n == 0 {
             self.end(shared);

@@ -6,15 +6,15 @@ use crate::{
     shared::{Buffers, DIRECT_FROM, Shared},
     transport::Transport,
 };
-use framewire::outbox::Outbox;
+use framewire::{Header, outbox::Outbox};
 use std::io::{self, IoSliceMut};
 
 /// How many more reads a large message gets before the others have their turn.
 const READS_ON: usize = 3;
 
-/// How many bytes of an expected large message are read into the shared buffer: its header, and enough payload that the rest
-/// is read into the message's own memory.
-const LARGE_START: usize = DIRECT_FROM + 14;
+/// The least that is read of a large message: its header, and enough payload that the rest is read into the message's own
+/// memory. (A connection wants only the header. But a session has no memory for a message before it begins.)
+pub(super) const LARGE_START: usize = DIRECT_FROM + Header::MAX_LEN;
 
 impl<T: Transport> Session<T> {
     /// Reads once, or a few times inside a large message. Returns whether there may be more to read.
@@ -74,13 +74,13 @@ impl<T: Transport> Session<T> {
         shared: &mut Shared<impl Handler>,
     ) -> io::Result<bool> {
         if let Some(busy) = &mut self.busy {
-            let missing = self.connection.remaining();
-            if busy.assembler.len() >= DIRECT_FROM && missing >= DIRECT_FROM as u64 {
-                return self.read_direct(missing, rx, outbox, shared);
+            if busy.assembler.spare_for(&self.connection, room).is_some() {
+                return self.read_direct(rx, outbox, shared);
             }
         }
-        if self.large {
-            return self.read_start(rx, outbox, shared);
+        let want = self.connection.want(room);
+        if want < room {
+            return self.read_less(rx, want, outbox, shared);
         }
         let n = self.socket.read(&mut rx[..room])?;
         if n == 0 {
@@ -96,15 +96,16 @@ impl<T: Transport> Session<T> {
         Ok(n == room)
     }
 
-    /// Reads the start of a message that is expected to be large into the shared buffer: [`LARGE_START`] bytes.
+    /// Reads less than there is room for, so that as little as possible of a large message is copied.
     #[cold]
-    fn read_start<'b>(
+    fn read_less<'b>(
         &mut self,
         rx: &'b mut [u8],
+        want: usize,
         outbox: &mut Outbox<'b>,
         shared: &mut Shared<impl Handler>,
     ) -> io::Result<bool> {
-        let room = rx.len().min(LARGE_START);
+        let room = want.max(LARGE_START).min(rx.len());
         let n = self.socket.read(&mut rx[..room])?;
         if n == 0 {
             self.end(shared);
@@ -114,8 +115,6 @@ impl<T: Transport> Session<T> {
             shared.stats.bytes.add(n as u64);
             self.more_frames(&mut rx[..n], outbox, shared);
         }
-        // The frame must be large, too: a read may also cut a row of small frames, which cost least in a full buffer.
-        self.large = self.connection.remaining() >= DIRECT_FROM as u64;
         Ok(n == room)
     }
 
@@ -124,17 +123,16 @@ impl<T: Transport> Session<T> {
     #[cold]
     pub(super) fn read_direct<'b>(
         &mut self,
-        missing: u64,
         rx: &'b mut [u8],
         outbox: &mut Outbox<'b>,
         shared: &mut Shared<impl Handler>,
     ) -> io::Result<bool> {
         let Some(busy) = &mut self.busy else { return Ok(false) };
-        let large = busy.assembler.len() as u64 + missing > rx.len() as u64;
-        let behind = if large { rx.len().min(LARGE_START) } else { rx.len() };
-        let spare = busy.assembler.spare(missing);
+        let spare = busy.assembler.spare(self.connection.remaining());
         let room = spare.len();
-        let rest = if room as u64 == missing { behind } else { 0 };
+        let behind = if room as u64 == self.connection.remaining() { rx.len() } else { 0 };
+        let want = if room < behind { self.connection.want(room + behind) - room } else { 0 };
+        let rest = want.max(LARGE_START).min(behind);
         let mut slices = [IoSliceMut::new(spare), IoSliceMut::new(&mut rx[..rest])];
         let n = self.socket.read_vectored(&mut slices)?;
         if n == 0 {
@@ -148,7 +146,6 @@ impl<T: Transport> Session<T> {
         if let Ok(Some(message)) = received {
             shared.stats.messages.add(1);
             let (kind, payload) = (message.kind, message.into_vec());
-            self.large = payload.len() > rx.len();
             self.handle_owned(kind, payload, outbox, shared);
         }
         self.more_frames(&mut rx[..n - direct], outbox, shared);
