@@ -22,8 +22,8 @@ use tokio::{
     task::coop,
 };
 
-/// The bytes that a read asks for if the next message may be large: its head, and as much as must be there before the rest is
-/// read without a copy.
+/// The least that a read asks for: the header of a large message, and enough payload that the rest is read to where the message
+/// is put together. (The codec wants only the header. But a connection has no memory for a message before it begins.)
 pub(crate) const LARGE_START: usize = DIRECT_FROM + framewire::Header::MAX_LEN;
 
 impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
@@ -74,7 +74,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
             return Poll::Ready(self.message(whole).map(T::message));
         }
         let mut buffer = ReadBuffer::take();
-        let room = if self.large { LARGE_START } else { READ };
+        let room = self.connection.want(READ).max(LARGE_START);
         let n = match ready!(poll_read(&mut self.stream, cx, &mut buffer.bytes()[..room])) {
             Ok(n) if n > 0 => n,
             end => {
@@ -88,16 +88,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         if !input.is_empty() && !self.is_over() {
             self.busy().rest.extend_from_slice(input);
         }
-        self.large &= self.connection.remaining() >= DIRECT_FROM as u64;
         Poll::Ready(event)
     }
 
     /// Reads the rest of a large frame to where its message is put together. Returns the message if it is whole.
     #[inline(never)]
     pub(crate) fn poll_direct(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Whole>, ProtocolError>> {
-        let missing = self.connection.remaining();
         let assembler = &mut memory::busy(&mut self.busy).assembler;
-        let n = match ready!(poll_read(&mut self.stream, cx, assembler.spare(missing))) {
+        let spare = assembler.spare(self.connection.remaining());
+        let n = match ready!(poll_read(&mut self.stream, cx, spare)) {
             Ok(n) if n > 0 => n,
             end => {
                 self.ended(end);
@@ -128,9 +127,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
 
     /// Whether the next read goes to where a message is put together.
     #[inline]
-    pub(crate) fn reads_direct(&self) -> bool {
-        let Some(busy) = &self.busy else { return false };
-        busy.assembler.len() >= DIRECT_FROM && self.connection.remaining() >= DIRECT_FROM as u64
+    pub(crate) fn reads_direct(&mut self) -> bool {
+        let Some(busy) = &mut self.busy else { return false };
+        !busy.assembler.is_empty() && busy.assembler.spare_for(&self.connection, READ).is_some()
     }
 
     /// The stream has ended, or failed.
@@ -294,7 +293,6 @@ impl<S, R: Role> WebSocket<S, R> {
     pub(crate) fn finish_whole(&mut self, whole: Option<Whole>) -> Result<Option<Whole>, ProtocolError> {
         let Some(whole) = whole else { return Ok(None) };
         self.assembled = self.assembled.wrapping_add(1);
-        self.large = whole.len() > READ;
         #[cfg(feature = "deflate")]
         if let Whole::Compressed(kind, bytes) = whole {
             return self.inflate(kind, &bytes).map(Some);
@@ -361,15 +359,6 @@ impl Whole {
             // It was validated as it arrived.
             Kind::Text => Self::Text(assembled.into_string().unwrap_or_default()),
             Kind::Binary => Self::Binary(assembled.into_vec()),
-        }
-    }
-
-    fn len(&self) -> usize {
-        match self {
-            Self::Text(text) => text.len(),
-            Self::Binary(bytes) => bytes.len(),
-            #[cfg(feature = "deflate")]
-            Self::Compressed(_, bytes) => bytes.len(),
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     error::{Error, SendError},
     finish::Phase,
     keys,
-    memory::{self, DIRECT_FROM, OutboxMemory, READ, ReadBuffer},
+    memory::{self, OutboxMemory, READ, ReadBuffer},
     message::Message,
     receive::{LARGE_START, Whole, poll_read},
     websocket::WebSocket,
@@ -268,7 +268,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
                 &mut rest[at..]
             } else {
                 buffer = ReadBuffer::take();
-                let room = if self.large { LARGE_START } else { READ };
+                let room = self.connection.want(READ).max(LARGE_START);
                 match ready!(poll_read(&mut self.stream, cx, &mut buffer.bytes()[..room])) {
                     Ok(n) if n > 0 => {
                         self.reads = self.reads.wrapping_add(1);
@@ -303,7 +303,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
                 };
                 handler.message(lent, &mut self.reply(&mut outbox));
             }
-            self.large &= self.connection.remaining() >= DIRECT_FROM as u64;
         }
         self.phase = phase;
         self.write_replies(cx, outbox);

@@ -75,8 +75,6 @@ pub struct WebSocket<S, R: Role = Server> {
     pub(crate) phase: Phase,
     /// The stream may hold bytes that it has taken.
     pub(crate) unflushed: bool,
-    /// The last message was large, and the next may be, too.
-    pub(crate) large: bool,
     /// The rest of the message that is arriving is discarded.
     pub(crate) skips: bool,
     /// A tracker has closed the connection.
@@ -105,7 +103,6 @@ impl<S, R: Role> WebSocket<S, R> {
             assembled: 0,
             phase: Phase::Open,
             unflushed: false,
-            large: false,
             skips: false,
             leaves: false,
         };
