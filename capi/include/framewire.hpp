@@ -120,6 +120,7 @@ public:
 
     framewire::error receive_eof() noexcept { return framewire::error(fw_receive_eof(&raw_)); }
     std::uint64_t remaining() const noexcept { return fw_remaining(&raw_); }
+    std::size_t want(std::size_t room) const noexcept { return fw_want(&raw_, room); }
     framewire::state state() const noexcept { return static_cast<framewire::state>(fw_state(&raw_)); }
 
     control_frame reply(const fw_event &event, const key *k = nullptr) noexcept {

@@ -365,6 +365,22 @@ pub unsafe extern "C" fn fw_remaining(connection: *const fw_connection) -> u64 {
     remaining
 }
 
+/// How many bytes the next read should ask for.
+///
+/// # Safety
+/// As the header says: `connection` is initialised.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fw_want(connection: *const fw_connection, room: usize) -> usize {
+    let mut want = room;
+    answer(|| {
+        look!(connection, state => {
+            want = state.connection.want(room);
+            Ok(FW_OK)
+        })
+    });
+    want
+}
+
 /// Tells the connection that the stream has ended.
 ///
 /// # Safety

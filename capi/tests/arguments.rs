@@ -249,17 +249,17 @@ fn receiving() {
         let mut empty: fw_connection = zeroed();
         assert_eq!(fw_receive(&mut empty, &mut data, &mut len, event), FW_E_STATE);
         assert_eq!(
-            (fw_state(&empty), fw_remaining(&empty), fw_receive_eof(&mut empty)),
-            (FW_E_STATE, 0, FW_E_STATE)
+            (fw_state(&empty), fw_remaining(&empty), fw_want(&empty, 7), fw_receive_eof(&mut empty)),
+            (FW_E_STATE, 0, 7, FW_E_STATE)
         );
         assert_eq!(
-            (fw_state(null()), fw_remaining(null()), fw_receive_eof(null_mut())),
-            (FW_E_ARGUMENT, 0, FW_E_ARGUMENT)
+            (fw_state(null()), fw_remaining(null()), fw_want(null(), 7), fw_receive_eof(null_mut())),
+            (FW_E_ARGUMENT, 0, 7, FW_E_ARGUMENT)
         );
         let off = crooked(&mut fixed.0);
         assert_eq!(
-            (fw_state(off), fw_remaining(off), fw_receive_eof(off)),
-            (FW_E_MISALIGNED, 0, FW_E_MISALIGNED)
+            (fw_state(off), fw_remaining(off), fw_want(off, 7), fw_receive_eof(off)),
+            (FW_E_MISALIGNED, 0, 7, FW_E_MISALIGNED)
         );
         assert_eq!(fw_receive(null_mut(), &mut data, &mut len, event), FW_E_ARGUMENT);
         assert_eq!(fw_receive(off, &mut data, &mut len, event), FW_E_MISALIGNED);

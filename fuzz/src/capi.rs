@@ -82,14 +82,14 @@ fn run<R: Role>(flags: u8, piece: u8, wire: &[u8], role: i32, key: *const u8) {
             }
         }
         // SAFETY: the connection is initialised.
-        let (state, remaining) = unsafe { (fw_state(c), fw_remaining(c)) };
+        let (state, remaining, want) = unsafe { (fw_state(c), fw_remaining(c), fw_want(c, 4096)) };
         let expected = match rust.state() {
             State::Open => FW_STATE_OPEN,
             State::CloseSent => FW_STATE_CLOSE_SENT,
             State::CloseReceived => FW_STATE_CLOSE_RECEIVED,
             State::Closed => FW_STATE_CLOSED,
         };
-        assert_eq!((state, remaining), (expected, rust.remaining()));
+        assert_eq!((state, remaining, want), (expected, rust.remaining(), rust.want(4096)));
     }
     // SAFETY: the connection is initialised.
     assert_eq!(unsafe { fw_receive_eof(c) } == FW_OK, rust.receive_eof().is_ok());
