@@ -108,9 +108,14 @@ pub enum Arrival {
     Segments,
     /// A read brings one frame.
     Frames,
+    /// All bytes have arrived, but a read brings at most [`Arrival::STREAM`]: a host with a buffer of that size.
+    Stream,
 }
 
 impl Arrival {
+    /// The most that a read of a stream brings.
+    pub const STREAM: usize = 64 << 10;
+
     /// Its name in tables.
     pub fn name(self) -> &'static str {
         match self {
@@ -118,6 +123,7 @@ impl Arrival {
             Self::Whole => "one read",
             Self::Segments => "reads of 1448 B",
             Self::Frames => "a read a frame",
+            Self::Stream => "reads of 64 KiB",
         }
     }
 }
@@ -218,7 +224,7 @@ impl Batch {
     /// The end of each read in the wire.
     pub fn reads(&self, arrival: Arrival) -> Vec<usize> {
         match arrival {
-            Arrival::InHand | Arrival::Whole => vec![self.wire.len()],
+            Arrival::InHand | Arrival::Whole | Arrival::Stream => vec![self.wire.len()],
             Arrival::Segments => {
                 let mut ends: Vec<_> = (1448..self.wire.len()).step_by(1448).collect();
                 ends.push(self.wire.len());

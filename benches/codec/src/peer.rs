@@ -141,7 +141,7 @@ impl Entry {
     ) -> Option<Contender> {
         let is_lax = match self.about.validates {
             Validation::Always => false,
-            Validation::UnlessCut => arrival == Arrival::Segments,
+            Validation::UnlessCut => matches!(arrival, Arrival::Segments | Arrival::Stream),
             Validation::Never => true,
         };
         self.contender((self.decode)(batch, arrival, compression)?, is_lax && batch.kind == Kind::Text)
@@ -155,7 +155,8 @@ impl Entry {
     /// Sends the batch back.
     pub fn echo(&self, batch: &Rc<Batch>, arrival: Arrival) -> Option<Contender> {
         // A contender that does not validate must do so here, before it sends a text back.
-        let is_lax = self.about.validates == Validation::UnlessCut && arrival == Arrival::Segments;
+        let is_cut = matches!(arrival, Arrival::Segments | Arrival::Stream);
+        let is_lax = self.about.validates == Validation::UnlessCut && is_cut;
         self.contender((self.echo)(batch, arrival)?, is_lax && batch.kind == Kind::Text)
     }
 

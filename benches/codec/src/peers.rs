@@ -21,7 +21,7 @@ use crate::peer::Entry;
 /// All contenders, in the order of the tables.
 pub const PEERS: &[Entry] = &[
     Entry::of::<by_hand::ByHand>(),
-    Entry::of::<framewire::Framewire>(),
+    Entry::of::<framewire::Framewire<true>>(),
     Entry::of::<framewire_bytes::FramewireBytes>(),
     Entry::of::<fastwebsockets::FastWebSockets>(),
     Entry::of::<nago_wss::NagoWss>(),
@@ -35,3 +35,6 @@ pub const PEERS: &[Entry] = &[
     Entry::of::<wtx::Wtx>(),
     Entry::of::<yawc::Yawc>(),
 ];
+
+/// Framewire in a host that fills its buffer with each read, whatever the connection wants.
+pub const FILLING: Entry = Entry::of::<framewire::Framewire<false>>();

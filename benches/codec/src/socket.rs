@@ -8,14 +8,20 @@ use crate::{
     batch::{Arrival, Batch},
     work::used,
 };
+use bytes::BytesMut;
 use std::{
     cell::{Cell, RefCell},
     future::Future,
     io::{self, IoSlice},
+    iter,
     pin::{Pin, pin},
     rc::Rc,
     task::{Context, Poll, Waker},
 };
+
+/// A read copies so many bytes at a time. Larger copies use `rep movsb`, which on AMD's Zen takes fifteen times as long if the
+/// source is up to 31 bytes before the destination, both taken modulo 4,096: then luck would decide.
+const BLOCK: usize = 1 << 10;
 
 /// One end of the connection; a clone is the same end.
 #[derive(Clone)]
@@ -34,6 +40,8 @@ struct Inner {
     batch: Rc<Batch>,
     /// The end of each read in the wire.
     reads: Vec<usize>,
+    /// The most bytes that one read gives.
+    most: usize,
     /// Reads that have arrived.
     arrived: Cell<usize>,
     /// Whether the next read follows one that is used up, instead of `WouldBlock`.
@@ -51,6 +59,7 @@ impl Socket {
         Self(Rc::new(Inner {
             batch: batch.clone(),
             reads: batch.reads(arrival),
+            most: if arrival == Arrival::Stream { Arrival::STREAM } else { usize::MAX },
             arrived: Cell::new(0),
             flows: Cell::new(false),
             at: Cell::new(0),
@@ -69,14 +78,14 @@ impl Socket {
         self.0.written.set(0);
     }
 
-    /// The next read's bytes arrive, as if a poll had said so; `false` if none is left.
+    /// The next read's bytes arrive, as if a poll had said so; `false` if none is left, and all that has arrived was read.
     #[inline]
     pub fn arrive(&self) -> bool {
-        let arrived = self.0.arrived.get();
-        if arrived == self.0.reads.len() {
-            return false;
+        let Inner { batch, reads, arrived, at, .. } = &*self.0;
+        if arrived.get() == reads.len() {
+            return at.get() < batch.wire.len();
         }
-        self.0.arrived.set(arrived + 1);
+        arrived.set(arrived.get() + 1);
         true
     }
 
@@ -96,15 +105,30 @@ impl Socket {
         self.0.batch.wire.len()
     }
 
+    /// The most bytes that one read brings.
+    pub fn longest_read(&self) -> usize {
+        let starts = iter::once(&0).chain(&self.0.reads);
+        let longest = self.0.reads.iter().zip(starts).map(|(end, start)| end - start).max();
+        longest.unwrap_or(0).min(self.0.most)
+    }
+
     /// The length of the longest message that will arrive.
     pub fn longest(&self) -> usize {
         self.0.batch.payloads.iter().map(bytes::Bytes::len).max().unwrap_or(0)
     }
 
+    /// Reads as much as one read brings, and appends it.
+    #[inline]
+    pub fn append_to(&self, to: &mut BytesMut) {
+        let bytes = self.take(usize::MAX);
+        to.reserve(bytes.len());
+        bytes.chunks(BLOCK).for_each(|block| to.extend_from_slice(block));
+    }
+
     /// Up to `max` of the bytes that have arrived; none if a read would block.
     #[inline]
-    pub fn take(&self, max: usize) -> &[u8] {
-        let Inner { batch, reads, arrived, flows, at, .. } = &*self.0;
+    fn take(&self, max: usize) -> &[u8] {
+        let Inner { batch, reads, most, arrived, flows, at, .. } = &*self.0;
         let start = at.get();
         let mut read = arrived.get();
         if flows.get() && read < reads.len() && reads[read - 1] == start {
@@ -112,7 +136,7 @@ impl Socket {
             arrived.set(read);
         }
         let end = if read == 0 { 0 } else { reads[read - 1] };
-        let end = end.min(start.saturating_add(max));
+        let end = end.min(start.saturating_add(max.min(*most)));
         at.set(end);
         &batch.wire[start..end]
     }
@@ -121,7 +145,9 @@ impl Socket {
     #[inline]
     pub fn read(&self, to: &mut [u8]) -> usize {
         let bytes = self.take(to.len());
-        to[..bytes.len()].copy_from_slice(bytes);
+        for (to, from) in to.chunks_mut(BLOCK).zip(bytes.chunks(BLOCK)) {
+            to[..from.len()].copy_from_slice(from);
+        }
         bytes.len()
     }
 
@@ -222,7 +248,7 @@ impl tokio::io::AsyncRead for Socket {
         match self.take(to.remaining()) {
             [] => Poll::Pending,
             bytes => {
-                to.put_slice(bytes);
+                bytes.chunks(BLOCK).for_each(|block| to.put_slice(block));
                 Poll::Ready(Ok(()))
             }
         }

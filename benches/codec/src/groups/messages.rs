@@ -2,7 +2,7 @@
 
 use crate::{
     batch::{Arrival, Batch, Content, Size},
-    peers::PEERS,
+    peers::{FILLING, PEERS},
     socket::Socket,
     work::{Case, Contender, Part, Recipe, Work, used},
 };
@@ -21,13 +21,17 @@ const SIZES: [Size; 10] = [
     Size::Of(1 << 20),
 ];
 const CONTENTS: [Content; 4] = [Content::Ascii, Content::Mixed, Content::MultiByte, Content::Binary];
-const ARRIVALS: [Arrival; 4] = [Arrival::InHand, Arrival::Whole, Arrival::Segments, Arrival::Frames];
+const ARRIVALS: [Arrival; 5] =
+    [Arrival::InHand, Arrival::Whole, Arrival::Segments, Arrival::Frames, Arrival::Stream];
 
 /// Bytes to messages.
 pub(super) fn decode() -> Vec<Recipe> {
     each_arrival(|batch, arrival| {
         let mut contenders: Vec<_> =
             PEERS.iter().filter_map(|peer| peer.decode(batch, arrival, None)).collect();
+        if arrival == Arrival::Stream {
+            contenders.extend(FILLING.decode(batch, arrival, None));
+        }
         if arrival != Arrival::InHand {
             contenders.insert(0, Contender::new("reading alone", Part::Share, Reading::new(batch, arrival)));
         }
@@ -62,7 +66,8 @@ fn each_arrival(contenders: impl Fn(&Rc<Batch>, Arrival) -> Vec<Contender> + Cop
             for size in SIZES {
                 // The content makes no difference to how bytes are cut.
                 if size == Size::Of(0) && content != Content::Binary
-                    || matches!(arrival, Arrival::Segments | Arrival::Frames) && content == Content::Mixed
+                    || !matches!(arrival, Arrival::InHand | Arrival::Whole) && content == Content::Mixed
+                    || arrival == Arrival::Stream && size.max() < 1 << 10
                 {
                     continue;
                 }

@@ -11,15 +11,17 @@ use crate::{
 use bytes::Bytes;
 use framewire::deflate::{DeflatePool, Deflater, InflatePool, Inflater};
 use framewire::{Assembler, Connection, Event, Kind, Rsv, Server, Unmasked};
-use std::io::IoSlice;
+use std::{io::IoSlice, mem};
 
-pub(super) struct Framewire {
+/// If `WANTS`, the host asks before each read how much to read, and where to; if not, it fills its buffer.
+pub(super) struct Framewire<const WANTS: bool> {
     socket: Socket,
     connection: Connection<Server>,
     assembler: Assembler,
     rx: Vec<u8>,
-    /// Bytes in `rx` that are not decoded yet.
+    /// Bytes in `rx`, or in the assembler's memory, that are not decoded yet.
     filled: usize,
+    direct: usize,
     deflate: Option<Deflate>,
 }
 
@@ -30,9 +32,13 @@ struct Deflate {
     deflate_pool: DeflatePool,
 }
 
-impl Peer for Framewire {
-    const ABOUT: About =
-        About { name: "framewire", package: "framewire", part: Part::Ours, validates: Validation::Always };
+impl<const WANTS: bool> Peer for Framewire<WANTS> {
+    const ABOUT: About = About {
+        name: if WANTS { "framewire" } else { "framewire, filling its buffer" },
+        package: "framewire",
+        part: if WANTS { Part::Ours } else { Part::OursToo },
+        validates: Validation::Always,
+    };
     const IN_HAND: bool = true;
 
     type Outgoing = (Kind, Bytes);
@@ -41,8 +47,9 @@ impl Peer for Framewire {
         Self {
             connection: Connection::new(),
             assembler: Assembler::new(16 << 20),
-            rx: vec![0; socket.wire_len()],
+            rx: vec![0; socket.longest_read()],
             filled: 0,
+            direct: 0,
             socket,
             deflate: None,
         }
@@ -66,8 +73,14 @@ impl Peer for Framewire {
         if !self.socket.arrive() {
             return false;
         }
-        if self.connection.remaining() == 0 {
-            self.filled = self.socket.read(&mut self.rx);
+        let room = self.rx.len();
+        let spare = if WANTS { self.assembler.spare_for(&self.connection, room) } else { None };
+        match spare {
+            Some(spare) => self.direct = self.socket.read(spare),
+            None => {
+                let want = if WANTS { self.connection.want(room) } else { room };
+                self.filled = self.socket.read(&mut self.rx[..want]);
+            }
         }
         true
     }
@@ -77,21 +90,14 @@ impl Peer for Framewire {
         if self.deflate.is_some() {
             return self.inflate(sink);
         }
-        while self.connection.remaining() > 0 {
-            let spare = self.assembler.spare(self.connection.remaining());
-            match self.socket.read(spare) {
-                0 => return Ok(()),
-                n => {
-                    if let Some(message) = self.assembler.receive(&mut self.connection, n)? {
-                        sink.message(message.kind, message.bytes());
-                    }
-                }
-            }
-            if self.connection.remaining() == 0 {
-                self.filled = self.socket.read(&mut self.rx);
+        if self.direct > 0 {
+            if let Some(message) =
+                self.assembler.receive(&mut self.connection, mem::take(&mut self.direct))?
+            {
+                sink.message(message.kind, message.bytes());
             }
         }
-        let mut input = &mut self.rx[..self.filled];
+        let mut input = &mut self.rx[..mem::take(&mut self.filled)];
         loop {
             match self.connection.receive(&mut input) {
                 Ok(Some(event)) => {
@@ -140,28 +146,16 @@ impl Peer for Framewire {
 
     #[inline]
     fn echo(&mut self) -> Outcome {
-        let Self { socket, connection, assembler, rx, filled, .. } = self;
-        while connection.remaining() > 0 {
-            let spare = assembler.spare(connection.remaining());
-            match socket.read(spare) {
-                0 => return Ok(()),
-                n => {
-                    if let Some(message) = assembler.receive(connection, n)? {
-                        let header = connection.message_header(
-                            message.kind,
-                            Rsv::NONE,
-                            message.bytes().len() as u64,
-                            Unmasked,
-                        )?;
-                        socket.write_vectored(&[IoSlice::new(&header), IoSlice::new(message.bytes())]);
-                    }
-                }
-            }
-            if connection.remaining() == 0 {
-                *filled = socket.read(rx);
+        let Self { socket, connection, assembler, rx, filled, direct, .. } = self;
+        if *direct > 0 {
+            if let Some(message) = assembler.receive(connection, mem::take(direct))? {
+                let bytes = message.bytes();
+                let header =
+                    connection.message_header(message.kind, Rsv::NONE, bytes.len() as u64, Unmasked)?;
+                socket.write_vectored(&[IoSlice::new(&header), IoSlice::new(bytes)]);
             }
         }
-        let mut input = &mut rx[..*filled];
+        let mut input = &mut rx[..mem::take(filled)];
         let mut out = Gather::new(socket);
         loop {
             match connection.receive(&mut input) {
@@ -200,15 +194,12 @@ impl Peer for Framewire {
     }
 }
 
-impl Framewire {
+impl<const WANTS: bool> Framewire<WANTS> {
     /// The loop of `framewire::deflate`.
     fn inflate(&mut self, sink: &mut impl Sink) -> Outcome {
         let Some(Deflate { inflater, inflate_pool, .. }) = &mut self.deflate else { return Ok(()) };
         let mut ready = inflater.ready(inflate_pool).expect("a pool for one connection");
-        if self.filled == 0 {
-            self.filled = self.socket.read(&mut self.rx); // inside a frame: its bytes are not the message's
-        }
-        let mut input = &mut self.rx[..std::mem::take(&mut self.filled)];
+        let mut input = &mut self.rx[..mem::take(&mut self.filled)];
         loop {
             match self.connection.receive(&mut input) {
                 Ok(Some(Event::Text(text))) => sink.message(Kind::Text, text.as_bytes()),

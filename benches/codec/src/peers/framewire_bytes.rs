@@ -44,7 +44,7 @@ impl Peer for FramewireBytes {
         if !self.socket.arrive() {
             return false;
         }
-        self.buffer.extend_from_slice(self.socket.take(usize::MAX));
+        self.socket.append_to(&mut self.buffer);
         true
     }
 

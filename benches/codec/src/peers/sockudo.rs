@@ -64,7 +64,7 @@ impl Peer for Sockudo {
         if !self.socket.arrive() {
             return false;
         }
-        self.rx.extend_from_slice(self.socket.take(usize::MAX));
+        self.socket.append_to(&mut self.rx);
         true
     }
 
