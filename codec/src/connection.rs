@@ -218,7 +218,8 @@ impl<R: Role> Connection<R> {
         self.decoder.remaining_data()
     }
 
-    /// Returns how many bytes the next read into a receive buffer of `room` bytes should ask for: 1 to `room`.
+    /// Returns how many bytes the next read into a receive buffer of `room` bytes should ask for: 1 KiB to `room`, or `room` if
+    /// that is less.
     ///
     /// If a read cuts a large message, the host must put it together, and copies it. So after a frame of 64 KiB or more was
     /// cut, this is only what can be decoded where it is read: the rest of the frame, as many more as have room if they

@@ -102,6 +102,10 @@ impl Decoder {
     /// into memory of its own, which is no larger than what has arrived.
     const START: u64 = 16 << 10;
 
+    /// The least that is wanted. If it were a header alone, a peer could send one large frame, and then have its short frames
+    /// read one by one.
+    const LEAST: u64 = 1 << 10;
+
     /// A decoder at the start of a stream. It unmasks payload in place.
     #[inline]
     pub const fn new() -> Self {
@@ -194,7 +198,7 @@ impl Decoder {
                 missing => missing,
             },
         };
-        clamp(want, room)
+        clamp(want.max(Self::LEAST), room)
     }
 
     /// Takes all of `input` and returns it with its key, if it is less than the current frame still lacks; otherwise
