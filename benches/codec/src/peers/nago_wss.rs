@@ -36,7 +36,7 @@ impl Peer for NagoWss {
         if !self.socket.arrive() {
             return false;
         }
-        self.rx.extend_from_slice(self.socket.take(usize::MAX));
+        self.socket.append_to(&mut self.rx);
         true
     }
 
