@@ -254,10 +254,11 @@ int fw_receive(fw_connection *connection, uint8_t **data, size_t *len, fw_event 
  * collects a large message can read that many straight to where they belong, and call fw_receive on them there. */
 uint64_t fw_remaining(const fw_connection *connection);
 
-/* How many bytes the next read into a buffer of `room` bytes should ask for: 1 KiB to `room`, or `room` if that is less. After a
- * frame of 64 KiB or more was cut, it is only what arrives whole then, as FW_EVENT_MESSAGE: the rest of the frame, as many more
- * as have room if they are as long, and one more header. Of a frame that has no room it is the first 16 KiB. It is advice: any
- * other read gives the same messages. `room` for memory that was not initialised. */
+/* How many bytes the next read into a buffer of `room` bytes should ask for: 1 KiB to `room`, or `room` if that is less. For a
+ * host that reads the rest of a large frame, fw_remaining, straight to where it belongs: after a frame of 64 KiB or more was
+ * cut, for which the buffer has no room, it is the first 16 KiB of the frame; or, if less is missing than there is room for, the
+ * rest and the header of the next. It is advice: any other read gives the same messages. A host that passes parts on as they
+ * come should fill its buffer. `room` for memory that was not initialised. */
 size_t fw_want(const fw_connection *connection, size_t room);
 
 /* Tells the connection that the stream has ended: a read returned 0. FW_E_UNEXPECTED_EOF if the peer has sent no close; the

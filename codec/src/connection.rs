@@ -221,23 +221,23 @@ impl<R: Role> Connection<R> {
     /// Returns how many bytes the next read into a receive buffer of `room` bytes should ask for: 1 KiB to `room`, or `room` if
     /// that is less.
     ///
-    /// If a read cuts a large message, the host must put it together, and copies it. So after a frame of 64 KiB or more was
-    /// cut, this is only what can be decoded where it is read: the rest of the frame, as many more as have room if they
-    /// are as long, and one more header, which will say how long its frame is. Of a frame that has no room, it is the first
-    /// 16 KiB; the host can read the rest straight into `Assembler::spare_for`. Once a shorter frame was cut, it is `room`
-    /// again: short frames cost least in full buffers.
+    /// For a host that puts large messages together in memory of their own, and reads there what `Assembler::spare_for` lends: of
+    /// a large frame, as little as possible should be read into the buffer, from which it is copied. So after a frame of 64 KiB
+    /// or more was cut, for which the buffer has no room, this is the first 16 KiB of the frame; or, if less is missing than
+    /// there is room for, the rest and the header of the next, which will say how long that is. Once a shorter frame was cut, it
+    /// is `room` again: short frames cost least in full buffers.
     ///
-    /// It is advice: any other read gives the same messages.
+    /// It is advice: any other read gives the same messages. A host that passes parts on as they come should fill its buffer.
     ///
     /// ```
     /// use framewire::{Connection, Server};
     ///
     /// let mut connection = Connection::<Server>::new();
-    /// assert_eq!(connection.want(256 << 10), 256 << 10);
+    /// assert_eq!(connection.want(64 << 10), 64 << 10);
     /// let mut rx = *b"\x82\xFF\0\0\0\0\0\x01\x86\xA0\0\0\0\x000123456789"; // 10 bytes of 100,000
     /// let mut input = &mut rx[..];
     /// while connection.receive(&mut input)?.is_some() {}
-    /// assert_eq!(connection.want(256 << 10), 99_990 + 100_014 + 14);
+    /// assert_eq!(connection.want(64 << 10), (16 << 10) - 10);
     /// # Ok::<(), framewire::ProtocolError>(())
     /// ```
     #[inline]

@@ -188,16 +188,12 @@ impl Decoder {
     fn want_frames(&self, masked: bool, room: usize) -> usize {
         let [_, _, len @ .., _, _, _, _] = self.head;
         let (head, payload) = (if masked { 14 } else { 10 }, u64::from_be_bytes(len));
-        let want = match (room as u64).checked_sub(self.remaining) {
-            Some(behind) => {
-                let frame = payload.saturating_add(head);
-                (self.remaining + behind / frame * frame).saturating_add(head)
-            }
-            None => match Self::START.saturating_sub(payload - self.remaining) {
-                0 => return room,
-                missing => missing,
-            },
-        };
+        let has_room = payload.saturating_add(head) <= room as u64;
+        let arrived = payload.saturating_sub(self.remaining);
+        if has_room || self.remaining > room as u64 && arrived >= Self::START {
+            return room;
+        }
+        let want = if self.remaining > room as u64 { Self::START - arrived } else { self.remaining + head };
         clamp(want.max(Self::LEAST), room)
     }
 

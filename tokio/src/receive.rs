@@ -23,7 +23,7 @@ use tokio::{
 };
 
 /// The least that a read asks for: the header of a large message, and enough payload that the rest is read to where the message
-/// is put together. (The codec wants only the header. But a connection has no memory for a message before it begins.)
+/// is put together. (The codec wants little more than the header. But a connection has no memory for a message before it begins.)
 pub(crate) const LARGE_START: usize = DIRECT_FROM + framewire::Header::MAX_LEN;
 
 impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {

@@ -13,7 +13,7 @@ use std::io::{self, IoSliceMut};
 const READS_ON: usize = 3;
 
 /// The least that is read of a large message: its header, and enough payload that the rest is read into the message's own
-/// memory. (A connection wants only the header. But a session has no memory for a message before it begins.)
+/// memory. (A connection wants little more than the header. But a session has no memory for a message before it begins.)
 pub(super) const LARGE_START: usize = DIRECT_FROM + Header::MAX_LEN;
 
 impl<T: Transport> Session<T> {
@@ -80,7 +80,7 @@ impl<T: Transport> Session<T> {
         }
         let want = self.connection.want(room);
         if want < room {
-            return self.read_less(rx, want, outbox, shared);
+            return self.read_less(&mut rx[..room], want, outbox, shared);
         }
         let n = self.socket.read(&mut rx[..room])?;
         if n == 0 {
