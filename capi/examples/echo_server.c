@@ -145,14 +145,13 @@ static int ready(struct peer *peer, uint32_t events) {
     piece_count = 0, tx_len = 0;
     if (events & EPOLLOUT && flush(peer)) return -1;
     if (!(peer->events & EPOLLIN)) return 0;
-    size_t room = fw_want(&peer->ws, sizeof rx); /* less if a large message would be cut */
-    ssize_t n = recv(peer->fd, rx, room, 0);
+    ssize_t n = recv(peer->fd, rx, sizeof rx, 0);
     if (n <= 0) return n < 0 && errno == EAGAIN ? 0 : -1; /* fw_receive_eof says whether the peer had closed */
     if (peer->phase == OPEN) receive(peer, rx, (size_t)n);
     if (peer->phase == HANDSHAKE) handshake(peer, rx, (size_t)n);
     if (piece_count && flush(peer)) return -1; /* in phase CLOSING all is discarded, until the peer has read our close */
     if (peer->phase != HANDSHAKE) clear(&peer->head); /* frames behind it may have been echoed from there */
-    if ((size_t)n == room) watch(peer, peer->events); /* there may be more: after the others */
+    if ((size_t)n == sizeof rx) watch(peer, peer->events); /* there may be more: after the others */
     return 0;
 }
 

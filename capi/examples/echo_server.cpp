@@ -29,7 +29,7 @@ public:
         if (!ok_) return;
         receive(frames);
         while (ok_) {
-            const ssize_t n = ::recv(fd_, rx_.data(), ws_.want(rx_.size()), 0);
+            const ssize_t n = ::recv(fd_, rx_.data(), rx_.size(), 0);
             if (n <= 0) return;
             if (ws_.state() == framewire::state::closed) continue; // until the peer has read our close, and closes
             receive(static_cast<std::size_t>(n));

@@ -60,8 +60,7 @@ fn session(mut stream: TcpStream) -> io::Result<()> {
         if connection.state() == State::Closed {
             return finish(&stream);
         }
-        let want = connection.want(rx.len()); // less if a large message would be cut
-        let n = stream.read(&mut rx[..want])?;
+        let n = stream.read(&mut rx)?;
         if n == 0 {
             return connection.receive_eof().map_err(io::Error::other);
         }

@@ -53,8 +53,7 @@
 //!
 //! /// Serves a socket that is readable. One `rx` serves all connections of the thread.
 //! fn readable(socket: &mut (impl Read + Write), connection: &mut Connection<Server>, rx: &mut [u8]) -> io::Result<State> {
-//!     let want = connection.want(rx.len()); // less if a large message would be cut
-//!     let n = socket.read(&mut rx[..want])?;
+//!     let n = socket.read(rx)?;
 //!     if n == 0 {
 //!         connection.receive_eof().map_err(io::Error::other)?; // an error unless the peer has sent a close
 //!     }
