@@ -90,12 +90,11 @@ impl<const WANTS: bool> Peer for Framewire<WANTS> {
         if self.deflate.is_some() {
             return self.inflate(sink);
         }
-        if self.direct > 0 {
-            if let Some(message) =
+        if self.direct > 0
+            && let Some(message) =
                 self.assembler.receive(&mut self.connection, mem::take(&mut self.direct))?
-            {
-                sink.message(message.kind, message.bytes());
-            }
+        {
+            sink.message(message.kind, message.bytes());
         }
         let mut input = &mut self.rx[..mem::take(&mut self.filled)];
         loop {
@@ -147,13 +146,12 @@ impl<const WANTS: bool> Peer for Framewire<WANTS> {
     #[inline]
     fn echo(&mut self) -> Outcome {
         let Self { socket, connection, assembler, rx, filled, direct, .. } = self;
-        if *direct > 0 {
-            if let Some(message) = assembler.receive(connection, mem::take(direct))? {
-                let bytes = message.bytes();
-                let header =
-                    connection.message_header(message.kind, Rsv::NONE, bytes.len() as u64, Unmasked)?;
-                socket.write_vectored(&[IoSlice::new(&header), IoSlice::new(bytes)]);
-            }
+        if *direct > 0
+            && let Some(message) = assembler.receive(connection, mem::take(direct))?
+        {
+            let bytes = message.bytes();
+            let header = connection.message_header(message.kind, Rsv::NONE, bytes.len() as u64, Unmasked)?;
+            socket.write_vectored(&[IoSlice::new(&header), IoSlice::new(bytes)]);
         }
         let mut input = &mut rx[..mem::take(filled)];
         let mut out = Gather::new(socket);
