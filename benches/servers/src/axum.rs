@@ -1,13 +1,12 @@
 //! Servers on axum: with framewire-axum, and with axum's own `ws`, which is tokio-tungstenite.
 
-use crate::{Handler, MAX, Outcome, bind, framewire_tokio};
+use crate::{Handler, MAX, bind, framewire_tokio, tokio_tungstenite};
 use ::axum::{
     Extension, Router,
-    extract::ws::{Message, WebSocket, WebSocketUpgrade},
+    extract::ws::{Message, WebSocketUpgrade},
     routing::any,
     serve::ListenerExt,
 };
-use futures_util::{FutureExt, SinkExt, StreamExt};
 use std::io;
 use tokio::task::unconstrained;
 
@@ -33,36 +32,18 @@ pub(crate) fn on_its_own(handler: Handler) -> Router {
         let upgrade = upgrade.read_buffer_size(16 << 10).max_message_size(MAX).max_frame_size(MAX);
         upgrade.on_upgrade(move |socket| {
             unconstrained(async move {
-                let _ = reply(socket, handler).await;
+                let _ = tokio_tungstenite::reply(socket, |message| answer(message, handler)).await;
             })
         })
     };
     Router::new().route("/", any(open))
 }
 
-async fn reply(mut ws: WebSocket, handler: Handler) -> Outcome {
-    while let Some(message) = ws.next().await {
-        let mut message = message?;
-        loop {
-            match (message, handler) {
-                (message @ (Message::Text(_) | Message::Binary(_)), Handler::Echo) => {
-                    ws.feed(message).await?
-                }
-                (Message::Text(text), Handler::Length) => {
-                    ws.feed(Message::text(Handler::length(text.as_bytes()))).await?;
-                }
-                (Message::Binary(bytes), Handler::Length) => {
-                    ws.feed(Message::text(Handler::length(&bytes))).await?;
-                }
-                _ => {}
-            }
-            match ws.next().now_or_never() {
-                Some(Some(next)) => message = next?,
-                Some(None) => return Ok(()),
-                None => break,
-            }
-        }
-        ws.flush().await?;
+fn answer(message: Message, handler: Handler) -> Option<Message> {
+    match (message, handler) {
+        (message @ (Message::Text(_) | Message::Binary(_)), Handler::Echo) => Some(message),
+        (Message::Text(text), Handler::Length) => Some(Message::text(Handler::length(text.as_bytes()))),
+        (Message::Binary(bytes), Handler::Length) => Some(Message::text(Handler::length(&bytes))),
+        _ => None,
     }
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Echo servers on other WebSocket libraries, and on framewire-tokio and framewire-axum, each as its authors write one for speed: a
-//! thread (tokio's, if the library is built for tokio), TCP_NODELAY, messages of up to 64 MiB, and no compression unless asked for. If a library can gather
-//! replies, the replies to all received messages leave with one write.
+//! thread (tokio's, if the library is built for tokio), TCP_NODELAY, messages of up to 64 MiB, and no compression unless asked for.
+//! If a library can gather replies, the replies to all received messages leave with one write.
 
 mod axum;
 mod fastwebsockets;
