@@ -326,10 +326,12 @@ impl<T: Transport> Session<T> {
         let queued = self.busy.as_ref().is_some_and(|busy| !busy.backlog.is_empty());
         let clean = mem::take(&mut self.clean) && more == Next::Wait && self.socket.may_close_at_once();
         match self.phase {
-            Phase::Draining if !queued && clean => Next::Drop,
             Phase::Draining if !queued => {
                 self.phase = Phase::Shut;
-                if self.socket.shutdown_write().is_ok() { Next::Wait } else { Next::Drop }
+                // Also if the socket is dropped at once: if bytes of the peer have just come, the kernel then discards what it holds
+                // back (`write_last`).
+                let shut = self.socket.shutdown_write();
+                if shut.is_ok() && !clean { Next::Wait } else { Next::Drop }
             }
             Phase::Ended if !queued => {
                 self.socket.end();

@@ -7,7 +7,7 @@ use crate::{Reply, config::CompressionConfig};
 use framewire::Kind;
 use framewire_testing::{
     peer::noise,
-    wire::{self, BINARY, CLOSE, KEY, PING, PONG},
+    wire::{self, BINARY, CLOSE, KEY, PING, PONG, TEXT},
 };
 use std::{
     borrow::Cow,
@@ -32,6 +32,10 @@ struct Ends {
     unix: bool,
     /// Our side was closed, or the socket was.
     shut: bool,
+    /// How many bytes are held back until our side is closed.
+    held: usize,
+    /// Bytes that arrive once the session writes its last.
+    late: Vec<u8>,
 }
 
 /// One end is a session's, which closes it when it is dropped; the others are the test's.
@@ -46,7 +50,13 @@ impl Clone for Wire {
 impl Drop for Wire {
     fn drop(&mut self) {
         if self.1 {
-            self.0.borrow_mut().shut = true;
+            let mut ends = self.0.borrow_mut();
+            if !ends.incoming.is_empty() {
+                // The kernel sends a reset instead.
+                let sent = ends.outgoing.len() - ends.held;
+                ends.outgoing.truncate(sent);
+            }
+            ends.shut = true;
         }
     }
 }
@@ -91,8 +101,18 @@ impl Write for Wire {
 
 impl Transport for Wire {
     fn shutdown_write(&mut self) -> io::Result<()> {
-        self.0.borrow_mut().shut = true;
+        let mut ends = self.0.borrow_mut();
+        (ends.shut, ends.held) = (true, 0);
         Ok(())
+    }
+
+    fn write_last(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.write(bytes)?;
+        let mut ends = self.0.borrow_mut();
+        ends.held += n;
+        let late = mem::take(&mut ends.late);
+        ends.incoming.extend(late);
+        Ok(n)
     }
 
     fn may_close_at_once(&self) -> bool {
@@ -512,6 +532,17 @@ fn a_clean_close_ends_at_once() {
         let expected = if stops { farewell } else { [echo, wire::frame(CLOSE, None, &answer)].concat() };
         assert!(peers.sent(0) == expected);
     }
+}
+
+/// A peer that sends more after its close gets the server's all the same, also if those bytes come while the server closes.
+#[test]
+fn bytes_behind_a_clean_close_do_not_destroy_the_answer() {
+    let mut peers = Peers::new(1);
+    peers.wires[0].0.borrow_mut().late = wire::frame(TEXT, Some(KEY), b"too late");
+    peers.arrives(0, &wire::frame(CLOSE, Some(KEY), &wire::closing(1000, "")));
+    peers.sessions.ready(0, READ);
+    assert!(peers.sessions.is_empty());
+    assert_eq!(peers.sent(0), wire::frame(CLOSE, None, &wire::closing(1000, "")));
 }
 
 /// If more may come from the peer, its bytes are read until it closes: otherwise the kernel would reset the connection.

@@ -341,11 +341,13 @@ impl Client {
 
     fn end(&mut self, kernel: &mut Kernel, reset: bool) -> Result<(), String> {
         let connection = &kernel.connections[self.number];
-        // The kernel's answer to noise is a reset, if the server could not know that noise would come.
-        let noise = reset && self.noisy && connection.judged.at_once;
-        let excused = connection.judged.excused || connection.seen.error || connection.judged.policy || noise;
         // Not bytes that the server may not have got.
         let missing = self.expected.iter().filter(|expected| expected.all <= self.sent).count();
+        // The kernel's answer to noise is a reset, if the server could not know that noise would come. It destroys nothing, unless
+        // the noise is sent to a socket that is closed already.
+        let noise =
+            reset && self.noisy && connection.judged.at_once && (missing == 0 || connection.overtaken);
+        let excused = connection.judged.excused || connection.seen.error || connection.judged.policy || noise;
         let answered = self.state != State::Opening || connection.finished;
         if !excused && (missing > 0 || !answered || reset) {
             let how = if reset { "a reset" } else { "the end" };

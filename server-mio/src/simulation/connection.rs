@@ -43,6 +43,8 @@ pub(super) struct Connection {
     /// The server closed its socket before it had read everything, or the peer has sent something after that: the peer gets an
     /// error.
     pub(super) refused: bool,
+    /// The peer has sent something after the server closed its socket, and the error overtakes what was on the way.
+    pub(super) overtaken: bool,
 
     pub(super) due: Due,
     pub(super) seen: Seen,
@@ -127,6 +129,7 @@ impl Connection {
             full: false,
             shut: false,
             refused: false,
+            overtaken: false,
             due: Due::default(),
             seen: Seen { taken: now, ..Seen::default() },
             compressed: VecDeque::new(),

@@ -98,7 +98,7 @@ impl Kernel {
         let connection = &mut self.connections[number];
         if connection.closed.is_some() && !connection.finished && !bytes.is_empty() {
             // The server's kernel answers with a reset, which overtakes what is on the way.
-            connection.refused = true;
+            (connection.refused, connection.overtaken) = (true, true);
             connection.outgoing.clear();
         }
         if connection.closed.is_some() || connection.finished || connection.reset {
@@ -128,11 +128,11 @@ impl Kernel {
     pub(super) fn take(&mut self, number: usize, most: usize) -> Taken {
         let now = self.now;
         let connection = &mut self.connections[number];
-        if connection.refused {
-            return Taken::Reset;
-        }
         let n = (connection.outgoing.len() - connection.held).min(most);
         if n == 0 {
+            if connection.refused {
+                return Taken::Reset;
+            }
             let ended = connection.outgoing.is_empty() && (connection.shut || connection.closed.is_some());
             return if ended { Taken::End } else { Taken::Nothing };
         }
@@ -221,8 +221,9 @@ impl Kernel {
             n = cut;
             met = Some(if connection.unix { Met::CutByDescriptor } else { Met::CutByUrgentData });
         } else if early && n > 1 {
-            // As if the rest had arrived just after the read.
-            n = 1 + some % (n - 1);
+            // As if the rest had arrived just after the read; best of all, what follows the peer's close.
+            let close = connection.close.and_then(|end| end.checked_sub(connection.read)).map(|end| end as usize);
+            n = close.filter(|end| (1..n).contains(end)).unwrap_or(1 + some % (n - 1));
             connection.due.readable = true;
             met = Some(Met::ReadEndsEarly);
         }
@@ -345,9 +346,13 @@ impl Kernel {
         let now = self.now;
         let connection = &mut self.connections[number];
         connection.closed = Some(now);
+        connection.refused = !connection.incoming.is_empty() || connection.reset;
+        if connection.refused {
+            // A reset is sent, and not what was held back.
+            connection.outgoing.truncate(connection.outgoing.len() - connection.held);
+        }
         (connection.key, connection.held) = (None, 0);
         connection.due = Due::default();
-        connection.refused = !connection.incoming.is_empty() || connection.reset;
         self.note(|| format!("    #{number} the server closes the socket"));
     }
 
