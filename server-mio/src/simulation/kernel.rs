@@ -222,7 +222,8 @@ impl Kernel {
             met = Some(if connection.unix { Met::CutByDescriptor } else { Met::CutByUrgentData });
         } else if early && n > 1 {
             // As if the rest had arrived just after the read; best of all, what follows the peer's close.
-            let close = connection.close.and_then(|end| end.checked_sub(connection.read)).map(|end| end as usize);
+            let close =
+                connection.close.and_then(|end| end.checked_sub(connection.read)).map(|end| end as usize);
             n = close.filter(|end| (1..n).contains(end)).unwrap_or(1 + some % (n - 1));
             connection.due.readable = true;
             met = Some(Met::ReadEndsEarly);

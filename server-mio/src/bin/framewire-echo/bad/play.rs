@@ -144,6 +144,8 @@ struct Client<'s, P> {
     begun: Instant,
     /// How many timeouts of the stream are silence.
     timeouts: u32,
+    /// A write failed, so the client may have a part of a frame.
+    cut: bool,
     /// Bytes that are no whole frame yet.
     rx: Vec<u8>,
     /// The message whose fragments are arriving, and whether it is compressed.
@@ -213,6 +215,7 @@ impl<'s, P: Peer> Client<'s, P> {
             stream,
             begun: Instant::now(),
             timeouts: 1,
+            cut: false,
             rx: Vec::new(),
             message: None,
             inflate,
@@ -220,9 +223,10 @@ impl<'s, P: Peer> Client<'s, P> {
         }
     }
 
-    /// Writes as much as the client takes. If it takes no more, what it has sent says why.
+    /// Writes as much as the client takes. If it takes no more, what it has sent says why; nothing else may follow a frame that is
+    /// not whole.
     fn send(&mut self, bytes: &[u8]) {
-        let _ = self.stream.write_all(bytes);
+        self.cut = self.cut || self.stream.write_all(bytes).is_err();
     }
 
     fn finish(&mut self) {

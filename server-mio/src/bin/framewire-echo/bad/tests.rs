@@ -1,6 +1,6 @@
 //! Each case with a strict client on the codec, and clients that are not strict.
 
-use super::{SECTIONS, all, case::*, find, list};
+use super::{Peer, SECTIONS, all, case::*, find, list};
 use framewire::{
     Assembler, Client, Connection, Event, Kind, Limits, ProtocolError, Rsv,
     deflate::{InflateConfig, InflatePool, Inflater},
@@ -403,6 +403,54 @@ fn a_client_that_does_nothing_does_not_pass() {
         });
         assert_eq!(verdict, if end { Verdict::Strict } else { Verdict::NoReaction }, "{}", case.name);
     }
+}
+
+/// A client that takes no bytes for the timeout of the stream, and then takes some again.
+struct Stalled {
+    taken: Vec<u8>,
+    /// It stalls after so many bytes.
+    stall: Option<usize>,
+}
+
+impl Read for Stalled {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+}
+
+impl Write for Stalled {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = self.stall.map_or(usize::MAX, |stall| stall - self.taken.len());
+        if room == 0 {
+            self.stall = None;
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let n = bytes.len().min(room);
+        self.taken.extend(&bytes[..n]);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Peer for Stalled {
+    fn finish(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn nothing_follows_a_frame_that_is_not_whole() {
+    let case = find("ping-65536").unwrap();
+    let request =
+        ClientHandshake::new("localhost", "/", ClientKey::new(*b"the sample nonce")).to_vec().unwrap();
+    let mut slots = HeaderSlots::new();
+    let upgrade = Request::parse(&request, &mut slots).unwrap().upgrade().unwrap().expect("an upgrade");
+    let mut client = Stalled { taken: Vec::new(), stall: Some(1000) };
+    let (did, _) = case.play(None, &mut client, &upgrade);
+    assert_eq!((did, client.taken.len()), (Did::Nothing, 1000));
 }
 
 #[test]
