@@ -24,21 +24,40 @@ usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$script"; }
 
 # ------------------------------------------------------------------------------------- programs from elsewhere
 
-# need COMMAND=PACKAGE[,PACKAGE]...: installs these packages of Debian's if a command (or a file, by its path) is missing.
+# need COMMAND=PACKAGE[,PACKAGE]...: installs these packages of Debian's if a command (or a file, by its path) is missing. Steps that
+# run at the same time wait for each other.
 need() {
-    local each missing="" packages as_root=()
-    for each; do there "${each%%=*}" || missing+=",${each#*=}"; done
+    local each missing
+    missing=$(missing "$@")
     [[ $missing ]] || return 0
-    IFS=, read -ra packages <<<"${missing#,}"
-    if ((EUID)); then as_root=(sudo -n); fi
     if ! command -v apt-get >/dev/null || { ((EUID)) && [[ -z ${CI-} ]]; }; then
-        fail "needs the Debian packages ${packages[*]}, or their equivalent; please install them"
+        fail "needs the Debian packages $missing, or their equivalent; please install them"
     fi
-    echo "installing ${packages[*]}"
+    mkdir -p "$cache"
+    (
+        flock 9
+        install_packages "$(missing "$@")"
+    ) 9>"$cache/debian.lock"
+    for each; do there "${each%%=*}" || fail "${each#*=} has not installed ${each%%=*}"; done
+}
+
+# Lists the packages of those of `need` that are missing.
+missing() {
+    local each packages=""
+    for each; do there "${each%%=*}" || packages+=" ${each#*=}"; done
+    packages=${packages//,/ }
+    echo "${packages# }"
+}
+
+install_packages() { # "PACKAGE PACKAGE ..."
+    local packages as_root=()
+    [[ $1 ]] || return 0
+    read -ra packages <<<"$1"
+    if ((EUID)); then as_root=(sudo -n); fi
+    echo "installing $1"
     "${as_root[@]}" apt-get -qq -o Acquire::Retries=3 update || echo "apt-get update failed; continuing with apt's old lists"
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120 \
         install --yes --no-install-recommends "${packages[@]}" >/dev/null
-    for each; do there "${each%%=*}" || fail "${each#*=} has not installed ${each%%=*}"; done
 }
 
 there() { command -v "$1" >/dev/null || [[ $1 == /* && -e $1 ]]; }
