@@ -36,6 +36,7 @@ need() {
     if ! command -v apt-get >/dev/null || { ((EUID)) && [[ -z ${CI-} ]]; }; then
         fail "needs the Debian packages $missing, or their equivalent; please install them"
     fi
+    there flock || fail "needs flock, of util-linux; please install it"
     mkdir -p "$cache"
     (
         flock 9
