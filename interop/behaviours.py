@@ -200,7 +200,7 @@ def push(server):
 
 @scenario("ping")
 def ping(server):
-    connection = server.open("ping=20ms&stats&close=1000&after=400ms")
+    connection = server.open("ping=20ms&stats&close=1000&after=2s")
     stats = json.loads(connection.receive())
     same(stats["sent"]["pings"] >= stats["received"]["pongs"] >= 3, True)
     same(connection.ending(), (1000, ""))

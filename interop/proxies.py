@@ -244,7 +244,7 @@ def run(proxy):
     print(f"{proxy}:", flush=True)
     results = {}
     options = (
-        *("--idle-timeout", str(PING), "--pong-timeout", "1", "--subprotocol", "chat.v2"),
+        *("--idle-timeout", str(PING), "--pong-timeout", "10", "--subprotocol", "chat.v2"),
         *("--allow-origin", "https://good.example"),
     )
     with Behind(proxy, *options) as behind:
