@@ -343,8 +343,8 @@ impl Client {
         let connection = &kernel.connections[self.number];
         // Not bytes that the server may not have got.
         let missing = self.expected.iter().filter(|expected| expected.all <= self.sent).count();
-        // The kernel's answer to noise is a reset, if the server could not know that noise would come. It destroys nothing, unless
-        // the noise is sent to a socket that is closed already.
+        // The kernel's answer to noise is a reset, if the server could not know that noise would come. The peer still gets what its
+        // own kernel has got.
         let noise =
             reset && self.noisy && connection.judged.at_once && (missing == 0 || connection.overtaken);
         let excused = connection.judged.excused || connection.seen.error || connection.judged.policy || noise;
@@ -357,7 +357,11 @@ impl Client {
             kernel.coverage.add(Met::HalfClosedServed);
         }
         if noise {
-            kernel.coverage.add(Met::ClosedAtOnceBeforeNoise);
+            kernel.coverage.add(if connection.overtaken {
+                Met::ClosedAtOnceBeforeNoise
+            } else {
+                Met::ClosedOnNoise
+            });
         }
         kernel.leave(self.number);
         self.state = State::Done;

@@ -43,7 +43,7 @@ pub(super) struct Connection {
     /// The server closed its socket before it had read everything, or the peer has sent something after that: the peer gets an
     /// error.
     pub(super) refused: bool,
-    /// The peer has sent something after the server closed its socket, and the error overtakes what was on the way.
+    /// The error has overtaken bytes that were on the way.
     pub(super) overtaken: bool,
 
     pub(super) due: Due,

@@ -29,7 +29,7 @@ met! {
     ProtocolError, BadText, TooBig, BadDeflate,
     // Paths of the server.
     Paused, Resumed, Again, Working, Heavy, Line, Called, Rest, PausedPart, ReplyInSteps, SentPing, SweepPostponed,
-    TakenOver, ClosedAtOnce, ClosedAtOnceBeforeNoise,
+    TakenOver, ClosedAtOnce, ClosedAtOnceBeforeNoise, ClosedOnNoise,
     TimeoutOfHandshake, TimeoutOfPong, TimeoutOfClose, LongestClose, TimeoutOfMessage, Stopped, StoppedByDeadline,
 }
 

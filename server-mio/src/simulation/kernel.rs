@@ -221,10 +221,11 @@ impl Kernel {
             n = cut;
             met = Some(if connection.unix { Met::CutByDescriptor } else { Met::CutByUrgentData });
         } else if early && n > 1 {
-            // As if the rest had arrived just after the read; best of all, what follows the peer's close.
+            // As if the rest had arrived just after the read; in half of the cases, what follows the peer's close.
             let close =
                 connection.close.and_then(|end| end.checked_sub(connection.read)).map(|end| end as usize);
-            n = close.filter(|end| (1..n).contains(end)).unwrap_or(1 + some % (n - 1));
+            let close = close.filter(|end| some % 2 == 0 && (1..n).contains(end));
+            n = close.unwrap_or(1 + some / 2 % (n - 1));
             connection.due.readable = true;
             met = Some(Met::ReadEndsEarly);
         }
@@ -345,12 +346,15 @@ impl Kernel {
     /// Closes the server's socket.
     pub(super) fn close(&mut self, number: usize) {
         let now = self.now;
+        let (is_there, some) = (self.random.below(2) == 0, self.random.next() as usize);
         let connection = &mut self.connections[number];
         connection.closed = Some(now);
         connection.refused = !connection.incoming.is_empty() || connection.reset;
         if connection.refused {
-            // A reset is sent, and not what was held back.
-            connection.outgoing.truncate(connection.outgoing.len() - connection.held);
+            // A reset is sent, and not what was held back. The peer's kernel has got all other bytes, or the first of them.
+            let sent = connection.outgoing.len() - connection.held;
+            connection.outgoing.truncate(if is_there { sent } else { some % (sent + 1) });
+            connection.overtaken = !is_there;
         }
         (connection.key, connection.held) = (None, 0);
         connection.due = Due::default();
