@@ -23,13 +23,13 @@
 //! | `Ended` | none: the peer's side is closed | the backlog | close timeout, which starts anew when the socket takes bytes |
 //! | `Taken` | left to the handler | nothing | the rest of the turn |
 //!
-//! A close is *clean* if the session may be dropped at once, without `Shut`: both sides have sent a close, the peer's was the last
-//! that was read, the read has left nothing, and nothing is queued. Our side is closed first, so that the kernel sends all that it
-//! has, and the end of the stream; but it answers bytes that come later with a reset, which may destroy what the peer has not read
-//! yet. So a close is not clean if anything may follow the peer's close: a pong (the server has sent a ping: the peer may get it
-//! only now, and has to answer, RFC 6455 §5.5.2), bytes that no event tells of, or TLS's own end. A peer that sends frames after
-//! its close breaks the protocol (§5.5.1). If they come in the same read, it still gets everything; if later, all that its kernel
-//! has got by then.
+//! A close is *clean* if the session may be dropped at once, without a wait in `Shut`: both sides have sent a close, the peer's was
+//! the last that was read, the read has left nothing, and nothing is queued. Our side is closed before the socket, so that the
+//! kernel holds nothing back. It sends all that it has, and the end of the stream; but it answers bytes that come after the close
+//! with a reset, which may destroy what the peer has not read yet, and sends no more if some are unread then. So a close is not
+//! clean if anything may follow the peer's close: a pong (the server has sent a ping: the peer may get it only now, and has to
+//! answer, RFC 6455 §5.5.2), bytes that no event tells of, or TLS's own end. A peer that sends frames after its close breaks the
+//! protocol (§5.5.1). If they come in the same read, it still gets everything; if later, all that its kernel has got by then.
 //!
 //! After `Open`, the backlog is written for at most sixty close timeouts. In any phase, the session is dropped if its socket
 //! fails. The flags are independent of the phase, except as stated here:

@@ -328,8 +328,7 @@ impl<T: Transport> Session<T> {
         match self.phase {
             Phase::Draining if !queued => {
                 self.phase = Phase::Shut;
-                // Also if the socket is dropped at once: if bytes of the peer have just come, the kernel then discards what it holds
-                // back (`write_last`).
+                // Also before a drop: a socket that is closed with unread bytes is reset, and what `write_last` holds back is lost.
                 let shut = self.socket.shutdown_write();
                 if shut.is_ok() && !clean { Next::Wait } else { Next::Drop }
             }
