@@ -217,7 +217,7 @@ fn a_silent_peer_is_pinged_and_dropped() {
 #[test]
 fn a_peer_that_does_not_close_is_closed() {
     let program = start(&["--close-timeout", "1"]);
-    let before = program.descriptors();
+    let before = start(&[]).descriptors();
     // One peer sends a close, but does not close its socket. Another breaks the protocol, and continues to send.
     let mut client = program.connect();
     client.send(&close(1000, ""));
@@ -263,8 +263,7 @@ fn a_slow_reader_gets_everything() {
 #[test]
 fn a_slow_reader_gets_what_the_kernel_holds() {
     let program = start(&[]);
-    program.check();
-    let before = program.descriptors();
+    let before = start(&[]).descriptors();
     let mut client = program.connect();
     let Socket::Tcp(socket) = &client.socket else { unreachable!("it is TCP") };
     socket2::SockRef::from(socket).set_recv_buffer_size(4 * KIB).unwrap();
@@ -293,8 +292,7 @@ fn a_slow_reader_gets_what_the_kernel_holds() {
 #[test]
 fn what_comes_after_a_clean_close_destroys_nothing() {
     let program = start(&[]);
-    program.check();
-    let before = program.descriptors();
+    let before = start(&[]).descriptors();
     let mut client = program.connect();
     client.send(&[frame(TEXT, b"last words"), close(1000, "")].concat());
     until("the server closes the socket", || program.descriptors() <= before);

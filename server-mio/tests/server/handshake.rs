@@ -220,8 +220,8 @@ fn the_handshake_timeout_is_not_shorter() {
     let peers: Vec<_> = (0..20)
         .map(|_| {
             thread::sleep(Duration::from_millis(50));
-            let mut peer = program.tcp();
             let began = Instant::now();
+            let mut peer = program.tcp();
             thread::spawn(move || {
                 peer.read_to_end(&mut Vec::new()).unwrap();
                 began.elapsed()

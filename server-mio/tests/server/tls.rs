@@ -13,8 +13,9 @@ use std::{
     io::{self, Read, Write},
     net::{Shutdown, TcpStream},
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
-    sync::Arc,
+    process::{Command, Stdio},
+    sync::{Arc, Mutex},
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -488,17 +489,21 @@ fn a_peer_that_does_not_read_is_not_read() {
     let echoes: Vec<u8> = payloads.iter().flat_map(|payload| wire::frame(BINARY, None, payload)).collect();
     let mut got = Vec::new();
     let mut buffer = vec![0; 64 * KIB];
+    last = Instant::now();
     while got.len() < echoes.len() {
         let _ = stream.tls.write_tls(&mut stream.socket);
         match stream.tls.read_tls(&mut stream.socket) {
-            Ok(n) => assert_ne!(n, 0),
+            Ok(n) => {
+                assert_ne!(n, 0);
+                last = Instant::now();
+            }
             Err(_) => std::thread::sleep(Duration::from_millis(1)),
         }
         stream.tls.process_new_packets().unwrap();
         while let Ok(n @ 1..) = stream.tls.reader().read(&mut buffer) {
             got.extend_from_slice(&buffer[..n]);
         }
-        assert!(begun.elapsed() < PATIENCE, "{} of {} bytes came", got.len(), echoes.len());
+        assert!(last.elapsed() < PATIENCE, "{} of {} bytes came", got.len(), echoes.len());
     }
     assert!(got == echoes);
 }
@@ -560,8 +565,9 @@ fn der(path: &Path) -> Vec<u8> {
 mod openssl {
     use super::*;
 
-    /// Runs `openssl s_client` with this input. It is `None` if openssl is not installed.
-    fn s_client(secure: &Secure, options: &[&str], input: &[&[u8]]) -> Option<String> {
+    /// Runs `openssl s_client` with this input. Each part of it is answered by a line with its text: the next is written after
+    /// that, as a command counts only if it is a read of its own. `None` if openssl is not installed.
+    fn s_client(secure: &Secure, options: &[&str], input: &[(&[u8], &str)]) -> Option<String> {
         let mut command = Command::new("openssl");
         command.args(["s_client", "-connect", secure.address(), "-CAfile"]).arg(&secure.files.certificate);
         command.args(["-verify_return_error", "-servername", "localhost"]).args(options);
@@ -574,19 +580,37 @@ mod openssl {
             other => other.unwrap(),
         };
         let mut stdin = child.stdin.take().unwrap();
-        for part in input {
-            std::thread::sleep(Duration::from_millis(300)); // a command is a line of its own only if it is a read
+        let said = Arc::new(Mutex::new(String::new()));
+        let listeners =
+            [listen(child.stdout.take().unwrap(), &said), listen(child.stderr.take().unwrap(), &said)];
+        if !input.is_empty() {
+            until("the handshake is over", || said.lock().unwrap().contains("Verify return code"));
+        }
+        for (part, answer) in input {
+            let before = said.lock().unwrap().matches(answer).count();
             let _ = stdin.write_all(part);
             let _ = stdin.flush();
+            until(answer, || said.lock().unwrap().matches(answer).count() > before);
         }
-        std::thread::sleep(Duration::from_millis(500));
         drop(stdin);
-        let Output { stdout, stderr, .. } = child.wait_with_output().unwrap();
-        Some(format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)))
+        child.wait().unwrap();
+        listeners.into_iter().for_each(|listener| listener.join().unwrap());
+        Some(Arc::into_inner(said).unwrap().into_inner().unwrap())
+    }
+
+    /// Appends all output to `said`.
+    fn listen(mut output: impl Read + Send + 'static, said: &Arc<Mutex<String>>) -> JoinHandle<()> {
+        let said = Arc::clone(said);
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(n @ 1..) = output.read(&mut buffer) {
+                said.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..n]));
+            }
+        })
     }
 
     /// A request, so that the answer shows that the connection works.
-    const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    const REQUEST: (&[u8], &str) = (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", "HTTP/1.1 200 OK");
 
     #[test]
     fn both_versions() {
@@ -626,7 +650,7 @@ mod openssl {
     #[test]
     fn no_renegotiation() {
         let secure = Secure::start("openssl-renegotiation", &[]);
-        let Some(said) = s_client(&secure, &["-tls1_2"], &[b"R\n", REQUEST]) else { return };
+        let Some(said) = s_client(&secure, &["-tls1_2"], &[(b"R\n", "no renegotiation")]) else { return };
         assert!(said.contains("RENEGOTIATING") && said.contains("no renegotiation"), "{said}");
         secure.check();
     }
@@ -634,7 +658,8 @@ mod openssl {
     #[test]
     fn keys_are_renewed() {
         let secure = Secure::start("openssl-keys", &[]);
-        let Some(said) = s_client(&secure, &["-tls1_3"], &[b"K\n", b"k\n", b"K\n", REQUEST]) else { return };
+        let renew: [(&[u8], &str); 3] = [b"K\n", b"k\n", b"K\n"].map(|command| (&command[..], "KEYUPDATE"));
+        let Some(said) = s_client(&secure, &["-tls1_3"], &[&renew[..], &[REQUEST]].concat()) else { return };
         assert!(said.matches("KEYUPDATE").count() == 3 && said.contains("HTTP/1.1 200 OK"), "{said}");
     }
 
