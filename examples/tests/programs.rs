@@ -126,13 +126,47 @@ fn mio_loop() {
 #[test]
 fn io_uring_echo() {
     let Some(server) = Server::start_or_skip(env!("CARGO_BIN_EXE_io_uring_echo")) else { return };
-    let sockets: Vec<_> = (0..50).map(|_| server.open("/")).collect();
+    let sockets: Vec<_> = (0..200).map(|_| server.open("/")).collect();
     echoes(server.open("/"));
     sockets.into_iter().for_each(closes);
-    // More connections at once than it has buffers: some wait.
     let others: Vec<_> = (0..100).map(|_| TcpStream::connect(&server.address).unwrap()).collect();
     drop(others);
     echoes(server.open("/"));
+}
+
+/// Messages of all sizes on several connections at once, with so few buffers that the ring is often empty.
+#[test]
+fn io_uring_echo_through_four_buffers() {
+    let program = env!("CARGO_BIN_EXE_io_uring_echo");
+    let Some(server) = Server::start_with(&[program, "127.0.0.1:0", "4"]) else { return };
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            let socket = server.open("/");
+            scope.spawn(|| echoes(socket));
+        }
+    });
+}
+
+/// A peer that does not read is not read without end. It gets everything once it reads.
+#[test]
+fn io_uring_echo_and_a_peer_that_does_not_read() {
+    let Some(server) = Server::start_or_skip(env!("CARGO_BIN_EXE_io_uring_echo")) else { return };
+    let mut socket = server.open("/");
+    socket.get_ref().set_write_timeout(Some(Duration::from_secs(1))).unwrap();
+    let message = |i: usize| Message::from(vec![i as u8; 64 << 10]);
+    let mut sent = 0;
+    while socket.send(message(sent)).is_ok() {
+        sent += 1;
+        assert!(sent < 1600, "it has taken 100 MiB");
+    }
+    socket.get_ref().set_write_timeout(Some(PATIENCE)).unwrap();
+    for i in 0..=sent {
+        assert_eq!(socket.read().unwrap(), message(i), "message {i}");
+        if i == sent / 2 {
+            socket.flush().unwrap(); // the rest of the last one
+        }
+    }
+    closes(socket);
 }
 
 #[test]

@@ -1,145 +1,241 @@
-//! The server. The kernel reads into buffers that are registered once.
-//!
-//! With readiness, one receive buffer serves all connections. With completions, each connection needs a buffer while the
-//! kernel reads into it. The codec works the same: a completed read is a `&mut [u8]`, decoded in place. The host manages the
-//! ring and the buffers, and touches nothing while the kernel uses it. Here, each connection has **one** operation in flight,
-//! a read or a write, and is not dropped before that completes.
-#![allow(unsafe_code)] // entries hold addresses, which the host must keep valid
+//! The loop: one ring, one thread.
+#![allow(unsafe_code)] // entries hold addresses and descriptors, which the program must keep valid
 
-use framewire_examples::Echo;
-use io_uring::{IoUring, opcode, squeue, types::Fd};
+use crate::{
+    buffers::Buffers,
+    peer::{Need, Peer},
+};
+use io_uring::{IoUring, cqueue, opcode, squeue, types::Fd};
 use slab::Slab;
 use std::{
     env,
     io::{self, ErrorKind},
+    mem::{self, ManuallyDrop},
     net::{TcpListener, TcpStream},
     os::fd::{AsRawFd, FromRawFd},
-    ptr, slice,
+    thread,
+    time::Duration,
 };
 
-/// The most connections, each of which has a buffer. More wait in the kernel's queue.
-const PEERS: usize = 64;
-const BUFFER: usize = 16 << 10;
-/// Marks the accept in flight. Other entries are marked with the number of their peer.
-const ACCEPT: u64 = u64::MAX;
+/// Operations that are submitted with one system call.
+const ENTRIES: u32 = 1024;
+/// The number of buffers, if no argument says another: as many as the L2 cache holds. The kernel uses all of them in turn, so more would be
+/// cold when it writes to them.
+const BUFFERS: u16 = 16;
+/// The most empty buffers for replies that are kept, and the largest.
+const SPARE: (usize, usize) = (32, 2 << 20);
 
-struct Peer {
-    socket: TcpStream,
-    echo: Echo,
-    /// Replies, of which the first bytes are written. Not changed while a write is in flight.
-    out: Vec<u8>,
-    written: usize,
+struct Server {
+    ring: IoUring,
+    listener: TcpListener,
+    buffers: Buffers,
+    peers: Slab<Peer>,
+    /// Operations that have completed, which are not handled yet.
+    done: Vec<cqueue::Entry>,
+    /// Peers of which something has completed, which are to go on.
+    ready: Vec<usize>,
+    /// Empty buffers for replies.
+    spare: Vec<Vec<u8>>,
+    accepting: bool,
+    /// Accepting failed for want of descriptors or memory, until a peer leaves.
+    full: bool,
+}
+
+/// Which operation has completed: the low bits of an entry's mark. The others are the number of the peer.
+#[derive(Clone, Copy)]
+enum Operation {
+    Accept,
+    Receive,
+    Send,
+    Cancel,
 }
 
 pub(crate) fn run() -> io::Result<()> {
-    let ring = IoUring::new(2 * PEERS as u32).and_then(|ring| Ok((Buffers::register(&ring)?, ring)));
-    let (mut buffers, mut ring) = match ring {
+    let mut arguments = env::args().skip(1);
+    let address = arguments.next().unwrap_or_else(|| "127.0.0.1:9007".to_owned());
+    let count = arguments.next().map_or(Ok(BUFFERS), |count| count.parse()).map_err(io::Error::other)?;
+    // This thread alone submits, and completions are worked on when it waits for some: cheaper than interrupts of the thread.
+    let ring = IoUring::builder()
+        .setup_single_issuer()
+        .setup_defer_taskrun()
+        .setup_cqsize(4 * ENTRIES)
+        .build(ENTRIES)
+        .and_then(|ring| Ok((Buffers::register(&ring, count)?, ring)));
+    let (buffers, ring) = match ring {
         Ok(ring) => ring,
         Err(error) => {
             println!("skipped: the kernel refuses io_uring, or memory for it: {error}");
             return Ok(());
         }
     };
-    let listener = TcpListener::bind(env::args().nth(1).as_deref().unwrap_or("127.0.0.1:9007"))?;
+    let listener = TcpListener::bind(address)?;
     println!("listening on ws://{}/", listener.local_addr()?);
-
-    let mut peers = Slab::<Peer>::with_capacity(PEERS);
-    let mut accepting = false;
-    let mut done = Vec::new();
-    loop {
-        if !accepting && peers.len() < PEERS {
-            let entry = opcode::Accept::new(Fd(listener.as_raw_fd()), ptr::null_mut(), ptr::null_mut());
-            submit(&mut ring, &entry.build().user_data(ACCEPT));
-            accepting = true;
-        }
-        match ring.submit_and_wait(1) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            submitted => submitted?,
-        };
-        done.extend(ring.completion().map(|entry| (entry.user_data(), entry.result())));
-        for (mark, result) in done.drain(..) {
-            let key = if mark == ACCEPT {
-                accepting = false;
-                if result < 0 {
-                    eprintln!("accept: {}", io::Error::from_raw_os_error(-result));
-                    continue;
-                }
-                // SAFETY: the kernel has just given us this descriptor, and nobody else has it.
-                peers.insert(Peer::new(unsafe { TcpStream::from_raw_fd(result) }))
-            } else {
-                let (key, peer) = (mark as usize, &mut peers[mark as usize]);
-                if result <= 0 || !peer.completed(result as usize, &mut buffers, key) {
-                    peers.remove(key); // closes the socket, which has no operation in flight
-                    continue;
-                }
-                key
-            };
-            submit(&mut ring, &peers[key].next(&buffers, key).user_data(key as u64));
-        }
-    }
+    // Never dropped: if it ends, the kernel may still have operations that point into peers.
+    let mut server = ManuallyDrop::new(Server {
+        ring,
+        listener,
+        buffers,
+        peers: Slab::new(),
+        done: Vec::new(),
+        ready: Vec::new(),
+        spare: Vec::new(),
+        accepting: false,
+        full: false,
+    });
+    server.serve()
 }
 
-impl Peer {
-    fn new(socket: TcpStream) -> Self {
-        let _ = socket.set_nodelay(true);
-        Self { socket, echo: Echo::new(), out: Vec::new(), written: 0 }
+impl Server {
+    fn serve(&mut self) -> io::Result<()> {
+        loop {
+            if !self.accepting && !self.full {
+                self.accepting = true;
+                let accept = opcode::AcceptMulti::new(Fd(self.listener.as_raw_fd())).build();
+                self.submit(&accept.user_data(mark(0, Operation::Accept)))?;
+            }
+            self.enter(1)?;
+            let mut done = mem::take(&mut self.done);
+            done.drain(..).for_each(|entry| self.completed(&entry));
+            self.done = done;
+            self.go_on()?;
+        }
     }
 
-    /// The write or read in flight has completed, with `n` bytes. `false`: it was the last.
-    fn completed(&mut self, n: usize, buffers: &mut Buffers, key: usize) -> bool {
-        if self.out.is_empty() {
-            self.echo.receive(buffers.read(key, n), &mut self.out);
-        } else {
-            self.written += n;
-            if self.written == self.out.len() {
-                self.out.clear();
-                self.written = 0;
+    fn completed(&mut self, entry: &cqueue::Entry) {
+        let (key, operation) = marked(entry.user_data());
+        let (result, more) = (entry.result(), cqueue::more(entry.flags()));
+        if let Operation::Accept = operation {
+            self.accepting &= more;
+            return self.accepted(result);
+        }
+        let peer = &mut self.peers[key];
+        match operation {
+            Operation::Accept => {}
+            Operation::Receive => {
+                if !more {
+                    peer.receive_ended();
+                }
+                match (cqueue::buffer_select(entry.flags()), result) {
+                    (Some(number), n) => {
+                        peer.lend(&mut self.spare);
+                        peer.received(self.buffers.filled(number, n.max(0) as usize));
+                        peer.take_back(&mut self.spare);
+                        self.buffers.give(number);
+                        if n == 0 {
+                            peer.finished();
+                        }
+                    }
+                    (None, 0) => peer.finished(),
+                    // The ring was empty, or we wanted no more. By the end of this batch all buffers are back.
+                    (None, error) if [-libc::ENOBUFS, -libc::ECANCELED, -libc::EINTR].contains(&error) => {}
+                    (None, _) => peer.failed(),
+                }
+            }
+            Operation::Send => {
+                peer.sent(result.max(0) as usize, &mut self.spare);
+                if result < 0 && result != -libc::EINTR {
+                    peer.failed();
+                }
+                if self.spare.len() > SPARE.0
+                    || self.spare.last().is_some_and(|last| last.capacity() > SPARE.1)
+                {
+                    self.spare.pop();
+                }
+            }
+            Operation::Cancel => peer.cancelled(),
+        }
+        if !mem::replace(&mut peer.listed, true) {
+            self.ready.push(key);
+        }
+    }
+
+    fn accepted(&mut self, result: i32) {
+        if result >= 0 {
+            // SAFETY: the kernel has just given us this descriptor, and nobody else has it.
+            let mut peer = Peer::new(unsafe { TcpStream::from_raw_fd(result) });
+            peer.listed = true;
+            self.ready.push(self.peers.insert(peer));
+            return;
+        }
+        if [-libc::ECONNABORTED, -libc::EINTR].contains(&result) {
+            return;
+        }
+        eprintln!("accept: {}", io::Error::from_raw_os_error(-result));
+        self.full = !self.peers.is_empty();
+        if !self.full {
+            thread::sleep(Duration::from_millis(100)); // nobody will leave, so others than we use up what is missing
+        }
+    }
+
+    /// Submits what the peers need after a batch of completions: one send for all replies of a peer.
+    fn go_on(&mut self) -> io::Result<()> {
+        while let Some(key) = self.ready.pop() {
+            self.peers[key].listed = false;
+            while let Some(need) = self.peers[key].next() {
+                let socket = Fd(self.peers[key].socket.as_raw_fd());
+                let entry = match need {
+                    Need::Receive => opcode::RecvMulti::new(socket, Buffers::GROUP)
+                        .build()
+                        .user_data(mark(key, Operation::Receive)),
+                    Need::Cancel => opcode::AsyncCancel::new(mark(key, Operation::Receive))
+                        .build()
+                        .user_data(mark(key, Operation::Cancel)),
+                    Need::Send => {
+                        let bytes = self.peers[key].to_send();
+                        let len = bytes.len().min(1 << 30) as u32;
+                        // The kernel goes on until all is sent, or the peer is lost.
+                        let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
+                        opcode::Send::new(socket, bytes.as_ptr(), len)
+                            .flags(flags)
+                            .build()
+                            .user_data(mark(key, Operation::Send))
+                    }
+                    Need::Drop => {
+                        self.peers.remove(key); // closes the socket
+                        self.full = false;
+                        break;
+                    }
+                };
+                self.submit(&entry)?;
             }
         }
-        !(self.out.is_empty() && self.echo.has_ended())
+        Ok(())
     }
 
-    /// Writes if anything waits, otherwise reads. So a peer that does not read is not read.
-    fn next(&self, buffers: &Buffers, key: usize) -> squeue::Entry {
-        let socket = Fd(self.socket.as_raw_fd());
-        let rest = &self.out[self.written..];
-        if rest.is_empty() {
-            opcode::ReadFixed::new(socket, buffers.start(key), BUFFER as u32, key as u16).build()
-        } else {
-            let len = rest.len().min(1 << 30);
-            opcode::Send::new(socket, rest.as_ptr(), len as u32).flags(libc::MSG_NOSIGNAL).build()
+    /// Puts an entry into the queue. If that is full, submits the others first.
+    fn submit(&mut self, entry: &squeue::Entry) -> io::Result<()> {
+        // SAFETY: an entry of a send points to a peer's bytes, which stay where they are until it has completed; a peer is dropped only
+        // with nothing in flight. The others point to nothing. Descriptors are open until then for the same reason.
+        while unsafe { self.ring.submission().push(entry) }.is_err() {
+            self.enter(0)?;
         }
+        Ok(())
+    }
+
+    /// Submits the queue, waits for so many completions, and takes all that there are.
+    fn enter(&mut self, wait: usize) -> io::Result<()> {
+        match self.ring.submit_and_wait(wait) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // The kernel keeps completions for which their queue has no room, and takes no entries until there is room again.
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {}
+            submitted => drop(submitted?),
+        }
+        self.done.extend(self.ring.completion());
+        Ok(())
     }
 }
 
-/// A piece of memory for each peer. The kernel knows it from the start, and need not look up pages for each read.
-struct Buffers(*mut u8);
-
-impl Buffers {
-    fn register(ring: &IoUring) -> io::Result<Self> {
-        let memory = vec![0; PEERS * BUFFER].leak().as_mut_ptr(); // the kernel may write to it at any time
-        let piece = |key| libc::iovec { iov_base: memory.wrapping_add(key * BUFFER).cast(), iov_len: BUFFER };
-        let pieces: Vec<_> = (0..PEERS).map(piece).collect();
-        // SAFETY: the memory is valid, and never freed.
-        unsafe { ring.submitter().register_buffers(&pieces) }?;
-        Ok(Self(memory))
-    }
-
-    fn start(&self, key: usize) -> *mut u8 {
-        assert!(key < PEERS);
-        self.0.wrapping_add(key * BUFFER)
-    }
-
-    /// The bytes of a completed read of `n` bytes.
-    fn read(&mut self, key: usize, n: usize) -> &mut [u8] {
-        // SAFETY: the memory is valid and initialised, nothing else in this program has a reference to it, and the
-        // kernel has completed the one read that it was asked for.
-        unsafe { slice::from_raw_parts_mut(self.start(key), n.min(BUFFER)) }
-    }
+/// The mark of an entry.
+const fn mark(key: usize, operation: Operation) -> u64 {
+    (key as u64) << 2 | operation as u64
 }
 
-/// Puts an entry into the queue, which has room for one of each peer and the accept.
-fn submit(ring: &mut IoUring, entry: &squeue::Entry) {
-    // SAFETY: an entry points to a registered buffer or a peer's replies, which stay unchanged until it completes.
-    unsafe { ring.submission().push(entry) }.expect("there is room");
+const fn marked(mark: u64) -> (usize, Operation) {
+    let operation = match mark & 3 {
+        0 => Operation::Accept,
+        1 => Operation::Receive,
+        2 => Operation::Send,
+        _ => Operation::Cancel,
+    };
+    ((mark >> 2) as usize, operation)
 }
