@@ -134,17 +134,40 @@ fn io_uring_echo() {
     echoes(server.open("/"));
 }
 
-/// Messages of all sizes on several connections at once, with so few buffers that the ring is often empty.
+/// Messages of all sizes on several connections at once, with so few buffers that the ring is often empty, and a queue that a batch does
+/// not fit into.
 #[test]
 fn io_uring_echo_through_four_buffers() {
     let program = env!("CARGO_BIN_EXE_io_uring_echo");
-    let Some(server) = Server::start_with(&[program, "127.0.0.1:0", "4"]) else { return };
+    let Some(server) = Server::start_with(&[program, "127.0.0.1:0", "4", "2"]) else { return };
     thread::scope(|scope| {
         for _ in 0..8 {
             let socket = server.open("/");
             scope.spawn(|| echoes(socket));
         }
     });
+}
+
+/// An operation may complete while the queue is emptied for more entries. It is not forgotten, although nothing else completes.
+#[test]
+fn io_uring_echo_with_a_queue_of_one() {
+    let program = env!("CARGO_BIN_EXE_io_uring_echo");
+    let Some(server) = Server::start_with(&[program, "127.0.0.1:0", "4", "1"]) else { return };
+    let signal = |name: &str| {
+        let status = Command::new("kill").args(["-s", name, &server.child.id().to_string()]).status();
+        assert!(status.unwrap().success());
+    };
+    signal("STOP");
+    let silent = server.connect();
+    let mut other = server.connect();
+    let request = "GET / HTTP/1.1\r\nHost: test.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    std::io::Write::write_all(&mut other, request.as_bytes()).unwrap();
+    signal("CONT"); // both are accepted in one batch
+    let mut answer = [0; 12];
+    other.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 101");
+    drop(silent);
 }
 
 /// A peer that does not read is not read without end. It gets everything once it reads.

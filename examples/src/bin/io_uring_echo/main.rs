@@ -1,5 +1,5 @@
-//! Completion-based I/O: an echo server on io_uring. `cargo run --bin io_uring_echo [ADDR [BUFFERS]]`, on Linux 6.1 or newer. If the
-//! kernel refuses io_uring, as in many containers, the program says so and ends.
+//! Completion-based I/O: an echo server on io_uring. `cargo run --bin io_uring_echo [ADDR [BUFFERS [ENTRIES]]]`, on Linux 6.1 or
+//! newer. If the kernel refuses io_uring, as in many containers, the program says so and ends.
 //!
 //! With readiness, one receive buffer serves all connections. With completions, the kernel needs memory before bytes arrive. Here, one
 //! ring of buffers serves all connections: the kernel takes a buffer when bytes have arrived, and the program gives it back once they are

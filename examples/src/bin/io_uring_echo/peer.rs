@@ -6,8 +6,8 @@ use std::{
     net::{Shutdown, TcpStream},
 };
 
-/// From so many waiting bytes on, a peer is not received from until all of them are sent. What has arrived by the time that its receive
-/// is cancelled, at most the buffers of the ring, still counts.
+/// A peer is not received from while so many bytes or more are unsent. What is in the buffers of the ring when its receive is cancelled
+/// is echoed all the same.
 const HIGH: usize = 1 << 20;
 
 /// One connection. It is dropped only with nothing in flight, so that the kernel has no address of its memory, and its number is not used

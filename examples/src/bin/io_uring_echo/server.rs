@@ -17,13 +17,15 @@ use std::{
     time::Duration,
 };
 
-/// Operations that are submitted with one system call.
+/// The most operations that are submitted with one system call, if no argument says another number.
 const ENTRIES: u32 = 1024;
 /// The number of buffers, if no argument says another: as many as the L2 cache holds. The kernel uses all of them in turn, so more would be
 /// cold when it writes to them.
 const BUFFERS: u16 = 16;
-/// The most empty buffers for replies that are kept, and the largest.
-const SPARE: (usize, usize) = (32, 2 << 20);
+/// The most empty buffers for replies that are kept.
+const SPARE: usize = 32;
+/// The largest of them, in bytes.
+const SPARE_SIZE: usize = 2 << 20;
 
 struct Server {
     ring: IoUring,
@@ -54,12 +56,14 @@ pub(crate) fn run() -> io::Result<()> {
     let mut arguments = env::args().skip(1);
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:9007".to_owned());
     let count = arguments.next().map_or(Ok(BUFFERS), |count| count.parse()).map_err(io::Error::other)?;
+    let entries =
+        arguments.next().map_or(Ok(ENTRIES), |entries| entries.parse()).map_err(io::Error::other)?;
     // This thread alone submits, and completions are worked on when it waits for some: cheaper than interrupts of the thread.
     let ring = IoUring::builder()
         .setup_single_issuer()
         .setup_defer_taskrun()
-        .setup_cqsize(4 * ENTRIES)
-        .build(ENTRIES)
+        .setup_cqsize(entries.saturating_mul(4))
+        .build(entries)
         .and_then(|ring| Ok((Buffers::register(&ring, count)?, ring)));
     let (buffers, ring) = match ring {
         Ok(ring) => ring,
@@ -93,7 +97,8 @@ impl Server {
                 let accept = opcode::AcceptMulti::new(Fd(self.listener.as_raw_fd())).build();
                 self.submit(&accept.user_data(mark(0, Operation::Accept)))?;
             }
-            self.enter(1)?;
+            // What completed while entries were submitted is not handled yet, and may be all that completes.
+            self.enter(usize::from(self.done.is_empty()))?;
             let mut done = mem::take(&mut self.done);
             done.drain(..).for_each(|entry| self.completed(&entry));
             self.done = done;
@@ -136,8 +141,8 @@ impl Server {
                 if result < 0 && result != -libc::EINTR {
                     peer.failed();
                 }
-                if self.spare.len() > SPARE.0
-                    || self.spare.last().is_some_and(|last| last.capacity() > SPARE.1)
+                if self.spare.len() > SPARE
+                    || self.spare.last().is_some_and(|last| last.capacity() > SPARE_SIZE)
                 {
                     self.spare.pop();
                 }
@@ -163,7 +168,7 @@ impl Server {
         eprintln!("accept: {}", io::Error::from_raw_os_error(-result));
         self.full = !self.peers.is_empty();
         if !self.full {
-            thread::sleep(Duration::from_millis(100)); // nobody will leave, so others than we use up what is missing
+            thread::sleep(Duration::from_millis(100)); // other programs have what is missing
         }
     }
 
