@@ -201,14 +201,19 @@ impl<R: Role> Connection<R> {
             unmask::<R>(key, bytes);
             return Some((kind, bytes));
         }
-        let text = unmask_text::<R>(key, bytes);
-        match text {
-            Ok(text) => Some((kind, text.as_bytes())),
-            Err(_) => {
-                self.end(ProtocolError::InvalidUtf8, input);
-                None
-            }
+        let is_valid = if R::UNMASKS { utf8::is_valid_masked(key, bytes) } else { utf8::is_valid(bytes) };
+        if !is_valid {
+            self.end_straight(input);
+            return None;
         }
+        Some((kind, bytes))
+    }
+
+    /// Out of line, so that the straight path saves fewer registers.
+    #[cold]
+    #[inline(never)]
+    fn end_straight(&mut self, input: &mut &mut [u8]) {
+        self.end(ProtocolError::InvalidUtf8, input);
     }
 
     /// Returns how many bytes of the current data frame's payload have not arrived yet; 0 after the connection failed.

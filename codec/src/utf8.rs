@@ -52,7 +52,11 @@ pub use error::Utf8Error;
 #[cfg(feature = "bytes")]
 pub use text::Utf8Bytes;
 pub use validator::Validator;
-pub(crate) use {dispatch::to_str, kernel::Kernel, kernels::KERNELS};
+pub(crate) use {
+    dispatch::{is_valid, is_valid_masked, to_str},
+    kernel::Kernel,
+    kernels::KERNELS,
+};
 
 use crate::mask::Key;
 

@@ -21,6 +21,18 @@ pub(super) fn validate_masked(key: Key, bytes: &mut [u8]) -> Result<&str, Utf8Er
     unsafe { to_str(bytes, end) }
 }
 
+/// [`validate`] without the place of the error.
+#[inline]
+pub(crate) fn is_valid(bytes: &[u8]) -> bool {
+    short::is_ascii(bytes) || check(bytes) == State::ACCEPT
+}
+
+/// [`validate_masked`] without the place of the error.
+#[inline]
+pub(crate) fn is_valid_masked(key: Key, bytes: &mut [u8]) -> bool {
+    short::unmask_ascii(key, bytes) || unmask(key, bytes) == State::ACCEPT
+}
+
 /// The text, or the place of the error.
 ///
 /// # Safety
