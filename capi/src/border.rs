@@ -36,10 +36,10 @@ pub(crate) fn check<T>(pointer: *const T) -> Result<(), c_int> {
 
 /// [`check`] of all, in one step if they pass.
 macro_rules! check_all {
-    ($first:ident, $($more:ident),*) => {
-        if $first.is_null() $(| $more.is_null())* | !$first.is_aligned() $(| !$more.is_aligned())* {
-            check($first)?;
-            $(check($more)?;)*
+    ($($each:ident),*) => {
+        if false $(| $each.is_null())* $(| !$each.is_aligned())* {
+            $(check($each)?;)*
+            return Err(FW_E_ARGUMENT);
         }
     };
 }

@@ -233,9 +233,9 @@ where
         // SAFETY: the caller's promise. After an error the connection has failed, and returns it again.
         return unsafe { receive_other(state, data, len, out) };
     };
-    let kind = if kind == Kind::Text { FW_TEXT } else { FW_BINARY } as u8;
+    let tail = if kind == Kind::Text { TEXT } else { BINARY };
     // SAFETY: the caller's promise.
-    unsafe { emit(out, here(base, bytes), bytes.len(), tail(0, FW_EVENT_MESSAGE, kind, 1, 0)) };
+    unsafe { emit(out, here(base, bytes), bytes.len(), tail) };
     *data = base.wrapping_add(*len - input.len());
     *len = input.len();
     Ok(1)
@@ -299,20 +299,24 @@ fn here(base: *mut u8, bytes: &[u8]) -> *mut u8 {
 /// # Safety
 /// `out` is valid for a write.
 #[inline(always)]
-unsafe fn emit(out: *mut fw_event, data: *mut u8, len: usize, tail: [u8; 8]) {
+unsafe fn emit(out: *mut fw_event, data: *mut u8, len: usize, tail: u64) {
     // SAFETY: the caller's promise; `tail` is the last 8 bytes of an event.
     unsafe {
         (&raw mut (*out).data).write(data);
         (&raw mut (*out).len).write(len);
-        (&raw mut (*out).code).cast::<[u8; 8]>().write(tail);
+        (&raw mut (*out).code).cast::<u64>().write(tail);
     }
 }
 
+/// The tails of whole messages.
+const TEXT: u64 = tail(0, FW_EVENT_MESSAGE, FW_TEXT as u8, 1, 0);
+const BINARY: u64 = tail(0, FW_EVENT_MESSAGE, FW_BINARY as u8, 1, 0);
+
 /// The fields of an event behind its length, in the order of the type.
 #[inline(always)]
-const fn tail(code: u16, r#type: u8, kind: u8, last: u8, rsv: u8) -> [u8; 8] {
+const fn tail(code: u16, r#type: u8, kind: u8, last: u8, rsv: u8) -> u64 {
     let [first, second] = code.to_ne_bytes();
-    [first, second, r#type, kind, last, rsv, 0, 0]
+    u64::from_ne_bytes([first, second, r#type, kind, last, rsv, 0, 0])
 }
 
 const _: () = assert!(core::mem::offset_of!(fw_event, code) + 8 == size_of::<fw_event>());
