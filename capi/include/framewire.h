@@ -128,7 +128,8 @@ enum {
 const char *fw_error_name(int error);
 const char *fw_error_text(int error);
 
-/* The code of the close frame that tells the peer of this error (RFC 6455 7.4.1); 0 if it is not an error of a peer. */
+/* The code of the close frame that tells the peer of this error (RFC 6455 7.4.1); 0 if it is not an error of a peer. That of
+ * FW_E_UNEXPECTED_EOF is 1006, which is for the host alone: no frame may have it. */
 uint16_t fw_error_close_code(int error);
 
 /* ---------------------------------------------------------------------------------------------------- masking and UTF-8 */
@@ -196,7 +197,10 @@ enum {
     FW_CLIENT = 2  /* opened the connection: the other way round */
 };
 
-/* What a connection accepts. Zero-initialise it: 0 is the default everywhere. */
+/* What a connection accepts. Zero-initialise it: 0 is the default everywhere.
+ *
+ * Frames and messages with reserved bits, which an extension decodes, may be longer than the limit by a sixteenth and 64 bytes:
+ * what cannot be compressed grows by that. framewire/deflate.h limits what comes out. */
 typedef struct fw_config {
     uint64_t max_frame;     /* most bytes of a frame's payload. Default: server 16 MiB, client 64 MiB; UINT64_MAX: no limit */
     uint64_t max_message;   /* most bytes of a message, all fragments together. Default: the same */
@@ -229,7 +233,8 @@ enum {
  *
  * `data` points into the buffer that you gave to fw_receive, and is valid as long as you leave that buffer alone. You may
  * change the bytes. For a ping, a pong or a close it may point into the connection instead (if the frame was split between
- * reads): then it is valid until the next call of fw_receive for this connection. */
+ * reads): then it is valid until the next call of fw_receive for this connection, and fw_deflate_*
+ * of this connection must not get it. */
 typedef struct fw_event {
     uint8_t *data;       /* message, part: unmasked payload. ping, pong: its payload. close: the reason, UTF-8 */
     size_t len;
@@ -262,7 +267,7 @@ uint64_t fw_remaining(const fw_connection *connection);
 size_t fw_want(const fw_connection *connection, size_t room);
 
 /* Tells the connection that the stream has ended: a read returned 0. FW_E_UNEXPECTED_EOF if the peer has sent no close; the
- * error of the peer if there was one; otherwise FW_OK. */
+ * error of the peer if there was one; otherwise FW_OK, also after fw_fail_with. */
 int fw_receive_eof(fw_connection *connection);
 
 enum {

@@ -304,7 +304,7 @@ unsafe fn emit(out: *mut fw_event, data: *mut u8, len: usize, tail: u64) {
     unsafe {
         (&raw mut (*out).data).write(data);
         (&raw mut (*out).len).write(len);
-        (&raw mut (*out).code).cast::<u64>().write(tail);
+        (&raw mut (*out).code).cast::<u64>().write_unaligned(tail); // on 32 bits, an event is aligned to 4 bytes
     }
 }
 
@@ -432,7 +432,7 @@ pub unsafe extern "C" fn fw_reply(
         // SAFETY: not null and aligned, as was checked; the header demands that it is valid for reads.
         let event = unsafe { event.read() };
         // A copy, as the payload may be in the memory of the connection.
-        let mut payload = [0; 125];
+        let mut payload = [0; CONTROL];
         let payload = match event.r#type {
             FW_EVENT_PING => {
                 let to = payload.get_mut(..event.len).ok_or(FW_E_ARGUMENT)?;
@@ -507,8 +507,10 @@ pub unsafe extern "C" fn fw_fail_with(
 ) -> c_int {
     answer(|| {
         check_room(out, room, FW_CONTROL_MAX)?;
+        let mut copy = [0; CONTROL];
         // SAFETY: the header demands it of `reason`.
-        let reason = str::from_utf8(unsafe { values(reason, len) }?).map_err(|_| FW_E_SEND_UTF8)?;
+        let reason =
+            str::from_utf8(unsafe { control_values(reason, len, &mut copy) }?).map_err(|_| FW_E_SEND_UTF8)?;
         made!(connection, key, out, connection => connection.fail_with(CloseCode::new(code), reason, key))
     })
 }
@@ -572,8 +574,9 @@ pub unsafe extern "C" fn fw_ping(
 ) -> c_int {
     answer(|| {
         check_room(out, room, FW_CONTROL_MAX)?;
+        let mut copy = [0; CONTROL];
         // SAFETY: the header demands it of `data`.
-        let payload = unsafe { values(data, len) }?;
+        let payload = unsafe { control_values(data, len, &mut copy) }?;
         made!(connection, key, out, connection => connection.ping(payload, key))
     })
 }
@@ -593,8 +596,9 @@ pub unsafe extern "C" fn fw_pong(
 ) -> c_int {
     answer(|| {
         check_room(out, room, FW_CONTROL_MAX)?;
+        let mut copy = [0; CONTROL];
         // SAFETY: the header demands it of `data`.
-        let payload = unsafe { values(data, len) }?;
+        let payload = unsafe { control_values(data, len, &mut copy) }?;
         made!(connection, key, out, connection => connection.pong(payload, key))
     })
 }
@@ -615,10 +619,28 @@ pub unsafe extern "C" fn fw_close(
 ) -> c_int {
     answer(|| {
         check_room(out, room, FW_CONTROL_MAX)?;
+        let mut copy = [0; CONTROL];
         // SAFETY: the header demands it of `reason`.
-        let reason = str::from_utf8(unsafe { values(reason, len) }?).map_err(|_| FW_E_SEND_UTF8)?;
+        let reason =
+            str::from_utf8(unsafe { control_values(reason, len, &mut copy) }?).map_err(|_| FW_E_SEND_UTF8)?;
         made!(connection, key, out, connection => connection.close(CloseCode::new(code), reason, key))
     })
+}
+
+/// The most bytes of a control frame's payload.
+const CONTROL: usize = 125;
+
+/// A copy of the payload of a control frame: what an event has lent may be in the memory of the connection. If it is too long,
+/// the bytes themselves, which the connection then refuses.
+///
+/// # Safety
+/// If the pointer passes the checks, it is valid for reads of `len` bytes for as long as `copy` is borrowed.
+unsafe fn control_values(data: *const u8, len: usize, copy: &mut [u8; CONTROL]) -> Result<&[u8], c_int> {
+    // SAFETY: the caller's promise.
+    let given = unsafe { values(data, len) }?;
+    let Some(to) = copy.get_mut(..len) else { return Ok(given) };
+    to.copy_from_slice(given);
+    Ok(to)
 }
 
 /// # Safety

@@ -59,9 +59,10 @@ pub unsafe extern "C" fn fw_mask(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fw_utf8_check(data: *const u8, len: usize, position: *mut usize) -> c_int {
     answer(|| {
+        check_optional(position)?;
         // SAFETY: the header demands it of `data`.
         let bytes = unsafe { values(data, len) }?;
-        // SAFETY: the header demands it of `position`.
+        // SAFETY: it was checked; the header demands it of `position`.
         unsafe { verdict(utf8::validate(bytes).map(drop), position) }
     })
 }
@@ -79,12 +80,17 @@ pub unsafe extern "C" fn fw_utf8_feed(
     position: *mut usize,
 ) -> c_int {
     answer(|| {
+        check_optional(position)?;
         // SAFETY: the header demands it of `state` and `data`.
         let (mut validator, bytes) = unsafe { (validator(state)?, values(data, len)?) };
-        let fed = validator.feed(bytes);
+        let fed = if bytes.is_empty() && validator == failed() {
+            validator.finish()
+        } else {
+            validator.feed(bytes)
+        };
         // SAFETY: `validator` has checked the pointer; the header demands that it is valid for writes.
         unsafe { (*state).state = validator_to_byte(validator).into() };
-        // SAFETY: the header demands it of `position`.
+        // SAFETY: it was checked; the header demands it of `position`.
         unsafe { verdict(fed, position) }
     })
 }
@@ -163,14 +169,26 @@ unsafe fn validator(state: *const fw_utf8) -> Result<Validator, c_int> {
     u8::try_from(state).ok().and_then(validator_from_byte).ok_or(FW_E_STATE)
 }
 
+/// A validator after an error.
+fn failed() -> Validator {
+    let mut validator = Validator::new();
+    let _ = validator.feed(&[0xFF]);
+    validator
+}
+
+/// [`check`] of a pointer that may be null.
+fn check_optional<T>(pointer: *const T) -> Result<(), c_int> {
+    if pointer.is_null() { Ok(()) } else { check(pointer) }
+}
+
 /// # Safety
-/// `position` is null, or valid for a write if it is aligned.
+/// `position` is null, or aligned and valid for a write.
 unsafe fn verdict(result: Result<(), Utf8Error>, position: *mut usize) -> Outcome {
     match result {
         Ok(()) => Ok(FW_OK),
         Err(error) => {
-            if check(position).is_ok() {
-                // SAFETY: not null and aligned, as was checked; the rest is the caller's promise.
+            if !position.is_null() {
+                // SAFETY: the caller's promise.
                 unsafe { position.write(error.position()) };
             }
             Err(FW_E_INVALID_UTF8)

@@ -306,6 +306,10 @@ fn kernels() {
             assert_eq!(fw_utf8_feed(&mut wrong, data, 1, &mut position), FW_E_STATE);
             assert_eq!(fw_utf8_finish(&wrong), FW_E_STATE);
         }
+        let off = crooked(&mut position);
+        assert_eq!(fw_utf8_check(b"\xff".as_ptr(), 1, off), FW_E_MISALIGNED);
+        assert_eq!(fw_utf8_feed(&mut state, b"\xff".as_ptr(), 1, off), FW_E_MISALIGNED);
+        assert_eq!(state.state, 0);
         assert_eq!(position, 7, "nothing was written");
         assert_eq!(fw_utf8_check(b"ab\xff".as_ptr(), 3, &mut position), FW_E_INVALID_UTF8);
         assert_eq!(position, 2);
@@ -314,6 +318,11 @@ fn kernels() {
         assert_eq!(fw_utf8_finish(&state), FW_E_INVALID_UTF8);
         assert_eq!(fw_utf8_feed(&mut state, b"\xa9".as_ptr(), 1, null_mut()), FW_OK);
         assert_eq!(fw_utf8_finish(&state), FW_OK);
+        assert_eq!(fw_utf8_feed(&mut state, b"\xff".as_ptr(), 1, null_mut()), FW_E_INVALID_UTF8);
+        for further in [0, 1] {
+            assert_eq!(fw_utf8_feed(&mut state, data, further, &mut position), FW_E_INVALID_UTF8);
+            assert_eq!((position, fw_utf8_finish(&state)), (0, FW_E_INVALID_UTF8));
+        }
 
         let mut header = fw_header::default();
         assert_eq!(fw_header_parse(data, 2, null_mut()), FW_E_ARGUMENT);
@@ -344,5 +353,33 @@ fn kernels() {
         );
         assert_eq!(fw_header_write(&header, out.as_mut_ptr(), 14), 8);
         assert_eq!(&out[..8], wire);
+    }
+}
+
+/// What an event of a split frame has lent is in the memory of the connection, and may be passed back to it.
+#[test]
+fn lent_by_the_connection() {
+    let mut connection = Fixed::new(FW_SERVER).0;
+    // SAFETY: all arguments are valid.
+    unsafe {
+        let mut event: fw_event = zeroed();
+        let mut wire = *b"\x89\x84\0\0\0\0ping";
+        for piece in wire.chunks_mut(3) {
+            let (mut data, mut len) = (piece.as_mut_ptr(), piece.len());
+            while fw_receive(&mut connection, &mut data, &mut len, &mut event) == 1 {}
+        }
+        assert_eq!((event.r#type, event.len), (FW_EVENT_PING, 4));
+        let mut out = [0; FW_CONTROL_MAX];
+        let to = out.as_mut_ptr();
+        for (make, first) in [(fw_ping as unsafe extern "C" fn(_, _, _, _, _, _) -> _, 0x89), (fw_pong, 0x8A)]
+        {
+            assert_eq!(
+                make(&raw mut connection, event.data.cast_const(), event.len, null(), to, FW_CONTROL_MAX),
+                6
+            );
+            assert_eq!((out[0], &out[1..6]), (first, &b"\x04ping"[..]));
+        }
+        assert_eq!(fw_close(&mut connection, 1000, event.data, event.len, null(), to, FW_CONTROL_MAX), 8);
+        assert_eq!(&out[..8], b"\x88\x06\x03\xe8ping");
     }
 }
