@@ -2,7 +2,10 @@
 
 use crate::{
     border::{Outcome, answer, bytes_mut, check, check_range, values},
-    code::{Code, FW_E_ARGUMENT, FW_E_NOT_UPGRADE, FW_E_REFUSED, FW_E_ROOM, FW_OK, handshake_error},
+    code::{
+        Code, FW_E_ARGUMENT, FW_E_HEAD_TOO_LONG, FW_E_INVALID_REQUEST_LINE, FW_E_INVALID_STATUS_LINE,
+        FW_E_NOT_UPGRADE, FW_E_OTHER, FW_E_REFUSED, FW_E_ROOM, FW_OK, handshake_error,
+    },
     types::{
         FW_ACCEPT_SIZE, FW_LIST_MAX, fw_answer, fw_deflate, fw_field, fw_opened, fw_opening, fw_request,
         fw_str,
@@ -83,7 +86,7 @@ pub unsafe extern "C" fn fw_request_header(
         // SAFETY: the header demands it of both.
         let (head, name) = unsafe { (head(request)?, name.text()?.ok_or(FW_E_ARGUMENT)?) };
         let mut slots = HeaderSlots::new();
-        let request = Request::parse(head, &mut slots).map_err(Code::code)?;
+        let request = parse(head, &mut slots)?;
         let Some(found) = request.headers().get(name) else { return Ok(0) };
         // SAFETY: not null and aligned, as was checked; the header demands that it is valid for a write.
         unsafe { value.write(fw_str::of_bytes(found)) };
@@ -251,7 +254,8 @@ pub unsafe extern "C" fn fw_opening_check(
     answer(|| {
         check(opened)?;
         // SAFETY: the header demands it of `data`.
-        let Some(head) = whole(unsafe { values(data, len) }?)? else { return Ok(0) };
+        let bytes = unsafe { values(data, len) }?;
+        let Some((before, head)) = final_head(bytes)? else { return Ok(0) };
         let mut slots = HeaderSlots::new();
         let response = Response::parse(head, &mut slots).map_err(Code::code)?;
         let status = response.status().into();
@@ -267,7 +271,7 @@ pub unsafe extern "C" fn fw_opening_check(
                     if let Some(params) = negotiated.deflate {
                         (value.has_deflate, value.deflate) = (1, fw_deflate::of_params(params));
                     }
-                    outcome = Ok(head.len() as c_int); // at most 8 KiB
+                    outcome = Ok((before + head.len()) as c_int); // at most 16 KiB
                 }
                 Ok(FW_OK)
             })
@@ -276,6 +280,25 @@ pub unsafe extern "C" fn fw_opening_check(
         unsafe { opened.write(value) };
         outcome
     })
+}
+
+/// The first head of a response that is not an interim one (RFC 9110 §15.2), if it is whole, and how many bytes are before it.
+fn final_head(bytes: &[u8]) -> Result<Option<(usize, &[u8])>, c_int> {
+    let mut before = 0;
+    while before <= HeadLimits::default().head_bytes {
+        let head = match whole(&bytes[before..]) {
+            Ok(Some(head)) => head,
+            Ok(None) => return Ok(None),
+            Err(FW_E_INVALID_REQUEST_LINE) => return Err(FW_E_INVALID_STATUS_LINE), // it is not that of a request
+            Err(error) => return Err(error),
+        };
+        let mut slots = HeaderSlots::<64>::new();
+        match Response::parse(head, &mut slots).map_err(Code::code)?.status() {
+            101 | 200.. => return Ok(Some((before, head))),
+            _ => before += head.len(),
+        }
+    }
+    Err(FW_E_HEAD_TOO_LONG)
 }
 
 /// The head at the start of the bytes, if it is whole.
@@ -295,11 +318,15 @@ unsafe fn head<'a>(request: *const fw_request) -> Result<&'a [u8], c_int> {
 }
 
 fn upgrade<'h, 'b>(head: &'b [u8], slots: &'h mut HeaderSlots<'b, 64>) -> Result<Upgrade<'h, 'b>, c_int> {
-    let request = Request::parse(head, slots).map_err(|error| match error {
-        HandshakeError::Incomplete => FW_E_ARGUMENT,
+    parse(head, slots)?.upgrade().map_err(Code::code)?.ok_or(FW_E_NOT_UPGRADE)
+}
+
+/// Parses the head of a request that was parsed before.
+fn parse<'h, 'b>(head: &'b [u8], slots: &'h mut HeaderSlots<'b, 64>) -> Result<Request<'h, 'b>, c_int> {
+    Request::parse(head, slots).map_err(|error| match error {
+        HandshakeError::Incomplete => FW_E_ARGUMENT, // it never was
         error => error.code(),
-    })?;
-    request.upgrade().map_err(Code::code)?.ok_or(FW_E_NOT_UPGRADE)
+    })
 }
 
 /// # Safety
@@ -307,18 +334,22 @@ fn upgrade<'h, 'b>(head: &'b [u8], slots: &'h mut HeaderSlots<'b, 64>) -> Result
 unsafe fn write(
     out: *mut u8,
     room: usize,
-    write_to: impl FnOnce(&mut [u8]) -> Result<usize, BuildError>,
+    write_to: impl Fn(&mut [u8]) -> Result<usize, BuildError>,
 ) -> Outcome {
     if out.is_null() {
         return Err(FW_E_ARGUMENT);
     }
     check_range(out, room)?;
-    let room = room.min(1 << 20); // no head is longer, and nobody clears more
+    let needed = match write_to(&mut []) {
+        Err(BuildError::BufferTooSmall { needed }) if needed <= room => needed,
+        Err(error) => return Err(error.code()),
+        Ok(_) => return Err(FW_E_OTHER), // nothing is of no bytes
+    };
     // SAFETY: not null and not too long, as was checked; the rest is the caller's promise. Cleared, as a slice must be of
     // initialised bytes.
-    unsafe { ptr::write_bytes(out, 0, room) };
+    unsafe { ptr::write_bytes(out, 0, needed) };
     // SAFETY: as above.
-    let written = write_to(unsafe { bytes_mut(out, room) }?).map_err(Code::code)?;
+    let written = write_to(unsafe { bytes_mut(out, needed) }?).map_err(Code::code)?;
     c_int::try_from(written).map_err(|_| FW_E_ROOM)
 }
 

@@ -115,12 +115,47 @@ fn refusals() {
         let fields = [fw_field { name: text("Location"), value: text("/x") }];
         let len = fw_response_write(302, NONE, fields.as_ptr(), 1, out.as_mut_ptr(), 512);
         assert!(out[..len as usize].windows(14).any(|part| part == b"Location: /x\r\n"));
+        out.fill(0);
         let len = fw_response_write(200, text("ok"), null(), 0, out.as_mut_ptr(), 512) as usize;
         assert!(out[..len].ends_with(b"\r\n\r\nok"));
+        assert_eq!(out[len..], [0; 512][len..], "nothing is written behind the answer");
         let head = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
         let mut opened: fw_opened = zeroed();
         assert_eq!(fw_opening_check(&opening(), head.as_ptr(), head.len(), &mut opened), FW_E_REFUSED);
         assert_eq!(opened.status, 503);
+        let tls = b"\x16\x03\x01";
+        let not_http = fw_opening_check(&opening(), tls.as_ptr(), tls.len(), &mut opened);
+        assert_eq!(not_http, FW_E_INVALID_STATUS_LINE);
+    }
+}
+
+/// Interim answers come before the one that counts (RFC 9110 §15.2).
+#[test]
+fn interim_answers() {
+    let opening = fw_opening { nonce: *b"the sample nonce", ..opening() };
+    let mut reply = [0; 512];
+    // SAFETY: all arguments are valid.
+    unsafe {
+        let mut wire = [0; 512];
+        let len = fw_opening_write(&opening, wire.as_mut_ptr(), wire.len());
+        let mut request: fw_request = zeroed();
+        assert_eq!(fw_request_parse(wire.as_ptr(), len as usize, &mut request), len);
+        let len = fw_answer_write(&request, null(), reply.as_mut_ptr(), reply.len()) as usize;
+        let mut opened: fw_opened = zeroed();
+        let mut check = |head: &[u8]| {
+            let result = fw_opening_check(&opening, head.as_ptr(), head.len(), &mut opened);
+            (result, opened.status)
+        };
+        let hints = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n";
+        let answer = [&hints[..], &reply[..len]].concat();
+        for cut in 0..answer.len() {
+            assert_eq!(check(&answer[..cut]), (0, 0), "cut at {cut}");
+        }
+        assert_eq!(check(&[&answer[..], b"\x81\0"].concat()), (answer.len() as c_int, 101));
+        let refused = [&hints[..], b"HTTP/1.1 404 Not Found\r\n\r\n"].concat();
+        assert_eq!(check(&refused), (FW_E_REFUSED, 404));
+        let many = b"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(1000);
+        assert_eq!(check(&many), (FW_E_HEAD_TOO_LONG, 404));
     }
 }
 
@@ -144,6 +179,7 @@ fn bad_arguments() {
         assert_eq!(fw_request_header(null(), text("a"), &mut value), FW_E_ARGUMENT);
         assert_eq!(fw_answer_write(null(), null(), to, 512), FW_E_ARGUMENT);
         assert_eq!(fw_answer_write(&request, null(), to, 512), FW_E_ARGUMENT, "it was never parsed");
+        assert_eq!(fw_request_header(&request, text("a"), &mut value), FW_E_ARGUMENT);
         assert_eq!(fw_request_parse(upgrade.as_ptr(), upgrade.len(), &mut request), upgrade.len() as c_int);
         assert_eq!(fw_request_header(&request, NONE, &mut value), FW_E_ARGUMENT);
         assert_eq!(fw_request_header(&request, text("a"), null_mut()), FW_E_ARGUMENT);

@@ -72,7 +72,8 @@ typedef struct fw_answer {
 } fw_answer;
 
 /* Writes the 101 that opens the WebSocket, and returns its length. `answer` may be NULL. FW_E_ROOM if `room` is too small:
- * 512 bytes are enough without further headers. After an error, `out` holds nothing to be sent. */
+ * 512 bytes are enough without further headers, and with a subprotocol of up to 128 bytes. After an error, `out` holds nothing to
+ * be sent. */
 int fw_answer_write(const fw_request *request, const fw_answer *answer, uint8_t *out, size_t room);
 
 /* Writes the answer to a request in error (400, 403, 405, 426, 431 or 505), and returns its length. `error` is one of the
@@ -110,7 +111,8 @@ typedef struct fw_opened {
 } fw_opened;
 
 /* Checks the answer against the request. Returns the length of the head; what follows it are frames. Returns 0 if the head
- * is not whole: call it again with the same bytes and more. FW_E_REFUSED if the status is not 101: `opened->status` says
+ * is not whole: call it again with the same bytes and more. Interim answers (103 Early Hints; RFC 9110 15.2) are skipped, up to
+ * 8 KiB of them, and count in the length. FW_E_REFUSED if the status is not 101: `opened->status` says
  * which. After another error, `opened` is unchanged. */
 int fw_opening_check(const fw_opening *opening, const uint8_t *data, size_t len, fw_opened *opened);
 
