@@ -5,8 +5,8 @@ use crate::{
     code::{Code, FW_E_ARGUMENT, FW_E_BUSY, FW_E_NO_WINDOW, FW_E_STATE},
     connection::with,
     types::{
-        FW_BINARY, FW_CLIENT, FW_EVENT_MESSAGE, FW_EVENT_NONE, FW_EVENT_PART, FW_HEADER_MAX, FW_SERVER,
-        FW_TEXT, fw_connection, fw_deflate, fw_event,
+        FW_BINARY, FW_CLIENT, FW_EVENT_MESSAGE, FW_EVENT_NONE, FW_EVENT_PART, FW_HEADER_MAX, FW_RSV1,
+        FW_SERVER, FW_TEXT, fw_connection, fw_deflate, fw_event,
     },
 };
 use core::{ffi::c_int, ptr};
@@ -240,11 +240,18 @@ unsafe fn inflate<R: Role>(
     // SAFETY: the caller's promise.
     let bytes = unsafe { bytes_mut(part.data, part.len) }?;
     let base = part.data;
+    if part.rsv & FW_RSV1 == 0 {
+        // SAFETY: the caller's promise.
+        unsafe { out.write(*part) };
+        part.r#type = FW_EVENT_NONE;
+        return Ok(1);
+    }
     let mut ready = inflater.ready(pool).ok_or(FW_E_BUSY)?;
     let mut parts = ready.feed(Part::new(kind, rsv, bytes, part.last != 0));
     let next = match parts.next_part() {
         Ok(Some(inflated)) => Some(fw_event {
-            data: inflated.bytes().as_ptr().cast_mut(),
+            // A pointer to no bytes is one of the caller's, too.
+            data: if inflated.bytes().is_empty() { base } else { inflated.bytes().as_ptr().cast_mut() },
             len: inflated.bytes().len(),
             code: 0,
             r#type: FW_EVENT_PART,
@@ -321,6 +328,7 @@ macro_rules! deflated {
             check($pool)?;
             check($payload)?;
             check($payload_len)?;
+            let given = $data;
             let ($deflater, fw_deflate_pool($pool), $data) =
                 // SAFETY: not null and aligned, as was checked; the header demands that they are valid, and used by nobody else.
                 unsafe { (&mut *$deflater, &mut *$pool, values($data, $len)?) };
@@ -329,7 +337,7 @@ macro_rules! deflated {
                 let $key = unsafe { <R as End>::key($key) }?;
                 let made = $deflater.of::<R>()?.$method(&mut state.connection, $($argument,)* $pool, $key);
                 // SAFETY: all were checked, and the header demands that they are valid for writes.
-                unsafe { frame(made, $out, $payload, $payload_len) }
+                unsafe { frame(made, given, $out, $payload, $payload_len) }
             })
         })
     };
@@ -402,10 +410,13 @@ impl HasDeflater for LentClient {
     }
 }
 
+/// Writes the header, and where the payload is; no bytes are `data`.
+///
 /// # Safety
 /// `out` is valid for writes of a header; `payload` and `payload_len` are valid for a write.
 unsafe fn frame(
     made: Result<Outgoing<'_>, SendError>,
+    data: *const u8,
     out: *mut u8,
     payload: *mut *const u8,
     payload_len: *mut usize,
@@ -413,7 +424,7 @@ unsafe fn frame(
     let made = made.map_err(Code::code)?;
     // SAFETY: the caller's promise.
     unsafe {
-        payload.write(made.payload().as_ptr());
+        payload.write(if made.payload().is_empty() { data } else { made.payload().as_ptr() });
         payload_len.write(made.payload().len());
         crate::border::put(out, made.header())
     }

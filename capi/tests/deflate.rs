@@ -146,6 +146,91 @@ fn corrupt_and_too_big() {
     assert!(len > 8 && out[0] == 0x88);
 }
 
+/// One decompressor for several peers: those that wait for it lose nothing, and get it once it is free.
+#[test]
+fn busy() {
+    let one = fw_inflate_config { messages: 1, ..fw_inflate_config::default() };
+    let text = "größer, immer größer; ".repeat(50);
+    let (mut sender, mut other) = (
+        End::new(FW_SERVER, &fw_inflate_config::default()),
+        End::new(FW_SERVER, &fw_inflate_config::default()),
+    );
+    let mut wire = sender.send(text.as_bytes(), None);
+    let mut rest = wire.split_off(wire.len() - 20);
+    let (mut first, mut second) = (End::new(FW_CLIENT, &one), End::new(FW_CLIENT, &one));
+    assert_eq!(first.receive(&mut wire, usize::MAX).map(|some| some.len() < text.len()), Ok(true));
+    // SAFETY: all arguments are valid.
+    unsafe {
+        // The pool of the first, whose message is open.
+        let pool = first.inflate;
+        assert_eq!(
+            (fw_inflater_ready(second.inflater, pool), fw_inflater_ready(first.inflater, pool)),
+            (0, 1)
+        );
+        let (mut event, mut part): (fw_event, fw_event) = (zeroed(), zeroed());
+        let mut wire = other.send(text.as_bytes(), None);
+        let (mut data, mut len) = (wire.as_mut_ptr(), wire.len());
+        assert_eq!(fw_receive(&mut second.connection, &mut data, &mut len, &mut event), 1);
+        let before = (event.data, event.len, event.r#type, event.rsv);
+        assert_eq!(fw_inflate(second.inflater, pool, &mut event, &mut part), FW_E_BUSY);
+        assert_eq!((event.data, event.len, event.r#type, event.rsv), before, "nothing has changed");
+
+        // What is not compressed needs none, and comes out unchanged.
+        let mut plain = *b"\x82\x02ab";
+        let mut third = End::new(FW_CLIENT, &one);
+        let (mut data, mut len) = (plain.as_mut_ptr(), plain.len());
+        let mut whole: fw_event = zeroed();
+        assert_eq!(fw_receive(&mut third.connection, &mut data, &mut len, &mut whole), 1);
+        assert_eq!(fw_inflate(third.inflater, pool, &mut whole, &mut part), 1);
+        assert_eq!((part.r#type, part.kind, part.last, part.len), (FW_EVENT_MESSAGE, FW_BINARY as u8, 1, 2));
+        assert_eq!((part.data, whole.r#type), (plain.as_mut_ptr().add(2), FW_EVENT_NONE));
+        assert_eq!(fw_inflate(third.inflater, pool, &mut whole, &mut part), 0);
+
+        assert!(first.receive(&mut rest, usize::MAX).is_ok());
+        assert_eq!(fw_inflater_ready(second.inflater, pool), 1);
+        let mut inflated = Vec::new();
+        while fw_inflate(second.inflater, pool, &mut event, &mut part) == 1 {
+            inflated.extend_from_slice(slice::from_raw_parts(part.data, part.len));
+        }
+        assert_eq!(inflated, text.as_bytes());
+
+        // A message that never ends keeps its place until its inflater is freed, which may outlive the pool.
+        let mut wire = other.send(text.as_bytes(), None);
+        let half = wire.len() / 2;
+        let (mut data, mut len) = (wire.as_mut_ptr(), half);
+        assert_eq!(fw_receive(&mut second.connection, &mut data, &mut len, &mut event), 1);
+        while fw_inflate(second.inflater, pool, &mut event, &mut part) == 1 {}
+        assert_eq!(fw_inflater_ready(third.inflater, pool), 0);
+        fw_inflater_free(second.inflater);
+        second.inflater = null_mut();
+        assert_eq!(fw_inflater_ready(third.inflater, pool), 1);
+        fw_inflate_pool_free(third.inflate);
+        third.inflate = null_mut();
+    }
+}
+
+/// A pointer to no bytes is the caller's own.
+#[test]
+fn no_bytes() {
+    let config = fw_inflate_config::default();
+    let (mut sender, mut receiver) = (End::new(FW_SERVER, &config), End::new(FW_CLIENT, &config));
+    let (mut header, mut payload, mut len, nothing) = ([0; 14], null(), 1, [7]);
+    let mut wire = *b"\xc1\x01\0"; // an empty message, compressed
+    // SAFETY: all arguments are valid.
+    unsafe {
+        let (c, d, p) = (&raw mut sender.connection, sender.deflater, sender.deflate);
+        let (to, data) = (header.as_mut_ptr(), nothing.as_ptr());
+        let made = fw_deflate_message(d, c, p, FW_TEXT, data, 0, null(), to, 14, &mut payload, &mut len);
+        assert_eq!((made, payload, len), (2, data, 0));
+        let (mut event, mut part): (fw_event, fw_event) = (zeroed(), zeroed());
+        let (mut data, mut len) = (wire.as_mut_ptr(), wire.len());
+        assert_eq!(fw_receive(&mut receiver.connection, &mut data, &mut len, &mut event), 1);
+        assert_eq!(fw_inflate(receiver.inflater, receiver.inflate, &mut event, &mut part), 1);
+        assert_eq!((part.len, part.last), (0, 1));
+        assert!(wire.as_ptr_range().contains(&part.data.cast_const()));
+    }
+}
+
 #[test]
 fn bad_arguments() {
     let default = fw_inflate_config::default();

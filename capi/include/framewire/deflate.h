@@ -4,7 +4,12 @@
  * as no limit below allows without bound. The rules of framewire.h hold here as well.
  *
  * Threads: a pool serves all connections of a thread. Each call has the pool, and the inflater or deflater, to itself. An
- * inflater or deflater may move to another thread, and use the pool there. */
+ * inflater or deflater may move to another thread, and use the pool there.
+ *
+ * Decompressors: a message that is being inflated holds one of the `messages` of the pool, from its first byte until its last, or
+ * until an error of it. A peer that begins messages and does not end them would keep it for ever, and with it all peers that wait
+ * for one. So limit how long a message may take, and free the inflater as soon as its connection has failed or closed. Peers that
+ * were not ready are asked again after a message has ended or an inflater was freed. */
 #ifndef FRAMEWIRE_DEFLATE_H
 #define FRAMEWIRE_DEFLATE_H
 
@@ -44,11 +49,13 @@ void fw_inflater_free(fw_inflater *inflater);
  * you read the socket, and do not read it if not: what was read could not be inflated. */
 int fw_inflater_ready(fw_inflater *inflater, fw_inflate_pool *pool);
 
-/* Inflates the next bytes of a part (or message) that fw_receive returned; others come out unchanged. Call it until it does
- * not return 1. It moves `part` on behind what was used; its type is FW_EVENT_NONE in the end.
+/* Inflates the next bytes of a part (or message) that fw_receive returned; those without FW_RSV1 come out unchanged. Call it
+ * until it does not return 1. It moves `part` on behind what was used; its type is FW_EVENT_NONE in the end.
  *
  * Returns 1: `out` is an inflated part, whose data are valid until the next call with this pool. 0: `part` is used up.
- * FW_E_BUSY: see fw_inflater_ready; nothing has changed. An error of the peer: give it to fw_fail. */
+ * FW_E_BUSY: see fw_inflater_ready; nothing has changed. After fw_inflater_ready has returned 1, this happens only if the
+ * inflater has changed the pool inside a message: then keep the rest of the read, and call again. An error of the peer: give it
+ * to fw_fail. */
 int fw_inflate(fw_inflater *inflater, fw_inflate_pool *pool, fw_event *part, fw_event *out);
 
 /* ------------------------------------------------------------------------------------------------------------- sending */
