@@ -94,29 +94,41 @@ class connection {
 public:
     explicit connection(role r, const fw_config &config = fw_config{}) noexcept {
         raw_.opaque[0] = 0; // if init fails, everything is refused
-        fw_init(&raw_, sizeof raw_, static_cast<int>(r), &config);
+        init_ = fw_init(&raw_, sizeof raw_, static_cast<int>(r), &config);
     }
     connection(const connection &) = delete;
     connection &operator=(const connection &) = delete;
-    connection(connection &&other) noexcept : raw_(other.raw_) { other.raw_.opaque[0] = 0; }
+    connection(connection &&other) noexcept : raw_(other.raw_), init_(other.init_) { other.raw_.opaque[0] = 0; }
     connection &operator=(connection &&other) noexcept {
         if (this != &other) {
             raw_ = other.raw_;
+            init_ = other.init_;
             other.raw_.opaque[0] = 0;
         }
         return *this;
     }
 
+    // Why there is no connection: a configuration without a meaning, or a library that needs more memory than this header says
+    // (FW_E_SIZE). None if there is one.
+    framewire::error init_error() const noexcept { return framewire::error(init_); }
+
     // Calls on_event(const fw_event &) for each event of what was read, and returns the peer's error if there is one: answer
-    // that with fail.
-    template <class F> framewire::error receive(bytes read, F &&on_event) {
+    // that with fail. If on_event throws, `read` begins behind its event: call this again with it, or drop the connection.
+    template <class F> framewire::error receive(bytes &read, F &&on_event) {
         std::uint8_t *data = read.data();
         std::size_t len = read.size();
         fw_event event;
         int result;
-        while ((result = fw_receive(&raw_, &data, &len, &event)) == 1) on_event(std::as_const(event));
+        while ((result = fw_receive(&raw_, &data, &len, &event)) == 1) {
+            read = bytes(data, len);
+            on_event(std::as_const(event));
+        }
+        read = bytes(data, len);
         return framewire::error(result);
     }
+
+    // The same for bytes that nobody looks at afterwards. If on_event throws, drop the connection: what follows is lost.
+    template <class F> framewire::error receive(bytes &&read, F &&on_event) { return receive(read, std::forward<F>(on_event)); }
 
     framewire::error receive_eof() noexcept { return framewire::error(fw_receive_eof(&raw_)); }
     std::uint64_t remaining() const noexcept { return fw_remaining(&raw_); }
@@ -175,6 +187,7 @@ private:
     }
 
     fw_connection raw_;
+    int init_;
 };
 
 // Masks or unmasks in place.
