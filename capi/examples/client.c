@@ -164,7 +164,7 @@ int main(int argc, char **argv) {
     char host[256] = "", target[1024] = "/", name[256], port[6] = "80";
     if (argc <= first || sscanf(argv[first], "ws://%255[^/]%1023s", host, target) < 1)
         fail("usage: client [--echo] ws://HOST[:PORT][/PATH] [TEXT]...");
-    sscanf(host, "%255[^:]:%5[0-9]", name, port);
+    if (sscanf(host, "%255[^:]:%5[0-9]", name, port) < 1) fail("no host");
     struct client client = {.fd = connect_to(name, port)};
     ssize_t n = (ssize_t)open_ws(&client, host, target);
 

@@ -73,7 +73,8 @@ static int receive(struct peer *peer, uint8_t *data, size_t len) {
             if (result < 0) break;
         }
     }
-    if (result < 0 && (n = fw_fail(&peer->ws, result, NULL, out, sizeof out)) > 0) return write_all(peer, out, (size_t)n, 0);
+    if (result < 0 && (n = fw_fail(&peer->ws, result, NULL, out, sizeof out)) > 0 && write_all(peer, out, (size_t)n, 0)) return -1;
+    if (fw_state(&peer->ws) == FW_STATE_CLOSED) shutdown(peer->fd, SHUT_WR);
     return 0;
 }
 
@@ -121,7 +122,6 @@ static void *serve(void *argument) {
         while (!broken && (n = recv(peer->fd, peer->rx, sizeof peer->rx, 0)) > 0) {
             if (fw_state(&peer->ws) == FW_STATE_CLOSED) continue; /* until the peer has read our close, and closes */
             broken = receive(peer, peer->rx, (size_t)n);
-            if (fw_state(&peer->ws) == FW_STATE_CLOSED) shutdown(peer->fd, SHUT_WR);
         }
     }
     close(peer->fd);
@@ -156,6 +156,7 @@ int main(int argc, char **argv) {
         if (!peer) continue;
         if ((peer->fd = accept(listener, NULL, NULL)) < 0 || pthread_create(&thread, NULL, serve, peer)) {
             if (peer->fd >= 0) close(peer->fd);
+            else usleep(10000); /* most likely no descriptors are left */
             free(peer);
             continue;
         }

@@ -20,12 +20,9 @@
 #include <unistd.h>
 
 enum { RX = 256 * 1024, COPY = 2048, PEERS = 65536, MESSAGE = 64 << 20, HIGH_WATER = MESSAGE + (1 << 20) };
-enum { HANDSHAKE, OPEN, CLOSING };
+enum { HANDSHAKE, OPEN, CLOSING, ENDED /* the peer sends no more */ };
 
-struct bytes {
-    uint8_t *data;
-    size_t len;
-};
+struct bytes { uint8_t *data; size_t len; };
 
 struct peer {
     int fd, phase;
@@ -37,7 +34,7 @@ struct peer {
 };
 
 static struct peer *peers[PEERS]; /* by descriptor */
-static int epoll, listener;
+static int epoll, listener, deaf; /* deaf: no descriptors are left, so the listener waits for a peer to leave */
 static fw_config limits = {.max_frame = MESSAGE, .max_message = MESSAGE};
 
 /* The buffers of the thread: what was read, what the library and we have written, and the pieces of the next writev. The
@@ -91,10 +88,7 @@ static void keep(struct bytes *kept, const uint8_t *data, size_t len) {
     kept->len += len;
 }
 
-static void clear(struct bytes *kept) {
-    free(kept->data);
-    *kept = (struct bytes){NULL, 0};
-}
+static void clear(struct bytes *kept) { free(kept->data), *kept = (struct bytes){NULL, 0}; }
 
 static void handshake(struct peer *peer, uint8_t *data, size_t len) {
     if (peer->head.data) { /* the request was cut: it is refused once 8 KiB of it have come */
@@ -115,7 +109,7 @@ static void handshake(struct peer *peer, uint8_t *data, size_t len) {
 
 /* Edges: an event comes once. Called again, it comes again if the socket is still ready. */
 static void watch(struct peer *peer, uint32_t events) {
-    struct epoll_event event = {.events = events | EPOLLET, .data.fd = peer->fd};
+    struct epoll_event event = {.events = events | EPOLLRDHUP | EPOLLET, .data.fd = peer->fd};
     epoll_ctl(epoll, EPOLL_CTL_MOD, peer->fd, &event);
     peer->events = events;
 }
@@ -129,16 +123,18 @@ static int flush(struct peer *peer) {
     if (n < 0 && errno != EAGAIN) return -1;
     size_t taken = n < 0 ? 0 : (size_t)n;
     if (!piece_count && (peer->sent += taken) == peer->backlog.len) clear(&peer->backlog), peer->sent = 0;
+    if (peer->sent > peer->backlog.len / 2) /* or else it would grow for as long as something waits */
+        memmove(peer->backlog.data, peer->backlog.data + peer->sent, peer->backlog.len -= peer->sent), peer->sent = 0;
     for (int i = 0; i < piece_count; i++) {
         size_t skip = taken < pieces[i].iov_len ? taken : pieces[i].iov_len;
         if (skip < pieces[i].iov_len) keep(&peer->backlog, (uint8_t *)pieces[i].iov_base + skip, pieces[i].iov_len - skip);
         taken -= skip;
     }
     size_t waits = peer->backlog.len - peer->sent;
-    uint32_t events = (waits < HIGH_WATER ? (uint32_t)EPOLLIN : 0) | (waits ? (uint32_t)EPOLLOUT : 0);
+    uint32_t events = (waits < HIGH_WATER && peer->phase != ENDED ? (uint32_t)EPOLLIN : 0) | (waits ? (uint32_t)EPOLLOUT : 0);
     if (events != peer->events) watch(peer, events);
     if (!waits && peer->phase == CLOSING) shutdown(peer->fd, SHUT_WR);
-    return 0;
+    return !waits && peer->phase == ENDED ? -1 : 0;
 }
 
 static int ready(struct peer *peer, uint32_t events) {
@@ -146,12 +142,15 @@ static int ready(struct peer *peer, uint32_t events) {
     if (events & EPOLLOUT && flush(peer)) return -1;
     if (!(peer->events & EPOLLIN)) return 0;
     ssize_t n = recv(peer->fd, rx, sizeof rx, 0);
-    if (n <= 0) return n < 0 && errno == EAGAIN ? 0 : -1; /* fw_receive_eof says whether the peer had closed */
+    if (n < 0) return errno == EAGAIN ? 0 : -1;
+    if (n == 0 && !peer->backlog.data) return -1; /* fw_receive_eof says whether the peer had closed */
+    if (n == 0) return peer->phase = ENDED, watch(peer, EPOLLOUT), 0; /* what waits is still written */
     if (peer->phase == OPEN) receive(peer, rx, (size_t)n);
     if (peer->phase == HANDSHAKE) handshake(peer, rx, (size_t)n);
     if (piece_count && flush(peer)) return -1; /* in phase CLOSING all is discarded, until the peer has read our close */
     if (peer->phase != HANDSHAKE) clear(&peer->head); /* frames behind it may have been echoed from there */
-    if ((size_t)n == sizeof rx) watch(peer, peer->events); /* there may be more: after the others */
+    /* There may be more: after the others. An end that came together with the data has no event of its own. */
+    if ((size_t)n == sizeof rx || events & EPOLLRDHUP) watch(peer, peer->events);
     return 0;
 }
 
@@ -161,13 +160,15 @@ static void drop(struct peer *peer) {
     clear(&peer->head);
     clear(&peer->backlog);
     free(peer);
+    if (deaf) deaf = epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &(struct epoll_event){.events = EPOLLIN, .data.fd = listener});
 }
 
 static void welcome(void) {
     int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE)) deaf = !epoll_ctl(epoll, EPOLL_CTL_DEL, listener, NULL);
     if (fd < 0) return;
     struct peer *peer = fd < PEERS ? calloc(1, sizeof *peer) : NULL;
-    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.fd = fd};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.fd = fd};
     if (!peer || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event)) free(peer), close(fd);
     else peer->fd = fd, peer->events = EPOLLIN, peers[fd] = peer;
 }
@@ -185,13 +186,11 @@ int main(int argc, char **argv) {
     epoll = epoll_create1(0);
     setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)); /* inherited */
     if (bind(listener, (struct sockaddr *)&at, sizeof at) || listen(listener, 1024) ||
-        getsockname(listener, (struct sockaddr *)&at, &at_len) || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, events)) {
+        getsockname(listener, (struct sockaddr *)&at, &at_len) || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, events))
         return perror("echo_server"), 1;
-    }
     printf("listening on ws://127.0.0.1:%d/\n", ntohs(at.sin_port)), fflush(stdout);
     for (;;) {
-        int count = epoll_wait(epoll, events, 256, -1);
-        for (int i = 0; i < count; i++) {
+        for (int i = 0, count = epoll_wait(epoll, events, 256, -1); i < count; i++) {
             struct peer *peer = peers[events[i].data.fd];
             if (!peer) welcome();
             else if (ready(peer, events[i].events)) drop(peer);

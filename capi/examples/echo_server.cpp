@@ -8,9 +8,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <string>
 #include <thread>
 #include <vector>
@@ -22,7 +24,6 @@ public:
     explicit peer(int fd) : fd_(fd) {}
     peer(const peer &) = delete;
     peer &operator=(const peer &) = delete;
-    ~peer() { ::close(fd_); }
 
     void serve() {
         const std::size_t frames = handshake();
@@ -92,6 +93,16 @@ private:
 
 void stop(int number) { _exit(number - SIGTERM); }
 
+// A connection from its start to its end. What runs out of memory ends this connection, and no other.
+void serve(int fd) noexcept {
+    try {
+        peer(fd).serve();
+    } catch (const std::exception &error) {
+        std::fprintf(stderr, "echo_server_cpp: %s\n", error.what());
+    }
+    ::close(fd);
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
@@ -112,6 +123,15 @@ int main(int argc, char **argv) {
     std::fflush(stdout);
     for (;;) {
         const int fd = ::accept(listener, nullptr, nullptr);
-        if (fd >= 0) std::thread([fd] { peer(fd).serve(); }).detach();
+        if (fd < 0) { // most likely no descriptors are left
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+            continue;
+        }
+        try {
+            std::thread(serve, fd).detach();
+        } catch (const std::exception &error) { // no threads are left
+            std::fprintf(stderr, "echo_server_cpp: %s\n", error.what());
+            ::close(fd);
+        }
     }
 }
