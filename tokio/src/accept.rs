@@ -5,7 +5,7 @@ use framewire::handshake::{
     BuildError, HandshakeError, HeadBuffer, HeadLimits, HeaderSlots, PlainResponse, Request, Upgrade,
     UpgradeResponse,
 };
-use std::{fmt, future::poll_fn, io, sync::Arc, task::Poll, time::Duration};
+use std::{fmt, future::poll_fn, io, pin::Pin, sync::Arc, task::Poll, time::Duration};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// Does the opening handshake on streams that were accepted. A clone shares all there is.
@@ -103,14 +103,26 @@ impl Acceptor {
         S: AsyncRead + AsyncWrite + Unpin,
         F: FnOnce(&Upgrade<'_, '_>) -> Result<Answer, Refusal>,
     {
-        let timeout = self.config.handshake_timeout;
-        let (agreed, rest) =
-            in_time(timeout, self.handshake(&mut stream, decide)).await.ok_or(AcceptError::Timeout)??;
-        self.open(stream, &rest, agreed)
+        let (timeout, mut answered) = (self.config.handshake_timeout, false);
+        let handshake = in_time(timeout, self.handshake(&mut stream, &mut answered, decide)).await;
+        let Some(done) = handshake else {
+            if !answered {
+                refuse_late(&mut stream).await;
+            }
+            return Err(AcceptError::Timeout);
+        };
+        let (agreed, rest) = done?;
+        Ok(self.open(stream, &rest, agreed))
     }
 
-    /// Reads the request, and writes the answer. Returns also the bytes that were read after the request.
-    async fn handshake<S, F>(&self, stream: &mut S, decide: F) -> Result<(Agreed, Vec<u8>), AcceptError>
+    /// Reads the request, and writes the answer. `answered` is true from its first byte on. Returns also the bytes that were read
+    /// after the request.
+    async fn handshake<S, F>(
+        &self,
+        stream: &mut S,
+        answered: &mut bool,
+        decide: F,
+    ) -> Result<(Agreed, Vec<u8>), AcceptError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
         F: FnOnce(&Upgrade<'_, '_>) -> Result<Answer, Refusal>,
@@ -120,6 +132,7 @@ impl Acceptor {
             Ok(head) => self.reply(&head, decide),
             Err(error) => Reply::from(Denied::from(error), false),
         };
+        *answered = true;
         stream.write_all(&reply.bytes).await?;
         stream.flush().await?;
         match reply.outcome {
@@ -169,14 +182,21 @@ impl Acceptor {
         let subprotocol = answer.subprotocol.as_ref().or_else(first).map(String::as_str);
         let headers: Vec<_> = answer.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
         #[cfg(feature = "deflate")]
-        let deflate = self.config.pools.as_ref().and_then(|shared| upgrade.deflate(&shared.policy()));
+        let (deflate, pools) = self
+            .config
+            .pools
+            .as_ref()
+            .and_then(|shared| {
+                shared.agree(upgrade).map(|(response, deflate)| (response, (deflate, shared.clone())))
+            })
+            .unzip();
         #[cfg(not(feature = "deflate"))]
         let deflate: Option<framewire::extension::DeflateResponse> = None;
         let response = upgrade.accept().subprotocol(subprotocol).deflate(deflate).extra_headers(&headers);
         let agreed = Agreed {
             subprotocol: subprotocol.map(Into::into),
             #[cfg(feature = "deflate")]
-            deflate: deflate.map(|deflate| deflate.params()).zip(self.config.pools.clone()),
+            deflate: pools,
         };
         Ok((write(&response)?, agreed))
     }
@@ -194,23 +214,17 @@ impl Acceptor {
     }
 
     /// The connection, once the answer is sent. `rest` is the bytes that were read after the request.
-    pub(crate) fn open<S>(
-        &self,
-        stream: S,
-        rest: &[u8],
-        agreed: Agreed,
-    ) -> Result<WebSocket<S>, AcceptError> {
+    pub(crate) fn open<S>(&self, stream: S, rest: &[u8], agreed: Agreed) -> WebSocket<S> {
         let mut socket = WebSocket::from_upgraded(stream, rest, self.config.clone());
         socket.subprotocol = agreed.subprotocol;
         #[cfg(feature = "deflate")]
-        if let Some((params, shared)) = agreed.deflate {
-            // The last window may have been taken since the answer was made.
-            socket = socket.with_deflate(&shared, &params).map_err(|_| AcceptError::Overloaded)?;
+        if let Some((deflate, shared)) = agreed.deflate {
+            socket = socket.with_deflate(&shared, deflate);
         }
         if let Some(tracker) = &self.tracker {
             tracker.track(&mut socket);
         }
-        Ok(socket)
+        socket
     }
 }
 
@@ -222,7 +236,7 @@ const DISCARDED: usize = 64 << 10;
 pub(crate) struct Agreed {
     pub(crate) subprotocol: Option<Box<str>>,
     #[cfg(feature = "deflate")]
-    deflate: Option<(framewire::extension::DeflateParams, Arc<crate::deflate::Shared>)>,
+    deflate: Option<(Box<crate::deflate::Deflate<framewire::Server>>, Arc<crate::deflate::Shared>)>,
 }
 
 /// What a server adds to its answer.
@@ -344,10 +358,8 @@ pub enum AcceptError {
     Refused(u16),
     /// The program's own answer may not be sent. The peer got a 500.
     Answer(BuildError),
-    /// The handshake took longer than [`Config::handshake_timeout`].
+    /// The handshake took longer than [`Config::handshake_timeout`]. If no answer had begun, the peer got a 408.
     Timeout,
-    /// No memory is left of that which [`Compression::windows`](crate::Config) allows.
-    Overloaded,
     /// The HTTP stack cannot pass the connection on: the request has no upgrade, or it was taken already.
     #[cfg(feature = "hyper")]
     #[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
@@ -369,7 +381,6 @@ impl fmt::Display for AcceptError {
             Self::Refused(status) => write!(f, "the request was answered with {status}"),
             Self::Answer(error) => write!(f, "the answer may not be sent: {error}"),
             Self::Timeout => f.write_str("the handshake took too long"),
-            Self::Overloaded => f.write_str("no memory is left for compression"),
             #[cfg(feature = "hyper")]
             Self::NotUpgradable => f.write_str("the HTTP stack cannot pass the connection on"),
         }
@@ -419,6 +430,21 @@ pub(crate) async fn read_head<S: AsyncRead + Unpin>(
             Err(error) => return Ok(Some((Err(error), Vec::new()))),
         }
     }
+}
+
+/// Answers with a 408, without waiting: the peer has had its time.
+async fn refuse_late<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) {
+    let answer = PlainResponse::new(408).to_vec().unwrap_or_default();
+    let mut writer = Pin::new(&mut *stream);
+    poll_fn(|cx| {
+        let written = writer.as_mut().poll_write(cx, &answer);
+        if written.is_ready() && writer.as_mut().poll_flush(cx).is_ready() {
+            let _ = writer.as_mut().poll_shutdown(cx); // the peer may be gone
+        }
+        Poll::Ready(())
+    })
+    .await;
+    discard(stream).await;
 }
 
 /// Reads what has arrived, without waiting for more: closing a socket with unread bytes would reset the connection, and the peer

@@ -136,7 +136,8 @@ impl Connector {
         socket.subprotocol = opened.subprotocol;
         #[cfg(feature = "deflate")]
         if let (Some(shared), Some(params)) = (&self.config.pools, opened.deflate) {
-            socket = socket.with_deflate(shared, &params).map_err(|_| ConnectError::Overloaded)?;
+            let deflate = shared.start(&params).map_err(|_| ConnectError::Overloaded)?;
+            socket = socket.with_deflate(shared, deflate);
         }
         Ok(socket)
     }

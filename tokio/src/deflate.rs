@@ -7,12 +7,13 @@ use crate::{
     config::Config, error::TrySendError, keys, memory, message::Message, receive::Whole, websocket::WebSocket,
 };
 use framewire::{
-    Kind, Part, ProtocolError, Role, Rsv, Sending,
+    Kind, Part, ProtocolError, Role, Rsv, Sending, Server,
     deflate::{
         DeflateBudget, DeflateConfig, DeflatePool, Deflater, InflateBudget, InflateConfig, InflatePool,
-        Inflater, Ready,
+        Inflater, NoWindow, Ready,
     },
-    extension::{DeflateOffer, DeflateParams, DeflatePolicy},
+    extension::{DeflateOffer, DeflateParams, DeflatePolicy, DeflateResponse},
+    handshake::Upgrade,
     outbox::Outbox,
     owned::PreparedMessage,
 };
@@ -79,15 +80,23 @@ impl Shared {
         }))
     }
 
-    /// How a server answers offers.
-    pub(crate) fn policy(&self) -> DeflatePolicy {
-        let no_takeover =
-            !self.compression.takeover || !self.with_pools(|pools| pools.inflate.has_window(15));
-        DeflatePolicy {
-            client_no_context_takeover: no_takeover,
-            server_no_context_takeover: !self.compression.takeover,
-            ..DeflatePolicy::default()
-        }
+    /// Answers a client's offers. The connection has its window before the answer is made; if none is left, the client's messages
+    /// do not refer to earlier ones.
+    pub(crate) fn agree(&self, upgrade: &Upgrade<'_, '_>) -> Option<(DeflateResponse, Box<Deflate<Server>>)> {
+        [self.compression.takeover, false].into_iter().find_map(|takeover| {
+            let response = upgrade.deflate(&DeflatePolicy {
+                client_no_context_takeover: !takeover,
+                server_no_context_takeover: !self.compression.takeover,
+                ..DeflatePolicy::default()
+            })?;
+            Some((response, self.start(&response.params()).ok()?))
+        })
+    }
+
+    /// What a connection needs that has agreed on these parameters.
+    pub(crate) fn start<R: Role>(&self, params: &DeflateParams) -> Result<Box<Deflate<R>>, NoWindow> {
+        let inflater = self.with_pools(|pools| Inflater::new(params, &pools.inflate))?;
+        Ok(Box::new(Deflate { inflater, deflater: Deflater::new(params) }))
     }
 
     /// What a client offers.
@@ -162,20 +171,14 @@ impl<R: Role> Deflate<R> {
 
 impl<S, R: Role> WebSocket<S, R> {
     /// Turns compression on, as it was negotiated.
-    pub(crate) fn with_deflate(
-        mut self,
-        shared: &Arc<Shared>,
-        params: &DeflateParams,
-    ) -> Result<Self, framewire::deflate::NoWindow> {
-        let inflater = shared.with_pools(|pools| Inflater::new(params, &pools.inflate))?;
-        let deflater = Deflater::new(params);
-        self.deflate = Some(Box::new(Deflate { inflater, deflater }));
+    pub(crate) fn with_deflate(mut self, shared: &Arc<Shared>, deflate: Box<Deflate<R>>) -> Self {
+        self.deflate = Some(deflate);
         if !self.config.pools.as_ref().is_some_and(|pools| Arc::ptr_eq(pools, shared)) {
             // The program has replaced the configuration since the handshake was decided.
             Arc::make_mut(&mut self.config).pools = Some(shared.clone());
         }
         self.connection = self.connection.with_extension_bits(Rsv::RSV1);
-        Ok(self)
+        self
     }
 
     /// Compresses and queues a message. The caller has asked whether messages may be sent.

@@ -19,7 +19,7 @@ use tokio::time::{Sleep, sleep};
 ///
 /// # Errors
 /// [`AcceptError::Io`] if hyper could not pass the connection on, for example because the client is gone;
-/// [`AcceptError::Timeout`] if it has not done that within [`Config::handshake_timeout`]; [`AcceptError::Overloaded`].
+/// [`AcceptError::Timeout`] if it has not done that within [`Config::handshake_timeout`].
 ///
 /// # Cancel safety
 /// Polls may stop and go on at any time. Dropping it drops the connection.
@@ -63,7 +63,7 @@ impl Future for Upgrading {
         let this = self.get_mut();
         if let Poll::Ready(upgraded) = Pin::new(&mut this.on_upgrade).poll(cx) {
             let (stream, rest) = HyperStream::new(upgraded.map_err(io::Error::other)?);
-            return Poll::Ready(this.acceptor.open(stream, &rest, std::mem::take(&mut this.agreed)));
+            return Poll::Ready(Ok(this.acceptor.open(stream, &rest, std::mem::take(&mut this.agreed))));
         }
         let Some(most) = this.acceptor.config.handshake_timeout else { return Poll::Pending };
         let timeout = this.timeout.get_or_insert_with(|| Box::pin(sleep(most)));

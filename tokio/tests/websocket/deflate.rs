@@ -1,6 +1,11 @@
 //! Compression: both roles, with and without takeover.
 
-use crate::{frames, untimed};
+use crate::{
+    frames,
+    sim::{now, poll_once},
+    stream::{Wire, stream},
+    untimed,
+};
 use bytes::Bytes;
 use framewire_testing::{
     payload::{Random, noise, prose},
@@ -11,6 +16,7 @@ use framewire_tokio::{
     Acceptor, Client, Compression, Config, Connector, Error, Limits, Message, ProtocolError, Role, Server,
     WebSocket,
 };
+use std::task::Poll;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 fn compressed<R: Role>(takeover: bool) -> Config {
@@ -76,6 +82,52 @@ async fn echoes() {
             echo.await.unwrap();
         }
     }
+}
+
+/// There is a window for one connection. The first has it before its answer is written; the second does without.
+#[test]
+fn the_last_window_is_taken_before_the_answer() {
+    let request = "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+    let begin = |room| {
+        let (scripted, wire) = stream(room);
+        wire.arrive(request.as_bytes());
+        (scripted, wire)
+    };
+    let has_window = |wire: &Wire| {
+        wire.take(usize::MAX);
+        let answer = String::from_utf8(wire.state().taken.clone()).unwrap();
+        assert!(answer.contains("Sec-WebSocket-Extensions: permessage-deflate"), "{answer}");
+        !answer.contains("client_no_context_takeover")
+    };
+    let mut config = compressed::<Server>(true);
+    config.compression.as_mut().unwrap().windows = 40_000;
+    let acceptor = Acceptor::new(config);
+
+    let (slow, slow_wire) = begin(7);
+    let mut first = Box::pin(acceptor.accept(slow));
+    assert!(poll_once(first.as_mut()).is_pending(), "the peer does not read the answer");
+    let (stream, wire) = begin(1000);
+    let second = now(acceptor.accept(stream)).unwrap();
+    assert!(!has_window(&wire));
+    let first = loop {
+        if let Poll::Ready(first) = poll_once(first.as_mut()) {
+            break first.unwrap();
+        }
+        slow_wire.take(7);
+    };
+    assert!(has_window(&slow_wire));
+    drop((first, second));
+
+    // What gives up gives its window back.
+    let (slow, _wire) = begin(7);
+    let mut dropped = Box::pin(acceptor.accept(slow));
+    assert!(poll_once(dropped.as_mut()).is_pending());
+    drop(dropped);
+    let (stream, wire) = begin(1000);
+    let _third = now(acceptor.accept(stream)).unwrap();
+    assert!(has_window(&wire));
 }
 
 /// One end compresses, and the other has never heard of it.

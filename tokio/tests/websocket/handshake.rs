@@ -154,10 +154,26 @@ async fn handshakes_that_take_too_long() {
     wire.arrive(b"GET / HTTP/1.1\r\n");
     let refused = Acceptor::new(framewire_tokio::Config::server()).accept(scripted).await;
     assert!(matches!(refused, Err(AcceptError::Timeout)));
+    assert!(wire.take(1000).starts_with(b"HTTP/1.1 408 "));
+    assert!(wire.state().shut);
     let (scripted, _wire) = stream(1000);
     let refused = Connector::new(framewire_tokio::Config::client()).connect_on(scripted, "host", "/").await;
     assert!(matches!(refused, Err(ConnectError::Timeout(Stage::Handshake))));
     assert_eq!(begin.elapsed(), Duration::from_secs(20));
+}
+
+/// The peer does not read: a 408 would come in the middle of the answer, or wait for ever.
+#[tokio::test(start_paused = true)]
+async fn late_answers() {
+    let acceptor = Acceptor::new(framewire_tokio::Config::server());
+    for (bytes, room) in [(&request("")[..], 20), (b"GET / HTTP/1.1\r\n", 0)] {
+        let (scripted, wire) = stream(room);
+        wire.arrive(bytes);
+        assert!(matches!(acceptor.accept(scripted).await, Err(AcceptError::Timeout)));
+        wire.take(usize::MAX);
+        assert!(b"HTTP/1.1 101 Switching Protocols".starts_with(&wire.state().taken));
+        assert_eq!(wire.state().taken.len(), room);
+    }
 }
 
 /// What a client gets for an answer.
