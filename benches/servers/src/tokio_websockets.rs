@@ -3,10 +3,11 @@ use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio_websockets::{Config, Limits, Message, ServerBuilder};
 
-/// `next` writes what was fed, so all received messages are taken before the first reply.
+/// `next` writes what was fed, so all received messages are taken before the first reply. By default, `feed` also writes once 8 KiB
+/// wait; then the replies would not leave together.
 pub(crate) async fn serve(stream: TcpStream, handler: Handler) -> Outcome {
     let (_, mut ws) = ServerBuilder::new()
-        .config(Config::default().frame_size(usize::MAX))
+        .config(Config::default().frame_size(usize::MAX).flush_threshold(1 << 20))
         .limits(Limits::default().max_payload_len(Some(MAX)))
         .accept(stream)
         .await?;
