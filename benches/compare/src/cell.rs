@@ -43,12 +43,15 @@ impl Cell {
         Self { churn: Some((echoes, leave)), ..Self::new(connections, 125, 1) }
     }
 
-    /// All cells without compression.
+    /// All cells without compression. A thousand connections have no messages of 1 MiB: these need more memory than the kernel of
+    /// a small machine lets TCP hold, so it would drop and resend, which takes as long as all other cells.
     pub(crate) fn grid() -> Vec<Self> {
         let mut cells = Vec::new();
         for connections in [1, 100, 1000] {
             for size in [16, 125, 1 << 10, 16 << 10, 1 << 20] {
-                cells.extend([1, 16].map(|in_flight| Self::new(connections, size, in_flight)));
+                if connections * size < 1 << 29 {
+                    cells.extend([1, 16].map(|in_flight| Self::new(connections, size, in_flight)));
+                }
             }
         }
         cells

@@ -35,6 +35,9 @@ impl Contender {
     pub(crate) const OURS_COMPRESSED: &str = "framewire-echo (deflate)";
     pub(crate) const OURS_LENGTH: &str = "framewire-length";
 
+    /// How the names of all of ours begin.
+    const OWN: &str = "framewire-";
+
     /// No server for use, but what tokio costs. It takes part if it is named.
     const BARE: &str = "tokio-bare";
 
@@ -43,6 +46,11 @@ impl Contender {
 
     pub(crate) fn is_ours(&self) -> bool {
         [Self::OURS, Self::OURS_COMPRESSED].contains(&&*self.name)
+    }
+
+    /// Whether it is somebody else's server.
+    pub(crate) fn is_peer(&self) -> bool {
+        !self.name.starts_with(Self::OWN) && self.name != Self::BARE
     }
 
     /// Its group; a contender for echoes is also in that for connections that come and go.
@@ -113,13 +121,13 @@ const LIBRARIES: [(&str, &[Extra]); 12] = [
     ("framewire-axum", &[]),
     ("axum", &[]),
     ("tokio-tungstenite", &[Extra::Length]),
-    ("tokio-websockets", &[]),
+    ("tokio-websockets", &[Extra::Length]),
     ("fastwebsockets", &[Extra::Length]),
     ("sockudo-ws", &[Extra::Length, Extra::Deflate]),
     (Contender::BARE, &[]),
-    ("yawc", &[Extra::Deflate]),
-    ("wtx", &[Extra::Deflate]),
-    ("web-socket", &[]),
+    ("yawc", &[Extra::Length, Extra::Deflate]),
+    ("wtx", &[Extra::Length, Extra::Deflate]),
+    ("web-socket", &[Extra::Length]),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -147,13 +155,13 @@ pub(crate) fn all(options: &Options, settings: &Settings) -> Outcome<Vec<Contend
     let ours = |name| [vec![bin(name)], listen.to_vec()].concat();
     let mut all = vec![
         new(Contender::OURS, own.clone(), Handler::Echo, true, ours("framewire-echo")),
-        new(Contender::OURS_LENGTH, own, Handler::Length, true, ours("framewire-length")),
+        new(Contender::OURS_LENGTH, own.clone(), Handler::Length, true, ours("framewire-length")),
     ];
     let level = settings.level.to_string();
     all.push(all[0].compressing(&["--compression", "--compression-level", &level].map(str::to_owned)));
     for (name, extras) in LIBRARIES {
         let command = vec![bin("framewire-peers"), name.to_owned()];
-        let version = locked(package(name));
+        let version = if name.starts_with(Contender::OWN) { own.clone() } else { locked(package(name)) };
         let plain = new(name, version.clone(), Handler::Echo, true, command.clone());
         if extras.contains(&Extra::Deflate) {
             all.push(plain.compressing(&["--compression", &level].map(str::to_owned)));

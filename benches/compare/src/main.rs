@@ -62,7 +62,7 @@ fn measure(options: &Options) -> Outcome<()> {
     fs::create_dir_all(&options.out)?;
     let settings = options.settings()?;
     let contenders = contender::all(options, &settings)?;
-    let mut journal = Journal::open(&options.raw(), options.resume, &settings)?;
+    let mut journal = Journal::open(&options.raw(), options.resume, &settings, &contenders)?;
     if !journal.has_head() {
         journal.write(Record::Head(Box::new(machine::head(&settings, &contenders))))?;
     }

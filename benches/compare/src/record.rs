@@ -92,13 +92,22 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// A new file, or the existing one if its settings are the same.
-    pub(crate) fn open(path: &Path, resume: bool, settings: &Settings) -> Outcome<Self> {
+    /// A new file, or the existing one if its settings and its contenders, with their versions, are the same.
+    pub(crate) fn open(
+        path: &Path,
+        resume: bool,
+        settings: &Settings,
+        contenders: &[Contender],
+    ) -> Outcome<Self> {
         let records = if resume && path.exists() { read(path)? } else { Vec::new() };
-        if let Some(Record::Head(head)) = records.first()
-            && serde_json::to_value(&head.settings)? != serde_json::to_value(settings)?
-        {
-            return Err(format!("{} was begun with other settings", path.display()).into());
+        if let Some(Record::Head(head)) = records.first() {
+            let differs = |what| Err(format!("{} was begun with other {what}", path.display()).into());
+            if serde_json::to_value(&head.settings)? != serde_json::to_value(settings)? {
+                return differs("settings");
+            }
+            if serde_json::to_value(&head.contenders)? != serde_json::to_value(contenders)? {
+                return differs("servers, or other versions of them");
+            }
         }
         let mut file = OpenOptions::new().create(true).append(true).open(path)?;
         if records.is_empty() {

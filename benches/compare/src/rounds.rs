@@ -12,8 +12,8 @@ use crate::{
 use framewire_load::Report;
 use std::time::Duration;
 
-/// Measures all cells of all contenders, in this many rounds. In a round, every server is a fresh process; in every cell
-/// they take turns in another order, one right after the other, so that other work on the machine affects all of them.
+/// Measures all cells of all contenders, in this many rounds. In a round, every server is a fresh process, and the cells have
+/// another order; in every cell they take turns in another order, one right after the other, so that other work on the machine affects all of them.
 pub(crate) fn all(contenders: &[Contender], settings: &Settings, journal: &mut Journal) -> Outcome<()> {
     for round in 0..settings.rounds {
         let mut running = Vec::new();
@@ -26,7 +26,9 @@ pub(crate) fn all(contenders: &[Contender], settings: &Settings, journal: &mut J
                 Err(error) => journal.fail(contender, format!("round {}", round + 1), &error)?,
             }
         }
-        for (i, &cell) in settings.cells.iter().enumerate() {
+        // Another order in each round: what a cell leaves behind in a process does not always meet the same cell.
+        for i in order(settings.cells.len(), round as u64) {
+            let cell = settings.cells[i];
             if !running.is_empty() {
                 eprintln!("round {} of {}, {cell}", round + 1, settings.rounds);
             }
