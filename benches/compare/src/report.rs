@@ -244,11 +244,10 @@ impl<'a> Report<'a> {
         );
         for cell in self.cells(group) {
             let ours = self.per_cpu(cell, group.ours());
-            let best = self.peers(group).filter_map(|peer| Some((peer, median(self.per_cpu(cell, peer)?))));
-            let best = best.max_by(|(_, one), (_, other)| one.total_cmp(other));
+            let best = self.best_peer(group, cell);
             let (ours_cell, ratio) = match (ours, &best) {
-                (Some(ours), Some((_, best))) => (with_spread(ours), format!("{:.2}", median(ours) / best)),
-                (Some(ours), None) => (with_spread(ours), "–".into()),
+                (Some(ours), Some((_, best))) => (self.shown(ours), format!("{:.2}", median(ours) / best)),
+                (Some(ours), None) => (self.shown(ours), "–".into()),
                 (None, _) => ("**failed**".into(), "–".into()),
             };
             let best = best.map_or_else(
@@ -273,7 +272,7 @@ impl<'a> Report<'a> {
             let count = |verdict| {
                 self.cells(group)
                     .iter()
-                    .filter(|&&cell| self.verdict(group, cell, peer) == Some(verdict))
+                    .filter(|&&cell| self.verdict(group.ours(), cell, peer) == Some(verdict))
                     .count()
             };
             let _ = writeln!(
@@ -285,12 +284,69 @@ impl<'a> Report<'a> {
                 count(Verdict::Behind)
             );
         }
+        self.write_companions(text, group);
         let plot = match group {
             Group::Compressed => RATIOS_COMPRESSED,
             Group::Churn => RATIOS_CHURN,
             Group::Echo | Group::Length => RATIOS,
         };
         let _ = write!(text, "\n![{} per CPU-second]({plot})\n\n", group.counted());
+    }
+
+    /// The others of ours beside the best peer.
+    fn write_companions(&self, text: &mut String, group: Group) {
+        let names: Vec<&str> = self.companions(group).collect();
+        if names.is_empty() || self.peers(group).next().is_none() {
+            return;
+        }
+        let shown: Vec<&str> = names.iter().map(|name| Contender::plain(name)).collect();
+        let _ = write!(
+            text,
+            "\nThe same of {}. **Bold**: ahead of all peers.\n\n| cell | {} | best peer |\n|---|{}---|\n",
+            shown.join(", "),
+            shown.join(" | "),
+            "---:|".repeat(names.len())
+        );
+        for cell in self.cells(group) {
+            let Some((best, figure)) = self.best_peer(group, cell) else { continue };
+            let of = |name: &&'a str| {
+                let Some(values) = self.per_cpu(cell, name) else { return "–".to_owned() };
+                let ahead = |peer| {
+                    let has_figures = self.per_cpu(cell, peer).is_some();
+                    !has_figures || self.verdict(name, cell, peer) == Some(Verdict::Ahead)
+                };
+                let mark = if self.peers(group).all(ahead) { "**" } else { "" };
+                format!("{mark}{}{mark}", self.shown(values))
+            };
+            let row: Vec<String> = names.iter().map(of).collect();
+            let _ = writeln!(
+                text,
+                "| {cell} | {} | {}, {} |",
+                row.join(" | "),
+                Contender::plain(best),
+                kilo(figure)
+            );
+        }
+        let _ = write!(
+            text,
+            "\nTheirs to a peer's, geometric mean:\n\n| peer | {} |\n|---|{}\n",
+            shown.join(" | "),
+            "---:|".repeat(names.len())
+        );
+        for peer in self.peers(group) {
+            let mean = |name: &&'a str| {
+                self.mean_of(group, name, peer)
+                    .map_or_else(|| "–".to_owned(), |(mean, _)| format!("{mean:.2}"))
+            };
+            let row: Vec<String> = names.iter().map(mean).collect();
+            let _ = writeln!(text, "| {} | {} |", Contender::plain(peer), row.join(" | "));
+        }
+    }
+
+    /// Figures with their spread, and a mark if some rounds have none.
+    fn shown(&self, values: &[f64]) -> String {
+        let mark = if values.len() < self.head.settings.rounds { "†" } else { "" };
+        with_spread(values) + mark
     }
 
     fn write_churn(&self, text: &mut String) {
@@ -349,7 +405,7 @@ impl<'a> Report<'a> {
     }
 
     fn write_cells(&self, text: &mut String, group: Group) {
-        let counted = group.counted();
+        let (counted, cells, rounds) = (group.counted(), self.cells(group), self.head.settings.rounds);
         let half = if group == Group::Churn { "" } else { " with one message at a time," };
         let tables = [
             (
@@ -362,8 +418,13 @@ impl<'a> Report<'a> {
             ),
         ];
         for (title, values) in tables {
-            let _ = write!(text, "{title}\n\n");
-            self.write_table(text, group, values, with_spread);
+            let lacks = |((cell, _), values): (&(Cell, &str), &Vec<f64>)| {
+                cells.contains(cell) && values.len() < rounds
+            };
+            let note =
+                if values.iter().any(lacks) { " †: not in all rounds, so without a verdict." } else { "" };
+            let _ = write!(text, "{title}{note}\n\n");
+            self.write_table(text, group, values, |values| self.shown(values));
         }
     }
 
@@ -375,7 +436,8 @@ impl<'a> Report<'a> {
         values: &Figures<'a>,
         shown: impl Fn(&[f64]) -> String,
     ) {
-        let names: Vec<&str> = [group.ours()].into_iter().chain(self.peers(group)).collect();
+        let others = self.companions(group).chain(self.peers(group));
+        let names: Vec<&str> = [group.ours()].into_iter().chain(others).collect();
         let shown_names: Vec<&str> = names.iter().map(|name| Contender::plain(name)).collect();
         let _ = writeln!(text, "| | {} |\n|---|{}", shown_names.join(" | "), "---:|".repeat(names.len()));
         for cell in self.cells(group) {
@@ -496,8 +558,21 @@ impl<'a> Report<'a> {
         self.head.contenders.iter().filter(move |each| group.has(each) && is_able(&each.name))
     }
 
+    /// Other people's.
     fn peers(&self, group: Group) -> impl Iterator<Item = &'a str> {
-        self.contenders(group).map(|each| &*each.name).filter(move |name| *name != group.ours())
+        self.contenders(group).filter(|each| each.is_peer()).map(|each| &*each.name)
+    }
+
+    /// Ours beside the first of ours, and what does the least.
+    fn companions(&self, group: Group) -> impl Iterator<Item = &'a str> {
+        let names = self.contenders(group).filter(|each| !each.is_peer()).map(|each| &*each.name);
+        names.filter(move |name| *name != group.ours())
+    }
+
+    /// The peer with the highest median in a cell, and that.
+    fn best_peer(&self, group: Group, cell: Cell) -> Option<(&'a str, f64)> {
+        let figures = self.peers(group).filter_map(|peer| Some((peer, median(self.per_cpu(cell, peer)?))));
+        figures.max_by(|(_, one), (_, other)| one.total_cmp(other))
     }
 
     /// The contenders with results, in their order.
@@ -512,21 +587,26 @@ impl<'a> Report<'a> {
         self.per_cpu.get(&(cell, name)).map(Vec::as_slice)
     }
 
-    fn verdict(&self, group: Group, cell: Cell, peer: &'a str) -> Option<Verdict> {
-        Some(judge(self.per_cpu(cell, group.ours())?, self.per_cpu(cell, peer)?))
+    /// None if one of them has not all rounds: a spread of few is not one of many.
+    fn verdict(&self, ours: &'a str, cell: Cell, peer: &'a str) -> Option<Verdict> {
+        let all = |name| self.per_cpu(cell, name).filter(|values| values.len() == self.head.settings.rounds);
+        Some(judge(all(ours)?, all(peer)?))
     }
 
     /// The names of a cell's peers, as the report shows them.
     fn names_with(&self, group: Group, cell: Cell, verdict: Verdict) -> Vec<&'a str> {
-        let peers = self.peers(group).filter(|peer| self.verdict(group, cell, peer) == Some(verdict));
+        let peers = self.peers(group).filter(|peer| self.verdict(group.ours(), cell, peer) == Some(verdict));
         peers.map(Contender::plain).collect()
     }
 
     /// Our throughput divided by a peer's: the geometric mean, and the number of cells.
     fn mean_against(&self, group: Group, peer: &'a str) -> Option<(f64, usize)> {
-        let ratio = |cell: &Cell| {
-            Some(median(self.per_cpu(*cell, group.ours())?) / median(self.per_cpu(*cell, peer)?))
-        };
+        self.mean_of(group, group.ours(), peer)
+    }
+
+    fn mean_of(&self, group: Group, ours: &'a str, peer: &'a str) -> Option<(f64, usize)> {
+        let ratio =
+            |cell: &Cell| Some(median(self.per_cpu(*cell, ours)?) / median(self.per_cpu(*cell, peer)?));
         let logs: Vec<f64> = self.cells(group).iter().filter_map(ratio).map(f64::ln).collect();
         (!logs.is_empty()).then(|| ((logs.iter().sum::<f64>() / logs.len() as f64).exp(), logs.len()))
     }
