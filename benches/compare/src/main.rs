@@ -14,6 +14,7 @@ mod cell;
 mod check;
 mod contender;
 mod counts;
+mod figures;
 mod machine;
 mod options;
 mod plot;
