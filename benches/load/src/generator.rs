@@ -340,34 +340,31 @@ impl<'a> Generator<'a> {
         peer.flush(&mut self.shared)
     }
 
-    /// Sends the messages that are due by an open loop's schedule, on the connections in turn.
+    /// Sends messages that are due by an open loop's schedule, on the connections in turn: a few, so that a sender that cannot
+    /// keep up still reads replies and sees that the time is up.
     fn send_due(&mut self) -> Result<(), Failure> {
-        loop {
-            let now = self.now();
-            let Some(schedule) = &mut self.schedule else { return Ok(()) };
-            while self.quota > 0 && self.due.len() < 64 {
-                let Some((n, intended)) = schedule.take(now) else { break };
-                let peer = (n % self.peers.len() as u64) as usize;
-                self.peers[peer].push(self.shared.corpus.next(&mut self.shared.random, intended));
-                self.due.push((peer, intended));
-                self.quota -= 1;
-                self.tally.ask(1, now);
-            }
-            if self.due.is_empty() {
-                return Ok(());
-            }
-            if self.tally.outstanding > Self::OVERRUN {
-                return Err(Failure::Overrun { owed: self.tally.outstanding });
-            }
-            for i in 0..self.due.len() {
-                let (peer, intended) = self.due[i];
-                // If the socket is full, the lateness is not the sender's.
-                let now = self.now();
-                self.tally.sent(intended, now);
-                self.peers[peer].flush(&mut self.shared)?;
-            }
-            self.due.clear();
+        let now = self.now();
+        let Some(schedule) = &mut self.schedule else { return Ok(()) };
+        while self.quota > 0 && self.due.len() < 64 {
+            let Some((n, intended)) = schedule.take(now) else { break };
+            let peer = (n % self.peers.len() as u64) as usize;
+            self.peers[peer].push(self.shared.corpus.next(&mut self.shared.random, intended));
+            self.due.push((peer, intended));
+            self.quota -= 1;
+            self.tally.ask(1, now);
         }
+        if self.tally.outstanding > Self::OVERRUN {
+            return Err(Failure::Overrun { owed: self.tally.outstanding });
+        }
+        for i in 0..self.due.len() {
+            let (peer, intended) = self.due[i];
+            // If the socket is full, the lateness is not the sender's.
+            let now = self.now();
+            self.tally.sent(intended, now);
+            self.peers[peer].flush(&mut self.shared)?;
+        }
+        self.due.clear();
+        Ok(())
     }
 
     fn poll(&mut self, wait: Duration) -> Result<(), Failure> {

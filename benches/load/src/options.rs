@@ -103,7 +103,8 @@ pub struct Options {
     pub patience: Duration,
 
     /// With `--rate`, the run is void if one message in a hundred is sent later than this.
-    #[arg(long, value_name = "SECONDS", default_value = "0.001", value_parser = seconds, help_heading = "Server")]
+    #[arg(long, value_name = "SECONDS", default_value = "0.001", value_parser = seconds, requires = "rate",
+          help_heading = "Server")]
     pub late_bound: Duration,
 
     /// The form of the report.

@@ -100,8 +100,10 @@ impl Tally {
         self.outstanding += count;
     }
 
+    /// A message is sent that was due at a time. It counts if either is in the measured time: a sender far behind sends there what
+    /// was due long before.
     pub(crate) fn sent(&mut self, intended: u64, now: u64) {
-        if self.is_within(intended) {
+        if self.is_counting || self.is_within(intended) {
             self.lateness.saturating_record(now - intended);
         }
     }

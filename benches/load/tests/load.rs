@@ -239,6 +239,19 @@ fn a_sender_that_is_late_makes_it_void() {
     assert!(report.void.is_none());
 }
 
+/// No sender can keep up with this rate: it still reads the replies, stops in time, and does not blame the server.
+#[test]
+fn a_rate_that_cannot_be_sent_makes_it_void() {
+    let server = start(|message| message.frame());
+    let report = load(server, "-d 0.3 --rate 100000000 -c 2 -s 16").expect("a server that echoes");
+    assert!(report.messages > 0 && report.void.is_some_and(|why| why.contains("late")));
+    assert_eq!(
+        program(server, "-d 0.1 --late-bound 1").status.code(),
+        Some(2),
+        "without --rate it has no meaning"
+    );
+}
+
 #[test]
 fn what_the_process_of_the_server_takes() {
     // This is our own process, and other tests in it have threads that end: send enough messages that hundredths count.

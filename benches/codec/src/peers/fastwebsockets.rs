@@ -7,7 +7,7 @@ use crate::{
     work::Part,
 };
 use ::fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, Role, WebSocket};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use framewire::Kind;
 
 pub(super) struct FastWebSockets {
@@ -53,7 +53,7 @@ impl Peer for FastWebSockets {
     #[inline]
     fn encode(&mut self, messages: &mut Vec<Self::Outgoing>) {
         for (kind, payload) in messages.drain(..) {
-            let payload = Payload::Bytes(BytesMut::from(payload));
+            let payload = Payload::Borrowed(&payload); // a `BytesMut` of shared bytes would be a copy
             let frame = match kind {
                 Kind::Text => Frame::text(payload),
                 Kind::Binary => Frame::binary(payload),
