@@ -22,6 +22,7 @@ REQUEST = (
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
 IDLE = 500
+WARM_UP = 50  # handshakes, or round trips
 
 
 class Server:
@@ -46,7 +47,10 @@ class Server:
     def connect(self, context):
         plain = socket.create_connection(self.address, timeout=60)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return context.wrap_socket(plain, server_hostname="localhost")
+        stream = context.wrap_socket(plain, server_hostname="localhost")
+        cipher, version, _ = stream.cipher()
+        assert version == "TLSv1.3" and "AES" in cipher and "GCM" in cipher, stream.cipher()
+        return stream
 
     def open(self, context):
         stream = self.connect(context)
@@ -78,6 +82,12 @@ def messages(server, context, size, connections, in_flight, rounds):
     message, length = frame(size)
     streams = [server.open(context) for _ in range(connections)]
     buffer = bytearray(1 << 20)
+    for stream in streams:  # what comes back is the message, whose key is zero
+        stream.sendall(message)
+        echo = b""
+        while len(echo) < length:
+            echo += stream.recv(length - len(echo))
+        assert echo[-size:] == message[-size:]
 
     def round_trip():
         for stream in streams:
@@ -89,7 +99,8 @@ def messages(server, context, size, connections, in_flight, rounds):
                 assert got
                 left -= got
 
-    round_trip()
+    for _ in range(WARM_UP):
+        round_trip()
     before = server.cpu()
     for _ in range(rounds):
         round_trip()
@@ -101,6 +112,8 @@ def messages(server, context, size, connections, in_flight, rounds):
 
 def handshakes(server, context, count):
     """Full handshakes for each second of the server's processor time."""
+    for _ in range(WARM_UP):
+        server.connect(context).close()
     before = server.cpu()
     for _ in range(count):
         server.connect(context).close()

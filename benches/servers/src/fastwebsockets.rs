@@ -2,7 +2,7 @@ use crate::{Handler, MAX, Outcome, handshake};
 use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, Role, WebSocket};
 use tokio::net::TcpStream;
 
-/// It writes each frame by itself and cannot gather them.
+/// It writes each frame by itself: its interface does not gather them.
 pub(crate) async fn serve(mut stream: TcpStream, handler: Handler) -> Outcome {
     handshake::accept(&mut stream, false).await?;
     let mut ws = WebSocket::after_handshake(stream, Role::Server);

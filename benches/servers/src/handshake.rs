@@ -1,4 +1,4 @@
-//! The opening handshake, for libraries that leave it to an HTTP server. It is not measured.
+//! The opening handshake, for libraries that leave it to an HTTP server. Only cells in which connections come and go measure it.
 
 use framewire::{
     extension::{DeflatePolicy, DeflateResponse},

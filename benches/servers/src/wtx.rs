@@ -9,7 +9,7 @@ use wtx::{
     },
 };
 
-/// It writes each frame by itself and cannot gather them.
+/// It writes each frame by itself: its interface does not gather them.
 pub(crate) async fn serve(stream: TcpStream, handler: Handler, level: Option<u8>) -> Outcome {
     let acceptor = WebSocketAcceptor::default().no_masking(false);
     let Some(level) = level else {

@@ -26,6 +26,7 @@ fn main() -> Outcome {
         .with_no_client_auth()
         .with_single_cert(certificates, PrivateKeyDer::from_pem_file(key)?)?;
     config.ticketer = ring::Ticketer::new()?;
+    config.send_tls13_tickets = 1; // as framewire-echo
     let acceptor = TlsAcceptor::from(Arc::new(config));
     rlimit::increase_nofile_limit(u64::MAX)?;
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
