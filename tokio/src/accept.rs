@@ -115,8 +115,8 @@ impl Acceptor {
         Ok(self.open(stream, &rest, agreed))
     }
 
-    /// Reads the request, and writes the answer. `answered` is true from its first byte on. Returns also the bytes that were read
-    /// after the request.
+    /// Reads the request, and writes the answer; `answered` is true once it tries to. Returns also the bytes that were read after
+    /// the request.
     async fn handshake<S, F>(
         &self,
         stream: &mut S,
@@ -358,7 +358,8 @@ pub enum AcceptError {
     Refused(u16),
     /// The program's own answer may not be sent. The peer got a 500.
     Answer(BuildError),
-    /// The handshake took longer than [`Config::handshake_timeout`]. If no answer had begun, the peer got a 408.
+    /// The handshake took longer than [`Config::handshake_timeout`]. If no answer had begun, the peer gets a 408, as far
+    /// as the stream takes it at once.
     Timeout,
     /// The HTTP stack cannot pass the connection on: the request has no upgrade, or it was taken already.
     #[cfg(feature = "hyper")]
