@@ -34,7 +34,7 @@ struct peer {
 };
 
 static struct peer *peers[PEERS]; /* by descriptor */
-static int epoll, listener, deaf; /* deaf: no descriptors are left, so the listener waits for a peer to leave */
+static int epoll, listener, count, deaf; /* deaf: no descriptors are left, so the listener waits for a peer to leave */
 static fw_config limits = {.max_frame = MESSAGE, .max_message = MESSAGE};
 
 /* The buffers of the thread: what was read, what the library and we have written, and the pieces of the next writev. The
@@ -156,7 +156,7 @@ static int ready(struct peer *peer, uint32_t events) {
 
 static void drop(struct peer *peer) {
     close(peer->fd);
-    peers[peer->fd] = NULL;
+    peers[peer->fd] = NULL, count--;
     clear(&peer->head);
     clear(&peer->backlog);
     free(peer);
@@ -165,12 +165,13 @@ static void drop(struct peer *peer) {
 
 static void welcome(void) {
     int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
-    if (fd < 0 && (errno == EMFILE || errno == ENFILE)) deaf = !epoll_ctl(epoll, EPOLL_CTL_DEL, listener, NULL);
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE)) 
+        deaf = count ? !epoll_ctl(epoll, EPOLL_CTL_DEL, listener, NULL) : usleep(10000);
     if (fd < 0) return;
     struct peer *peer = fd < PEERS ? calloc(1, sizeof *peer) : NULL;
     struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.fd = fd};
     if (!peer || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event)) free(peer), close(fd);
-    else peer->fd = fd, peer->events = EPOLLIN, peers[fd] = peer;
+    else peer->fd = fd, peer->events = EPOLLIN, peers[fd] = peer, count++;
 }
 
 static void stop(int number) { _exit(number - SIGTERM); }
@@ -190,7 +191,7 @@ int main(int argc, char **argv) {
         return perror("echo_server"), 1;
     printf("listening on ws://127.0.0.1:%d/\n", ntohs(at.sin_port)), fflush(stdout);
     for (;;) {
-        for (int i = 0, count = epoll_wait(epoll, events, 256, -1); i < count; i++) {
+        for (int i = 0, n = epoll_wait(epoll, events, 256, -1); i < n; i++) {
             struct peer *peer = peers[events[i].data.fd];
             if (!peer) welcome();
             else if (ready(peer, events[i].events)) drop(peer);

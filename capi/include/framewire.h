@@ -233,8 +233,8 @@ enum {
  *
  * `data` points into the buffer that you gave to fw_receive, and is valid as long as you leave that buffer alone. You may
  * change the bytes. For a ping, a pong or a close it may point into the connection instead (if the frame was split between
- * reads): then it is valid until the next call of fw_receive for this connection, and fw_deflate_*
- * of this connection must not get it. */
+ * reads): then it is valid until the next call of fw_receive for this connection, and fw_deflate_* of this connection must not
+ * get it. */
 typedef struct fw_event {
     uint8_t *data;       /* message, part: unmasked payload. ping, pong: its payload. close: the reason, UTF-8 */
     size_t len;

@@ -98,18 +98,18 @@ public:
     }
     connection(const connection &) = delete;
     connection &operator=(const connection &) = delete;
-    connection(connection &&other) noexcept : raw_(other.raw_), init_(other.init_) { other.raw_.opaque[0] = 0; }
+    connection(connection &&other) noexcept : raw_(other.raw_), init_(other.init_) { other.leave(); }
     connection &operator=(connection &&other) noexcept {
         if (this != &other) {
             raw_ = other.raw_;
             init_ = other.init_;
-            other.raw_.opaque[0] = 0;
+            other.leave();
         }
         return *this;
     }
 
     // Why there is no connection: a configuration without a meaning, or a library that needs more memory than this header says
-    // (FW_E_SIZE). None if there is one.
+    // (FW_E_SIZE); FW_E_STATE after it was moved away. None if there is one.
     framewire::error init_error() const noexcept { return framewire::error(init_); }
 
     // Calls on_event(const fw_event &) for each event of what was read, and returns the peer's error if there is one: answer
@@ -127,8 +127,11 @@ public:
         return framewire::error(result);
     }
 
-    // The same for bytes that nobody looks at afterwards. If on_event throws, drop the connection: what follows is lost.
-    template <class F> framewire::error receive(bytes &&read, F &&on_event) { return receive(read, std::forward<F>(on_event)); }
+    // The same for bytes that stay as they are. If on_event throws, drop the connection: what follows is lost.
+    template <class F> framewire::error receive(const bytes &read, F &&on_event) {
+        bytes rest = read;
+        return receive(rest, std::forward<F>(on_event));
+    }
 
     framewire::error receive_eof() noexcept { return framewire::error(fw_receive_eof(&raw_)); }
     std::uint64_t remaining() const noexcept { return fw_remaining(&raw_); }
@@ -181,6 +184,10 @@ public:
     fw_connection *raw() noexcept { return &raw_; }
 
 private:
+    void leave() noexcept {
+        raw_.opaque[0] = 0;
+        init_ = FW_E_STATE;
+    }
     static const std::uint8_t *at(const key *k) noexcept { return k ? k->data() : nullptr; }
     static const std::uint8_t *at(std::string_view text) noexcept {
         return reinterpret_cast<const std::uint8_t *>(text.data());

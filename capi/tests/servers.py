@@ -96,7 +96,7 @@ def frames(data):
 
 def something_always_waits():
     """300 MiB through a connection whose replies are never all read: memory is that of what waits."""
-    peer, message = opened(), masked(bytes(1 << 20))
+    peer, message = opened(buffer=64 << 10), masked(bytes(1 << 20))
     ahead = 16
     for _ in range(ahead):
         peer.sendall(message)

@@ -42,6 +42,7 @@ void moved() {
     framewire::connection second(std::move(first));
     CHECK(second.state() == framewire::state::open && !second.init_error());
     CHECK(first.message(framewire::kind::text, 1).error() == framewire::error(FW_E_STATE));
+    CHECK(first.init_error() == framewire::error(FW_E_STATE));
     first = std::move(second);
     CHECK(first.message(framewire::kind::text, 1).size() == 2);
     auto &same = first;
@@ -68,7 +69,9 @@ void throwing() {
     CHECK(thrown && seen == "ab" && read.data() == bytes.data() + 14);
     CHECK(!ws.receive(read, on_event) && seen == "abc" && read.empty());
     std::uint8_t rest[] = {0, 0, 'd'};
-    CHECK(!ws.receive({rest, 3}, on_event) && seen == "abcd");
+    CHECK(!ws.receive({rest, 2}, on_event) && seen == "abc");
+    const framewire::bytes last(rest + 2, 1);
+    CHECK(!ws.receive(last, on_event) && seen == "abcd" && last.size() == 1);
 }
 
 } // namespace

@@ -53,9 +53,9 @@ int fw_inflater_ready(fw_inflater *inflater, fw_inflate_pool *pool);
  * until it does not return 1. It moves `part` on behind what was used; its type is FW_EVENT_NONE in the end.
  *
  * Returns 1: `out` is an inflated part, whose data are valid until the next call with this pool. 0: `part` is used up.
- * FW_E_BUSY: see fw_inflater_ready; nothing has changed. After fw_inflater_ready has returned 1, this happens only if the
- * inflater has changed the pool inside a message: then keep the rest of the read, and call again. An error of the peer: give it
- * to fw_fail. */
+ * FW_E_BUSY: see fw_inflater_ready; nothing has changed. fw_inflater_ready keeps no place: another inflater may have begun a
+ * message with this pool since, or this one may use another pool inside a message. Then keep the rest of the read, and call again.
+ * An error of the peer: give it to fw_fail. */
 int fw_inflate(fw_inflater *inflater, fw_inflate_pool *pool, fw_event *part, fw_event *out);
 
 /* ------------------------------------------------------------------------------------------------------------- sending */
