@@ -84,9 +84,11 @@ def messages(server, context, size, connections, in_flight, rounds):
     buffer = bytearray(1 << 20)
     for stream in streams:  # what comes back is the message, whose key is zero
         stream.sendall(message)
-        echo = b""
+        echo = bytearray()
         while len(echo) < length:
-            echo += stream.recv(length - len(echo))
+            part = stream.recv(length - len(echo))
+            assert part
+            echo += part
         assert echo[-size:] == message[-size:]
 
     def round_trip():

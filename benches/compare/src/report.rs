@@ -99,6 +99,7 @@ impl<'a> Report<'a> {
         {
             let behind = self.names_with(group, cell, Verdict::Behind);
             let inside = self.names_with(group, cell, Verdict::Inside);
+            let without = self.names_without(group, cell);
             if !behind.is_empty() || !inside.is_empty() {
                 let _ = writeln!(
                     text,
@@ -106,6 +107,10 @@ impl<'a> Report<'a> {
                     behind.join(", "),
                     inside.join(", ")
                 );
+            }
+            if !without.is_empty() {
+                let _ =
+                    writeln!(text, "{cell}: not in all rounds, so without a verdict: {}", without.join(", "));
             }
         }
         if text.is_empty() {
@@ -210,8 +215,8 @@ impl<'a> Report<'a> {
         let _ = write!(
             text,
             "{}. Each server on core {}, the load generator on core {}; {rounds} rounds of {} s a cell (longer for \
-             large ones), in each a fresh process of every server; in each cell, the servers take turns, one right \
-             after the other, in another order. {messages} with their own keys, TCP over the loopback interface, every \
+             large ones), in each a fresh process of every server, and the cells in another order; in each cell, the \
+             servers take turns, one right after the other, in another order. {messages} with their own keys, TCP over the loopback interface, every \
              reply checked byte for byte. A cell is *connections* x *bytes of a message* x *messages in flight on each \
              connection*. Raw data: [raw.jsonl](raw.jsonl).\n\n",
             self.head.date, settings.server_core, settings.load_core, settings.seconds,
@@ -267,6 +272,16 @@ impl<'a> Report<'a> {
             );
         }
         text.push('\n');
+        for cell in self.cells(group) {
+            let names = self.names_without(group, cell);
+            if !names.is_empty() {
+                let _ = writeln!(
+                    text,
+                    "{cell}: not in all rounds, so without a verdict: {}.\n",
+                    names.join(", ")
+                );
+            }
+        }
         text.push_str("| peer | cells | ours to its, geometric mean | ahead | inside | behind |\n|---|---:|---:|---:|---:|---:|\n");
         for peer in self.peers(group) {
             let Some((mean, cells)) = self.mean_against(group, peer) else { continue };
@@ -294,7 +309,7 @@ impl<'a> Report<'a> {
         let _ = write!(text, "\n![{} per CPU-second]({plot})\n\n", group.counted());
     }
 
-    /// The others of ours beside the best peer.
+    /// Our other servers, and `tokio-bare`, beside the best peer.
     fn write_companions(&self, text: &mut String, group: Group) {
         let names: Vec<&str> = self.companions(group).collect();
         if names.is_empty() || self.peers(group).next().is_none() {
@@ -407,6 +422,7 @@ impl<'a> Report<'a> {
 
     fn write_cells(&self, text: &mut String, group: Group) {
         let (counted, cells, rounds) = (group.counted(), self.cells(group), self.head.settings.rounds);
+        let names: Vec<&str> = self.contenders(group).map(|each| &*each.name).collect();
         let half = if group == Group::Churn { "" } else { " with one message at a time," };
         let tables = [
             (
@@ -419,8 +435,8 @@ impl<'a> Report<'a> {
             ),
         ];
         for (title, values) in tables {
-            let lacks = |((cell, _), values): (&(Cell, &str), &Vec<f64>)| {
-                cells.contains(cell) && values.len() < rounds
+            let lacks = |((cell, name), values): (&(Cell, &str), &Vec<f64>)| {
+                cells.contains(cell) && names.contains(name) && values.len() < rounds
             };
             let note =
                 if values.iter().any(lacks) { " †: not in all rounds, so without a verdict." } else { "" };
@@ -564,7 +580,7 @@ impl<'a> Report<'a> {
         self.contenders(group).filter(|each| each.is_peer()).map(|each| &*each.name)
     }
 
-    /// Ours beside the first of ours, and what does the least.
+    /// Our other servers, and `tokio-bare`: they are shown, and are no peers.
     fn companions(&self, group: Group) -> impl Iterator<Item = &'a str> {
         let names = self.contenders(group).filter(|each| !each.is_peer()).map(|each| &*each.name);
         names.filter(move |name| *name != group.ours())
@@ -597,6 +613,14 @@ impl<'a> Report<'a> {
     /// The names of a cell's peers, as the report shows them.
     fn names_with(&self, group: Group, cell: Cell, verdict: Verdict) -> Vec<&'a str> {
         let peers = self.peers(group).filter(|peer| self.verdict(group.ours(), cell, peer) == Some(verdict));
+        peers.map(Contender::plain).collect()
+    }
+
+    /// The names of the peers that have figures for a cell, and no verdict, as they or we lack a round.
+    fn names_without(&self, group: Group, cell: Cell) -> Vec<&'a str> {
+        let peers = self.peers(group).filter(|peer| {
+            self.per_cpu(cell, peer).is_some() && self.verdict(group.ours(), cell, peer).is_none()
+        });
         peers.map(Contender::plain).collect()
     }
 

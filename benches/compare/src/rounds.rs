@@ -13,7 +13,8 @@ use framewire_load::Report;
 use std::time::Duration;
 
 /// Measures all cells of all contenders, in this many rounds. In a round, every server is a fresh process, and the cells have
-/// another order; in every cell they take turns in another order, one right after the other, so that other work on the machine affects all of them.
+/// another order; in every cell they take turns in another order, one right after the other, so that other work on the machine
+/// affects all of them.
 pub(crate) fn all(contenders: &[Contender], settings: &Settings, journal: &mut Journal) -> Outcome<()> {
     for round in 0..settings.rounds {
         let mut running = Vec::new();

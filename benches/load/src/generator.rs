@@ -232,6 +232,15 @@ impl<'a> Generator<'a> {
     fn stop_counting(&mut self, before: &(Option<Usage>, Usage)) -> Result<Measured, Failure> {
         self.tally.is_counting = false;
         self.tally.to = self.now();
+        // What is due and was not sent is late as well.
+        if let Some(schedule) = &mut self.schedule {
+            while self.quota > 0
+                && let Some((_, intended)) = schedule.take(self.tally.to)
+            {
+                self.tally.sent(intended, self.tally.to);
+                self.quota -= 1;
+            }
+        }
         self.quota = 0;
         let seconds = (self.tally.to - self.tally.from) as f64 / 1e9;
         let server = before.0.zip(self.usage()?);

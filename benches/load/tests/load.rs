@@ -243,7 +243,8 @@ fn a_sender_that_is_late_makes_it_void() {
 #[test]
 fn a_rate_that_cannot_be_sent_makes_it_void() {
     let server = start(|message| message.frame());
-    let report = load(server, "-d 0.3 --rate 100000000 -c 2 -s 16").expect("a server that echoes");
+    let report =
+        load(server, "-d 0.2 --warm-up 0 --rate 100000000 -c 2 -s 16").expect("a server that echoes");
     assert!(report.messages > 0 && report.void.is_some_and(|why| why.contains("late")));
     assert_eq!(
         program(server, "-d 0.1 --late-bound 1").status.code(),

@@ -5,7 +5,8 @@ use tokio::{
 };
 use web_socket::{DataType, Event, MessageType, WebSocket};
 
-/// It reads and writes piece by piece, so both are buffered, by as much as others read at a time. The replies leave when everything that was read is answered.
+/// It reads and writes piece by piece, so both are buffered, by as much as others read at a time. The replies leave when everything
+/// that was read is answered.
 pub(crate) async fn serve(mut stream: TcpStream, handler: Handler) -> Outcome {
     handshake::accept(&mut stream, false).await?;
     let mut ws =
