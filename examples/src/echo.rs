@@ -11,6 +11,7 @@ pub struct Echo {
     /// Until the handshake is done.
     head: Option<HeadBuffer>,
     connection: Connection<Server>,
+    /// It keeps its memory for the next message. To give that back after a large one, replace it.
     assembler: Assembler,
     /// Nothing more will be received. Close the socket once everything is written.
     ended: bool,

@@ -1,7 +1,9 @@
 //! What the programs in `src/bin` share.
 
+mod accept;
 mod echo;
 
+pub use accept::accept;
 pub use echo::Echo;
 
 /// The Rust code of the documentation, compiled and run with the other tests.

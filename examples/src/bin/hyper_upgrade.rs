@@ -3,14 +3,15 @@
 //!
 //! (On axum, framewire-axum does this: `axum/examples/chat.rs`.)
 
+use framewire_examples::accept;
 use framewire_tokio::{Acceptor, Config, Upgrading};
 use hyper::{Request, Response, StatusCode, body::Incoming, service::service_fn};
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo},
+    rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
-use std::{convert::Infallible, env, error::Error, io};
-use tokio::net::TcpListener;
+use std::{convert::Infallible, env, error::Error, io, time::Duration};
+use tokio::{net::TcpListener, time::timeout};
 
 const PAGE: &str = r#"<!doctype html><title>hyper</title><pre id=log></pre><script>
 const socket = new WebSocket(`ws://${location.host}/ws`);
@@ -24,10 +25,16 @@ async fn main() -> io::Result<()> {
     let listener = TcpListener::bind(env::args().nth(1).as_deref().unwrap_or("127.0.0.1:9004")).await?;
     println!("listening on http://{}/", listener.local_addr()?);
     loop {
-        let (stream, peer) = listener.accept().await?;
+        let (stream, peer) = accept(&listener).await;
         let acceptor = acceptor.clone();
         tokio::spawn(async move {
+            // hyper waits for ever for the first byte, and without a timer for the rest of a head and for silent clients, too.
+            if !matches!(timeout(Duration::from_secs(10), stream.readable()).await, Ok(Ok(()))) {
+                return;
+            }
             let mut http = auto::Builder::new(TokioExecutor::new());
+            http.http1().timer(TokioTimer::new());
+            http.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(20));
             http.http2().enable_connect_protocol(); // otherwise clients may not ask for a WebSocket
             let service = service_fn(|request| {
                 let response = serve(request, &acceptor);

@@ -4,6 +4,7 @@
 //! self-signed one for this run, which is printed for clients to trust), the provider of the cryptography, and the TLS
 //! handshake, which needs a time limit, too. All replies to one read are written at once, and so share a TLS record.
 
+use framewire_examples::accept;
 use framewire_tokio::{Acceptor, Config};
 use std::{env, error::Error, sync::Arc, time::Duration};
 use tokio::{
@@ -18,7 +19,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(env::args().nth(1).as_deref().unwrap_or("127.0.0.1:9005")).await?;
     println!("listening on wss://localhost:{}/", listener.local_addr()?.port());
     loop {
-        let (stream, peer) = listener.accept().await?;
+        let (stream, peer) = accept(&listener).await;
         let (tls, acceptor) = (tls.clone(), acceptor.clone());
         tokio::spawn(async move {
             if let Err(error) = serve(stream, tls, acceptor).await {

@@ -8,6 +8,7 @@
 //! not those of RFC 6455, and the timers for both.
 
 use bytes::Bytes;
+use framewire_examples::accept;
 use framewire_tokio::{Acceptor, Answer, CloseCode, Config, Message, Refusal, SendError, WebSocket};
 use serde_json::value::RawValue;
 use std::{
@@ -25,6 +26,8 @@ use tokio::{
 /// The time from one ping to the next, and the time limit for a pong. Clients are told both, and expect them.
 const PING_INTERVAL: Duration = Duration::from_secs(2);
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
+/// The most bytes of a message. Clients are told, and with that, JSON in memory has its limit, too.
+const MAX_PAYLOAD: u64 = 1_000_000;
 const MAX_ATTACHMENTS: usize = 16;
 
 type Socket = WebSocket<TcpStream>;
@@ -33,10 +36,11 @@ type Socket = WebSocket<TcpStream>;
 async fn main() -> io::Result<()> {
     let listener = TcpListener::bind(env::args().nth(1).as_deref().unwrap_or("127.0.0.1:9008")).await?;
     println!("listening on http://{}/", listener.local_addr()?);
-    let acceptor =
-        Acceptor::new(Config::server()).pages(|request| check(request.path(), request.query()).err());
+    let mut config = Config::server();
+    (config.limits.frame, config.limits.message) = (MAX_PAYLOAD, MAX_PAYLOAD);
+    let acceptor = Acceptor::new(config).pages(|request| check(request.path(), request.query()).err());
     loop {
-        let (stream, peer) = listener.accept().await?;
+        let (stream, peer) = accept(&listener).await;
         let acceptor = acceptor.clone();
         tokio::spawn(async move {
             if let Err(error) = serve(stream, &acceptor).await {
@@ -52,7 +56,7 @@ async fn serve(stream: TcpStream, acceptor: &Acceptor) -> Result<(), Box<dyn Err
     let mut socket = accepted.await?;
     let (interval, patience) = (PING_INTERVAL.as_millis(), PING_TIMEOUT.as_millis());
     let open = format!(
-        r#"0{{"sid":"{}","upgrades":[],"pingInterval":{interval},"pingTimeout":{patience},"maxPayload":1000000}}"#,
+        r#"0{{"sid":"{}","upgrades":[],"pingInterval":{interval},"pingTimeout":{patience},"maxPayload":{MAX_PAYLOAD}}}"#,
         id()
     );
     socket.send(open).await?;
@@ -179,8 +183,16 @@ impl Packet {
     }
 }
 
-/// The event again; or, without the name, its acknowledgement.
 async fn echo(socket: &mut Socket, packet: Packet, attachments: Vec<Bytes>) -> Result<(), SendError> {
+    socket.feed(answer(packet, attachments.len())).await?; // the packet is gone before this waits
+    for bytes in attachments {
+        socket.feed(bytes).await?;
+    }
+    Ok(())
+}
+
+/// The event again; or, without the name, its acknowledgement.
+fn answer(packet: Packet, attachments: usize) -> String {
     let Packet { id, mut arguments, .. } = packet;
     let (plain, binary) = if id.is_some() { ("43", "46") } else { ("42", "45") };
     if id.is_some() {
@@ -189,15 +201,10 @@ async fn echo(socket: &mut Socket, packet: Packet, attachments: Vec<Bytes>) -> R
     let arguments: Vec<_> = arguments.iter().map(|argument| argument.get()).collect();
     let arguments = format!("[{}]", arguments.join(","));
     let id = id.map(|id| id.to_string()).unwrap_or_default();
-    let text = match attachments.len() {
+    match attachments {
         0 => format!("{plain}{id}{arguments}"),
         count => format!("{binary}{count}-{id}{arguments}"),
-    };
-    socket.feed(text).await?;
-    for bytes in attachments {
-        socket.feed(bytes).await?;
     }
-    Ok(())
 }
 
 /// An identifier for a session. It is not secret here, as only the connection itself can use it.

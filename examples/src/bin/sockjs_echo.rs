@@ -6,6 +6,7 @@
 //!
 //! The host handles the paths, the meaning of text messages (`o`, `h`, `a["message"]`, `c[3000,"Go away!"]`), and heartbeats.
 
+use framewire_examples::accept;
 use framewire_tokio::{Acceptor, Answer, CloseCode, Config, Message, Refusal, WebSocket};
 use std::{env, io, time::Duration};
 use tokio::{
@@ -20,9 +21,11 @@ const HEARTBEAT: Duration = Duration::from_secs(2);
 async fn main() -> io::Result<()> {
     let listener = TcpListener::bind(env::args().nth(1).as_deref().unwrap_or("127.0.0.1:9009")).await?;
     println!("listening on http://{}/echo", listener.local_addr()?);
-    let acceptor = Acceptor::new(Config::server()).pages(|request| Some(page(request.path())));
+    let mut config = Config::server();
+    (config.limits.frame, config.limits.message) = (4 << 20, 4 << 20); // JSON takes ten times as much
+    let acceptor = Acceptor::new(config).pages(|request| Some(page(request.path())));
     loop {
-        let (stream, peer) = listener.accept().await?;
+        let (stream, peer) = accept(&listener).await;
         let acceptor = acceptor.clone();
         tokio::spawn(async move {
             if let Err(error) = serve(stream, &acceptor).await {
@@ -120,6 +123,7 @@ async fn framed(mut socket: WebSocket<TcpStream>) -> Result<(), Failure> {
             Ok(messages) if messages.is_empty() => {}
             Ok(messages) => {
                 let frame = serde_json::to_string(&messages)?;
+                drop(messages); // before this waits
                 socket.feed(format!("a{frame}")).await?;
             }
             Err(_) => {

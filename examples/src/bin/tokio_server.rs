@@ -3,6 +3,7 @@
 //! A peer that is silent for SECONDS (30) is pinged, and given up if it is silent for as long again. A peer that reads nothing
 //! for SECONDS is given up as well.
 
+use framewire_examples::accept;
 use framewire_tokio::{Acceptor, Compression, Config, Keepalive};
 use std::{env, error::Error, io, time::Duration};
 use tokio::net::{TcpListener, TcpStream};
@@ -20,7 +21,7 @@ async fn main() -> io::Result<()> {
     let acceptor = Acceptor::new(config);
     println!("listening on ws://{}/", listener.local_addr()?);
     loop {
-        let (stream, peer) = listener.accept().await?;
+        let (stream, peer) = accept(&listener).await;
         let acceptor = acceptor.clone();
         tokio::spawn(async move {
             if let Err(error) = serve(stream, &acceptor).await {

@@ -166,7 +166,7 @@ impl Server {
             return;
         }
         eprintln!("accept: {}", io::Error::from_raw_os_error(-result));
-        self.full = !self.peers.is_empty();
+        self.full = result == -libc::EMFILE && !self.peers.is_empty();
         if !self.full {
             thread::sleep(Duration::from_millis(100)); // other programs have what is missing
         }
