@@ -107,7 +107,8 @@ where
     ///         }
     ///     });
     ///     while let Some(message) = receiver.recv().await {
-    ///         sender.send(message?).await?;
+    ///         // Only `recv` observes the timeouts. A peer that sends and does not read would keep this task here.
+    ///         tokio::time::timeout(Duration::from_secs(30), sender.send(message?)).await??;
     ///     }
     ///     Ok(())
     /// }
