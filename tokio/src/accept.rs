@@ -451,7 +451,7 @@ async fn refuse_late<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) {
 /// Reads what has arrived, without waiting for more: closing a socket with unread bytes would reset the connection, and the peer
 /// might lose the answer.
 async fn discard<S: AsyncRead + Unpin>(stream: &mut S) {
-    let (mut buffer, mut left) = ([0; 4 << 10], DISCARDED);
+    let (mut buffer, mut left) = (vec![0; 4 << 10], DISCARDED); // not in the future, which may live as long as the connection
     poll_fn(|cx| {
         while let Poll::Ready(Ok(n @ 1..)) = poll_read(stream, cx, &mut buffer) {
             left = left.saturating_sub(n);
@@ -465,9 +465,18 @@ async fn discard<S: AsyncRead + Unpin>(stream: &mut S) {
 }
 
 /// `None` if the time is up. Without a timeout, the runtime needs no timer.
-pub(crate) async fn in_time<T>(timeout: Option<Duration>, work: impl Future<Output = T>) -> Option<T> {
-    match timeout {
-        Some(timeout) => tokio::time::timeout(timeout, work).await.ok(),
-        None => Some(work.await),
+///
+/// The work has memory of its own, which is freed when it is done: the caller may be the task that serves the connection, and would
+/// keep room for the work until the end.
+pub(crate) fn in_time<T>(
+    timeout: Option<Duration>,
+    work: impl Future<Output = T>,
+) -> impl Future<Output = Option<T>> {
+    let work = Box::pin(work);
+    async move {
+        match timeout {
+            Some(timeout) => tokio::time::timeout(timeout, work).await.ok(),
+            None => Some(work.await),
+        }
     }
 }

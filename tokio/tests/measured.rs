@@ -4,7 +4,7 @@ use framewire_testing::{
     allocations::{Counting, counted, held},
     wire::{self, BINARY},
 };
-use framewire_tokio::{Config, Server, WebSocket};
+use framewire_tokio::{Acceptor, Config, Server, WebSocket};
 use std::{
     collections::VecDeque,
     io,
@@ -56,6 +56,27 @@ fn idle<F: Future<Output = ()> + Send + 'static>(
     serve: impl Fn(WebSocket<TcpStream>) -> F,
 ) -> [usize; 2] {
     let config = Arc::new(config);
+    idle_streams(false, |stream| serve(WebSocket::from_upgraded(stream, b"", config.clone())))
+}
+
+/// The same of tasks that accept the connection before they serve it.
+fn idle_accepted(config: Config) -> [usize; 2] {
+    let acceptor = Acceptor::new(config);
+    idle_streams(true, |stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            let mut socket = acceptor.accept(stream).await.unwrap();
+            while let Some(Ok(message)) = socket.recv().await {
+                socket.try_feed(message).unwrap();
+            }
+        }
+    })
+}
+
+fn idle_streams<F: Future<Output = ()> + Send + 'static>(
+    handshake: bool,
+    serve: impl Fn(TcpStream) -> F,
+) -> [usize; 2] {
     runtime().block_on(async {
         let mut clients = Vec::with_capacity(CONNECTIONS + 1);
         let mut streams = VecDeque::with_capacity(CONNECTIONS + 1);
@@ -66,16 +87,22 @@ fn idle<F: Future<Output = ()> + Send + 'static>(
         }
         let mut open = || {
             let stream = streams.pop_front().unwrap();
-            tokio::spawn(serve(WebSocket::from_upgraded(stream, b"", config.clone())));
+            tokio::spawn(serve(stream));
         };
         // The first takes what the thread keeps.
         open();
+        if handshake {
+            shake(&mut clients[0]).await;
+        }
         echo(&mut clients[0], &[7; 60_000]).await;
         echo(&mut clients[0], &[7; 125]).await;
         settle().await;
         let before = held();
-        for _ in 0..CONNECTIONS {
+        for client in &mut clients[1..] {
             open();
+            if handshake {
+                shake(client).await;
+            }
         }
         settle().await;
         let idle = held() - before;
@@ -89,6 +116,22 @@ fn idle<F: Future<Output = ()> + Send + 'static>(
         let after = held() - before;
         [idle, after].map(|bytes| usize::try_from(bytes).unwrap() / CONNECTIONS)
     })
+}
+
+/// The opening handshake of a client.
+async fn shake(client: &mut TcpStream) {
+    client
+        .write_all(
+            b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+        )
+        .await
+        .unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(client.read_u8().await.unwrap());
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101 "));
 }
 
 /// Lets all tasks wait.
@@ -146,6 +189,8 @@ fn an_idle_connection_holds_little() {
     check("recv, timers", 560, idle(Config::server(), recv_and_feed));
     check("serve, timers", 560, idle(Config::server(), serve));
     check("split, timers", 816, idle(Config::server(), split));
+    check("accept and recv, no timers", 640, idle_accepted(untimed()));
+    check("accept and recv, timers", 816, idle_accepted(Config::server()));
     assert!(failed.is_empty(), "{failed:#?}");
 }
 
