@@ -44,7 +44,7 @@ impl Cell {
     }
 
     /// All cells without compression. A thousand connections have no messages of 1 MiB: these need more memory than the kernel of
-    /// a small machine lets TCP hold, so it would drop and resend, which takes as long as all other cells.
+    /// a small machine lets TCP hold, so it would drop and resend, which takes half as long as all other cells.
     pub(crate) fn grid() -> Vec<Self> {
         let mut cells = Vec::new();
         for connections in [1, 100, 1000] {

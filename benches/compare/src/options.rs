@@ -15,7 +15,7 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with = "full")]
     quick: bool,
 
-    /// All cells, seven rounds instead of three: some one and a half hours.
+    /// All cells, seven rounds instead of three: about an hour.
     #[arg(long)]
     full: bool,
 
