@@ -31,10 +31,10 @@ const PATHS: [Path; 16] = [
     ("decode binary, 16 KiB in reads of 1,448 B", 7371, 100, |n| collect(n, &binary(16384))),
     ("decode text, 16 KiB in reads of 1,448 B", 8812, 100, |n| collect(n, &text("a", 16384))),
     ("decode a ping and reply", 386, 2000, |n| decode(n, &frame(0x89, b"ping"))),
-    ("encode a server's header", 34, 4000, encode_server),
-    ("encode a client's header and mask 125 B", 85, 4000, encode_client),
-    ("echo in memory, 16 B", 165, 4000, |n| echo(n, &binary(16))),
-    ("echo in memory, 125 B", 199, 4000, |n| echo(n, &text("a", 125))),
+    ("encode a server's header", 30, 4000, encode_server),
+    ("encode a client's header and mask 125 B", 61, 4000, encode_client),
+    ("echo in memory, 16 B", 157, 4000, |n| echo(n, &binary(16))),
+    ("echo in memory, 125 B", 192, 4000, |n| echo(n, &text("a", 125))),
 ];
 
 fn main() {

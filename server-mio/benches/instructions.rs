@@ -11,22 +11,22 @@ use std::{path::Path, process};
 const LOADS: [(&str, u64, Load); 5] = [
     (
         "125 B, 100 connections",
-        394,
+        389,
         Load { first: BINARY, size: 125, connections: 100, in_flight: 1, rounds: 40 },
     ),
     (
         "125 B of text, 100 connections",
-        419,
+        412,
         Load { first: TEXT, size: 125, connections: 100, in_flight: 1, rounds: 40 },
     ),
     (
         "16 B, 100 connections, 16 in flight",
-        162,
+        158,
         Load { first: BINARY, size: 16, connections: 100, in_flight: 16, rounds: 20 },
     ),
     (
         "1 KiB, 10 connections, 16 in flight",
-        386,
+        382,
         Load { first: BINARY, size: 1024, connections: 10, in_flight: 16, rounds: 40 },
     ),
     (

@@ -191,7 +191,7 @@ impl<R: Role> Sending<R> {
     /// # Errors
     /// [`SendError::Closed`], [`SendError::MessageOpen`], [`SendError::ReservedBit`],
     /// [`SendError::PayloadTooLong`].
-    #[inline]
+    #[inline(always)] // as `Header::encode`
     pub fn message_header(
         &mut self,
         kind: Kind,
@@ -223,6 +223,7 @@ impl<R: Role> Sending<R> {
     /// # Errors
     /// [`SendError::Closed`], [`SendError::KindChanged`], [`SendError::ReservedBit`],
     /// [`SendError::PayloadTooLong`].
+    #[inline(always)] // as `Header::encode`
     pub fn fragment_header(
         &mut self,
         kind: Kind,
@@ -443,7 +444,7 @@ pub(crate) const fn whole_header(kind: Kind, rsv: Rsv, payload_len: u64, key: Op
 }
 
 /// The header of a data frame.
-#[inline]
+#[inline(always)] // as `Header::encode`
 fn data_header(
     opcode: Opcode,
     rsv: Rsv,
