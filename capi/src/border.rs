@@ -1,7 +1,7 @@
 //! From C's pointers to Rust's references, and back. Whatever can be checked is checked here.
 
 use crate::{
-    code::{FW_E_ARGUMENT, FW_E_KEY, FW_E_MISALIGNED, FW_E_ROOM},
+    code::{FW_E_ARGUMENT, FW_E_KEY, FW_E_MISALIGNED, FW_E_OTHER, FW_E_ROOM},
     types::{FW_BINARY, FW_RSV1, FW_RSV2, FW_RSV3, FW_TEXT, fw_str},
 };
 use core::{ffi::c_int, ptr, slice, str};
@@ -112,7 +112,7 @@ pub(crate) unsafe fn put(out: *mut u8, bytes: &[u8]) -> Outcome {
     Ok(bytes.len() as c_int) // of a frame or a head
 }
 
-/// [`put`] for a header. Its lengths are few, so that no `memcpy` is called for them.
+/// [`put`] for a header. It has one of six lengths, each of which is a constant here, so that no `memcpy` is called.
 ///
 /// # Safety
 /// As [`put`].
@@ -126,7 +126,8 @@ pub(crate) unsafe fn put_header(out: *mut u8, bytes: &[u8]) -> Outcome {
             6 => put(out, &bytes[..6]),
             8 => put(out, &bytes[..8]),
             10 => put(out, &bytes[..10]),
-            _ => put(out, bytes),
+            14 => put(out, &bytes[..14]),
+            _ => Err(FW_E_OTHER),
         }
     }
 }

@@ -1,6 +1,12 @@
 //! The C functions and the Rust `Connection` agree, on wires that the fuzz target also draws.
 
+use framewire::{Header, Opcode, Rsv, mask::Key};
+use framewire_capi::*;
 use framewire_testing::wire::*;
+use std::{
+    mem::{size_of, zeroed},
+    ptr::null,
+};
 
 #[path = "../../fuzz/src/capi.rs"]
 #[expect(unreachable_pub, reason = "public in the crate of the fuzz targets")]
@@ -33,4 +39,36 @@ fn on_every_cut_of_a_wire_with_everything() {
             }
         }
     }
+}
+
+#[test]
+fn on_headers_of_every_length() {
+    for (role, key) in [(FW_SERVER, None), (FW_CLIENT, Some([1, 2, 3, 4]))] {
+        for payload_len in [0, 1, 125, 126, 0xFFFF, 0x1_0000, u64::MAX >> 1] {
+            for fin in [true, false] {
+                let (made, out) = header(role, fin, payload_len, key.as_ref());
+                let key = key.map(Key::new);
+                let header = Header { fin, rsv: Rsv::NONE, opcode: Opcode::Text, key, payload_len };
+                assert_eq!(out[..made], header.encode()[..]);
+                assert_eq!(out[made..], [0xAA; 20][made..], "writes no more than it says");
+            }
+        }
+    }
+}
+
+/// The header of a whole text or of a first fragment: its length, and the output.
+fn header(role: i32, fin: bool, len: u64, key: Option<&[u8; 4]>) -> (usize, [u8; 20]) {
+    let mut out = [0xAA; 20];
+    let (at, key) = (out.as_mut_ptr(), key.map_or(null(), |key| key.as_ptr()));
+    // SAFETY: a connection is numbers, and zero is one. It is initialised before it is used. The key has four bytes, and the
+    // output more than FW_HEADER_MAX.
+    let made = unsafe {
+        let mut connection: fw_connection = zeroed();
+        assert_eq!(fw_init(&mut connection, size_of::<fw_connection>(), role, null()), FW_OK);
+        match fin {
+            true => fw_message(&mut connection, FW_TEXT, 0, len, key, at, FW_HEADER_MAX),
+            false => fw_fragment(&mut connection, FW_TEXT, 0, len, 0, key, at, FW_HEADER_MAX),
+        }
+    };
+    (made as usize, out)
 }
