@@ -117,9 +117,9 @@ static void watch(struct peer *peer, uint32_t events) {
 /* Writes the queue, or else the backlog, and keeps what the socket does not take. */
 static int flush(struct peer *peer) {
     ssize_t n = 0;
-    if (piece_count == 1 && !peer->backlog.data) n = write(peer->fd, pieces->iov_base, pieces->iov_len);
+    if (piece_count == 1 && !peer->backlog.data) n = send(peer->fd, pieces->iov_base, pieces->iov_len, 0);
     else if (piece_count && !peer->backlog.data) n = writev(peer->fd, pieces, piece_count);
-    else if (!piece_count) n = write(peer->fd, peer->backlog.data + peer->sent, peer->backlog.len - peer->sent);
+    else if (!piece_count) n = send(peer->fd, peer->backlog.data + peer->sent, peer->backlog.len - peer->sent, 0);
     if (n < 0 && errno != EAGAIN) return -1;
     size_t taken = n < 0 ? 0 : (size_t)n;
     if (!piece_count && (peer->sent += taken) == peer->backlog.len) clear(&peer->backlog), peer->sent = 0;
