@@ -119,10 +119,19 @@ impl<'a, S: Role, P: Role> Hall<'a, S, P> {
                 link.message(sent, kind, payload, inflate, *pieces);
             }
             12 => link.deflater.release(),
+            13 | 14 => {
+                // By the connection itself. It must not go on with a message that is compressed.
+                if link.open.as_ref().is_some_and(|open| open.coded) {
+                    return;
+                }
+                let last = call == 14;
+                let sent = host::fragment(&mut link.conn, kind, payload, last);
+                link.fragment(sent, kind, payload, last, inflate, *pieces);
+            }
             _ => {
                 let Some(broadcast) = broadcast else { return };
                 // For the parameters of all connections, or of all but the first.
-                let params: Vec<_> = links.iter().skip(usize::from(call == 15)).map(Link::params).collect();
+                let params: Vec<_> = links.iter().skip(payload.len() % 2).map(Link::params).collect();
                 let prepared = meter.run(|| PreparedMessage::new(kind, payload, &params, pool));
                 for link in links {
                     let sent = meter.run(|| broadcast(&prepared, &mut link.deflater, &mut link.conn));

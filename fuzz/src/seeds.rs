@@ -276,6 +276,21 @@ fn deflate(add: &mut Add<'_>) {
     );
     named("fragments", [0x24, 20, 0x3f], &[3, 90], [7, 1, 0], &[message(0x98), message(0xa0), message(0xa4)]);
     named(
+        "fragments-of-both",
+        [0x24, 20, 0x3f],
+        &[90],
+        [7, 1, 0],
+        &[
+            message(0x98),
+            message(0xa4),
+            message(0xb4),
+            message(0xa0),
+            message(0xb8),
+            message(0xb4),
+            message(0xa4),
+        ],
+    );
+    named(
         "refused-inside-a-message",
         [0x24, 20, 0xf2],
         &[],
@@ -287,7 +302,7 @@ fn deflate(add: &mut Add<'_>) {
         [0x28, 20, 0xf8],
         &[],
         [7, 1, 9],
-        &[message(0x80), message(0xb4), message(0x80), message(0xb4)],
+        &[message(0x80), message(0xbc), message(0x80), message(0xbc)],
     );
     named("incompressible", [0x24, 0, 0xff], &[100], [7, 7, 7], &[vec![0, 40], noise(40, 1), message(0x80)]);
     named(

@@ -19,7 +19,8 @@ use core::marker::PhantomData;
 /// takeover, once a message has been compressed.
 ///
 /// Its send methods take the connection, and so compress only what is sent: no order of calls, and no error, makes the
-/// two ends disagree about the window. They may be mixed with the connection's own send methods, which do not compress.
+/// two ends disagree about the window. They may be mixed with the connection's own send methods, which do not compress;
+/// but a message that [`fragment`](Self::fragment) began must be continued by it.
 /// A call may use another pool than the one before, such as another thread's: see [the costs](super#threads).
 ///
 /// The [module](super) shows the host's loop.
@@ -133,9 +134,12 @@ impl<R: Role> Deflater<R> {
         connection.may_send_fragment(kind)?;
         let is_first = !connection.is_message_open();
         let compressed = self.compress_fragment(is_first, bytes, last, pool);
-        self.finish(bytes, compressed, pool, key.into(), |rsv, len| {
+        let frame = self.finish(bytes, compressed, pool, key.into(), |rsv, len| {
             connection.fragment_header(kind, rsv, len, last, key)
-        })
+        });
+        // The next message may be begun by the connection, uncompressed, and continued here.
+        self.is_compressed &= connection.is_message_open();
+        frame
     }
 
     /// Frees the window, if there is one: the next message is then compressed without references to earlier ones. This

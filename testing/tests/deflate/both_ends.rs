@@ -502,6 +502,13 @@ fn a_refused_message_costs_nothing() {
     let mut deflater = Deflater::new(&TAKEOVER);
     let refused = deflate(&mut deflater, &mut conn, &mut pool, Kind::Text, &text);
     assert_eq!((refused, pool.windows()), (Err(SendError::ReservedBit), 0));
+
+    // A refused fragment has begun nothing: the deflater does not compress the end of another message.
+    let refused = deflate_fragment(&mut deflater, &mut conn, &mut pool, Kind::Text, &text, false);
+    assert_eq!(refused, Err(SendError::ReservedBit));
+    host::fragment(&mut conn, Kind::Text, b"a", false).unwrap();
+    let end = deflate_fragment(&mut deflater, &mut conn, &mut pool, Kind::Text, &text, true).unwrap();
+    assert!(end.ends_with(&text));
 }
 
 /// A fragment can be inflated as soon as it arrives.
@@ -527,7 +534,14 @@ fn the_connections_send_methods_may_be_mixed_in() {
         assert!(link.pass(&mut pools, Kind::Text, &text));
         let wire = host::message(&mut link.conn, Kind::Text, &text).unwrap();
         link.arrive(&mut pools, &wire, Kind::Text, &text);
-        // If the connection began a message, the deflater continues it uncompressed.
+        let mut wire = Vec::new();
+        for last in [false, true] {
+            let Link { conn, deflater, .. } = &mut link;
+            let more = deflate_fragment(deflater, conn, &mut pools.deflate, Kind::Text, &text, last);
+            wire.extend(more.unwrap());
+        }
+        link.arrive(&mut pools, &wire, Kind::Text, &text.repeat(2));
+        // If the connection began a message, the deflater continues it uncompressed, even after a compressed one.
         let mut wire = host::fragment(&mut link.conn, Kind::Text, &text, false).unwrap();
         let Link { conn, deflater, .. } = &mut link;
         for last in [false, true] {
