@@ -207,7 +207,7 @@ pub unsafe extern "C" fn fw_receive(
         check_all!(data, len, event, connection);
         with!(connection, state: R => {
             // SAFETY: not null and aligned, as was checked; the header demands that they are valid, and that nothing overlaps.
-            unsafe { receive::<R>(state, &mut *data, &mut *len, event) }
+            unsafe { receive::<R>(state, connection, &mut *data, &mut *len, event) }
         })
     })
 }
@@ -215,10 +215,11 @@ pub unsafe extern "C" fn fw_receive(
 /// A whole message, or else whatever it is. The latter is a call, so that the former saves no registers for it.
 ///
 /// # Safety
-/// `*data` is valid for reads and writes of `*len` bytes, and `out` for a write.
+/// `state` is the connection; `*data` is valid for reads and writes of `*len` bytes, and `out` for a write.
 #[inline(always)]
 unsafe fn receive<R: Role>(
     state: &mut Tagged<R>,
+    connection: *mut fw_connection,
     data: &mut *mut u8,
     len: &mut usize,
     out: *mut fw_event,
@@ -231,7 +232,7 @@ where
     let mut input = unsafe { bytes_mut(base, *len) }?;
     let Some((kind, bytes)) = state.connection.receive_straight(&mut input) else {
         // SAFETY: the caller's promise. After an error the connection has failed, and returns it again.
-        return unsafe { receive_other(state, data, len, out) };
+        return unsafe { receive_other(state, connection, data, len, out) };
     };
     let tail = if kind == Kind::Text { TEXT } else { BINARY };
     // SAFETY: the caller's promise.
@@ -247,6 +248,7 @@ where
 #[inline(never)]
 unsafe fn receive_other<R: Role>(
     state: &mut Tagged<R>,
+    connection: *mut fw_connection,
     data: &mut *mut u8,
     len: &mut usize,
     out: *mut fw_event,
@@ -261,6 +263,9 @@ where
         // SAFETY: the caller's promise, for all of them.
         Ok(Some(event)) => unsafe {
             let message = |kind: c_int| tail(0, FW_EVENT_MESSAGE, kind as u8, 1, 0);
+            let control = |r#type, code, payload: &[u8]| {
+                emit(out, lent(connection, base, payload), payload.len(), tail(code, r#type, 0, 0, 0));
+            };
             match event {
                 Event::Text(text) => emit(out, here(base, text.as_bytes()), text.len(), message(FW_TEXT)),
                 Event::Binary(bytes) => emit(out, here(base, bytes), bytes.len(), message(FW_BINARY)),
@@ -269,12 +274,11 @@ where
                     let tail = tail(0, FW_EVENT_PART, kind, part.last.into(), rsv_bits(part.rsv));
                     emit(out, here(base, part.bytes()), part.bytes().len(), tail);
                 }
-                // These may be in the room. They are lent, also to the caller, until the next call.
-                Event::Ping(payload) => emit_control(out, FW_EVENT_PING, 0, &payload),
-                Event::Pong(payload) => emit_control(out, FW_EVENT_PONG, 0, &payload),
+                Event::Ping(payload) => control(FW_EVENT_PING, 0, &payload),
+                Event::Pong(payload) => control(FW_EVENT_PONG, 0, &payload),
                 Event::Close(payload) => {
                     let close = payload.as_close();
-                    emit_control(out, FW_EVENT_CLOSE, close.code.get(), close.reason.as_bytes());
+                    control(FW_EVENT_CLOSE, close.code.get(), close.reason.as_bytes());
                 }
             }
             Ok(1)
@@ -291,6 +295,20 @@ where
 #[inline(always)]
 fn here(base: *mut u8, bytes: &[u8]) -> *mut u8 {
     base.wrapping_add(bytes.as_ptr().addr().wrapping_sub(base.addr()))
+}
+
+/// The payload of a control frame by the caller's pointers: it is in the room of the connection, or in what was read. A pointer
+/// into the room that came from a reference would end with the next call's reference to the connection.
+#[cold]
+fn lent(connection: *mut fw_connection, base: *mut u8, payload: &[u8]) -> *mut u8 {
+    let offset = payload.as_ptr().addr().wrapping_sub(connection.addr());
+    if payload.is_empty() {
+        base
+    } else if offset < FW_CONNECTION_SIZE {
+        connection.cast::<u8>().wrapping_add(offset)
+    } else {
+        here(base, payload)
+    }
 }
 
 /// Writes an event in three stores. Written field by field and then copied, it would keep the CPU waiting for longer than a
@@ -320,14 +338,6 @@ const fn tail(code: u16, r#type: u8, kind: u8, last: u8, rsv: u8) -> u64 {
 }
 
 const _: () = assert!(core::mem::offset_of!(fw_event, code) + 8 == size_of::<fw_event>());
-
-/// # Safety
-/// `out` is valid for a write.
-#[cold]
-unsafe fn emit_control(out: *mut fw_event, r#type: u8, code: u16, payload: &[u8]) {
-    // SAFETY: the caller's promise.
-    unsafe { emit(out, payload.as_ptr().cast_mut(), payload.len(), tail(code, r#type, 0, 0, 0)) }
-}
 
 /// A connection of either role receives with its room.
 trait Receive {

@@ -117,6 +117,27 @@ fn what_makes_frames() {
 }
 
 #[test]
+fn a_ping_in_the_connection_lasts_until_the_next_receive() {
+    let mut fixed = Fixed::new(FW_SERVER);
+    let connection = &raw mut fixed.0; // one pointer, as in C
+    let mut wire = *b"\x89\x84\0\0\0\0ping";
+    let mut out = [0; FW_CONTROL_MAX];
+    // SAFETY: all arguments are valid.
+    unsafe {
+        let mut event: fw_event = zeroed();
+        for (range, result) in [(0..8, 0), (8..10, 1)] {
+            let (mut data, mut len) = (wire.as_mut_ptr().add(range.start), range.len());
+            assert_eq!(fw_receive(connection, &mut data, &mut len, &mut event), result);
+        }
+        wire.fill(0xAA); // the next read
+        assert_eq!(fw_message(connection, FW_TEXT, 0, 1, null(), out.as_mut_ptr(), out.len()), 2);
+        event.data.write(b'P'); // the caller may write there
+        assert_eq!(fw_reply(connection, &event, null(), out.as_mut_ptr(), out.len()), 6);
+    }
+    assert_eq!(out[..6], *b"\x8a\x04Ping");
+}
+
+#[test]
 fn numbers_without_a_meaning() {
     let mut out = [0; 131];
     let out = out.as_mut_ptr();
@@ -313,6 +334,8 @@ fn kernels() {
         assert_eq!(position, 7, "nothing was written");
         assert_eq!(fw_utf8_check(b"ab\xff".as_ptr(), 3, &mut position), FW_E_INVALID_UTF8);
         assert_eq!(position, 2);
+        assert_eq!(fw_utf8_check(b"ab\xe2\x82".as_ptr(), 4, &mut position), FW_E_INVALID_UTF8);
+        assert_eq!(position, 4, "the length: the text ends inside a character");
         assert_eq!(fw_utf8_check(b"ab\xff".as_ptr(), 3, null_mut()), FW_E_INVALID_UTF8);
         assert_eq!(fw_utf8_feed(&mut state, b"\xc3".as_ptr(), 1, null_mut()), FW_OK);
         assert_eq!(fw_utf8_finish(&state), FW_E_INVALID_UTF8);
@@ -359,27 +382,37 @@ fn kernels() {
 /// What an event of a split frame has lent is in the memory of the connection, and may be passed back to it.
 #[test]
 fn lent_by_the_connection() {
-    let mut connection = Fixed::new(FW_SERVER).0;
+    let mut fixed = Fixed::new(FW_SERVER);
+    let connection = &raw mut fixed.0; // one pointer, as in C
     // SAFETY: all arguments are valid.
     unsafe {
         let mut event: fw_event = zeroed();
         let mut wire = *b"\x89\x84\0\0\0\0ping";
         for piece in wire.chunks_mut(3) {
             let (mut data, mut len) = (piece.as_mut_ptr(), piece.len());
-            while fw_receive(&mut connection, &mut data, &mut len, &mut event) == 1 {}
+            while fw_receive(connection, &mut data, &mut len, &mut event) == 1 {}
         }
         assert_eq!((event.r#type, event.len), (FW_EVENT_PING, 4));
         let mut out = [0; FW_CONTROL_MAX];
-        let to = out.as_mut_ptr();
         for (make, first) in [(fw_ping as unsafe extern "C" fn(_, _, _, _, _, _) -> _, 0x89), (fw_pong, 0x8A)]
         {
             assert_eq!(
-                make(&raw mut connection, event.data.cast_const(), event.len, null(), to, FW_CONTROL_MAX),
+                make(
+                    connection,
+                    event.data.cast_const(),
+                    event.len,
+                    null(),
+                    out.as_mut_ptr(),
+                    FW_CONTROL_MAX
+                ),
                 6
             );
             assert_eq!((out[0], &out[1..6]), (first, &b"\x04ping"[..]));
         }
-        assert_eq!(fw_close(&mut connection, 1000, event.data, event.len, null(), to, FW_CONTROL_MAX), 8);
+        assert_eq!(
+            fw_close(connection, 1000, event.data, event.len, null(), out.as_mut_ptr(), FW_CONTROL_MAX),
+            8
+        );
         assert_eq!(&out[..8], b"\x88\x06\x03\xe8ping");
     }
 }
