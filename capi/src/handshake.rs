@@ -142,7 +142,7 @@ pub unsafe extern "C" fn fw_request_deflate(
         // SAFETY: the header demands it of `request`.
         let head = unsafe { head(request) }?;
         let mut slots = HeaderSlots::new();
-        let Some(answer) = upgrade(head, &mut slots)?.deflate(&policy.policy()) else { return Ok(0) };
+        let Some(answer) = upgrade(head, &mut slots)?.deflate(&policy.policy()?) else { return Ok(0) };
         // SAFETY: not null, as was checked; the header demands that it is valid for a write.
         unsafe { response.write(fw_deflate::of_response(answer)) };
         Ok(1)
@@ -437,21 +437,27 @@ impl fw_deflate {
         }
     }
 
-    const fn policy(self) -> DeflatePolicy {
-        DeflatePolicy {
+    fn policy(self) -> Result<DeflatePolicy, c_int> {
+        self.check()?;
+        Ok(DeflatePolicy {
             server_no_context_takeover: self.server_no_context_takeover != 0,
             client_no_context_takeover: self.client_no_context_takeover != 0,
             server_max_window_bits: bits(self.server_max_window_bits),
             client_max_window_bits: bits(self.client_max_window_bits),
-        }
+        })
     }
 
     #[cfg(feature = "std")]
     pub(crate) fn params(self) -> Result<DeflateParams, c_int> {
-        let response = self.response();
-        let fits = |limit: Option<u8>| limit.is_none_or(|bits| (8..=15).contains(&bits));
-        let valid = fits(response.server_max_window_bits) && fits(response.client_max_window_bits);
-        if valid { Ok(response.params()) } else { Err(FW_E_ARGUMENT) }
+        self.check()?;
+        Ok(self.response().params())
+    }
+
+    /// Whether the window bits have a meaning.
+    fn check(self) -> Result<(), c_int> {
+        let fits = |bits| matches!(bits, 0 | 8..=15);
+        let valid = fits(self.server_max_window_bits) && fits(self.client_max_window_bits);
+        if valid { Ok(()) } else { Err(FW_E_ARGUMENT) }
     }
 
     fn of_response(response: DeflateResponse) -> Self {

@@ -71,6 +71,10 @@ fn client_and_server_agree() {
         assert_eq!(fw_request_subprotocol(&request, supported.as_ptr(), 1, &mut chosen), 1);
         let policy = fw_deflate { client_max_window_bits: 10, ..fw_deflate::default() };
         let mut deflate = fw_deflate::default();
+        for absurd in [1, 7, 16, 99, 255] {
+            let policy = fw_deflate { server_max_window_bits: absurd, ..policy };
+            assert_eq!(fw_request_deflate(&request, &policy, &mut deflate), FW_E_ARGUMENT);
+        }
         assert_eq!(fw_request_deflate(&request, &policy, &mut deflate), 1);
         let answer = fw_answer { subprotocol: chosen, deflate: &deflate, headers: null(), header_count: 0 };
         let mut reply = [0; 512];
