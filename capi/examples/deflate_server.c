@@ -96,19 +96,19 @@ static ssize_t handshake(struct peer *peer, uint8_t **frames) {
     }
     fw_deflate params;
     int compress = fw_request_deflate(&request, NULL, &params) == 1;
+    if (compress) {
+        fw_inflate_config one = {.messages = 1};
+        peer->inflate = fw_inflate_pool_new(&one);
+        peer->deflate = fw_deflate_pool_new(NULL);
+        /* Before the answer: it must not promise a window that a pool of many connections may not have. */
+        compress = !fw_inflater_new(FW_SERVER, &params, peer->inflate, &peer->inflater) &&
+                   !fw_deflater_new(FW_SERVER, &params, &peer->deflater);
+    }
     fw_answer answer = {.deflate = compress ? &params : NULL};
     int m = fw_answer_write(&request, &answer, out, sizeof out);
     if (m < 0 || write_all(peer, out, (size_t)m, 0)) return -1;
     fw_config config = {.extension_bits = compress ? FW_RSV1 : 0};
     fw_init(&peer->ws, sizeof peer->ws, FW_SERVER, &config);
-    if (compress) {
-        fw_inflate_config one = {.messages = 1};
-        peer->inflate = fw_inflate_pool_new(&one);
-        peer->deflate = fw_deflate_pool_new(NULL);
-        if (fw_inflater_new(FW_SERVER, &params, peer->inflate, &peer->inflater) ||
-            fw_deflater_new(FW_SERVER, &params, &peer->deflater))
-            return -1;
-    }
     *frames = peer->rx + n;
     return (ssize_t)len - n;
 }
