@@ -1,4 +1,4 @@
-/* What masking, UTF-8 and decoding cost, in ns, beside a plain loop and wslay. bench.rs is its twin in Rust, on the same wire;
+/* What decoding, a header, masking and UTF-8 cost, in ns, beside a plain loop and wslay. bench.rs is its twin in Rust, on the same wire;
  * `examples/bench_table` runs both in turn.
  *
  *     cc -O2 bench.c $(pkg-config --cflags --libs framewire) -lwslay -o bench && ./bench
@@ -51,6 +51,18 @@ static void with_framewire(size_t size) {
     while (fw_receive(&connection, &data, &len, &event) == 1) bytes += event.len;
     if (bytes != messages * size) abort();
     seen += bytes;
+}
+
+/* Headers one after the other, as in a buffer for a write. */
+static void header_framewire(size_t size) {
+    uint8_t headers[1024];
+    size_t at = 0;
+    for (size_t i = 0; i < messages; i++) {
+        if (at > sizeof headers - FW_HEADER_MAX) at = 0;
+        at += (size_t)fw_message(&connection, FW_TEXT, 0, size, NULL, headers + at, sizeof headers - at);
+        __asm__ volatile("" : : "r"(headers) : "memory");
+    }
+    seen += at;
 }
 
 static wslay_event_context_ptr context;
@@ -129,6 +141,7 @@ int main(void) {
         make_wire(sizes[i]);
         measure("decode-framewire-c", sizes[i], with_framewire);
         measure("decode-wslay", sizes[i], with_wslay);
+        if (messages > 9) measure("header-framewire-c", sizes[i], header_framewire); /* or else it measures the clock */
         measure("mask-framewire-c", sizes[i], mask_framewire);
         measure("mask-loop", sizes[i], mask_loop);
         measure("utf8-framewire-c", sizes[i], utf8_framewire);
