@@ -2,7 +2,7 @@
  *
  * You read bytes from a socket; fw_receive takes them apart in place and lends you messages that point into your buffer.
  * You send by asking for a header (2 to 14 bytes) and writing it before your payload. There is no callback, no allocation,
- * no thread, no clock and no global state. docs/c.md has the whole loop; examples/echo_server.c is a server.
+ * no thread and no clock. docs/c.md has the whole loop; examples/echo_server.c is a server.
  *
  * Rules that hold for every function
  *
@@ -139,7 +139,7 @@ uint16_t fw_error_close_code(int error);
 int fw_mask(uint8_t *dst, const uint8_t *src, size_t len, const uint8_t *key, size_t phase);
 
 /* Whether a whole text is UTF-8: FW_OK or FW_E_INVALID_UTF8. Unless `position` is NULL, an error sets it to the index of the
- * first byte that cannot be part of a character there. */
+ * first byte that cannot be part of a character there; to `len` if the text ends inside a character. */
 int fw_utf8_check(const uint8_t *data, size_t len, size_t *position);
 
 /* The state of a text that comes in pieces, which may be cut inside a character. */
@@ -147,7 +147,7 @@ typedef struct fw_utf8 {
     uint32_t state; /* 0 at the start of a text */
 } fw_utf8;
 
-/* Validates the next piece. After an error every further piece is one. */
+/* Validates the next piece. After an error every further piece is one, at its first byte. */
 int fw_utf8_feed(fw_utf8 *state, const uint8_t *data, size_t len, size_t *position);
 
 /* Whether the text can end here: FW_OK or FW_E_INVALID_UTF8. */
@@ -266,16 +266,21 @@ uint64_t fw_remaining(const fw_connection *connection);
  * come should fill its buffer. `room` for memory that was not initialised. */
 size_t fw_want(const fw_connection *connection, size_t room);
 
-/* Tells the connection that the stream has ended: a read returned 0. FW_E_UNEXPECTED_EOF if the peer has sent no close; the
- * error of the peer if there was one; otherwise FW_OK, also after fw_fail_with. */
+/* Tells the connection that the stream has ended: a read returned 0. FW_E_UNEXPECTED_EOF if the peer has sent no close: the
+ * connection has then failed, and makes no more messages. The error of the peer if there was one. Otherwise FW_OK, also after
+ * fw_fail_with. */
 int fw_receive_eof(fw_connection *connection);
 
 enum {
     FW_STATE_OPEN = 1,           /* messages may go in both directions */
     FW_STATE_CLOSE_SENT = 2,     /* this end sent a close; messages may still arrive */
     FW_STATE_CLOSE_RECEIVED = 3, /* the peer sent a close; answer it with fw_reply */
-    FW_STATE_CLOSED = 4          /* over. Write what is queued; then a server closes the socket, and a client waits a little */
+    FW_STATE_CLOSED = 4          /* over. Write what is queued; then see below */
 };
+
+/* When a connection is over, a client waits for the server to close the socket, and a server closes it. But if bytes of the
+ * peer are unread then, TCP resets the connection, and the peer may never see the close frame. So a server first ends its own
+ * side (shutdown, SHUT_WR), and reads and discards until the peer has ended its side, too. Both need a timer. */
 
 /* The state: FW_STATE_*. */
 int fw_state(const fw_connection *connection);

@@ -1,7 +1,7 @@
 /* framewire: permessage-deflate (RFC 7692), in both directions, within bounds. Not in the static library without std.
  *
- * These objects are the library's own: it allocates them with malloc, and aborts the program if there is no memory left,
- * as no limit below allows without bound. The rules of framewire.h hold here as well.
+ * These objects are the library's own. It allocates them with malloc, and aborts the program if malloc fails; the limits below
+ * bound how much that is. The rules of framewire.h hold here as well.
  *
  * Threads: a pool serves all connections of a thread. Each call has the pool, and the inflater or deflater, to itself. An
  * inflater or deflater may move to another thread, and use the pool there.
@@ -41,7 +41,9 @@ fw_inflate_pool *fw_inflate_pool_new(const fw_inflate_config *config);
 void fw_inflate_pool_free(fw_inflate_pool *pool);
 
 /* An inflater for one connection of this role, with the parameters that were agreed on. FW_E_NO_WINDOW if the peer keeps its
- * window from message to message and the pool has none left. */
+ * window from message to message and the pool has none left. So a server makes it before fw_answer_write; if there is no
+ * window, it answers without `deflate`, or asks fw_request_deflate again with `client_no_context_takeover`. A client whose pool
+ * may have none left offers `server_no_context_takeover`. */
 int fw_inflater_new(int role, const fw_deflate *params, const fw_inflate_pool *pool, fw_inflater **inflater);
 void fw_inflater_free(fw_inflater *inflater);
 
@@ -82,7 +84,8 @@ int fw_deflate_message(fw_deflater *deflater, fw_connection *connection, fw_defl
                        const uint8_t *data, size_t len, const uint8_t *key, uint8_t *out, size_t room,
                        const uint8_t **payload, size_t *payload_len);
 
-/* The same for the next fragment of a message. */
+/* The same for the next fragment of a message. If fw_fragment began the message, this continues it uncompressed. What this
+ * began, it must also continue and end. */
 int fw_deflate_fragment(fw_deflater *deflater, fw_connection *connection, fw_deflate_pool *pool, int kind,
                         const uint8_t *data, size_t len, int last, const uint8_t *key, uint8_t *out, size_t room,
                         const uint8_t **payload, size_t *payload_len);

@@ -28,7 +28,7 @@ typedef struct fw_field {
 
 enum { FW_LIST_MAX = 16 /* the most headers, subprotocols or offers that you can pass */ };
 
-/* Parameters of permessage-deflate (RFC 7692 7.1). Window bits are 8 to 15; 0 is none given.
+/* Parameters of permessage-deflate (RFC 7692 7.1). Window bits are 8 to 15; 0 is none given. What you demand is at least 9.
  * In a client's offer, client_max_window_bits other than 0 lets the server limit the client's window. */
 typedef struct fw_deflate {
     uint8_t server_no_context_takeover;
@@ -39,7 +39,7 @@ typedef struct fw_deflate {
 
 /* -------------------------------------------------------------------------------------------------------------- server */
 
-/* A request. The strings point into its head. */
+/* A request. The strings point into its head; `path` may also be a constant, "/", if the target has none. */
 typedef struct fw_request {
     fw_str head;         /* all of it, with the empty line at its end */
     fw_str method, target, path;
@@ -60,7 +60,8 @@ int fw_request_header(const fw_request *request, fw_str name, fw_str *value);
 int fw_request_subprotocol(const fw_request *request, const fw_str *supported, size_t count, fw_str *chosen);
 
 /* The answer to the first acceptable offer of permessage-deflate: 1 if there is one, and 0 if not. `policy` is what you
- * demand; NULL: nothing. Pass `response` to fw_answer_write, and then to framewire/deflate.h; allow FW_RSV1 in fw_config. */
+ * demand; NULL: nothing. Pass `response` to fw_inflater_new and fw_deflater_new (framewire/deflate.h) and, if both can be
+ * made, to fw_answer_write; allow FW_RSV1 in fw_config. */
 int fw_request_deflate(const fw_request *request, const fw_deflate *policy, fw_deflate *response);
 
 /* What the answer says besides the accept key. Zero-initialise it. */
@@ -77,10 +78,13 @@ typedef struct fw_answer {
 int fw_answer_write(const fw_request *request, const fw_answer *answer, uint8_t *out, size_t room);
 
 /* Writes the answer to a request in error (400, 403, 405, 426, 431 or 505), and returns its length. `error` is one of the
- * handshake's, also one that you decide on: FW_E_ORIGIN_FORBIDDEN, FW_E_NOT_UPGRADE. Then close the connection. */
+ * handshake's, also one that you decide on: FW_E_ORIGIN_FORBIDDEN, FW_E_NOT_UPGRADE. Then close the connection. FW_E_ROOM if
+ * `room` is too small: 256 bytes are enough. */
 int fw_refusal_write(int error, uint8_t *out, size_t room);
 
-/* Writes any other answer: a page, a redirect, a status. Without `body`, the body is the meaning of the status. Then close. */
+/* Writes any other answer: a page, a redirect, a status of 200 to 599, but not 204, 205 and 304 (FW_E_BUILD_STATUS). Without
+ * `body`, the body is the meaning of the status. To a HEAD, send all of it but the body at its end. Then close the connection.
+ * FW_E_ROOM if `room` is too small: 256 bytes are enough besides body and headers. */
 int fw_response_write(int status, fw_str body, const fw_field *headers, size_t header_count, uint8_t *out, size_t room);
 
 /* -------------------------------------------------------------------------------------------------------------- client */
@@ -99,7 +103,8 @@ typedef struct fw_opening {
     uint8_t nonce[16]; /* random, new for each connection */
 } fw_opening;
 
-/* Writes the request, and returns its length. */
+/* Writes the request, and returns its length. FW_E_ROOM if `room` is too small: 512 bytes are enough with one offer, no further
+ * headers, and strings of 128 bytes in all. */
 int fw_opening_write(const fw_opening *opening, uint8_t *out, size_t room);
 
 /* What client and server agreed on. The subprotocol points into the head. */
