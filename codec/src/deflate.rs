@@ -172,7 +172,7 @@
 //!
 //! # Memory
 //!
-//! Between two messages, a connection holds its `Inflater` (24 bytes), its `Deflater` (16 bytes) and, with context
+//! Between two messages, a connection holds its `Inflater` (24 bytes), its `Deflater` (24 bytes) and, with context
 //! takeover, its windows. A window is plain bytes, at most as many as the two ends agreed on. A decompressor or
 //! compressor reads it in when the connection needs one. So whatever the peers do, all connections together hold at
 //! most

@@ -35,6 +35,13 @@ pub struct Deflater<R: Role> {
     is_compressed: bool,
     /// Whether a message that is compressed in steps has the window.
     is_away: bool,
+    /// Whether the window was released while it was away.
+    is_released: bool,
+    /// The number of the next message that is begun, to be compressed in steps.
+    next: u32,
+    /// The first begun message that may still refer to the window. Those before it precede, on the wire, a message that was
+    /// compressed already.
+    first: u32,
     role: PhantomData<R>,
 }
 
@@ -87,6 +94,9 @@ impl<R: Role> Deflater<R> {
             takes_over: !no_takeover,
             is_compressed: false,
             is_away: false,
+            is_released: false,
+            next: 0,
+            first: 0,
             role: PhantomData,
         }
     }
@@ -146,6 +156,7 @@ impl<R: Role> Deflater<R> {
     /// is for a connection that will send nothing for a while.
     pub fn release(&mut self) {
         self.context = None;
+        self.is_released = self.is_away;
     }
 
     /// The bits of our window, if this message is long enough to be compressed.
@@ -158,14 +169,28 @@ impl<R: Role> Deflater<R> {
         if self.is_away { None } else { self.bits }
     }
 
+    /// The number of a message that is compressed in steps.
+    pub(super) fn number(&mut self) -> u32 {
+        let number = self.next;
+        self.next = number.wrapping_add(1);
+        number
+    }
+
     /// Lends the window to a message that is compressed in steps, and returns its bits. `None` if the message is to be
     /// sent uncompressed.
     pub(super) fn lend(
         &mut self,
+        number: u32,
         payload: &[u8],
         pool: &mut DeflatePool,
     ) -> Option<(u8, Option<Box<Context>>)> {
         let bits = self.bits_for(payload, pool)?;
+        if self.takes_over {
+            if number.wrapping_sub(self.first) >= self.next.wrapping_sub(self.first) {
+                return None; // the peer inflates it before what is in the window
+            }
+            self.first = number.wrapping_add(1);
+        }
         self.context(bits, pool);
         self.is_away = self.takes_over;
         Some((bits, self.context.take()))
@@ -173,13 +198,14 @@ impl<R: Role> Deflater<R> {
 
     /// Takes the window back.
     pub(super) fn take_back(&mut self, context: Option<Box<Context>>) {
-        self.context = context;
-        self.is_away = false;
+        self.context = context.filter(|_| !self.is_released);
+        (self.is_away, self.is_released) = (false, false);
     }
 
     /// Records a message that was sent compressed, but not by this deflater: it is in the peer's window.
     #[cfg(feature = "bytes")]
     pub(crate) fn sent(&mut self, payload: &[u8]) {
+        self.first = self.next;
         if let Some(context) = &mut self.context {
             context.window.push(payload);
         }
@@ -189,7 +215,9 @@ impl<R: Role> Deflater<R> {
     fn compress(&mut self, payload: &[u8], pool: &mut DeflatePool) -> Option<usize> {
         let bits = self.bits_for(payload, pool)?;
         let context = self.context(bits, pool);
-        pool.compress(payload, bits, context, true)
+        let compressed = pool.compress(payload, bits, context, true)?;
+        self.first = self.next;
+        Some(compressed)
     }
 
     /// Compresses a fragment, if its message is compressed.
@@ -208,6 +236,8 @@ impl<R: Role> Deflater<R> {
             self.is_compressed = self.bits().is_some();
         }
         let bits = self.bits.filter(|_| self.is_compressed)?;
+        debug_assert!(!self.is_away, "no message in steps is lent the window inside another");
+        self.first = self.next;
         let context = self.context(bits, pool);
         let compressed = pool.compress(bytes, bits, context, last);
         Some(compressed.unwrap_or_else(|| pool.store(bytes, self.context.as_deref_mut(), last)))

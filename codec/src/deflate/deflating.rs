@@ -27,6 +27,7 @@ pub struct Deflating {
     /// The first `taken` bytes of the payload, compressed.
     compressed: Vec<u8>,
     taken: usize,
+    number: u32,
     /// From the first step on.
     lent: Option<Lent>,
 }
@@ -53,7 +54,8 @@ impl<R: Role> Deflater<R> {
     ///
     /// The connection counts the message as sent from now on: write its frame before all data frames and closes that
     /// are made later. (Pings and pongs may overtake it.) From its first step to its last, other messages are sent
-    /// uncompressed. If it is dropped in between, all later ones are.
+    /// uncompressed. If it is dropped in between, all later ones are. It is sent uncompressed itself if a message that was
+    /// made later has been compressed before its first step: so begin messages in the order in which you step them.
     ///
     /// ```
     /// use framewire::deflate::{DeflatePool, Deflater};
@@ -81,7 +83,7 @@ impl<R: Role> Deflater<R> {
     /// [`SendError::Closed`], [`SendError::MessageOpen`]; and [`SendError::ReservedBit`] if the connection was not told
     /// of the extension, with [`with_extension_bits`](crate::Connection::with_extension_bits).
     pub fn begin(
-        &self,
+        &mut self,
         connection: &mut Sending<R>,
         kind: Kind,
         payload: Vec<u8>,
@@ -89,7 +91,8 @@ impl<R: Role> Deflater<R> {
     ) -> Result<Deflating, SendError> {
         connection.may_send_message()?;
         connection.may_set(Rsv::RSV1)?;
-        Ok(Deflating { kind, key: key.into(), payload, compressed: Vec::new(), taken: 0, lent: None })
+        let (key, number) = (key.into(), self.number());
+        Ok(Deflating { kind, key, payload, compressed: Vec::new(), taken: 0, number, lent: None })
     }
 }
 
@@ -106,7 +109,7 @@ impl Deflating {
     ) -> ControlFlow<Deflated, Self> {
         let lent = match self.lent.take() {
             Some(lent) => lent,
-            None => match deflater.lend(&self.payload, pool) {
+            None => match deflater.lend(self.number, &self.payload, pool) {
                 Some((bits, context)) => Lent { bits, context, number: pool.number() },
                 None => return ControlFlow::Break(self.finish(false)),
             },

@@ -19,7 +19,7 @@ use framewire::{
 use framewire_testing::{
     deflate::*,
     miniz::{Compressor, Decompressor, Verdict, compress},
-    payload::{noise, prose},
+    payload::{noise, prose, random},
     rfc1951::{End, Reader},
     wire::*,
 };
@@ -342,11 +342,80 @@ fn other_messages_between_two_steps() {
     assert_eq!(pools.deflate.windows(), 0, "its window is free");
 }
 
+/// A message that is begun precedes, on the wire, all that are made later, whenever its steps are. Whatever the order of steps and
+/// other messages, the two ends agree about the window.
+#[test]
+fn any_order_of_steps_and_other_messages() {
+    let text = prose(6000, 1);
+    let runs = if cfg!(framewire_emulated) { 20 } else { 2000 };
+    let mut compressed = 0;
+    for seed in 0..runs {
+        let mut random = random(seed);
+        let mut below = |bound: u64| (random() % bound) as usize;
+        let Pools { mut inflate, mut deflate } = Pools::default();
+        let mut link = Link::<Server, Client>::new(&TAKEOVER, &inflate);
+        // What goes on the wire, in its order, and the messages that are not made yet, by their place in it.
+        let (mut wire, mut begun, mut sent) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..20 {
+            let payload = &text[below(1000)..][..1000 + below(4000)];
+            let Link { conn, deflater, .. } = &mut link;
+            match below(10) {
+                0..4 => {
+                    let message = deflater.begin(conn, Kind::Binary, payload.to_vec(), Unmasked).unwrap();
+                    begun.push((wire.len(), message));
+                    wire.push(vec![]);
+                    sent.push((Kind::Binary, payload.to_vec()));
+                }
+                4 => {
+                    wire.push(
+                        framewire_testing::deflate::deflate(
+                            deflater,
+                            conn,
+                            &mut deflate,
+                            Kind::Binary,
+                            payload,
+                        )
+                        .unwrap(),
+                    );
+                    sent.push((Kind::Binary, payload.to_vec()));
+                }
+                5 => {
+                    let message = PreparedMessage::new(Kind::Binary, payload, [&TAKEOVER], &mut deflate);
+                    wire.push(message.send(conn, deflater).unwrap().to_vec());
+                    sent.push((Kind::Binary, payload.to_vec()));
+                }
+                6 => deflater.release(),
+                _ if begun.is_empty() => {}
+                _ => {
+                    let first = below(2) == 0;
+                    let (at, message) = begun.remove(if first { 0 } else { below(begun.len() as u64) });
+                    match message.step(deflater, &mut deflate, 2000) {
+                        ControlFlow::Continue(message) => begun.insert(0, (at, message)),
+                        ControlFlow::Break(frame) => wire[at] = bytes(frame),
+                    }
+                }
+            }
+        }
+        for (at, mut message) in begun {
+            wire[at] = loop {
+                match message.step(&mut link.deflater, &mut deflate, 2000) {
+                    ControlFlow::Continue(more) => message = more,
+                    ControlFlow::Break(frame) => break bytes(frame),
+                }
+            };
+        }
+        compressed += wire.iter().filter(|frame| frame[0] == BINARY1).count();
+        link.host.read(&mut inflate, &wire.concat()).unwrap();
+        assert_eq!(link.host.messages, sent, "seed {seed}");
+    }
+    assert!(compressed > 3 * runs as usize, "{compressed}");
+}
+
 #[test]
 fn a_message_in_steps_must_be_allowed() {
     let mut conn = Connection::<Server>::new();
-    let deflater = Deflater::<Server>::new(&TAKEOVER);
-    let begin = |conn: &mut Connection<Server>| deflater.begin(conn, Kind::Text, vec![], Unmasked).err();
+    let mut deflater = Deflater::<Server>::new(&TAKEOVER);
+    let mut begin = |conn: &mut Connection<Server>| deflater.begin(conn, Kind::Text, vec![], Unmasked).err();
     assert_eq!(begin(&mut conn), Some(SendError::ReservedBit));
     let mut conn = conn.with_extension_bits(Rsv::RSV1);
     assert_eq!(begin(&mut conn), None);
