@@ -259,8 +259,8 @@ impl<R: Role> Connection<R> {
     /// Tells the connection that the stream has ended (RFC 6455 §7.1.5): a read returned 0 bytes.
     ///
     /// # Errors
-    /// [`ProtocolError::UnexpectedEof`] if the peer has not sent a close; the connection has then failed, and sends no more
-    /// messages. If it failed before, the error with which it failed.
+    /// [`ProtocolError::UnexpectedEof`] if the peer has not sent a close, and [`fail_with`](Self::fail_with) was not called;
+    /// the connection has then failed, and sends no more messages. If it failed before, the error with which it failed.
     pub fn receive_eof(&mut self) -> Result<(), ProtocolError> {
         if let Some(error) = self.error {
             return Err(error);

@@ -21,7 +21,8 @@ pub enum Event<'b> {
     Close(Control<'b>),
 }
 
-/// Bytes of one message (RFC 6455 §5.4), as they arrived. They are empty only if a message ends with an empty fragment.
+/// Bytes of one message (RFC 6455 §5.4), as they arrived. They are empty only if a message ends with an empty fragment,
+/// or if one that was inflated fills the part before.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Part<'b> {
     /// Whether the message is text or binary.

@@ -112,8 +112,8 @@ impl Ready<'_> {
     /// # Errors
     /// As [`Inflated::next_part`]; and [`ProtocolError::ExpectedContinuation`] if a message that was [fed](Self::feed)
     /// in parts [is open](Inflater::is_open). That is not the peer's fault but the caller's: a
-    /// [`Connection`](crate::Connection) never returns a message inside another. The rest of the open message must be
-    /// fed as well.
+    /// [`Connection`](crate::Connection) never returns a message inside another. No compressed message can be inflated
+    /// after that: the rest of the open one should have been fed.
     pub fn inflate_text(&mut self, compressed: &[u8]) -> Result<String, ProtocolError> {
         let mut text = TextBuffer::default();
         self.core.whole(Input::whole(Kind::Text, compressed), self.pool, |bytes| text.push(bytes))?;
@@ -190,13 +190,15 @@ impl<'b> Inflated<'_, 'b> {
     /// Those of a text are validated, as by a [`Connection`](crate::Connection). `Ok(None)`: the part that was fed is
     /// used up.
     ///
-    /// A message that came in one part and fits one part is returned as one part.
+    /// A message that came in one part and is shorter than one part is returned as one part. One that fills its last part
+    /// ends with an empty part.
     ///
     /// # Errors
     /// [`ProtocolError::CorruptDeflate`], [`ProtocolError::InvalidUtf8`]; [`ProtocolError::MessageTooBig`] if the
     /// message inflates to more than [`InflateConfig::message`](super::InflateConfig::message), or has more than 2 GiB
     /// of compressed bytes on a target whose `c_ulong` has 32 bits, such as Windows. Give the error to
-    /// [`Connection::fail`](crate::Connection::fail). Each further call, and each further part, returns the same error.
+    /// [`Connection::fail`](crate::Connection::fail). Each further call, and each further compressed part, returns the same
+    /// error.
     pub fn next_part(&mut self) -> Result<Option<Part<'_>>, ProtocolError> {
         match mem::replace(&mut self.feed, Feed::Over) {
             Feed::Through(part) => Ok(Some(part)),
