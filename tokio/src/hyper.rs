@@ -84,9 +84,9 @@ impl Acceptor {
         head: &Head<'_>,
         decide: impl FnOnce(&Upgrade<'_, '_>) -> Result<Answer, Refusal>,
     ) -> Result<(Response<()>, Agreed), Denied> {
-        let target = head.target();
+        let (target, cookies) = (head.target(), head.cookies());
         let mut slots = HeaderSlots::<HEADERS>::with_slots();
-        let request = head.request(&target, &mut slots)?;
+        let request = head.request(&target, cookies.as_deref(), &mut slots)?;
         let upgrade = request.upgrade()?.ok_or(HandshakeError::NotUpgrade)?;
         self.decide(&upgrade, decide, |response| opening(response.headers()?, head.is_http2()))
     }

@@ -245,6 +245,26 @@ fn requests_of_http2() {
     assert_eq!(refused(connect(uri).extension(udp)), (400, None));
 }
 
+/// HTTP/2 may send a field for each cookie, and HTTP/1.1 has one for all.
+#[test]
+fn cookies_of_http2_are_one_header() {
+    let protocol = hyper::ext::Protocol::from_static("websocket");
+    let mut request =
+        Request::connect("https://example.org/").version(http::Version::HTTP_2).extension(protocol);
+    for n in 0..150 {
+        request = request.header("cookie", format!("c{n}={n}"));
+    }
+    let request = request.header("sec-websocket-version", "13").header("cookie", "session=XYZ");
+    let mut seen = None;
+    let rejected = Acceptor::new(Config::server()).upgrade_with(&mut request.body(()).unwrap(), |upgrade| {
+        seen = upgrade.headers().get("cookie").map(<[u8]>::to_vec);
+        Ok(Answer::default())
+    });
+    drop(rejected.unwrap_err()); // no connection is below
+    let seen = String::from_utf8(seen.unwrap()).unwrap();
+    assert!(seen.starts_with("c0=0; c1=1; ") && seen.ends_with("; c149=149; session=XYZ"), "{seen}");
+}
+
 /// A client and a server, connected by hyper.
 async fn pair(
     acceptor: &Acceptor,

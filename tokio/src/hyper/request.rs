@@ -78,11 +78,18 @@ impl<'a> Head<'a> {
         }
     }
 
+    /// All cookies, if HTTP/2 has several fields of them: any other reader expects one (RFC 9113 §8.2.3).
+    pub(super) fn cookies(&self) -> Option<Vec<u8>> {
+        let cookies: Vec<_> = self.headers.get_all("cookie").iter().map(|value| value.as_bytes()).collect();
+        (self.is_http2() && cookies.len() > 1).then(|| cookies.join(&b"; "[..]))
+    }
+
     /// The request for the codec, which checks it. An extended CONNECT for a WebSocket is the GET that it stands for: so the
     /// same rules hold for both.
     pub(super) fn request<'h, const N: usize>(
         &'a self,
         target: &'a str,
+        cookies: Option<&'a [u8]>,
         slots: &'h mut HeaderSlots<'a, N>,
     ) -> Result<Request<'h, 'a>, HandshakeError> {
         let headers = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
@@ -98,9 +105,12 @@ impl<'a> Head<'a> {
         // The authority wins over a `Host` (RFC 9113 §8.3.1).
         let authority = self.uri.authority().map(|authority| ("host", authority.as_str().as_bytes()));
         let replaced = |name: &str| {
-            REPLACED.iter().any(|(ours, _)| *ours == name) || (name == "host" && authority.is_some())
+            REPLACED.iter().any(|(ours, _)| *ours == name)
+                || (name == "host" && authority.is_some())
+                || (name == "cookie" && cookies.is_some())
         };
         let headers = headers.filter(|(name, _)| !replaced(name)).chain(REPLACED).chain(authority);
+        let headers = headers.chain(cookies.map(|cookies| ("cookie", cookies)));
         Request::from_parts("GET", target, version, headers, slots)
     }
 }
