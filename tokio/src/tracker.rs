@@ -71,7 +71,8 @@ impl Tracker {
     /// until all connections have ended, for at most `patience`. Returns the number of connections that are still open.
     ///
     /// A connection sends its close when its task next receives. Messages that still arrive after that are discarded, as by
-    /// [`WebSocket::close`]: so a loop that answers what it receives ends in order.
+    /// [`WebSocket::close`]: so a loop that answers what it receives ends in order. A connection counts from the end of its
+    /// handshake on: one that is not open yet is not waited for.
     ///
     /// # Cancel safety
     /// Cancel safe. The closes are sent as soon as it is first polled.
