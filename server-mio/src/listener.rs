@@ -88,15 +88,33 @@ enum Kind {
 /// their listener, so that it takes no call for each.
 const INHERITS_NODELAY: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
-/// The file of a Unix socket. It is removed when the last of its listeners is dropped.
+/// The file of a Unix socket. It is removed when the last of its listeners is dropped, unless another one has taken its place.
 #[cfg(unix)]
 #[derive(Debug)]
-struct SocketFile(PathBuf);
+struct SocketFile {
+    path: PathBuf,
+    /// Device and inode.
+    id: Option<(u64, u64)>,
+}
+
+#[cfg(unix)]
+impl SocketFile {
+    fn new(path: &Path) -> Self {
+        Self { path: path.into(), id: Self::id(path) }
+    }
+
+    fn id(path: &Path) -> Option<(u64, u64)> {
+        use std::os::unix::fs::MetadataExt;
+        std::fs::symlink_metadata(path).ok().map(|file| (file.dev(), file.ino()))
+    }
+}
 
 #[cfg(unix)]
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        if self.id.is_some() && self.id == Self::id(&self.path) {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -219,7 +237,7 @@ impl fmt::Display for Listener {
                 Err(_) => f.write_str("?"),
             },
             #[cfg(unix)]
-            Kind::Unix(_, file) => write!(f, "{}", file.0.display()),
+            Kind::Unix(_, file) => write!(f, "{}", file.path.display()),
         }
     }
 }
@@ -277,7 +295,7 @@ fn bind_unix(path: &Path, lists: &mut [Vec<Listener>]) -> io::Result<()> {
         std::fs::remove_file(path)?; // left by a server that was killed
     }
     let listener = net::UnixListener::bind(path)?;
-    let file = Arc::new(SocketFile(path.into()));
+    let file = Arc::new(SocketFile::new(path));
     listener.set_nonblocking(true)?;
     for listeners in lists {
         let listener = UnixListener::from_std(listener.try_clone()?);

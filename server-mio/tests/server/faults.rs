@@ -215,6 +215,16 @@ fn unix_sockets() {
     program.signal("TERM");
     assert_eq!(program.wait().code(), Some(0));
     assert!(!path.exists(), "the socket's file was not removed");
+
+    // A file that has taken its place is another's.
+    let mut program = start_with("", &["--listen", at]);
+    fs::remove_file(&path).unwrap();
+    let other = UnixListener::bind(&path).unwrap();
+    program.signal("TERM");
+    assert_eq!(program.wait().code(), Some(0));
+    assert!(path.exists(), "another's file was removed");
+    drop(other);
+    fs::remove_file(&path).unwrap();
 }
 
 /// A read of a Unix socket ends behind bytes that came with a file descriptor. All that arrived is echoed all the same.
