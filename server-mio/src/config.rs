@@ -81,7 +81,8 @@ pub struct CompressionConfig {
     /// The most bytes of memory that one server uses for compression, besides that of messages. At the limit, new
     /// connections get less of it, and new compressed messages wait until another one ends. 64 MiB by default.
     pub memory: usize,
-    /// The most seconds that a compressed message may take to arrive while others wait to begin one. 10 by default.
+    /// The most seconds that a compressed message may take to arrive, and its reply to be compressed, while others wait to begin
+    /// one. 10 by default.
     pub message_timeout: u32,
 }
 

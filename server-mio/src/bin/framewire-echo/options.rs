@@ -105,8 +105,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SIZE", default_value = "64M", help_heading = "Compression")]
     pub(crate) compression_memory: Size,
 
-    /// Close a connection (code 1008) if its compressed message takes longer than this many seconds to arrive while other
-    /// connections wait to begin one
+    /// Close a connection (code 1008) if its compressed message takes longer than this many seconds to arrive and to be
+    /// answered while other connections wait to begin one
     #[arg(long, value_name = "SECONDS", default_value = "10", help_heading = "Compression")]
     pub(crate) compression_timeout: u32,
 
