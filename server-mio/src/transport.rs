@@ -40,6 +40,11 @@ pub(crate) trait Transport: Read + Write {
         false
     }
 
+    /// How many encrypted bytes were received since this was last asked. A peer can make many of them out of few bytes.
+    fn encrypted(&mut self) -> usize {
+        0
+    }
+
     /// Whether there may be more to read, besides what a read says that fills its buffer or may be short.
     #[inline(always)]
     fn has_left(&self) -> bool {
@@ -285,6 +290,10 @@ impl<S: Transport> Transport for Tls<S> {
 
     fn is_securing(&self) -> bool {
         self.is_handshaking()
+    }
+
+    fn encrypted(&mut self) -> usize {
+        self.take_received()
     }
 
     fn has_left(&self) -> bool {

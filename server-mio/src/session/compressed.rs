@@ -80,6 +80,8 @@ impl<T: Transport> Session<T> {
                 Err(error) => Input { more: goes_on(error)?, ..Input::default() },
                 Ok(input) => input,
             };
+            // Also if it brought nothing: a peer can send records that are empty, or that only change keys.
+            spend(self.socket.encrypted().saturating_sub(input.read), shared);
         }
         if let (Some(compression), Some(pools)) = (&mut self.compression, &mut shared.compression) {
             if self.phase == Phase::Closing && compression.has_replies() {

@@ -36,6 +36,8 @@ struct Ends {
     held: usize,
     /// Bytes that arrive once the session writes its last.
     late: Vec<u8>,
+    /// What the bytes were with TLS.
+    encrypted: usize,
 }
 
 /// One end is a session's, which closes it when it is dropped; the others are the test's.
@@ -117,6 +119,10 @@ impl Transport for Wire {
 
     fn may_close_at_once(&self) -> bool {
         !self.may_read_short()
+    }
+
+    fn encrypted(&mut self) -> usize {
+        mem::take(&mut self.0.borrow_mut().encrypted)
     }
 
     fn may_read_short(&self) -> bool {

@@ -48,6 +48,8 @@ pub(crate) struct Tls<S> {
     ahead: usize,
     /// The last read below may have left bytes.
     more: bool,
+    /// How many bytes the stream below gave since this was last asked.
+    received: usize,
     closing: Closing,
 }
 
@@ -116,6 +118,7 @@ impl<S: Inner> Tls<S> {
             pending: Waiting::default(),
             ahead: 0,
             more: false,
+            received: 0,
             closing: Closing::No,
         })
     }
@@ -133,6 +136,11 @@ impl<S: Inner> Tls<S> {
     /// Whether a read returns plaintext, the end, or an error without reading the stream below.
     pub(crate) fn has_input(&self) -> bool {
         self.has_plain() || matches!(self.state, State::Ended | State::Failing(..))
+    }
+
+    /// How many bytes the stream below gave since this was last asked.
+    pub(crate) const fn take_received(&mut self) -> usize {
+        std::mem::replace(&mut self.received, 0)
     }
 
     fn has_plain(&self) -> bool {
@@ -221,6 +229,7 @@ impl<S: Inner> Tls<S> {
                 return if cut { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(0) };
             }
             self.more = got == room || self.inner.may_read_short();
+            self.received += got;
             scratch.encrypted.clear();
             let plain = self.decrypt(kept + got, sink, scratch);
             self.send(scratch.encrypted.bytes())?;

@@ -142,6 +142,18 @@ impl<H: Handler> Peers<H> {
     }
 }
 
+/// What TLS has decrypted counts, also if it came to few bytes.
+#[test]
+fn encrypted_bytes_count() {
+    let mut peers = Peers::new(1);
+    let spent = |peers: &Peers| peers.sessions.shared.compression.as_ref().unwrap().budget.spent;
+    let before = spent(&peers);
+    peers.wires[0].0.borrow_mut().encrypted = 100_000;
+    peers.arrives(0, &framewire_testing::wire::frame(PING, Some(KEY), b""));
+    peers.sessions.ready(0, READ);
+    assert!(spent(&peers) - before >= 100_000);
+}
+
 #[test]
 fn no_turn_exceeds_the_budget() {
     const COUNT: usize = 6;
