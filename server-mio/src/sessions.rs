@@ -150,7 +150,7 @@ impl<H: Handler, T: Transport> Sessions<H, T> {
     pub(crate) fn end_turn(&mut self) {
         for _ in 0..self.again.len() {
             let Some(key) = self.again.pop_front() else { break };
-            // If the key was reused, this is another session: one more read does no harm.
+            // If the key was reused, this is another session, which has not asked.
             if let Some(entry) = self.sessions.get_mut(key) {
                 let next = each!(entry, session => session.again(&mut self.buffers, &mut self.shared));
                 self.follow(key, next);

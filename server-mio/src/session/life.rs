@@ -25,6 +25,14 @@ impl<T: Transport> Session<T> {
                 next => return next,
             }
         }
+        if self.phase == Phase::Open && self.is_paused() {
+            // An event comes only when much of the kernel's buffer is free: a slow peer may seem silent before.
+            match self.write_backlog(shared) {
+                Ok(true) => return self.again_after(Next::Wait),
+                Ok(false) => {}
+                Err(error) => return self.lost(&error, shared),
+            }
+        }
         let Config {
             tls_handshake_timeout,
             handshake_timeout,
@@ -265,7 +273,7 @@ impl<T: Transport> Session<T> {
 
     #[cold]
     pub(super) fn lost(&mut self, error: &io::Error, shared: &mut Shared<impl Handler>) -> Next {
-        if self.phase == Phase::Open {
+        if self.is_open() {
             shared.stats.closes.add(CloseCode::ABNORMAL);
         }
         self.fault(if self.phase == Phase::Securing { Fault::Tls } else { Fault::Lost }, shared);

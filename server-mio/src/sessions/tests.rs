@@ -310,6 +310,20 @@ fn an_event_does_not_change_the_line() {
     assert_eq!(peers.waiting(), 0);
 }
 
+/// A key that is in the queue for one more turn may be that of another session by then: it does not enter the line twice.
+#[test]
+fn a_key_that_was_reused_gets_no_turn() {
+    let mut peers = Peers::new(2);
+    for key in 0..2 {
+        peers.arrives(key, &message(20_000)[..10_000]);
+        peers.sessions.ready(key, READ);
+    }
+    assert_eq!(peers.waiting(), 1);
+    peers.sessions.again.push_back(1);
+    peers.settle();
+    assert_eq!(peers.waiting(), 1);
+}
+
 /// Peers that send message after message take turns, also if one read ends a message and begins the next.
 #[test]
 fn peers_take_turns() {
@@ -483,6 +497,26 @@ fn a_slow_peer_closes_without_events() {
     let close = wire::frame(CLOSE, None, &wire::closing(1000, ""));
     assert!(peers.sent(0) == [wire::frame(BINARY, None, &noise(LEN, 1)), close].concat());
     assert!(wire.0.borrow().shut);
+}
+
+/// A paused peer that reads slowly stays, also if no event says so: only one that takes nothing is given up.
+#[test]
+fn a_slow_peer_stays_without_events() {
+    for (takes, stays) in [(1000, true), (0, false)] {
+        let mut peers = Peers::new(1);
+        peers.wires[0].0.borrow_mut().room = 0;
+        let high_water = peers.sessions.config().high_water;
+        peers.arrives(0, &wire::frame(BINARY, Some(KEY), &noise(high_water, 1)));
+        peers.sessions.ready(0, READ);
+        peers.settle();
+        for now in 1..=200 {
+            if now % 10 == 0 {
+                peers.wires[0].0.borrow_mut().room += takes;
+            }
+            peers.sweep_at(now);
+        }
+        assert_eq!(!peers.sessions.is_empty(), stays);
+    }
 }
 
 /// A peer that takes a byte a second is dropped all the same, but not before its time.
