@@ -137,7 +137,7 @@ impl<'b, R: Role> Reply<'_, 'b, R> {
     }
 
     /// How many bytes wait for the peer, these replies included. A handler may send however much waits; but from
-    /// [`Config::high_water`](crate::Config::high_water) on, nothing more is read.
+    /// [`Config::high_water`](crate::Config::high_water) on, it gets no more messages, and nothing more is read.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.waiting + self.outbox.len()
@@ -164,8 +164,9 @@ impl<'b, R: Role> Reply<'_, 'b, R> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
-    /// Passes each message to the handler until the connection ends. Messages of one read are passed one after the other; then
-    /// all replies are written at once. Returns `Ok` after the peer's close: [`peer_close`](Self::peer_close) has it.
+    /// Passes each message to the handler until the connection ends. Messages of one read are passed one after the other, while
+    /// fewer than [`Config::high_water`](crate::Config::high_water) bytes wait; then all replies are written at once. Returns `Ok`
+    /// after the peer's close: [`peer_close`](Self::peer_close) has it.
     ///
     /// An echo of a short message takes no allocation, and a little more time than tokio itself does.
     ///
@@ -190,7 +191,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     /// Those of [`recv`](Self::recv).
     ///
     /// # Cancel safety
-    /// Cancel safe: every message that was read has been passed to the handler, and its replies are queued.
+    /// Cancel safe: no message is lost, and the replies to those that the handler has got are queued.
     pub async fn serve(&mut self, mut handler: impl Handler<R>) -> Result<(), Error> {
         poll_fn(|cx| self.poll_serve(cx, &mut handler)).await
     }
@@ -212,23 +213,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     #[inline]
     fn poll_serve(&mut self, cx: &mut Context<'_>, handler: &mut impl Handler<R>) -> Poll<Result<(), Error>> {
         loop {
-            if self.is_over() {
+            let over = self.is_over();
+            if over && (self.leaves || !self.has_rest()) {
                 return self.poll_finish(cx).map(|error| error.map_or(Ok(()), Err));
             }
-            self.go_away_if_told(cx);
-            if self.leaves {
-                // This discards what still arrives, so it returns nothing but the end.
-                return self.poll_receive::<Message>(cx).map(|end| end.map_or(Ok(()), |end| end.map(drop)));
-            }
-            if self.poll_write(cx, Side::Receives).is_pending() && self.is_full() {
-                // The handler's replies would add to what waits.
-                let error = ready!(self.poll_timers(cx, Side::Receives, false));
-                self.stop(error);
-                continue;
-            }
-            if self.cannot_send() && self.is_close_overdue() {
-                self.stop(Error::CloseTimeout);
-                continue;
+            // What was read before the end is still received.
+            if !over {
+                self.go_away_if_told(cx);
+                if self.leaves {
+                    // This discards what still arrives, so it returns nothing but the end.
+                    return self
+                        .poll_receive::<Message>(cx)
+                        .map(|end| end.map_or(Ok(()), |end| end.map(drop)));
+                }
+                if self.poll_write(cx, Side::Receives).is_pending() && self.is_full() {
+                    // The handler's replies would add to what waits.
+                    let error = ready!(self.poll_timers(cx, Side::Receives, false));
+                    self.stop(error);
+                    continue;
+                }
+                if self.cannot_send() && self.is_close_overdue() {
+                    self.stop(Error::CloseTimeout);
+                    continue;
+                }
             }
             if self.poll_turn(cx, handler).is_pending() {
                 let error = ready!(self.poll_idle(cx));
@@ -237,14 +244,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
         }
     }
 
-    /// Reads once, passes all messages on, and writes the replies.
+    /// Reads once, unless a rest of the last read is there, passes messages on until the high-water mark waits, and writes the
+    /// replies.
     #[inline]
     fn poll_turn(&mut self, cx: &mut Context<'_>, handler: &mut impl Handler<R>) -> Poll<()> {
-        let mut buffer;
-        let mut rest;
+        let mut buffer = None;
+        let mut rest = Vec::new();
         let mut memory;
         let mut outbox;
         let mut outcome = Ok(());
+        // How many bytes were read, and how many of them are not decoded because so much waits.
+        let (mut read, mut left) = (0, 0);
         // While a handler runs, the connection counts as ended: if it panics, the rest of what was read is lost.
         let phase;
         if self.reads_direct() {
@@ -259,7 +269,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
             memory = OutboxMemory::take();
             outbox = Outbox::new(memory.get());
             phase = mem::replace(&mut self.phase, Phase::Ended);
-            handler.message(whole.into(), &mut self.reply(&mut outbox));
+            let waiting = self.waiting();
+            handler.message(whole.into(), &mut self.reply(&mut outbox, waiting));
         } else {
             let mut input = if self.has_rest() {
                 let busy = self.busy();
@@ -267,11 +278,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
                 let at = mem::take(&mut busy.at);
                 &mut rest[at..]
             } else {
-                buffer = ReadBuffer::take();
+                let buffer = buffer.insert(ReadBuffer::take());
                 let room = self.connection.want(READ).max(LARGE_START);
                 match ready!(poll_read(&mut self.stream, cx, &mut buffer.bytes()[..room])) {
                     Ok(n) if n > 0 => {
                         self.reads = self.reads.wrapping_add(1);
+                        read = n;
                         &mut buffer.bytes()[..n]
                     }
                     end => {
@@ -283,6 +295,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
             memory = OutboxMemory::take();
             outbox = Outbox::new(memory.get());
             phase = mem::replace(&mut self.phase, Phase::Ended);
+            let waiting = self.waiting();
+            let room = self.config.high_water.saturating_sub(waiting);
             loop {
                 let lent = match self.connection.receive(&mut input) {
                     Ok(Some(framewire::Event::Text(text))) => Lent::Text(Cow::Borrowed(text)),
@@ -301,11 +315,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
                         break;
                     }
                 };
-                handler.message(lent, &mut self.reply(&mut outbox));
+                handler.message(lent, &mut self.reply(&mut outbox, waiting));
+                if outbox.len() >= room {
+                    left = input.len();
+                    break;
+                }
             }
         }
         self.phase = phase;
         self.write_replies(cx, outbox);
+        if left > 0 {
+            if let Some(buffer) = &mut buffer {
+                rest.extend_from_slice(&buffer.bytes()[read - left..read]);
+            }
+            let busy = self.busy();
+            busy.at = rest.len() - left;
+            busy.rest = rest;
+        }
         if let Err(error) = outcome {
             self.fail(error);
         }
@@ -365,9 +391,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     }
 
     #[inline]
-    fn reply<'a, 'b>(&'a mut self, outbox: &'a mut Outbox<'b>) -> Reply<'a, 'b, R> {
+    fn reply<'a, 'b>(&'a mut self, outbox: &'a mut Outbox<'b>, waiting: usize) -> Reply<'a, 'b, R> {
         Reply {
-            waiting: self.waiting(),
+            waiting,
             connection: &mut self.connection,
             outbox,
             #[cfg(feature = "deflate")]

@@ -11,8 +11,11 @@ use framewire_testing::{
     payload::Random,
     wire::{self, BINARY, CLOSE, PING, PONG, TEXT},
 };
-use framewire_tokio::{Client, CloseCode, Error, Message, ProtocolError, Role, SendError, Server, WebSocket};
+use framewire_tokio::{
+    Client, CloseCode, Config, Error, Message, ProtocolError, Role, SendError, Server, WebSocket,
+};
 use std::{
+    cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     task::Poll,
@@ -224,6 +227,62 @@ fn a_handler_closes() {
     let written = frames::<Server>(&wire.take(usize::MAX));
     assert_eq!(written, [(TEXT, b"x".to_vec()), (CLOSE, wire::closing(1000, "enough"))]);
     assert!(socket.peer_close().is_some());
+}
+
+/// However many messages one read holds, the handler gets no more while the replies wait.
+#[test]
+fn a_peer_that_sends_a_burst_and_does_not_read() {
+    for fails in [false, true] {
+        let (scripted, wire) = stream(10);
+        let mut config = untimed::<Server>();
+        config.high_water = 1000;
+        let mut socket = WebSocket::<_, Server>::from_upgraded(scripted, b"", config);
+        wire.arrive(&wire::cat(&[to(BINARY, b"").repeat(100), to(PING, b"?"), to(CLOSE, b"")]));
+        let (seen, most) = (Cell::new(0), Cell::new(0));
+        let mut serve = Box::pin(socket.serve_fn(|_, reply| {
+            seen.set(seen.get() + 1);
+            let _ = reply.binary(&[7; 300]);
+            most.set(most.get().max(reply.waiting()));
+        }));
+        assert!(poll_once(serve.as_mut()).is_pending());
+        assert_eq!(seen.get(), 4, "the fourth reply reaches the mark");
+        if fails {
+            // What was read is passed on, although no reply can be sent.
+            wire.fail_writes();
+        }
+        let mut end = Poll::Pending;
+        while end.is_pending() {
+            end = poll_once(serve.as_mut());
+            assert!(end.is_ready() || !wire.take(usize::MAX).is_empty(), "it goes on when the peer reads");
+        }
+        wire.take(usize::MAX);
+        assert!(matches!(end, Poll::Ready(Ok(()))), "{end:?}");
+        assert_eq!(seen.get(), 100);
+        assert!(fails || most.get() < 1000 + 310, "the mark and one message: {}", most.get());
+        if !fails {
+            let frames = frames::<Server>(&wire.state().taken);
+            assert_eq!(frames[..100], vec![(BINARY, vec![7; 300]); 100]);
+            assert_eq!(frames[100..], [(PONG, b"?".to_vec()), (CLOSE, vec![])]);
+        }
+    }
+}
+
+/// What a timeout leaves undecoded is passed on, too.
+#[tokio::test(start_paused = true)]
+async fn what_was_read_is_passed_on_after_a_timeout() {
+    let (scripted, wire) = stream(10);
+    let mut config = Config::server();
+    config.high_water = 1000;
+    let mut socket = WebSocket::<_, Server>::from_upgraded(scripted, b"", config);
+    wire.arrive(&to(BINARY, b"").repeat(100));
+    let mut seen = 0;
+    let end = socket.serve_fn(|_, reply| {
+        seen += 1;
+        let _ = reply.binary(&[7; 300]);
+    });
+    let end = end.await;
+    assert!(matches!(end, Err(Error::WriteTimeout)), "{end:?}");
+    assert_eq!(seen, 100);
 }
 
 /// What a read held after the message is lost with the panic, so nothing can be received any more.
