@@ -163,7 +163,7 @@ impl Timers {
         }
     }
 
-    /// The connection has failed in a task that sends: the task that receives reports it.
+    /// The connection has failed, or was closed, in a task that sends: the task that receives has something to do.
     pub(crate) fn wake_receiver(&mut self) {
         if let Some(waker) = self.receiver.take() {
             waker.wake();

@@ -379,7 +379,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Sink<Message> for WebSocket<S, 
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         let this = self.get_mut();
-        let _ = this.start_close(CloseCode::NORMAL, ""); // it may be closed already
+        let closed = this.start_close(CloseCode::NORMAL, ""); // it may be closed already
+        if let (Ok(()), Some(timers)) = (closed, &mut this.timers) {
+            timers.wake_receiver(); // another task may receive: it sets the timer for the peer's close
+        }
         this.poll_send_flush(cx)
     }
 }

@@ -225,6 +225,20 @@ async fn a_task_that_sends_does_not_displace_the_timer() {
     }
 }
 
+/// The task that receives may wait without a timer, as a client's.
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_closes_limits_the_wait_for_the_peers_close() {
+    let (_server, client) = pair(100);
+    let (mut sink, mut stream) = client.split();
+    let receive = tokio::spawn(async move { stream.next().await });
+    sleep(Duration::from_secs(1)).await;
+    let begin = Instant::now();
+    sink.close().await.unwrap();
+    let end = receive.await.unwrap();
+    assert!(matches!(end, Some(Err(Error::CloseTimeout))), "{end:?}");
+    assert_eq!(secs(begin), 5);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_ping_that_cannot_be_written() {
     let (mut socket, wire) = server(1000);
