@@ -49,7 +49,7 @@ pub struct Config {
 }
 
 /// Pings for a peer that is silent, and the end of a connection whose peer does not answer them. All bytes that arrive are signs
-/// of life.
+/// of life. After this end's close, no ping can be sent, and only [`Config::close_timeout`] counts.
 ///
 /// Whether anything has arrived is looked at only when time is up, so that no message costs a look at the clock. So a ping comes
 /// after one to two times `idle` without a byte.

@@ -292,7 +292,8 @@ impl<S: AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
             }
             let watched = self.watched();
             let reads = self.reads;
-            let keepalive = self.config.keepalive.filter(|_| self.phase == Phase::Open);
+            // After this end's close, no ping can be sent, so silence means nothing.
+            let keepalive = self.config.keepalive.filter(|_| !self.cannot_send());
             let timers = self.timers.get_or_insert_with(|| Box::new(Timers::new()));
             let now = timers.now();
             // Only if the runtime has looked at the stream since, and this task might use it, has nothing happened: a program

@@ -225,6 +225,27 @@ async fn a_task_that_sends_does_not_displace_the_timer() {
     }
 }
 
+/// No ping can be sent, so the peer owes no answer.
+#[tokio::test(start_paused = true)]
+async fn silence_after_the_own_close_is_no_idle_timeout() {
+    for (close_timeout, lasts) in [(Some(Duration::from_secs(200)), 200), (None, 1000)] {
+        let (scripted, _wire) = stream(1000);
+        let mut config = Config::server();
+        config.close_timeout = close_timeout;
+        let mut socket = WebSocket::<_, Server>::from_upgraded(scripted, b"", config);
+        socket.start_close(CloseCode::NORMAL, "").unwrap();
+        let begin = Instant::now();
+        let recv = tokio::spawn(async move { socket.recv().await });
+        while !recv.is_finished() && secs(begin) < 1000 {
+            sleep(Duration::from_secs(1)).await;
+        }
+        assert!((lasts..=lasts + 1).contains(&secs(begin)));
+        if recv.is_finished() {
+            assert!(matches!(recv.await.unwrap(), Some(Err(Error::CloseTimeout))));
+        }
+    }
+}
+
 /// The task that receives may wait without a timer, as a client's.
 #[tokio::test(start_paused = true)]
 async fn a_sink_that_closes_limits_the_wait_for_the_peers_close() {
