@@ -57,7 +57,8 @@ pub struct Config {
 pub struct Keepalive {
     /// The silence after which a ping is sent.
     pub idle: Duration,
-    /// The further silence after which the peer is given up, with [`Error::IdleTimeout`](crate::Error::IdleTimeout).
+    /// The further silence after which the peer is given up, with [`Error::IdleTimeout`](crate::Error::IdleTimeout). While a peer
+    /// takes the bytes before the ping, it has not begun.
     pub answer: Duration,
 }
 

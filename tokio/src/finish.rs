@@ -117,6 +117,7 @@ impl<S, R: Role> WebSocket<S, R> {
         let Some(busy) = &mut self.busy else { return };
         busy.queue = SendQueue::new();
         busy.pong = None;
+        busy.ping = [0; 2];
         if let Some(writers) = busy.writers.take() {
             writers.wake();
         }

@@ -36,6 +36,8 @@ pub(crate) struct Busy {
     pub(crate) queue: SendQueue,
     /// The answer to the last ping, while much waits.
     pub(crate) pong: Option<Box<ControlFrame>>,
+    /// How many bytes of the queue there are up to the end of the ping to a silent peer, now and when that was last looked at.
+    pub(crate) ping: [usize; 2],
     /// The tasks that wait for the stream to take bytes.
     pub(crate) writers: Option<Arc<Writers>>,
 }
@@ -106,6 +108,7 @@ impl Busy {
             assembler: Assembler::new(0),
             queue: SendQueue::new(),
             pong: None,
+            ping: [0; 2],
             writers: None,
         }
     }
@@ -137,6 +140,14 @@ pub(crate) fn busy(slot: &mut Option<Box<Busy>>) -> &mut Busy {
 fn take_idle() -> Box<Busy> {
     let kept = IDLE.try_with(|kept| kept.borrow_mut().pop()).ok().flatten();
     kept.unwrap_or_else(|| Box::new(Busy::new()))
+}
+
+/// Whether bytes up to the end of the ping to a silent peer were written since this was last asked; `None` if all were.
+pub(crate) fn ping_moves(slot: &mut Option<Box<Busy>>) -> Option<bool> {
+    let [left, seen] = &mut slot.as_mut()?.ping;
+    let moves = left < seen;
+    *seen = *left;
+    (*left > 0).then_some(moves)
 }
 
 /// Gives the box back if nothing is unfinished.

@@ -6,9 +6,11 @@
 use crate::{
     error::{Error, SendError},
     finish::Phase,
+    memory,
     websocket::WebSocket,
     writers::Side,
 };
+use bytes::Buf;
 use framewire::Role;
 use std::{
     fmt,
@@ -36,8 +38,8 @@ pub(crate) struct Timers {
     rare: Option<Box<Rare>>,
     /// For which task the timer was set last.
     set_by: Side,
-    /// A ping was sent because the peer was silent.
-    pinged: bool,
+    /// Whether a ping was sent because the peer was silent.
+    pinged: Pinged,
     /// How many reads there were when the watches were last looked at.
     reads: u32,
     /// When the timer rings, on the connection's clock. This is what relates that to the runtime's.
@@ -47,6 +49,15 @@ pub(crate) struct Timers {
     ping: Option<Time>,
     /// Microseconds.
     rtt: Option<Time>,
+}
+
+/// How far the ping to a silent peer is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pinged {
+    No,
+    /// When this was last looked at, it waited in the queue.
+    Queued,
+    Written,
 }
 
 /// What is watched while something is unfinished.
@@ -81,7 +92,7 @@ impl Timers {
             receiver: None,
             rare: None,
             set_by: Side::Receives,
-            pinged: false,
+            pinged: Pinged::No,
             reads: 0,
             rings: 1, // so that no time is 0 before the clock wraps
             idle: Watch::default(),
@@ -337,13 +348,23 @@ impl<S: AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
                 Some(keepalive) => match timers.idle.at {
                     Some(at) if left(now, at) > 0 => {}
                     Some(_) if timers.idle.seen == reads && !rung => {}
-                    Some(_) if timers.idle.seen == reads && timers.pinged => {
+                    Some(_) if timers.idle.seen == reads && timers.pinged == Pinged::Written => {
                         return Poll::Ready(Error::IdleTimeout);
                     }
                     at => {
-                        ping = at.is_some() && timers.idle.seen == reads;
-                        timers.pinged = ping;
-                        let time = if ping { keepalive.answer } else { keepalive.idle };
+                        let silent = at.is_some() && timers.idle.seen == reads;
+                        ping = silent && timers.pinged == Pinged::No;
+                        if !silent {
+                            timers.pinged = Pinged::No;
+                        } else if timers.pinged == Pinged::Queued {
+                            // A peer that reads slowly gets the ping late, and has its time from then on.
+                            match memory::ping_moves(&mut self.busy) {
+                                Some(true) => {}
+                                Some(false) => return Poll::Ready(Error::IdleTimeout),
+                                None => timers.pinged = Pinged::Written,
+                            }
+                        }
+                        let time = if silent { keepalive.answer } else { keepalive.idle };
                         timers.idle =
                             Watch { at: Some(self::time(now.wrapping_add(millis(time)))), seen: reads };
                     }
@@ -352,7 +373,13 @@ impl<S: AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
             timers.settle();
             timers.arm(receives);
             if ping && self.queue_ping().is_ok() {
+                let busy = self.busy();
+                busy.ping = [busy.queue.remaining(); 2];
                 let _ = self.poll_write(cx, Side::Receives);
+                if let Some(timers) = &mut self.timers {
+                    let queued = memory::ping_moves(&mut self.busy).is_some();
+                    timers.pinged = if queued { Pinged::Queued } else { Pinged::Written };
+                }
                 continue; // bytes wait now, or the write has failed
             }
             let Some(timers) = &mut self.timers else { return Poll::Pending };

@@ -138,6 +138,7 @@ impl<S: AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
                     return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
                 }
                 busy.queue.advance(n);
+                busy.ping[0] = busy.ping[0].saturating_sub(n);
                 self.writes = self.writes.wrapping_add(1);
                 self.unflushed = true;
                 if busy.queue.remaining() <= self.config.high_water / 2 {

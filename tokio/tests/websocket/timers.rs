@@ -225,6 +225,49 @@ async fn a_task_that_sends_does_not_displace_the_timer() {
     }
 }
 
+/// It gets the ping behind all that waited, and has its time from then on.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_reads_slowly_gets_the_ping_late() {
+    for answers in [true, false] {
+        let (mut socket, wire) = server(1000);
+        let begin = Instant::now();
+        socket.try_feed(vec![0; 200_000]).unwrap();
+        let recv = tokio::spawn(async move { socket.recv().await });
+        let mut pinged = None;
+        while !recv.is_finished() {
+            sleep(Duration::from_secs(1)).await;
+            wire.take(1000);
+            if pinged.is_none() {
+                let state = wire.state();
+                pinged = frames::<Server>(&state.taken).get(1).map(|ping| (secs(begin), ping.1.clone()));
+                drop(state);
+                if let (Some((_, payload)), true) = (&pinged, answers) {
+                    wire.arrive(&to(PONG, payload));
+                }
+            }
+        }
+        let end = recv.await.unwrap();
+        assert!(matches!(end, Some(Err(Error::IdleTimeout))), "{end:?}");
+        let silence = secs(begin) - pinged.expect("a ping").0;
+        // After the answer, there is a second ping.
+        let least = if answers { 50 } else { 20 };
+        assert!((least..=2 * least).contains(&silence), "{silence}");
+    }
+}
+
+/// Without a limit for writing, too, a peer that neither reads nor sends is given up.
+#[tokio::test(start_paused = true)]
+async fn a_ping_that_the_peer_does_not_take() {
+    let (scripted, _wire) = stream(10);
+    let mut config = Config::server();
+    config.write_timeout = None;
+    let mut socket = WebSocket::<_, Server>::from_upgraded(scripted, b"", config);
+    socket.try_feed(vec![0; 100]).unwrap();
+    let begin = Instant::now();
+    assert!(matches!(socket.recv().await, Some(Err(Error::IdleTimeout))));
+    assert_eq!(secs(begin), 50);
+}
+
 /// No ping can be sent, so the peer owes no answer.
 #[tokio::test(start_paused = true)]
 async fn silence_after_the_own_close_is_no_idle_timeout() {
