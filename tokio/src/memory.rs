@@ -4,7 +4,7 @@
 //! A connection may be polled or dropped while its thread ends, when these are gone: then it uses memory of its own.
 
 use crate::writers::Writers;
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use framewire::{Assembler, ControlFrame, outbox, owned::SendQueue};
 use std::{
     cell::{Cell, RefCell},
@@ -35,11 +35,19 @@ pub(crate) struct Busy {
     pub(crate) assembler: Assembler,
     pub(crate) queue: SendQueue,
     /// The answer to the last ping, while much waits.
-    pub(crate) pong: Option<Box<ControlFrame>>,
+    pub(crate) pong: Option<Box<Pong>>,
     /// How many bytes of the queue there are up to the end of the ping to a silent peer, now and when that was last looked at.
     pub(crate) ping: [usize; 2],
     /// The tasks that wait for the stream to take bytes.
     pub(crate) writers: Option<Arc<Writers>>,
+}
+
+/// A pong that is not queued yet.
+#[derive(Debug)]
+pub(crate) struct Pong {
+    frame: ControlFrame,
+    /// How many bytes were written while it, or one that it replaced, waited.
+    freed: usize,
 }
 
 thread_local! {
@@ -117,6 +125,27 @@ impl Busy {
     #[inline]
     pub(crate) fn is_idle(&self) -> bool {
         self.rest.is_empty() && self.assembler.is_empty() && self.queue.is_empty() && self.pong.is_none()
+    }
+
+    /// Keeps a pong, in place of one that waits, until [`queue_pong`](Self::queue_pong).
+    pub(crate) fn defer_pong(&mut self, frame: ControlFrame) {
+        match &mut self.pong {
+            Some(pong) => pong.frame = frame,
+            None => self.pong = Some(Box::new(Pong { frame, freed: 0 })),
+        }
+    }
+
+    /// Queues the pong that waits, after `n` bytes were written: if at most `most` bytes are queued, or it takes no more room than
+    /// what was written while it waited. So pongs add nothing to what waits, and senders that fill the queue do not hold them up.
+    pub(crate) fn queue_pong(&mut self, n: usize, most: usize) {
+        let few = self.queue.remaining() <= most;
+        let pong = self.pong.take_if(|pong| {
+            pong.freed = pong.freed.saturating_add(n);
+            few || pong.freed >= pong.frame.as_ref().len()
+        });
+        if let Some(pong) = pong {
+            self.queue.push_control(pong.frame);
+        }
     }
 
     /// The assembler for messages of at most `limit` bytes; `frame` is the length of the frame that a part is of.

@@ -228,7 +228,7 @@ impl<S, R: Role> WebSocket<S, R> {
                     // A peer that sends pings and does not read gets an answer to the last (RFC 6455 §5.5.3). Pongs take at
                     // most half of the room, so that some is left for the reply to the next message.
                     framewire::Event::Ping(_) if self.waiting() > self.config.high_water / 2 => {
-                        self.busy().pong = Some(Box::new(frame));
+                        self.busy().defer_pong(frame);
                     }
                     _ => self.busy().queue.push_control(frame),
                 }

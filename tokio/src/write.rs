@@ -141,11 +141,8 @@ impl<S: AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
                 busy.ping[0] = busy.ping[0].saturating_sub(n);
                 self.writes = self.writes.wrapping_add(1);
                 self.unflushed = true;
-                if busy.queue.remaining() <= self.config.high_water / 2 {
-                    if let Some(pong) = busy.pong.take().filter(|_| self.connection.state() != State::Closed)
-                    {
-                        busy.queue.push_control(*pong);
-                    }
+                if busy.pong.is_some() && self.connection.state() != State::Closed {
+                    busy.queue_pong(n, self.config.high_water / 2);
                 }
                 if let Some(writers) = &busy.writers {
                     writers.wake_other(side);

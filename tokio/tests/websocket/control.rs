@@ -68,6 +68,32 @@ fn pings_of_a_peer_that_does_not_read() {
     assert!(written.contains(&(BINARY, b"message".to_vec())));
 }
 
+/// However fast others send, and whatever the stream takes at once.
+#[test]
+fn pings_are_answered_while_senders_fill_the_queue() {
+    for takes in [1, 200] {
+        let (scripted, wire) = stream(takes);
+        let mut config = untimed::<Server>();
+        config.high_water = 2000;
+        let socket = WebSocket::<_, Server>::from_upgraded(scripted, b"", config);
+        let (sender, mut receiver) = socket.into_split();
+        let mut most = 0;
+        for i in 0..10_000 / takes as u32 {
+            while sender.try_send(vec![0; 100]).is_ok() {}
+            wire.arrive(&to(PING, &i.to_be_bytes()));
+            assert!(poll_once(pin!(receiver.recv())).is_pending());
+            most = most.max(sender.waiting());
+            wire.take(takes);
+        }
+        assert!(most < 2000 + 200, "the mark and a message: {most}");
+        let written = written(&wire);
+        let pongs: Vec<_> =
+            written.iter().filter(|frame| frame.0 == PONG).map(|frame| &frame.1[..]).collect();
+        assert!(pongs.len() > 10, "{}", pongs.len());
+        assert!(pongs.is_sorted());
+    }
+}
+
 #[test]
 fn all_are_visible_in_their_order() {
     let (mut socket, wire) = server(1000);
