@@ -264,7 +264,7 @@ impl<R: Role> Sender<R> {
     }
 
     /// Queues a ping (RFC 6455 §5.5.2), which the receiver's task writes. When its pong has arrived,
-    /// [`last_rtt`](Self::last_rtt) tells how long that took.
+    /// [`last_rtt`](Self::last_rtt) tells how long that took, unless the receiver had not waited yet when the ping was queued.
     ///
     /// # Errors
     /// [`SendError::Closed`].
@@ -445,7 +445,7 @@ where
     }
 
     fn ping(&self) -> Result<(), SendError> {
-        self.lock().as_mut().ok_or(SendError::Closed)?.ping()?;
+        self.lock().as_mut().ok_or(SendError::Closed)?.queue_ping()?;
         self.wakers.wake_receiver();
         Ok(())
     }

@@ -226,18 +226,22 @@ fn millis(timeout: Duration) -> u32 {
 }
 
 impl<S, R: Role> WebSocket<S, R> {
-    /// Queues a ping that measures the round trip.
+    /// Queues a ping that measures the round trip, by a timer of this task's runtime.
+    pub(crate) fn queue_first_ping(&mut self) -> Result<(), SendError> {
+        let can_measure = || self.config.has_timers() && Handle::try_current().is_ok();
+        if self.timers.is_none() && self.phase == Phase::Open && can_measure() {
+            self.timers = Some(Box::new(Timers::new()));
+        }
+        self.queue_ping()
+    }
+
+    /// Queues a ping that measures the round trip if there is a timer. A sender may ping from another runtime than the receiver's,
+    /// or from none: the timer must not be bound to that.
     pub(crate) fn queue_ping(&mut self) -> Result<(), SendError> {
         if self.phase != Phase::Open {
             return Err(SendError::Closed);
         }
-        // A sender may ping from a thread that has no runtime, and so no timer.
-        let can_measure = || self.config.has_timers() && Handle::try_current().is_ok();
-        let payload = match &mut self.timers {
-            Some(timers) => timers.ping(),
-            None if can_measure() => self.timers.insert(Box::new(Timers::new())).ping(),
-            None => [0; 4], // nothing measures it
-        };
+        let payload = self.timers.as_mut().map_or([0; 4], |timers| timers.ping());
         self.queue_ping_with(&payload)
     }
 

@@ -289,7 +289,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
     /// # Errors
     /// [`SendError::Closed`].
     pub fn ping(&mut self) -> Result<(), SendError> {
-        self.queue_ping()
+        self.queue_first_ping()
     }
 
     /// Queues a ping (RFC 6455 §5.5.2) with this payload, at most 125 bytes.

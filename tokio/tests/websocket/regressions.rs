@@ -10,7 +10,7 @@ use crate::{
 use framewire::handshake::HandshakeError;
 use framewire_testing::wire::{self, BINARY, CLOSE, CONTINUATION, MORE, PING, PONG, TEXT};
 use framewire_tokio::{
-    Acceptor, Client, Config, Connector, Message, Refusal, SendError, Server, Tracker, WebSocket,
+    Acceptor, Client, Config, Connector, Error, Message, Refusal, SendError, Server, Tracker, WebSocket,
 };
 use std::{
     pin::pin,
@@ -165,6 +165,28 @@ fn a_ping_outside_the_runtime() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async { assert!(poll_once(pin!(receiver.recv())).is_pending()) });
     assert_eq!(sender.last_rtt(), None);
+}
+
+/// Its runtime may have no timer, and need not live as long as the connection.
+#[test]
+fn a_ping_from_another_runtime() {
+    for timer in [false, true] {
+        let (socket, wire) = server(1000, Config::server());
+        let mut other = tokio::runtime::Builder::new_current_thread();
+        let other = if timer { other.enable_time() } else { &mut other }.build().unwrap();
+        let (sender, mut receiver) = socket.into_split();
+        other.block_on(async { sender.ping() }).unwrap();
+        drop(other);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.unwrap().block_on(async {
+            let begin = Instant::now();
+            assert!(matches!(receiver.recv().await, Some(Err(Error::IdleTimeout))));
+            assert!(begin.elapsed() >= Duration::from_secs(50));
+        });
+        wire.take(usize::MAX);
+        let pings = frames::<Server>(&wire.state().taken).iter().filter(|frame| frame.0 == PING).count();
+        assert_eq!(pings, 2, "and one of the receiver's own");
+    }
 }
 
 /// The connection's clock counts milliseconds, and a round trip may be shorter.
