@@ -15,6 +15,7 @@ use framewire::Role;
 use std::{
     fmt,
     future::Future,
+    mem,
     num::NonZeroU32,
     pin::Pin,
     sync::Arc,
@@ -40,6 +41,8 @@ pub(crate) struct Timers {
     set_by: Side,
     /// Whether a ping was sent because the peer was silent.
     pinged: Pinged,
+    /// The timer rang for the task that receives, and another has set it anew since.
+    rang: bool,
     /// How many reads there were when the watches were last looked at.
     reads: u32,
     /// When the timer rings, on the connection's clock. This is what relates that to the runtime's.
@@ -93,6 +96,7 @@ impl Timers {
             rare: None,
             set_by: Side::Receives,
             pinged: Pinged::No,
+            rang: false,
             reads: 0,
             rings: 1, // so that no time is 0 before the clock wraps
             idle: Watch::default(),
@@ -144,8 +148,9 @@ impl Timers {
         let [write, message, close] = self.watches();
         // The time of one that only the task that receives looks at may have passed: then it waits for that task.
         let [idle, message] = [self.idle, message].map(|watch| {
-            let looks = receives || watch.at.is_some_and(|at| left(now, at) > 0);
-            if looks { watch } else { Watch::default() }
+            let passed = watch.at.is_some_and(|at| left(now, at) == 0);
+            self.rang |= passed && !receives && self.sleep.is_elapsed();
+            if passed && !receives { Watch::default() } else { watch }
         });
         let watches = [idle, write, message, close];
         let next = watches.iter().filter_map(|watch| watch.at).map(|at| left(now, at)).min();
@@ -314,7 +319,8 @@ impl<S: AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
             // Only if the runtime has looked at the stream since, and this task might use it, has nothing happened: a program
             // that was busy for long finds what has arrived first.
             let starved = !coop::has_budget_remaining() && reads == timers.reads;
-            let rung = timers.sleep.is_elapsed() && !starved;
+            let rang = receives && mem::take(&mut timers.rang);
+            let rung = (timers.sleep.is_elapsed() || rang) && !starved;
             timers.reads = reads;
             let mut late = None;
             if timers.rare.is_some() || watched.iter().any(Option::is_some) {

@@ -12,7 +12,11 @@ use framewire_tokio::{
     WebSocket,
 };
 use futures_util::{SinkExt, StreamExt};
-use std::{pin::pin, task::Context, time::Duration};
+use std::{
+    pin::pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 use tokio::time::{Instant, advance, sleep};
 
 fn server(capacity: usize) -> (WebSocket<Scripted, Server>, Wire) {
@@ -301,6 +305,42 @@ async fn a_sink_that_closes_limits_the_wait_for_the_peers_close() {
     let end = receive.await.unwrap();
     assert!(matches!(end, Some(Err(Error::CloseTimeout))), "{end:?}");
     assert_eq!(secs(begin), 5);
+}
+
+/// The timer wakes both tasks. If the one that sends looks first, it finds nothing to do, and sets the timer anew.
+#[tokio::test(start_paused = true)]
+async fn a_task_that_sends_does_not_hide_that_the_timer_rang() {
+    for message in [true, false] {
+        let (scripted, wire) = stream(10);
+        let mut config = Config::server();
+        config.message_timeout = Some(Duration::from_secs(10));
+        config.write_timeout = Some(Duration::from_secs(1000));
+        let socket = WebSocket::<_, Server>::from_upgraded(scripted, b"", config);
+        let (mut sink, mut stream) = socket.split();
+        if message {
+            wire.arrive(&to(TEXT & MORE, b"begin"));
+        }
+        let ((_, sends), (_, receives)) = (waker(), waker());
+        let (mut sends, mut receives) = (Context::from_waker(&sends), Context::from_waker(&receives));
+        let mut send = pin!(sink.send(vec![0; 10_000].into()));
+        let mut receive = pin!(stream.next());
+        let begin = Instant::now();
+        let mut sent = Poll::Pending;
+        let end = loop {
+            if sent.is_pending() {
+                sent = send.as_mut().poll(&mut sends);
+            }
+            if let Poll::Ready(end) = receive.as_mut().poll(&mut receives) {
+                break end;
+            }
+            assert!(secs(begin) < 100, "the peer is given up");
+            advance(Duration::from_micros(333_333)).await;
+        };
+        assert!(matches!(
+            (message, end),
+            (true, Some(Err(Error::MessageTimeout))) | (false, Some(Err(Error::IdleTimeout)))
+        ));
+    }
 }
 
 #[tokio::test(start_paused = true)]
