@@ -34,6 +34,8 @@ pub(crate) struct Busy {
     pub(crate) at: usize,
     pub(crate) assembler: Assembler,
     pub(crate) queue: SendQueue,
+    /// How many bytes of it were written since nothing was unfinished.
+    pub(crate) written: u64,
     /// The answer to the last ping, while much waits.
     pub(crate) pong: Option<Box<Pong>>,
     /// How many bytes of the queue there are up to the end of the ping to a silent peer, now and when that was last looked at.
@@ -115,6 +117,7 @@ impl Busy {
             at: 0,
             assembler: Assembler::new(0),
             queue: SendQueue::new(),
+            written: 0,
             pong: None,
             ping: [0; 2],
             writers: None,
@@ -190,6 +193,7 @@ pub(crate) fn settle(slot: &mut Option<Box<Busy>>) {
         busy.assembler = Assembler::new(0);
     }
     busy.writers = None;
+    busy.written = 0;
     let _ = IDLE.try_with(|kept| {
         let mut kept = kept.borrow_mut();
         if kept.len() < KEPT {

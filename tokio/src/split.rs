@@ -73,7 +73,13 @@ trait Peer<R: Role>: Send + Sync {
         place: &mut Place,
         message: &mut Option<Message>,
     ) -> Poll<Result<(), SendError>>;
-    fn poll_flush(&self, cx: &Context<'_>, flush: &Flush) -> Poll<Result<(), SendError>>;
+    /// Writes what was queued at the first call, which notes in `span` what that is.
+    fn poll_flush(
+        &self,
+        cx: &Context<'_>,
+        flush: &Flush,
+        span: &mut Option<(u64, u64)>,
+    ) -> Poll<Result<(), SendError>>;
     fn start_close(&self, code: CloseCode, reason: &str) -> Result<(), SendError>;
     fn ping(&self) -> Result<(), SendError>;
     fn is_closed(&self) -> bool;
@@ -242,7 +248,7 @@ impl<R: Role> Sender<R> {
         self.0.try_send(message.into(), false)
     }
 
-    /// Waits until all that is queued is written.
+    /// Waits until all that is queued is written. What others queue meanwhile does not count.
     ///
     /// # Errors
     /// [`SendError::Closed`] if it cannot be written any more.
@@ -250,8 +256,8 @@ impl<R: Role> Sender<R> {
     /// # Cancel safety
     /// Cancel safe.
     pub async fn flush(&self) -> Result<(), SendError> {
-        let flush = Flush::new(self.0.wakers());
-        poll_fn(|cx| self.0.poll_flush(cx, &flush)).await
+        let (flush, mut span) = (Flush::new(self.0.wakers()), None);
+        poll_fn(|cx| self.0.poll_flush(cx, &flush, &mut span)).await
     }
 
     /// Queues a close (RFC 6455 §5.5.1), after which nothing is sent. The receiver's task writes it, and ends when the peer has
@@ -416,12 +422,17 @@ where
         Poll::Pending
     }
 
-    fn poll_flush(&self, cx: &Context<'_>, flush: &Flush) -> Poll<Result<(), SendError>> {
+    fn poll_flush(
+        &self,
+        cx: &Context<'_>,
+        flush: &Flush,
+        span: &mut Option<(u64, u64)>,
+    ) -> Poll<Result<(), SendError>> {
         let seen = self.wakers.seen();
         let mut core = self.lock();
         let Some(socket) = &mut *core else { return Poll::Ready(Err(SendError::Closed)) };
         let writes = socket.writes;
-        let written = socket.poll_write(&mut Context::from_waker(&self.proxy), Side::Sends);
+        let written = socket.poll_write_queued(&mut Context::from_waker(&self.proxy), Side::Sends, span);
         let (lost, moved) = (socket.has_lost(), socket.writes != writes);
         drop(core);
         if moved {

@@ -138,6 +138,7 @@ impl<S: AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
                     return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
                 }
                 busy.queue.advance(n);
+                busy.written += n as u64;
                 busy.ping[0] = busy.ping[0].saturating_sub(n);
                 self.writes = self.writes.wrapping_add(1);
                 self.unflushed = true;
@@ -157,6 +158,30 @@ impl<S: AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Writes the queue, until all is written that was queued at the first call, which notes in `span` how much was written by then,
+    /// and how much must be.
+    pub(crate) fn poll_write_queued(
+        &mut self,
+        cx: &mut Context<'_>,
+        side: Side,
+        span: &mut Option<(u64, u64)>,
+    ) -> Poll<()> {
+        let written = self.busy.as_ref().map_or(0, |busy| busy.written);
+        let (begin, end) = *span.get_or_insert((written, written + self.waiting() as u64));
+        if self.poll_write(cx, side).is_ready() {
+            return Poll::Ready(());
+        }
+        let written = self.busy.as_ref().map_or(0, |busy| busy.written);
+        // If it is less than at the beginning, all was written, and others have queued more since.
+        if (begin..end).contains(&written) {
+            return Poll::Pending;
+        }
+        if let Err(error) = ready!(Pin::new(&mut self.stream).poll_flush(cx)) {
+            self.cannot_write(error);
+        }
+        Poll::Ready(())
     }
 
     /// The stream takes no more. If another task waits for that, too, the stream must wake both.

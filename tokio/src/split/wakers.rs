@@ -31,7 +31,7 @@ pub(super) struct Wakers {
     /// How many senders wait, and whether the receiver does, so that the lock is taken only for those that do.
     senders: AtomicU32,
     receiver: AtomicBool,
-    /// How many tasks wait, or may, until all is written.
+    /// How many tasks wait, or may, until what was queued is written.
     flushes: AtomicU32,
     tasks: Mutex<Tasks>,
 }
@@ -59,7 +59,7 @@ struct Waiting {
 enum Reason {
     /// Room for a message. These are served one at a time, in their order.
     Room,
-    /// That all is written. These take no other's place, and all are woken.
+    /// That what was queued is written. These take no other's place, and all are woken.
     Flush,
 }
 
@@ -130,7 +130,7 @@ impl Wakers {
         self.wrote();
     }
 
-    /// Bytes were written, or the stream takes more: wakes those that wait until all is written.
+    /// Bytes were written, or the stream takes more: wakes those that flush.
     #[inline]
     pub(super) fn wrote(&self) {
         // A task that flushes is counted before it polls the stream, and the stream is behind a lock.
@@ -269,7 +269,7 @@ impl Drop for Place {
     }
 }
 
-/// A task that waits until all is written.
+/// A task that waits until what was queued is written.
 #[derive(Debug)]
 pub(super) struct Flush {
     wakers: Arc<Wakers>,

@@ -108,10 +108,35 @@ fn a_flush_does_not_keep_others_from_sending() {
         flushed = flush.as_mut().poll(&mut Context::from_waker(&waker));
     }
     assert_eq!(flushed, Poll::Ready(Ok(())));
-    assert_eq!(sender.waiting(), 0);
-    wire.take(usize::MAX);
+    while !wire.take(usize::MAX).is_empty() {
+        assert!(poll_once(pin!(receiver.recv())).is_pending());
+    }
     let payloads: Vec<_> = frames::<Server>(&wire.state().taken).iter().map(|frame| frame.1[0]).collect();
     assert_eq!(payloads, [1, 2, 3, 4]);
+}
+
+/// It waits for what was queued before, not for what others queue all the time.
+#[test]
+fn a_flush_ends_while_others_send() {
+    for must_flush in [false, true] {
+        let (scripted, wire) = stream(10);
+        wire.state().must_flush = must_flush;
+        let (sender, mut receiver) = socket::<_, Server>(scripted).into_split();
+        sender.queue(vec![1; 100]).unwrap();
+        let (woken, waker) = waker();
+        let mut flush = Box::pin(sender.flush());
+        let mut before = 0;
+        while flush.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+            assert!(wire.state().accepted < 200, "all of the first message was written");
+            sender.queue(vec![2; 100]).unwrap();
+            wire.take(usize::MAX);
+            assert!(poll_once(pin!(receiver.recv())).is_pending());
+            assert!(woken.times() > before, "bytes were written");
+            before = woken.times();
+        }
+        wire.take(usize::MAX);
+        assert_eq!(frames::<Server>(&wire.state().taken)[0], (BINARY, vec![1; 100]));
+    }
 }
 
 /// A sender whose future exists, but is not polled, does not keep others from learning of the end.
