@@ -358,6 +358,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Stream for WebSocket<S, R> {
 
 /// Sends as [`feed`](WebSocket::feed) and [`flush`](WebSocket::flush) do. Closing the sink writes a close, and does not wait for
 /// the peer's: receive until the end for that.
+///
+/// After `StreamExt::split`, a write that fails wakes the task that receives, unless the connection has no timeouts
+/// ([`Config::without_timers`]): then that task finds out when the stream has something to read, or ends.
+/// [`into_split`](WebSocket::into_split) wakes it in any case.
 impl<S: AsyncRead + AsyncWrite + Unpin, R: Role> Sink<Message> for WebSocket<S, R> {
     type Error = SendError;
 
