@@ -64,14 +64,12 @@ impl<T: Transport> Session<T> {
                     session.drain(shared);
                 })
             }
-            Phase::Closing | Phase::Draining | Phase::Shut | Phase::Ended if silent >= close_timeout => {
-                self.fault(Fault::CloseTimeout, shared);
-                Next::Drop
-            }
-            Phase::Open if self.keeps_others_waiting(shared) => {
+            Phase::Open | Phase::Closing if self.keeps_others_waiting(shared) => {
                 log::debug!("a compressed message takes too long while others wait");
                 self.fault(Fault::MessageTimeout, shared);
-                self.closes(CloseCode::POLICY, shared);
+                if self.phase == Phase::Open {
+                    self.closes(CloseCode::POLICY, shared);
+                }
                 let waited = self.queue != Queue::None;
                 let next = self.say(shared, |session, outbox, shared| {
                     let close = session.connection.close(
@@ -85,9 +83,15 @@ impl<T: Transport> Session<T> {
                 // No event will report what has arrived meanwhile.
                 if waited { self.again_after(next) } else { next }
             }
-            Phase::Open if matches!(self.queue, Queue::Working | Queue::Heavy | Queue::Line) => {
+            Phase::Open | Phase::Closing
+                if matches!(self.queue, Queue::Working | Queue::Heavy | Queue::Line) =>
+            {
                 self.alive(shared); // it is not read, so it only seems silent
                 Next::Wait
+            }
+            Phase::Closing | Phase::Draining | Phase::Shut | Phase::Ended if silent >= close_timeout => {
+                self.fault(Fault::CloseTimeout, shared);
+                Next::Drop
             }
             Phase::Open if self.pinged && silent >= pong_timeout => {
                 log::debug!("a peer does not answer a ping");

@@ -555,6 +555,51 @@ fn a_paused_peer_closes_without_events() {
     assert_eq!(peers.sessions.stats().paused.get(), 0);
 }
 
+/// A peer that waits in the line when the server stops is not read: its message and its close are, once its turn comes.
+#[test]
+fn a_peer_in_the_line_closes_late() {
+    let mut peers = Peers::new(2);
+    peers.arrives(0, &message(20_000)[..10_000]);
+    peers.sessions.ready(0, READ);
+    let close = wire::frame(CLOSE, Some(KEY), &wire::closing(1001, ""));
+    peers.arrives(1, &[message(30_000), close].concat());
+    peers.sessions.ready(1, READ);
+    peers.settle();
+    assert_eq!(peers.waiting(), 1);
+    peers.sessions.go_away();
+    for now in 1..=8 {
+        peers.sweep_at(now);
+        peers.settle();
+    }
+    assert!(peers.sessions.is_empty());
+    assert_eq!(*peers.log.borrow(), [30_000]);
+}
+
+/// A peer that does not end its message keeps others waiting no longer after the server's close than before.
+#[test]
+fn a_message_takes_too_long_after_the_close() {
+    let mut peers = Peers::new(1);
+    let wire = peers.wires[0].clone();
+    wire.0.borrow_mut().room = 0;
+    peers.arrives(0, &wire::frame(BINARY, Some(KEY), &noise(5000, 1)));
+    peers.sessions.ready(0, READ);
+    peers.settle();
+    peers.sessions.go_away();
+    peers.connect(1, false);
+    peers.arrives(0, &message(20_000)[..10_000]);
+    peers.sessions.ready(0, READ);
+    peers.arrives(1, &message(30_000));
+    peers.sessions.ready(1, READ);
+    peers.settle();
+    assert_eq!(peers.waiting(), 1);
+    for now in 1..=TIMEOUT + 2 {
+        wire.0.borrow_mut().room += 1;
+        peers.sweep_at(now);
+        peers.settle();
+    }
+    assert_eq!((peers.waiting(), peers.log.borrow().last()), (0, Some(&30_000)));
+}
+
 /// After a close with which everything is said, the socket is closed without waiting for the peer, whichever side began.
 #[test]
 fn a_clean_close_ends_at_once() {
