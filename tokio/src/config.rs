@@ -29,7 +29,8 @@ pub struct Config {
     /// [`next_reader`](crate::WebSocket::next_reader) returns has none: its program has its own. Default: 5 minutes for a server,
     /// off for a client.
     pub message_timeout: Option<Duration>,
-    /// The longest time from this end's close to the end of the connection. Default: 5 seconds.
+    /// The longest time from this end's close to the end of the connection. Without one, a peer that has vanished is waited for
+    /// without end. Default: 5 seconds.
     pub close_timeout: Option<Duration>,
     /// The longest time for the opening handshake, and for each stage before it of connecting by URL
     /// ([`Stage`](crate::Stage)). Default: 10 seconds.

@@ -41,7 +41,7 @@ pub(crate) struct Timers {
     set_by: Side,
     /// Whether a ping was sent because the peer was silent.
     pinged: Pinged,
-    /// The timer rang for the task that receives, and another has set it anew since.
+    /// The timer rang for the task that receives, and was set anew by a look that was not at what arrives.
     rang: bool,
     /// How many reads there were when the watches were last looked at.
     reads: u32,
@@ -146,11 +146,11 @@ impl Timers {
         let micros = self.micros_at(instant);
         let now = micros.div_euclid(1000) as u32;
         let [write, message, close] = self.watches();
-        // The time of one that only the task that receives looks at may have passed: then it waits for that task.
+        // The time of one that only the task that receives looks at may have passed: once the timer has rung, it waits for that task.
         let [idle, message] = [self.idle, message].map(|watch| {
             let passed = watch.at.is_some_and(|at| left(now, at) == 0);
             self.rang |= passed && !receives && self.sleep.is_elapsed();
-            if passed && !receives { Watch::default() } else { watch }
+            if passed && !receives && self.rang { Watch::default() } else { watch }
         });
         let watches = [idle, write, message, close];
         let next = watches.iter().filter_map(|watch| watch.at).map(|at| left(now, at)).min();
@@ -296,7 +296,10 @@ impl<S: AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
             let same = waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()))
                 && timers.set_by as usize == side as usize;
             let now = timers.watches().map(|watch| watch.at.is_some());
-            if same && now == watched.map(|watch| watch.is_some()) && !timers.sleep.is_elapsed() {
+            // What only a look at what arrives does, and others have left.
+            let left = reads && (timers.rang || timers.idle.at.is_none() && self.config.keepalive.is_some());
+            let waits = !left && !timers.sleep.is_elapsed();
+            if same && now == watched.map(|watch| watch.is_some()) && waits {
                 return Poll::Pending;
             }
         }

@@ -8,8 +8,8 @@ use crate::{
 };
 use framewire_testing::wire::{self, BINARY, MORE, PING, PONG, TEXT};
 use framewire_tokio::{
-    Acceptor, Client, CloseCode, Config, Connector, Error, Event, Keepalive, Message, SendError, Server,
-    WebSocket,
+    Acceptor, Client, CloseCode, Config, Connector, Error, Event, Handler, Keepalive, Lent, Message, Reply,
+    SendError, Server, WebSocket,
 };
 use futures_util::{SinkExt, StreamExt};
 use std::{
@@ -414,4 +414,35 @@ fn without_timers_no_timer_is_needed() {
         assert!(receiver.recv().await.is_none());
         serve.await.unwrap();
     });
+}
+
+struct Echo;
+
+impl Handler<Server> for Echo {
+    fn message<'b>(&mut self, message: Lent<'b>, reply: &mut Reply<'_, 'b, Server>) {
+        reply.send(message).unwrap();
+    }
+}
+
+/// While replies wait, `serve` does not look at what arrives. A timer that rings then is looked at once the replies are written.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_falls_silent_after_it_was_slow() {
+    for first_silent in [false, true] {
+        let (scripted, wire) = stream(10);
+        let mut config = Config::server();
+        (config.write_timeout, config.high_water) = (None, 100);
+        let mut socket = WebSocket::<_, Server>::from_upgraded(scripted, b"", config);
+        let begin = Instant::now();
+        let serve = tokio::spawn(async move { socket.serve(Echo).await });
+        if first_silent {
+            sleep(Duration::from_secs(1)).await;
+        }
+        wire.arrive(&to(BINARY, &[0; 1000]));
+        sleep(Duration::from_secs(40)).await;
+        while !wire.take(10).is_empty() {
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(serve.await.unwrap(), Err(Error::IdleTimeout)));
+        assert!(secs(begin) < 130, "{}", secs(begin));
+    }
 }
