@@ -9,7 +9,10 @@ use framewire::{Assembler, ControlFrame, outbox, owned::SendQueue};
 use std::{
     cell::{Cell, RefCell},
     mem,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
 };
 
 /// Bytes of a thread's buffer for reads.
@@ -34,7 +37,7 @@ pub(crate) struct Busy {
     pub(crate) at: usize,
     pub(crate) assembler: Assembler,
     pub(crate) queue: SendQueue,
-    /// How many bytes of it were written since nothing was unfinished.
+    /// Counts the bytes of it that are written, from another number in each box: so a change of the box shows.
     pub(crate) written: u64,
     /// The answer to the last ping, while much waits.
     pub(crate) pong: Option<Box<Pong>>,
@@ -51,6 +54,9 @@ pub(crate) struct Pong {
     /// How many bytes were written while it, or one that it replaced, waited.
     freed: usize,
 }
+
+/// Numbers the boxes.
+static BOXES: AtomicU32 = AtomicU32::new(1);
 
 thread_local! {
     static READ_BUFFER: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
@@ -117,7 +123,7 @@ impl Busy {
             at: 0,
             assembler: Assembler::new(0),
             queue: SendQueue::new(),
-            written: 0,
+            written: u64::from(BOXES.fetch_add(1, Relaxed)) << 40,
             pong: None,
             ping: [0; 2],
             writers: None,
@@ -193,7 +199,6 @@ pub(crate) fn settle(slot: &mut Option<Box<Busy>>) {
         busy.assembler = Assembler::new(0);
     }
     busy.writers = None;
-    busy.written = 0;
     let _ = IDLE.try_with(|kept| {
         let mut kept = kept.borrow_mut();
         if kept.len() < KEPT {

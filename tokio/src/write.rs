@@ -174,11 +174,12 @@ impl<S: AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
             return Poll::Ready(());
         }
         let written = self.busy.as_ref().map_or(0, |busy| busy.written);
-        // If it is less than at the beginning, all was written, and others have queued more since.
+        // If it is another number, all was written, and others have queued more since.
         if (begin..end).contains(&written) {
             return Poll::Pending;
         }
-        if let Err(error) = ready!(Pin::new(&mut self.stream).poll_flush(cx)) {
+        // A stream such as TLS is not flushed while it is full: its bytes precede those that others have queued.
+        if let Poll::Ready(Err(error)) = Pin::new(&mut self.stream).poll_flush(cx) {
             self.cannot_write(error);
         }
         Poll::Ready(())
