@@ -40,7 +40,7 @@ pub(crate) trait Transport: Read + Write {
         false
     }
 
-    /// How many encrypted bytes were received since this was last asked. A peer can make many of them out of few bytes.
+    /// How many encrypted bytes were received since this was last asked. They may carry few bytes, or none.
     fn encrypted(&mut self) -> usize {
         0
     }

@@ -116,8 +116,9 @@ impl<T: Transport> Session<T> {
         let busy = self.busy.as_mut();
         if busy.is_some_and(|busy| busy.assembler.spare_for(&self.connection, room).is_some()) {
             let filled = self.read_direct(&mut [], outbox, shared)?;
-            spend((missing - self.connection.remaining()) as usize, shared);
-            return Ok(Input { more: self.may_have_more(filled), ..Input::default() });
+            let read = (missing - self.connection.remaining()) as usize;
+            spend(read, shared);
+            return Ok(Input { more: self.may_have_more(filled), read, left: None });
         }
         let room = self.connection.want(room).max(LARGE_START.min(room));
         let n = self.socket.read(&mut rx[..room])?;

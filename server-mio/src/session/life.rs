@@ -83,12 +83,11 @@ impl<T: Transport> Session<T> {
                 // No event will report what has arrived meanwhile.
                 if waited { self.again_after(next) } else { next }
             }
-            Phase::Open | Phase::Closing
-                if matches!(self.queue, Queue::Working | Queue::Heavy | Queue::Line) =>
-            {
+            Phase::Open if matches!(self.queue, Queue::Working | Queue::Heavy | Queue::Line) => {
                 self.alive(shared); // it is not read, so it only seems silent
                 Next::Wait
             }
+            Phase::Closing if self.queue == Queue::Line => Next::Wait, // its close may have arrived
             Phase::Closing | Phase::Draining | Phase::Shut | Phase::Ended if silent >= close_timeout => {
                 self.fault(Fault::CloseTimeout, shared);
                 Next::Drop

@@ -229,7 +229,7 @@ impl<S: Inner> Tls<S> {
                 return if cut { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(0) };
             }
             self.more = got == room || self.inner.may_read_short();
-            self.received += got;
+            self.received = self.received.saturating_add(got);
             scratch.encrypted.clear();
             let plain = self.decrypt(kept + got, sink, scratch);
             self.send(scratch.encrypted.bytes())?;

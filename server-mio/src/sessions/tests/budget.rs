@@ -142,6 +142,21 @@ impl<H: Handler> Peers<H> {
     }
 }
 
+/// A peer that goes on sending after the server's close is dropped in time, however much work it makes.
+#[test]
+fn a_closing_peer_that_sends_on_is_dropped() {
+    let mut peers = Peers::with_memory(Config::default(), EIGHT, false, 1);
+    peers.sessions.go_away();
+    let bomb = bomb(MIB);
+    for now in 1..=8 {
+        peers.arrives(0, &bomb);
+        peers.sessions.ready(0, READ);
+        peers.sweep_at(now);
+        peers.sessions.end_turn();
+    }
+    assert!(peers.sessions.is_empty());
+}
+
 /// What TLS has decrypted counts, also if it came to few bytes.
 #[test]
 fn encrypted_bytes_count() {
