@@ -118,9 +118,9 @@ fn a_flush_does_not_keep_others_from_sending() {
 /// It waits for what was queued before, not for what others queue all the time.
 #[test]
 fn a_flush_ends_while_others_send() {
-    for must_flush in [false, true] {
+    for (must_flush, flush_waits) in [(false, false), (true, false), (false, true)] {
         let (scripted, wire) = stream(10);
-        wire.state().must_flush = must_flush;
+        (wire.state().must_flush, wire.state().flush_waits) = (must_flush, flush_waits);
         let (sender, mut receiver) = socket::<_, Server>(scripted).into_split();
         sender.queue(vec![1; 100]).unwrap();
         let (woken, waker) = waker();

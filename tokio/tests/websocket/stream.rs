@@ -41,6 +41,8 @@ pub(crate) struct State {
     pub(crate) shutdown_fails: bool,
     /// Whether what was written stays here until it is flushed.
     pub(crate) must_flush: bool,
+    /// Whether a flush waits while nothing more fits, as that of TLS does.
+    pub(crate) flush_waits: bool,
     flushed: usize,
     /// Decides about short reads, short writes and needless waiting, unless the stream is well-behaved.
     moody: Option<Random>,
@@ -76,6 +78,7 @@ pub(crate) fn stream(capacity: usize) -> (Scripted, Wire) {
         shut: false,
         shutdown_fails: false,
         must_flush: false,
+        flush_waits: false,
         flushed: 0,
         moody: None,
         read_held: false,
@@ -288,6 +291,9 @@ impl State {
         }
         if self.fails_at.is_some_and(|at| at <= self.accepted) {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        if self.flush_waits && self.written.len() >= self.capacity {
+            return Poll::Pending;
         }
         self.flushed = self.written.len();
         Poll::Ready(Ok(()))

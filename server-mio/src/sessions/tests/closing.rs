@@ -1,6 +1,7 @@
 //! Slow peers, and the end of a session: nothing that was said is lost, and nobody is waited for without end.
 
 use super::*;
+use framewire::CloseCode;
 
 /// The wire of a peer that sent a message of this length and a close, and whose socket takes nothing.
 fn closing(peers: &mut Peers, len: usize) -> Wire {
@@ -205,4 +206,21 @@ fn a_close_behind_which_a_pong_may_come() {
     peers.arrives(0, &wire::frame(CLOSE, Some(KEY), &wire::closing(1000, "")));
     peers.sessions.ready(0, READ);
     assert!(peers.sessions.len() == 1 && peers.wires[0].0.borrow().shut);
+}
+
+/// A peer that leaves without a close counts once, whether its stream ends or is reset, also after the server's close.
+#[test]
+fn a_missing_close_counts() {
+    for stops in [false, true] {
+        let mut peers = Peers::new(1);
+        if stops {
+            peers.sessions.go_away();
+        }
+        peers.wires[0].0.borrow_mut().broken = true;
+        peers.arrives(0, &wire::frame(PING, Some(KEY), b"the pong fails"));
+        peers.sessions.ready(0, READ);
+        assert!(peers.sessions.is_empty());
+        let mut counts = peers.sessions.stats().closes.iter();
+        assert!(counts.any(|count| count == (Some(CloseCode::ABNORMAL), 1)));
+    }
 }
