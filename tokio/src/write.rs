@@ -174,8 +174,8 @@ impl<S: AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
             return Poll::Ready(());
         }
         let written = self.busy.as_ref().map_or(0, |busy| busy.written);
-        // If it is another number, all was written, and others have queued more since.
-        if (begin..end).contains(&written) {
+        // Beyond the end, or of another box: all that was queued is written. If nothing else waits, it must be flushed, too.
+        if (begin..end).contains(&written) || self.waiting() == 0 {
             return Poll::Pending;
         }
         // A stream such as TLS is not flushed while it is full: its bytes precede those that others have queued.

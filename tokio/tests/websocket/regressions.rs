@@ -139,6 +139,23 @@ fn a_flush_ends_while_others_send() {
     }
 }
 
+/// If nobody else sends, it waits until the stream has passed the last bytes on.
+#[test]
+fn a_flush_waits_for_the_stream() {
+    let (scripted, wire) = stream(10);
+    wire.state().flush_waits = true;
+    let (sender, _receiver) = socket::<_, Server>(scripted).into_split();
+    sender.queue(vec![1; 8]).unwrap(); // with its header, as much as fits
+    let (woken, waker) = waker();
+    let mut flush = Box::pin(sender.flush());
+    assert!(flush.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    assert_eq!(wire.state().accepted, 10);
+    assert!(flush.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    wire.take(usize::MAX);
+    assert!(woken.times() > 0);
+    assert_eq!(flush.as_mut().poll(&mut Context::from_waker(&waker)), Poll::Ready(Ok(())));
+}
+
 /// A sender whose future exists, but is not polled, does not keep others from learning of the end.
 #[test]
 fn all_senders_learn_of_the_end_at_once() {
