@@ -1,5 +1,5 @@
-/* What decoding, a header, masking and UTF-8 cost, in ns, beside a plain loop and wslay. bench.rs is its twin in Rust, on the same wire;
- * `examples/bench_table` runs both in turn.
+/* What decoding, a header, masking and UTF-8 cost, in ns, beside a plain loop and wslay. bench.rs is its twin in Rust, on the
+ * same wire; `examples/bench_table` runs both in turn.
  *
  *     cc -O2 bench.c $(pkg-config --cflags --libs framewire) -lwslay -o bench && ./bench
  *

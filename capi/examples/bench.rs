@@ -1,4 +1,5 @@
-//! The twin of bench.c in Rust: decodes the same wire with `Connection`. `examples/bench_table` runs both in turn.
+//! The twin of bench.c in Rust: decodes the same wire, and makes the same headers, with `Connection`. `examples/bench_table` runs
+//! both in turn.
 
 use framewire::{Connection, Event, Header, Kind, Opcode, Rsv, Server, Unmasked, mask::Key};
 use std::{

@@ -267,7 +267,7 @@ impl<T: Transport> Session<T> {
     /// The turn that [`Next::Again`] asked for.
     pub(crate) fn again(&mut self, buffers: &mut Buffers, shared: &mut Shared<impl Handler>) -> Next {
         if self.queue != Queue::Again {
-            return Next::Wait; // that of a session that had this key before
+            return Next::Wait; // a session that had this key before has asked for the turn
         }
         self.queue = Queue::None;
         self.ready(Turn { readable: true, ..Turn::default() }, buffers, shared)

@@ -37,7 +37,8 @@ pub(crate) struct Busy {
     pub(crate) at: usize,
     pub(crate) assembler: Assembler,
     pub(crate) queue: SendQueue,
-    /// Counts the bytes of it that are written, from another number in each box: so a change of the box shows.
+    /// How many bytes of the queue were written, plus a number that differs between boxes. So it also tells whether the connection
+    /// has got another box.
     pub(crate) written: u64,
     /// The answer to the last ping, while much waits.
     pub(crate) pong: Option<Box<Pong>>,

@@ -296,9 +296,9 @@ impl<S: AsyncWrite + Unpin, R: Role> WebSocket<S, R> {
             let same = waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()))
                 && timers.set_by as usize == side as usize;
             let now = timers.watches().map(|watch| watch.at.is_some());
-            // What only a look at what arrives does, and others have left.
-            let left = reads && (timers.rang || timers.idle.at.is_none() && self.config.keepalive.is_some());
-            let waits = !left && !timers.sleep.is_elapsed();
+            // Only a look at what arrives can do this, and there was none since it became due.
+            let due = reads && (timers.rang || timers.idle.at.is_none() && self.config.keepalive.is_some());
+            let waits = !due && !timers.sleep.is_elapsed();
             if same && now == watched.map(|watch| watch.is_some()) && waits {
                 return Poll::Pending;
             }

@@ -28,7 +28,7 @@ typedef struct fw_field {
 
 enum { FW_LIST_MAX = 16 /* the most headers, subprotocols or offers that you can pass */ };
 
-/* Parameters of permessage-deflate (RFC 7692 7.1). Window bits are 8 to 15; 0 is none given. What you demand is at least 9.
+/* Parameters of permessage-deflate (RFC 7692 7.1). Window bits are 8 to 15; 0 is none given. In a policy, 8 counts as 9.
  * In a client's offer, client_max_window_bits other than 0 lets the server limit the client's window. */
 typedef struct fw_deflate {
     uint8_t server_no_context_takeover;
